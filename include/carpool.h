@@ -1,0 +1,958 @@
+/* carpool.h - thread pools and process pools behind one API.
+ *
+ * A task is a function and some bytes. Thread workers call the function; worker processes find it
+ * in their own copy of its module and call it there.
+ *
+ *   Threads    Every function may be called from any thread. No lock is held while a function of
+ *              yours runs.
+ *   Handles    Checked tickets, not addresses: NULL, a freed or a foreign one is answered with
+ *              POOL_ERR_INVALID. *_free ignores them.
+ *   Statuses   A call that can fail returns one, and POOL_OK is 0. Results come through the last
+ *              parameters, which are NULL or 0 after a failure.
+ *   Structs    begin with struct_size and are filled with their ..._INIT. Zero means the default.
+ *   Times      int64_t milliseconds; POOL_FOREVER waits without end, 0 does not block.
+ *              Durations that were measured are uint64_t nanoseconds.
+ *   Strings    UTF-8, ended by NUL, copied by the library.
+ *
+ * Licence: MIT OR Apache-2.0. */
+
+#ifndef CARPOOL_H
+#define CARPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#if !defined(CARPOOL_API)
+#define CARPOOL_API __attribute__((visibility("default")))
+#endif
+
+/** The first number of the library's version. */
+#define POOL_VERSION_MAJOR 0
+
+/** The second number of the library's version. */
+#define POOL_VERSION_MINOR 1
+
+/** The third number of the library's version. */
+#define POOL_VERSION_PATCH 0
+
+/** A time that never comes. */
+#define POOL_FOREVER (-1)
+
+/** At once, where 0 already means the default. */
+#define POOL_NOW (-2)
+
+/** What a call answers. 0 is success; the numbers never change. */
+enum pool_status {
+    /** Done. */
+    POOL_OK = 0,
+    /** An argument is NULL, out of range, or a handle that was freed or never was one. */
+    POOL_ERR_INVALID = 1,
+    /** There is not enough memory. */
+    POOL_ERR_NOMEM = 2,
+    /** The operating system refused; os_errno and the message tell what. */
+    POOL_ERR_OS = 3,
+    /** The time given has passed. Nothing else has changed: the call may be made again. */
+    POOL_ERR_TIMEOUT = 4,
+    /** The pool is closed, or was shut down before. */
+    POOL_ERR_CLOSED = 5,
+    /** The pool is broken: it cannot start workers any more. */
+    POOL_ERR_BROKEN = 6,
+    /** The pool is broken by its initializer. */
+    POOL_ERR_INITIALIZER = 7,
+    /** The pool is broken by its finalizer. */
+    POOL_ERR_FINALIZER = 8,
+    /** The task was cancelled before it ran. */
+    POOL_ERR_CANCELLED = 9,
+    /** The task itself failed; task_code and the message are its own. */
+    POOL_ERR_TASK = 10,
+    /** The worker that ran the task is gone: killed, crashed, or left by exit. */
+    POOL_ERR_WORKER_LOST = 11,
+    /** The task was stopped by its soft limit. */
+    POOL_ERR_SOFT_LIMIT = 12,
+    /** The task was stopped by its hard limit. */
+    POOL_ERR_HARD_LIMIT = 13,
+    /** The task was running when it was killed on request. */
+    POOL_ERR_TERMINATED = 14,
+    /** Workers died too often while they started. */
+    POOL_ERR_RESTARTS = 15,
+    /** There is no room for another task now. */
+    POOL_ERR_FULL = 16,
+    /** The bytes are more than fit. */
+    POOL_ERR_TOO_LARGE = 17,
+    /**
+     * No such module or symbol, or not the same build of it; the message says what to do.
+     */
+    POOL_ERR_FUNCTION = 18,
+    /** The call would wait for itself: it was made by a task of the same pool. */
+    POOL_ERR_DEADLOCK = 19,
+    /** The handle belongs to the process that this one was forked from. */
+    POOL_ERR_WRONG_PROCESS = 20,
+    /** The task has not finished. */
+    POOL_ERR_NOT_DONE = 21,
+    /** The object is in a state in which the call has no meaning. */
+    POOL_ERR_STATE = 22,
+    /** There is nothing more to come. */
+    POOL_ERR_END = 23,
+    /** This version of the library does not do that. */
+    POOL_ERR_UNSUPPORTED = 24,
+    /** The task was not started before its deadline. */
+    POOL_ERR_EXPIRED = 25,
+    /** The struct or the worker belongs to another version of the library. */
+    POOL_ERR_VERSION = 26,
+};
+
+/** The kinds of workers. */
+enum pool_kind {
+    /** Each worker is a process of its own: a crash costs the one task that crashed. */
+    POOL_PROCESS = 0,
+    /** Each worker is a thread of this process. */
+    POOL_THREAD = 1,
+    /** No workers: tasks run in the submitting thread. Not built yet. */
+    POOL_INLINE = 2,
+};
+
+/** How a worker process starts. */
+enum pool_start {
+    /** A fresh program for each worker. */
+    POOL_SPAWN = 0,
+    /** Forked from a clean server process. Not built yet. */
+    POOL_FORKSERVER = 1,
+    /** A copy of the calling process. Not built yet. */
+    POOL_FORK = 2,
+};
+
+/**
+ * How a pool stops. Each is stronger than the one before it in this order: DRAIN, CANCEL, KILL.
+ */
+enum pool_stop {
+    /** Tasks that wait are cancelled; tasks that run are waited for. */
+    POOL_STOP_CANCEL = 0,
+    /** All tasks run first. */
+    POOL_STOP_DRAIN = 1,
+    /**
+     * Tasks that wait are cancelled; worker processes are killed with the tasks they run. Threads
+     * cannot be killed: they are waited for, and pool_task_cancelled tells their tasks.
+     */
+    POOL_STOP_KILL = 2,
+};
+
+/** Which tasks a cancel reaches. */
+enum pool_cancel {
+    /** Only a task that has not started. */
+    POOL_CANCEL_QUEUED = 0,
+    /** Also one that runs: its worker is killed. Not built yet. */
+    POOL_CANCEL_RUNNING = 1,
+};
+
+/** What to wait for among many futures. */
+enum pool_wait {
+    /** All are done. */
+    POOL_WAIT_ALL = 0,
+    /** One is done. */
+    POOL_WAIT_FIRST = 1,
+    /** One has failed or was cancelled, or all are done. */
+    POOL_WAIT_FIRST_ERROR = 2,
+};
+
+/** What becomes of a task whose worker is lost. */
+enum pool_lost {
+    /** It fails with POOL_ERR_WORKER_LOST; nothing else is touched. */
+    POOL_LOST_FAIL_TASK = 0,
+    /** It runs again. Not built yet. */
+    POOL_LOST_RETRY = 1,
+    /** The pool breaks. Not built yet. */
+    POOL_LOST_BREAK = 2,
+};
+
+/**
+ * What becomes of an open pool when the program exits. Only the default is accepted as yet.
+ */
+enum pool_exit {
+    /** The default. */
+    POOL_EXIT_CANCEL = 0,
+    /** Not built yet. */
+    POOL_EXIT_DRAIN = 1,
+    /** Not built yet. */
+    POOL_EXIT_KILL = 2,
+    /** Not built yet. */
+    POOL_EXIT_NONE = 3,
+};
+
+/** How tasks are handed to workers. */
+enum pool_sched {
+    /** A worker takes a task when it is free: no short task waits behind a long one. */
+    POOL_FAIR = 0,
+    /** Several at once. Not built yet. */
+    POOL_PREFETCH = 1,
+};
+
+/** Who runs callbacks. */
+enum pool_driver {
+    /** A thread of the library. */
+    POOL_DRIVER_INTERNAL = 0,
+    /** The caller's event loop. Not built yet. */
+    POOL_DRIVER_EXTERNAL = 1,
+};
+
+/** How grave a log message is. */
+enum pool_log_level {
+    /** Something failed. */
+    POOL_LOG_ERROR = 1,
+    /** Something is not as it should be. */
+    POOL_LOG_WARNING = 2,
+    /** Worth knowing. */
+    POOL_LOG_INFO = 3,
+    /** For those who look for a fault. */
+    POOL_LOG_DEBUG = 4,
+};
+
+/** Where a task stands. */
+enum future_state {
+    /** It waits for a worker. */
+    FUTURE_PENDING = 1,
+    /** A worker runs it. */
+    FUTURE_RUNNING = 2,
+    /** Its function returned 0. */
+    FUTURE_COMPLETED = 3,
+    /** Its function returned a code, or its worker was lost, or it could not be run. */
+    FUTURE_FAILED = 4,
+    /** It was cancelled, or killed on request. */
+    FUTURE_CANCELLED = 5,
+};
+
+/** The bits of pool_state. */
+enum pool_state_bit {
+    /** No new tasks. */
+    POOL_STATE_CLOSED = 1,
+    /** No worker can be started. */
+    POOL_STATE_BROKEN = 2,
+    /** Shut down; every future is done. */
+    POOL_STATE_TERMINATED = 4,
+    /** A pool_join is under way. */
+    POOL_STATE_JOINING = 8,
+};
+
+/**
+ * The result-to-be of one task.
+ *
+ * Threads: any thread may use it; any number may wait for it.
+ * Lifetime: from the submit that made it to future_free, also beyond the pool's. A checked ticket
+ * like pool_t. No call with the future may be under way in another thread when it is freed.
+ * NULL: POOL_ERR_INVALID.
+ */
+typedef struct future_t future_t;
+
+/**
+ * Memory for the arguments of one task, written in place and handed over without a copy.
+ *
+ * Threads: one at a time.
+ * Lifetime: from pool_buffer_new until a submit takes it, or pool_buffer_free.
+ * NULL: POOL_ERR_INVALID.
+ */
+typedef struct pool_buffer_t pool_buffer_t;
+
+/** An event of a worker. No event is sent yet. */
+typedef struct pool_event_t pool_event_t;
+
+/**
+ * A pool: workers and the tasks that wait for them.
+ *
+ * Threads: any thread may use it, also several at once.
+ * Lifetime: from pool_new to pool_free. A handle is a checked ticket, not an address: after
+ * pool_free every call with it answers POOL_ERR_INVALID. No call with the pool may be under way in
+ * another thread when it is freed; its futures may be in use.
+ * NULL: POOL_ERR_INVALID, and nothing happens.
+ */
+typedef struct pool_t pool_t;
+
+/**
+ * A task while it runs, as its function sees it.
+ *
+ * Threads: the thread that runs the function, and threads that it started and waits for.
+ * Lifetime: until the function returns.
+ * NULL: no bytes, no room, 0 or false.
+ */
+typedef struct pool_task_t pool_task_t;
+
+/** What most calls answer: one of enum pool_status, 0 for success. */
+typedef int32_t pool_status_t;
+
+/** One of enum pool_kind. */
+typedef int32_t pool_kind_t;
+
+/** One of enum pool_start. */
+typedef int32_t pool_start_t;
+
+/**
+ * A task: reads its argument bytes, leaves result bytes, and returns 0, or a code of its own when
+ * it fails. It must not throw, nor leave by longjmp or pthread_exit.
+ */
+typedef int32_t (*pool_task_fn)(struct pool_task_t *task);
+
+/** A function to be run by a worker, with its argument bytes. */
+typedef struct pool_function_t {
+    /** The function, or NULL where module and symbol name it. */
+    pool_task_fn pointer;
+    /**
+     * The shared library that exports the symbol, as the dynamic loader finds it; NULL means the
+     * main program.
+     */
+    const char *module;
+    /** The name of an exported function. */
+    const char *symbol;
+    /** The argument bytes; copied. */
+    const void *args;
+    /** How many bytes. */
+    size_t len;
+} pool_function_t;
+
+/** One of enum pool_lost. */
+typedef int32_t pool_lost_t;
+
+/** One of enum pool_exit. */
+typedef int32_t pool_exit_t;
+
+/** One of enum pool_sched. */
+typedef int32_t pool_sched_t;
+
+/** One of enum pool_log_level. */
+typedef int32_t pool_log_level_t;
+
+/** Receives log messages. */
+typedef void (*pool_log_fn)(pool_log_level_t level, const char *message, void *user);
+
+/** Receives events of workers. */
+typedef void (*pool_event_fn)(const struct pool_event_t *event, void *user);
+
+/**
+ * Called once with a user pointer, after its last use, also when the call it was given to failed.
+ */
+typedef void (*pool_drop_fn)(void *user);
+
+/** One of enum pool_driver. */
+typedef int32_t pool_driver_t;
+
+/**
+ * The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
+ * field that says "not built yet" answers POOL_ERR_UNSUPPORTED when it is set.
+ */
+typedef struct pool_options_t {
+    /** sizeof(pool_options_t); POOL_OPTIONS_INIT sets it. */
+    size_t struct_size;
+    /** A name for threads and messages; NULL: "pool". */
+    const char *name;
+    /** POOL_PROCESS (default) or POOL_THREAD. */
+    pool_kind_t kind;
+    /** POOL_SPAWN (default). */
+    pool_start_t start;
+    /** Not built yet. */
+    uint32_t min_workers;
+    /**
+     * At most this many workers at once, up to 1024; they start when there is work for them.
+     * 0: pool_available_cpus(), for threads 5 more.
+     */
+    uint32_t max_workers;
+    /** Not built yet: workers stay until the pool stops. */
+    int64_t idle_timeout_ms;
+    /** Not built yet. */
+    struct pool_function_t initializer;
+    /** Not built yet. */
+    struct pool_function_t finalizer;
+    /** Not built yet. */
+    uint64_t max_tasks_per_worker;
+    /** Not built yet. */
+    uint64_t max_memory_per_worker;
+    /** Not built yet. */
+    uint64_t max_pending;
+    /** Not built yet. */
+    int64_t soft_limit_ms;
+    /** Not built yet. */
+    int64_t hard_limit_ms;
+    /** Not built yet. */
+    int64_t start_timeout_ms;
+    /** Not built yet. */
+    int64_t kill_grace_ms;
+    /** POOL_LOST_FAIL_TASK (default). */
+    pool_lost_t on_worker_lost;
+    /** Not built yet. */
+    uint32_t retries;
+    /** Not built yet. */
+    uint32_t max_restarts;
+    /** Not built yet. */
+    int64_t restart_window_ms;
+    /** POOL_EXIT_CANCEL (default). */
+    pool_exit_t at_exit;
+    /** POOL_FAIR (default). */
+    pool_sched_t sched;
+    /**
+     * The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
+     * helper installed with the library or, for functions of the main program, that program.
+     * Process pools only.
+     */
+    const char *worker_executable;
+    /**
+     * The environment of worker processes, "NAME=value" strings and a NULL at the end; NULL: the
+     * caller's at pool_new. Process pools only.
+     */
+    const char *const *env;
+    /**
+     * Shared libraries that each worker opens when it starts, and a NULL at the end. One that
+     * cannot be opened breaks the pool. Process pools only.
+     */
+    const char *const *modules;
+    /**
+     * The working directory of worker processes; NULL: the caller's. Process pools only.
+     */
+    const char *cwd;
+    /** Not built yet. */
+    pool_log_fn log;
+    /** Not built yet. */
+    pool_event_fn on_event;
+    /** The last argument of log and on_event. */
+    void *user;
+    /** Called with user when the pool does not need it any more. */
+    pool_drop_fn drop;
+    /** POOL_DRIVER_INTERNAL (default). */
+    pool_driver_t driver;
+    /** Not built yet. */
+    int64_t initializer_timeout_ms;
+    /** Not built yet. */
+    int64_t finalizer_timeout_ms;
+} pool_options_t;
+
+/** What went wrong, in numbers and words. Yours: the library only fills it in. */
+typedef struct pool_error_t {
+    /** Which error; POOL_OK when there is none. */
+    pool_status_t status;
+    /** What the function returned (POOL_ERR_TASK), else 0. */
+    int32_t task_code;
+    /** The errno of the system call that failed, else 0. */
+    int32_t os_errno;
+    /**
+     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
+     */
+    int32_t exit_code;
+    /** The signal that killed the worker, else 0. */
+    int32_t signal;
+    /** The process that was lost, else 0. */
+    int64_t worker_pid;
+    /** UTF-8, NUL-terminated; cut off where it is longer. */
+    char message[216];
+} pool_error_t;
+
+/** Called when a worker has taken the task. */
+typedef void (*pool_accept_fn)(uint32_t worker, int64_t pid, void *user);
+
+/** Called when a future is done. */
+typedef void (*future_done_fn)(struct future_t *future, void *user);
+
+/** Called when a time limit of a task has passed. */
+typedef void (*pool_timeout_fn)(struct future_t *future, bool soft, int64_t limit_ms, void *user);
+
+/** A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT. */
+typedef struct pool_call_t {
+    /** sizeof(pool_call_t); POOL_CALL_INIT sets it. */
+    size_t struct_size;
+    /** What to run. */
+    struct pool_function_t task;
+    /**
+     * The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
+     * fails, unless the buffer itself is what is wrong.
+     */
+    struct pool_buffer_t *buffer;
+    /** Not built yet. */
+    int64_t soft_limit_ms;
+    /** Not built yet. */
+    int64_t hard_limit_ms;
+    /** Not built yet. */
+    int64_t start_deadline_ms;
+    /** Not built yet, but for POOL_NOW: a submit never waits. */
+    int64_t submit_timeout_ms;
+    /** Not built yet. */
+    uint32_t retries;
+    /** Not built yet. */
+    int32_t priority;
+    /** Not built yet. */
+    uint64_t tag;
+    /** Not built yet. */
+    pool_accept_fn on_accept;
+    /** Not built yet. */
+    future_done_fn on_done;
+    /** Not built yet. */
+    pool_timeout_fn on_timeout;
+    /** The last argument of the callbacks. */
+    void *user;
+    /** Called with user when the task does not need it any more. */
+    pool_drop_fn drop;
+} pool_call_t;
+
+/** One of enum pool_stop. */
+typedef int32_t pool_stop_t;
+
+/** One of enum future_state. */
+typedef int32_t future_state_t;
+
+/** One of enum pool_cancel. */
+typedef int32_t pool_cancel_t;
+
+/** One of enum pool_wait. */
+typedef int32_t pool_wait_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes a pool. Workers start when there is work for them.
+ *
+ * @param options  NULL: all defaults, a pool of processes, one for each CPU
+ * @param out      receives the pool, to be given to pool_free; NULL on failure
+ * @param error    filled in on failure; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
+ *         not built yet, or not for this kind; POOL_ERR_VERSION: the struct is longer than this
+ *         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
+ *         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
+ *         worker that ran into main, which should begin with pool_worker_main
+ */
+CARPOOL_API
+pool_status_t pool_new(const struct pool_options_t *options,
+                       struct pool_t **out,
+                       struct pool_error_t *error);
+
+/**
+ * Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
+ * still is open. Its futures stay valid. Blocks. NULL is ignored. From a task of the same pool, or
+ * in a forked child, it does nothing.
+ */
+CARPOOL_API
+void pool_free(struct pool_t *pool);
+
+/**
+ * Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
+ * for anything.
+ *
+ * @param function  a function of this program or of a shared library; it need not be exported.
+ *                  Worker processes call it in their own copy of that program or library
+ * @param args      the argument bytes; may be NULL when len is 0
+ * @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
+ *                  result and errors are dropped
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started,
+ *         pool_check tells why; POOL_ERR_FUNCTION: the function is in no module that a worker
+ *         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
+ *         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_submit(struct pool_t *pool,
+                          pool_task_fn function,
+                          const void *args,
+                          size_t len,
+                          struct future_t **out);
+
+/**
+ * Submits a task by names, for callers that have no pointer to the function.
+ *
+ * @param module  the shared library that exports the symbol: a path, or a name as the dynamic
+ *                loader finds it; NULL: the main program
+ * @param symbol  the name of an exported function
+ * @return as pool_submit. That module or symbol do not exist shows when the task runs: it fails
+ *         with POOL_ERR_FUNCTION
+ */
+CARPOOL_API
+pool_status_t pool_submit_symbol(struct pool_t *pool,
+                                 const char *module,
+                                 const char *symbol,
+                                 const void *args,
+                                 size_t len,
+                                 struct future_t **out);
+
+/**
+ * Submits a task with all its options.
+ *
+ * @param call  see pool_call_t
+ * @return as pool_submit; POOL_ERR_UNSUPPORTED: an option is not built yet; POOL_ERR_VERSION: the
+ *         struct is longer than this library knows, and not zero there
+ */
+CARPOOL_API
+pool_status_t pool_submit_call(struct pool_t *pool,
+                               const struct pool_call_t *call,
+                               struct future_t **out);
+
+/**
+ * Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
+ * its result is dropped.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param result      room for the result; may be NULL when capacity is 0
+ * @param capacity    how many bytes there are
+ * @param result_len  receives the length of the result, also when it is more than capacity; may be
+ *                    NULL
+ * @return as pool_submit and future_collect; POOL_ERR_TOO_LARGE: the result is more than capacity,
+ *         and nothing was copied
+ */
+CARPOOL_API
+pool_status_t pool_run(struct pool_t *pool,
+                       pool_task_fn function,
+                       const void *args,
+                       size_t len,
+                       int64_t timeout_ms,
+                       void *result,
+                       size_t capacity,
+                       size_t *result_len);
+
+/**
+ * Memory for the arguments of one task of this pool, to be written in place: hand it over in
+ * pool_call_t.buffer.
+ *
+ * @param len   how many bytes
+ * @param out   receives the buffer; NULL on failure
+ * @param data  receives where to write, aligned for any type; NULL on failure. What the bytes are
+ *              at first is not defined
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE: more
+ *         than the pool's address space can hold; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_buffer_new(struct pool_t *pool,
+                              size_t len,
+                              struct pool_buffer_t **out,
+                              void **data);
+
+/**
+ * Frees a buffer that no submit has taken over. NULL is ignored. Buffers must be freed before
+ * their pool; those that are left are freed with it.
+ */
+CARPOOL_API void pool_buffer_free(struct pool_buffer_t *buffer);
+
+/**
+ * Whether the pool takes tasks.
+ *
+ * @param error  filled in when it does not; may be NULL
+ * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started, the message tells
+ *         why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_check(struct pool_t *pool,
+                         struct pool_error_t *error);
+
+/**
+ * Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
+ * happens.
+ *
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t pool_close(struct pool_t *pool);
+
+/**
+ * Waits until everything queued has run and the workers have left. The pool is as open as before
+ * afterwards; while it waits, submits answer POOL_ERR_CLOSED.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
+ *         POOL_ERR_DEADLOCK: called from a task of the same pool; POOL_ERR_BROKEN: no worker can be
+ *         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_join(struct pool_t *pool,
+                        int64_t timeout_ms);
+
+/**
+ * Shuts the pool down. Afterwards all workers are gone and every future is done.
+ *
+ * @param mode        see enum pool_stop. Calling again with a stronger one escalates, also from
+ *                    another thread while a first call waits
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
+ *         had been shut down before; POOL_ERR_DEADLOCK: called from a task of the same pool;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_shutdown(struct pool_t *pool,
+                            pool_stop_t mode,
+                            int64_t timeout_ms);
+
+/** How many workers there are; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_workers(const struct pool_t *pool);
+
+/** How many workers run a task; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_busy_workers(const struct pool_t *pool);
+
+/** How many workers run no task; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_free_workers(const struct pool_t *pool);
+
+/** How many tasks wait for a worker; 0 for a handle that is not valid. */
+CARPOOL_API uint64_t pool_count_pending_tasks(const struct pool_t *pool);
+
+/** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
+CARPOOL_API uint32_t pool_state(const struct pool_t *pool);
+
+/* ---- futures --------------------------------------------------------------------------------- */
+
+/**
+ * Waits until the task is done in any way: completed, failed or cancelled.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_wait(struct future_t *future, int64_t timeout_ms);
+
+/**
+ * The result of a completed task. Does not block; may be asked again.
+ *
+ * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
+ *              after POOL_OK, also when there are none
+ * @param len   receives how many; may be NULL
+ * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
+ *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
+ *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_result(struct future_t *future,
+                            const void **data,
+                            size_t *len);
+
+/**
+ * future_wait, then future_result.
+ *
+ * @return as these two
+ */
+CARPOOL_API
+pool_status_t future_collect(struct future_t *future,
+                             int64_t timeout_ms,
+                             const void **data,
+                             size_t *len);
+
+/**
+ * What went wrong with the task, in numbers and words.
+ *
+ * @param error  filled in; its status is POOL_OK when the task completed
+ * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_error(struct future_t *future, struct pool_error_t *error);
+
+/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
+CARPOOL_API future_state_t future_state(const struct future_t *future);
+
+/** Whether the task is done in any way. False for a handle that is not valid. */
+CARPOOL_API bool future_is_done(const struct future_t *future);
+
+/**
+ * Cancels the task. At once, also while every worker is busy: afterwards it will never run.
+ *
+ * @param mode  POOL_CANCEL_QUEUED: only if it has not started
+ * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
+ *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_cancel(struct future_t *future,
+                            pool_cancel_t mode);
+
+/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
+CARPOOL_API uint64_t future_id(const struct future_t *future);
+
+/** The pool that the task was submitted to; NULL when that has been freed. */
+CARPOOL_API struct pool_t *future_pool(const struct future_t *future);
+
+/**
+ * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
+ * clock. Both are 0 until it is done; a task that never ran has only waited.
+ *
+ * @param queued_ns   receives the first; may be NULL
+ * @param running_ns  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_duration(const struct future_t *future,
+                              uint64_t *queued_ns,
+                              uint64_t *running_ns);
+
+/**
+ * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
+ *
+ * @param done   receives the first; may be NULL
+ * @param total  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_progress(const struct future_t *future,
+                              uint64_t *done,
+                              uint64_t *total);
+
+/**
+ * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
+ * future that was freed before.
+ */
+CARPOOL_API void future_free(struct future_t *future);
+
+/**
+ * Waits for many futures, of one pool or of several, with one time for all.
+ *
+ * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
+ * @param mode        see enum pool_wait
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param n_done      receives how many are done, also after a timeout; may be NULL
+ * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
+ *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_wait_many(struct future_t *const *futures,
+                               size_t n,
+                               pool_wait_t mode,
+                               int64_t timeout_ms,
+                               size_t *n_done);
+
+/**
+ * The task's argument bytes. Valid until the function returns; aligned for any type where they are
+ * more than 8 bytes, else to 8.
+ *
+ * @param len  receives how many there are; may be NULL
+ * @return     the bytes; not NULL in a task, also when there are none
+ */
+CARPOOL_API
+const void *pool_task_args(const struct pool_task_t *task,
+                           size_t *len);
+
+/**
+ * Room for the task's result, to be written in place: no copy is made of it. The caller of
+ * future_result sees these bytes when the function returns 0. Asking again throws away what was
+ * there.
+ *
+ * @param len  how many bytes
+ * @return     the room, aligned for any type where len is more than 8; NULL when there is no
+ *             memory for it
+ */
+CARPOOL_API void *pool_task_result(struct pool_task_t *task, size_t len);
+
+/**
+ * Leaves a copy of the bytes as the task's result.
+ *
+ * @return 0, so that a function can end with: return pool_task_return(task, data, len);
+ *         POOL_ERR_NOMEM where there is no room, POOL_ERR_INVALID without a task or without data
+ */
+CARPOOL_API
+int32_t pool_task_return(struct pool_task_t *task,
+                         const void *data,
+                         size_t len);
+
+/**
+ * Leaves a message for future_error. The task fails when the function then returns a code that is
+ * not 0.
+ *
+ * @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
+ * @return         code, so that a function can end with: return pool_task_fail(task, 7, "…");
+ */
+CARPOOL_API
+int32_t pool_task_fail(struct pool_task_t *task,
+                       int32_t code,
+                       const char *message);
+
+/**
+ * Whether the task should stop early: its pool is being shut down by POOL_STOP_CANCEL or
+ * POOL_STOP_KILL. Cheap enough to ask in a loop.
+ */
+CARPOOL_API bool pool_task_cancelled(const struct pool_task_t *task);
+
+/** Whether the task's soft limit has passed. Soft limits are not built yet: false. */
+CARPOOL_API bool pool_task_soft_expired(const struct pool_task_t *_task);
+
+/**
+ * Says how far the task is, for future_progress.
+ *
+ * @param done   how much is done, in a unit of yours
+ * @param total  how much there is; 0: not known
+ */
+CARPOOL_API void pool_task_progress(struct pool_task_t *task, uint64_t done, uint64_t total);
+
+/** The task's number in its pool, counted from 1; the same as future_id. */
+CARPOOL_API uint64_t pool_task_id(const struct pool_task_t *task);
+
+/**
+ * The index of the worker that runs the task: 0 to max_workers - 1. A worker that replaces a lost
+ * one takes over its index.
+ */
+CARPOOL_API
+uint32_t pool_task_worker(const struct pool_task_t *task);
+
+/**
+ * A pointer that belongs to the worker, for the functions to keep what they need again: NULL when
+ * the worker starts, and what a task left there for the next one. The library never looks at it.
+ *
+ * @return where the pointer is, valid until the function returns; NULL without a task
+ */
+CARPOOL_API
+void **pool_task_state(struct pool_task_t *task);
+
+/**
+ * To be called first in main by a program that may be started as its own worker:
+ *
+ *     int main(int argc, char **argv) {
+ *         int code = pool_worker_main(argc, argv);
+ *         if (code >= 0) return code;
+ *         ...
+ *
+ * Programs that are linked dynamically need not call it: a worker process never reaches their
+ * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
+ *
+ * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
+ *         work is done
+ */
+CARPOOL_API
+int pool_worker_main(int argc,
+                     char **argv);
+
+/** How many pools there are that have not been freed. */
+CARPOOL_API size_t pool_count_live(void);
+
+/**
+ * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
+ * least 1.
+ */
+CARPOOL_API uint32_t pool_available_cpus(void);
+
+/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
+CARPOOL_API uint32_t pool_version(void);
+
+/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
+CARPOOL_API const char *pool_version_string(void);
+
+/**
+ * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
+ * be freed.
+ */
+CARPOOL_API
+const char *pool_status_name(pool_status_t status);
+
+/**
+ * A status in words, such as "the time given has passed"; "unknown status" for a number that is
+ * none. Not to be freed.
+ */
+CARPOOL_API const char *pool_status_string(pool_status_t status);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* CARPOOL_H */
+
+/* ---- fresh structs ---------------------------------------------------------------------------
+ *
+ *     pool_options_t options = POOL_OPTIONS_INIT;
+ *     pool_call_t call = POOL_CALL_INIT;
+ */
+#ifdef __cplusplus
+static inline pool_options_t pool_options_init() {
+    pool_options_t options = pool_options_t();
+    options.struct_size = sizeof options;
+    return options;
+}
+static inline pool_call_t pool_call_init() {
+    pool_call_t call = pool_call_t();
+    call.struct_size = sizeof call;
+    return call;
+}
+#define POOL_OPTIONS_INIT (pool_options_init())
+#define POOL_CALL_INIT (pool_call_init())
+#else
+#define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
+#define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
+#endif

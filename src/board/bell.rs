@@ -1,0 +1,161 @@
+//! How idle workers sleep without missing work, and are woken without a crowd.
+//!
+//! ```text
+//!              search                    fall_asleep
+//!   working ───────────▶ searching ─────────────────────▶ sleeping
+//!      ▲                   │    ▲                            │
+//!      └───────────────────┘    └────────────────────────────┘
+//!            found                    ring (by a submitter)
+//! ```
+//!
+//! Two bits for each seat stand in one word for 32 seats, so that a step is atomic, and so that what
+//! a dead worker left there can be wiped out in its name ([`Bell::vacate`]): a plain count of
+//! sleepers could not be mended.
+//!
+//! | submitter ([`Bell::ring`])                | worker ([`Bell::fall_asleep`])                 |
+//! |-------------------------------------------|------------------------------------------------|
+//! | 1. make the task visible                  | 1. searching → sleeping                        |
+//! | 2. fence                                  | 2. fence                                       |
+//! | 3. somebody searching? then it will find  | 3. look once more; if there is a task, sleeping|
+//! |    the task. Else one sleeper → searching,|    → searching, and take it; if not, sleep     |
+//! |    and wake it                            |                                                |
+//!
+//! The two fences have an order. If the submitter's is first, the worker's look finds the task. If
+//! the worker's is first, the submitter sees it sleeping and wakes it. A searcher that finds a task
+//! rings again when there may be more ([`Bell::found`]): so a burst wakes one worker after the other,
+//! and never one for each task.
+
+use super::memory::Span;
+use super::slot::SeatIndex;
+use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord, fence};
+
+/// Seats in one word: a sleeping and a searching bit for each.
+pub(crate) const SEATS_PER_WORD: usize = 32;
+const SLEEPING: u64 = 0xffff_ffff;
+const SEARCHING: u64 = !SLEEPING;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Bell {
+    idle: Span<AtomicU64>,
+    /// One for each seat, to sleep on. It counts the wake-ups.
+    beds: Span<Bed>,
+    scope: Scope,
+}
+
+/// Where one worker sleeps; a cache line of its own.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct Bed(WaitWord);
+
+impl Bell {
+    pub(crate) fn new(idle: Span<AtomicU64>, beds: Span<Bed>, scope: Scope) -> Bell {
+        Bell { idle, beds, scope }
+    }
+
+    /// Wakes one sleeper, unless somebody is searching. Call after the task is visible.
+    pub(crate) fn ring(&self) {
+        fence(SeqCst);
+        self.ring_after_fence();
+    }
+
+    /// [`Bell::ring`] for a caller that has made the fence itself.
+    pub(crate) fn ring_after_fence(&self) {
+        for group in 0..self.idle.len() {
+            if self.idle.at(group).load(Relaxed) & SEARCHING != 0 {
+                return;
+            }
+        }
+        self.wake_one();
+    }
+
+    /// Wakes one sleeper, whoever is searching: for a task that was not found for too long. A
+    /// searcher that is stopped by a debugger or a signal holds up nobody else.
+    pub(crate) fn wake_one(&self) {
+        for group in 0..self.idle.len() {
+            let roused = self.idle.at(group).fetch_update(AcqRel, Relaxed, |idle| {
+                let sleeper = lowest_sleeper(idle)?;
+                Some(idle & !(1 << sleeper) | 1 << (sleeper + 32))
+            });
+            // The lowest seat first: the same workers stay warm, and the others idle.
+            if let Some(sleeper) = roused.ok().and_then(lowest_sleeper) {
+                self.shake(group * SEATS_PER_WORD + sleeper as usize);
+                return;
+            }
+        }
+    }
+
+    /// Wakes everybody, to look at the board's stage.
+    pub(crate) fn wake_all(&self) {
+        fence(SeqCst);
+        for group in 0..self.idle.len() {
+            let idle = self.idle.at(group).fetch_and(!SLEEPING, AcqRel);
+            for sleeper in (0..SEATS_PER_WORD).filter(|sleeper| idle & (1 << sleeper) != 0) {
+                self.shake(group * SEATS_PER_WORD + sleeper);
+            }
+        }
+    }
+
+    /// How many workers sleep or search.
+    pub(crate) fn idle_count(&self) -> u32 {
+        (0..self.idle.len()).map(|group| self.idle.at(group).load(Relaxed).count_ones()).sum()
+    }
+
+    /// working → searching. False when somebody searches already: one is enough.
+    pub(crate) fn search(&self, seat: SeatIndex) -> bool {
+        let (group, _, searching) = bits_of(seat);
+        self.idle.at(group).fetch_or(searching, AcqRel) & SEARCHING & !searching == 0
+    }
+
+    /// searching → working, after claiming a task. `more` looks whether there are others.
+    pub(crate) fn found(&self, seat: SeatIndex, more: impl FnOnce() -> bool) {
+        let (group, sleeping, searching) = bits_of(seat);
+        self.idle.at(group).fetch_and(!(sleeping | searching), AcqRel);
+        // A submitter that saw us searching has not rung; whoever comes after the fence will.
+        fence(SeqCst);
+        if more() {
+            self.ring_after_fence();
+        }
+    }
+
+    /// searching → sleeping → searching: sleeps until rung, unless `wanted` comes true first.
+    pub(crate) fn fall_asleep(&self, seat: SeatIndex, wanted: impl FnOnce() -> bool) {
+        let (group, sleeping, searching) = bits_of(seat);
+        let idle = self.idle.at(group);
+        let bed = &self.beds.at(usize::from(seat.0)).0;
+        // Read before the bit is set: a ring after that changes it, and the sleep returns at once.
+        let seen = bed.load(Acquire);
+        let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !searching | sleeping));
+        fence(SeqCst);
+        if wanted() {
+            let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !sleeping | searching));
+            return;
+        }
+        while idle.load(Acquire) & sleeping != 0 {
+            bed.sleep_if(seen, self.scope, None);
+        }
+    }
+
+    /// Wipes out what a worker that is gone has left. The caller rings afterwards: a wake-up may
+    /// have been lost with it.
+    pub(crate) fn vacate(&self, seat: SeatIndex) {
+        let (group, sleeping, searching) = bits_of(seat);
+        self.idle.at(group).fetch_and(!(sleeping | searching), AcqRel);
+    }
+
+    fn shake(&self, seat: usize) {
+        let Some(bed) = self.beds.get(seat) else { return };
+        bed.0.fetch_add(1, Release);
+        bed.0.wake(1, self.scope);
+    }
+}
+
+fn lowest_sleeper(idle: u64) -> Option<u32> {
+    (idle & SLEEPING != 0).then(|| (idle & SLEEPING).trailing_zeros())
+}
+
+/// The word that a seat's bits stand in, its sleeping bit and its searching bit.
+fn bits_of(seat: SeatIndex) -> (usize, u64, u64) {
+    let seat = usize::from(seat.0);
+    let sleeping = 1 << (seat % SEATS_PER_WORD);
+    (seat / SEATS_PER_WORD, sleeping, sleeping << SEATS_PER_WORD)
+}

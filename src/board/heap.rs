@@ -1,0 +1,272 @@
+//! Blocks for arguments and results that do not fit a slot.
+//!
+//! An [`Arena`] is a stretch of the region cut into blocks of 256 bytes and its doublings; each size
+//! has an area of its own and a bit for each block. A block is taken by setting its bit and given
+//! back by clearing it: two atomic steps that no death can leave half done, and the bits are all
+//! there is to know.
+//!
+//! | arena              | who takes blocks   | who gives them back | where the bits lie     |
+//! |--------------------|--------------------|---------------------|------------------------|
+//! | the submitters'    | any thread of the parent                 | in private memory      |
+//! | a seat's           | the seat's worker  | the parent          | in the region          |
+//!
+//! So a worker finds room for a result without asking anybody, and can harm no bits but its own
+//! seat's. When it has died, [`Arena::keep_only`] gives back what it took and never delivered.
+
+use super::memory::{Memory, Span};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
+
+/// The smallest block: 256 bytes. Two cache lines would be enough, but not for the bits' worth.
+const SHIFT_MIN: u32 = 8;
+/// Blocks from this size on are few: they are searched from the first one, and pages of those that
+/// lie far behind go back to the system.
+const LARGE: usize = 1 << 20;
+/// Large blocks within this distance from their area's start keep their pages when given back: they
+/// are the next to be taken, and touching fresh pages costs more than copying.
+const KEPT: usize = 64 << 20;
+
+/// How an arena is cut: computed alike by every process that maps the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The largest block, as a power of two.
+    pub(crate) shift_max: u32,
+    /// The area of each size, as a power of two; of the largest sizes, two blocks at least.
+    pub(crate) area_shift: u32,
+}
+
+impl Cut {
+    pub(crate) fn sizes(&self) -> usize {
+        (self.shift_max - SHIFT_MIN + 1) as usize
+    }
+
+    fn area(&self, size: usize) -> usize {
+        1 << self.area_shift.max(SHIFT_MIN + size as u32 + 1)
+    }
+
+    fn blocks(&self, size: usize) -> usize {
+        self.area(size) >> (SHIFT_MIN + size as u32)
+    }
+
+    fn words(&self, size: usize) -> usize {
+        self.blocks(size).div_ceil(64)
+    }
+
+    /// Bytes of the region for the blocks.
+    pub(crate) fn bytes(&self) -> usize {
+        (0..self.sizes()).map(|size| self.area(size)).sum()
+    }
+
+    /// Words for the bits of all blocks.
+    pub(crate) fn bit_words(&self) -> usize {
+        (0..self.sizes()).map(|size| self.words(size)).sum()
+    }
+}
+
+/// For each size: where the next search begins, and how far blocks were ever taken.
+pub(crate) const MARKS_PER_SIZE: usize = 2;
+
+/// A block, by the offset of its first byte in the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block {
+    size: u8,
+    index: u32,
+}
+
+impl Block {
+    /// In 32 bits, for the submitters' book. 0 is no block.
+    pub(crate) fn pack(self) -> u32 {
+        (u32::from(self.size) + 1) << 26 | self.index
+    }
+
+    pub(crate) fn unpack(packed: u32) -> Option<Block> {
+        let size = (packed >> 26).checked_sub(1)?;
+        Some(Block { size: size as u8, index: packed & ((1 << 26) - 1) })
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Arena {
+    cut: Cut,
+    /// Where the blocks begin in the region.
+    start: usize,
+    bits: Span<AtomicU64>,
+    marks: Span<AtomicU32>,
+}
+
+impl Arena {
+    pub(crate) fn new(
+        cut: Cut,
+        start: usize,
+        bits: Span<AtomicU64>,
+        marks: Span<AtomicU32>,
+    ) -> Arena {
+        debug_assert!(bits.len() >= cut.bit_words());
+        debug_assert!(marks.len() >= cut.sizes() * MARKS_PER_SIZE);
+        Arena { cut, start, bits, marks }
+    }
+
+    /// Takes a block of at least this many bytes, if there is one.
+    pub(crate) fn take(&self, len: usize) -> Option<Block> {
+        let shift = len.checked_next_power_of_two()?.trailing_zeros().max(SHIFT_MIN);
+        let smallest = (shift - SHIFT_MIN) as usize;
+        // Where one size has run out, a few larger ones may do.
+        (smallest..self.cut.sizes().min(smallest + 4)).find_map(|size| self.take_of(size))
+    }
+
+    fn take_of(&self, size: usize) -> Option<Block> {
+        let words = self.cut.words(size);
+        let last_word_bits = self.cut.blocks(size).min(64);
+        let beyond = if last_word_bits == 64 { 0 } else { u64::MAX << last_word_bits };
+        let (next, top) = self.marks_of(size);
+        let begin = if self.block_len(size) >= LARGE { 0 } else { next.load(Relaxed) as usize };
+        for step in 0..words {
+            let word = (begin + step) % words;
+            let bits = self.bits_of(size, word);
+            let mut now = bits.load(Relaxed) | beyond;
+            while now != u64::MAX {
+                let bit = (!now).trailing_zeros();
+                // Acquire; pairs with `give`: whoever gave the block back has finished with it.
+                let before = bits.fetch_or(1 << bit, Acquire) | beyond;
+                if before & (1 << bit) == 0 {
+                    next.store(word as u32, Relaxed);
+                    top.fetch_max(word as u32 + 1, Relaxed);
+                    return Some(Block { size: size as u8, index: word as u32 * 64 + bit });
+                }
+                now = before;
+            }
+        }
+        None
+    }
+
+    /// Gives a block back. False: it was not taken, so somebody is wrong.
+    pub(crate) fn give(&self, block: Block, memory: &Memory) -> bool {
+        let (size, index) = (usize::from(block.size), block.index as usize);
+        let len = self.block_len(size);
+        if len >= LARGE && index * len >= KEPT {
+            memory.discard(self.offset(block), len);
+        }
+        let (word, bit) = (index / 64, 1 << (index % 64));
+        // Release; pairs with `take_of`.
+        let before = self.bits_of(size, word).fetch_and(!bit, Release);
+        // The next one to be taken: its cache lines are warm.
+        self.marks_of(size).0.store(word as u32, Relaxed);
+        before & bit != 0
+    }
+
+    /// Where a block begins in the region.
+    pub(crate) fn offset(&self, block: Block) -> usize {
+        let before: usize = (0..usize::from(block.size)).map(|size| self.cut.area(size)).sum();
+        self.start + before + block.index as usize * self.block_len(usize::from(block.size))
+    }
+
+    /// How many bytes a block has.
+    pub(crate) fn len(&self, block: Block) -> usize {
+        self.block_len(usize::from(block.size))
+    }
+
+    /// The block that begins at this offset, if one does. For offsets that somebody else wrote.
+    pub(crate) fn block_at(&self, offset: u64) -> Option<Block> {
+        let mut into = usize::try_from(offset).ok()?.checked_sub(self.start)?;
+        for size in 0..self.cut.sizes() {
+            if into < self.cut.area(size) {
+                let len = self.block_len(size);
+                let index = (into / len) as u32;
+                return (into % len == 0).then_some(Block { size: size as u8, index });
+            }
+            into -= self.cut.area(size);
+        }
+        None
+    }
+
+    /// Gives back every block but these. Only while nobody takes any: the seat is vacant.
+    pub(crate) fn keep_only(&self, kept: &[Block]) {
+        for size in 0..self.cut.sizes() {
+            let top = self.marks_of(size).1.load(Relaxed) as usize;
+            for word in 0..top.min(self.cut.words(size)) {
+                let of_word = kept.iter().filter(|block| {
+                    usize::from(block.size) == size && block.index as usize / 64 == word
+                });
+                let bits = of_word.fold(0, |bits, block| bits | 1u64 << (block.index % 64));
+                // Blocks of `kept` that are given back meanwhile stay clear.
+                self.bits_of(size, word).fetch_and(bits, Release);
+            }
+        }
+    }
+
+    fn block_len(&self, size: usize) -> usize {
+        1 << (SHIFT_MIN + size as u32)
+    }
+
+    fn bits_of(&self, size: usize, word: usize) -> &AtomicU64 {
+        let before: usize = (0..size).map(|size| self.cut.words(size)).sum();
+        self.bits.at(before + word)
+    }
+
+    fn marks_of(&self, size: usize) -> (&AtomicU32, &AtomicU32) {
+        (self.marks.at(size * MARKS_PER_SIZE), self.marks.at(size * MARKS_PER_SIZE + 1))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn arena(cut: Cut) -> Arena {
+        let bits = (0..cut.bit_words()).map(|_| AtomicU64::default()).collect();
+        let marks = (0..cut.sizes() * MARKS_PER_SIZE).map(|_| AtomicU32::default()).collect();
+        Arena::new(cut, 4096, Span::leaked(bits), Span::leaked(marks))
+    }
+
+    const SMALL: Cut = Cut { shift_max: 12, area_shift: 13 };
+
+    #[test]
+    fn blocks_never_overlap_and_run_out() {
+        let arena = arena(SMALL);
+        let mut ends: Vec<(usize, usize)> = Vec::new();
+        while let Some(block) = arena.take(300) {
+            let start = arena.offset(block);
+            assert_eq!(arena.block_at(start as u64), Some(block));
+            ends.push((start, start + arena.len(block)));
+        }
+        ends.sort_unstable();
+        assert!(ends.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        // 8 KiB in blocks of 512, 1024, 2048 and 4096 bytes.
+        assert_eq!(ends.len(), 16 + 8 + 4 + 2);
+        assert!(ends.last().unwrap().1 <= 4096 + SMALL.bytes());
+    }
+
+    #[test]
+    fn a_block_given_back_is_taken_again_and_only_once() {
+        let memory = Memory::private(1 << 20).unwrap();
+        let arena = arena(SMALL);
+        let block = arena.take(1000).unwrap();
+        assert!(arena.give(block, &memory));
+        assert!(!arena.give(block, &memory));
+        assert_eq!(arena.take(1000), Some(block));
+        assert_ne!(arena.take(1000), Some(block));
+    }
+
+    #[test]
+    fn only_the_blocks_that_are_kept_stay() {
+        let arena = arena(SMALL);
+        let (first, second) = (arena.take(256).unwrap(), arena.take(256).unwrap());
+        arena.keep_only(&[second]);
+        assert_eq!(arena.take(256), Some(first));
+        assert_ne!(arena.take(256), Some(second));
+    }
+
+    #[test]
+    fn offsets_inside_blocks_are_refused() {
+        let arena = arena(SMALL);
+        for offset in [0, 4095, 4097, 4096 + SMALL.bytes() as u64, u64::MAX] {
+            assert_eq!(arena.block_at(offset), None);
+        }
+    }
+
+    #[test]
+    fn a_packed_block_comes_back() {
+        let block = Block { size: 26, index: (1 << 26) - 1 };
+        assert_eq!(Block::unpack(block.pack()), Some(block));
+        assert_eq!(Block::unpack(0), None);
+    }
+}

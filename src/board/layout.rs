@@ -1,0 +1,166 @@
+//! Where everything lies in a board's region. Both sides compute it alike from a [`Geometry`].
+//!
+//! ```text
+//!   header │ idle │ seats │ beds │ functions │ names │ ring │ slots │ result bits │ arguments │ results
+//! ```
+
+use super::bell::{Bed, SEATS_PER_WORD};
+use super::functions::{FUNCTIONS_MAX, FunctionEntry, NAMES_LEN};
+use super::heap::{Cut, MARKS_PER_SIZE};
+use super::memory::Shared;
+use super::record::Slot;
+use crate::sync::{AtomicU32, AtomicU64, WaitWord};
+
+/// "carpool" and the version of this layout; another library's board is refused by it.
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x01");
+
+/// The most workers of one pool; a seat's index has 16 bits in a slot's word.
+pub(crate) const SEATS_MAX: usize = 1024;
+/// The most futures alive at once: a future's handle has 24 bits for its slot.
+const SLOTS_SHIFT: u32 = 24;
+/// The fewest that are still worth a pool.
+const SLOTS_SHIFT_MIN: u32 = 12;
+
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    pub(crate) magic: AtomicU64,
+    /// What workers are to do; see [`super::Stage`].
+    pub(crate) stage: AtomicU64,
+    /// The ring's head; a cache line of its own, for the workers write it.
+    pub(crate) head: Line<AtomicU64>,
+    /// Rung when a task is done whose waiters wait for several; it counts the rings.
+    pub(crate) notice: Line<WaitWord>,
+}
+
+// SAFETY: atomic numbers.
+unsafe impl Shared for Header {}
+
+/// A value with a cache line of its own; two, because CPUs fetch them in pairs.
+#[derive(Default)]
+#[repr(C, align(128))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+/// A worker's place: what it tells about itself. Only its worker writes here.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct Seat {
+    /// Tasks claimed and tasks ended. The worker is busy while they differ.
+    pub(crate) claimed: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    /// When its task began, a stamp.
+    pub(crate) started: AtomicU64,
+    /// The slot of its task, plus 1: where to look first when it has died.
+    pub(crate) slot: AtomicU32,
+}
+
+// SAFETY: atomic numbers.
+unsafe impl Shared for Seat {}
+// SAFETY: a WaitWord is an atomic number.
+unsafe impl Shared for Bed {}
+
+/// The sizes from which everything else follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) slots_shift: u32,
+    pub(crate) seats: usize,
+    /// How the submitters' arena is cut, and each seat's.
+    pub(crate) args: Cut,
+    pub(crate) results: Cut,
+}
+
+impl Geometry {
+    /// The largest board for so many workers, made smaller by `halvings`: where address space is
+    /// limited, it holds fewer futures and smaller blocks.
+    pub(crate) fn new(seats: usize, halvings: u32) -> Option<Geometry> {
+        let slots_shift = SLOTS_SHIFT.checked_sub(halvings).filter(|it| *it >= SLOTS_SHIFT_MIN)?;
+        // 64 GiB of addresses for each size of results, divided among the seats.
+        let seat_area = 36 - seats.next_power_of_two().trailing_zeros().max(4);
+        let less = |shift: u32, least: u32| shift.saturating_sub(halvings).max(least);
+        let args = Cut { shift_max: less(34, 20), area_shift: less(32, 21) };
+        let results = Cut { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
+        Some(Geometry { slots_shift, seats, args, results })
+    }
+
+    /// As numbers for a message to a worker.
+    pub(crate) fn to_numbers(self) -> [u64; 6] {
+        let Geometry { slots_shift, seats, args, results } = self;
+        let shifts = [args.shift_max, args.area_shift, results.shift_max, results.area_shift];
+        let [a, b, c, d] = shifts.map(u64::from);
+        [u64::from(slots_shift), seats as u64, a, b, c, d]
+    }
+
+    pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
+        let [slots_shift, seats, a, b, c, d] = numbers;
+        let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
+        let cut = |max, area| Some(Cut { shift_max: small(max)?, area_shift: small(area)? });
+        Some(Geometry {
+            slots_shift: small(slots_shift)?,
+            seats: usize::try_from(seats).ok().filter(|it| *it <= SEATS_MAX)?,
+            args: cut(a, b)?,
+            results: cut(c, d)?,
+        })
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        1 << self.slots_shift
+    }
+
+    pub(crate) fn idle_words(&self) -> usize {
+        self.seats.div_ceil(SEATS_PER_WORD)
+    }
+
+    pub(crate) fn seat_marks(&self) -> usize {
+        self.results.sizes() * MARKS_PER_SIZE
+    }
+}
+
+/// The offsets of everything in a region.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) header: usize,
+    pub(crate) idle: usize,
+    pub(crate) seats: usize,
+    pub(crate) beds: usize,
+    pub(crate) functions: usize,
+    pub(crate) names: usize,
+    pub(crate) ring: usize,
+    pub(crate) slots: usize,
+    pub(crate) result_marks: usize,
+    pub(crate) result_bits: usize,
+    pub(crate) args: usize,
+    pub(crate) results: usize,
+    pub(crate) len: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(geometry: &Geometry) -> Layout {
+        let mut end = 0;
+        let mut place = |len: usize| {
+            let start = end;
+            end = (start + len).next_multiple_of(LARGEST_PAGE);
+            start
+        };
+        let seats = geometry.seats;
+        let mut layout = Layout {
+            header: place(size_of::<Header>()),
+            idle: place(geometry.idle_words() * size_of::<AtomicU64>()),
+            seats: place(seats * size_of::<Seat>()),
+            beds: place(seats * size_of::<Bed>()),
+            functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
+            names: place(NAMES_LEN),
+            ring: place(geometry.slots() * size_of::<AtomicU64>()),
+            slots: place(geometry.slots() * size_of::<Slot>()),
+            result_marks: place(seats * geometry.seat_marks() * size_of::<AtomicU32>()),
+            result_bits: place(seats * geometry.results.bit_words() * size_of::<AtomicU64>()),
+            args: place(geometry.args.bytes()),
+            results: place(seats * geometry.results.bytes()),
+            len: 0,
+        };
+        layout.len = end;
+        layout
+    }
+}
+
+/// Parts begin at pages, the largest that Linux uses on aarch64: 64 KiB.
+const LARGEST_PAGE: usize = 1 << 16;

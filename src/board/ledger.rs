@@ -1,0 +1,224 @@
+//! What the parent alone knows of a board: which slots are free, whose they are, and where their
+//! arguments lie. It is private memory: no worker can reach it.
+//!
+//! A slot's entry is a generation and whether somebody holds its future. A handle is good while its
+//! generation stands there as held; freeing the future takes the hold away, and the slot's next use
+//! has the next generation, so a freed handle is told apart for 16 million uses of the slot.
+//!
+//! A task whose future nobody holds, because none was wanted or because it was freed early, is
+//! *loose*: its slot is swept up by a later submit, when the task is done.
+
+use super::Region;
+use super::free::{FreeList, Given};
+use super::heap::{Arena, Block, MARKS_PER_SIZE};
+use super::memory::{Memory, Span};
+use super::notes::Notes;
+use super::record::Place;
+use super::ring::Tail;
+use super::slot::{GENERATION_MASK, Phase, SeatIndex};
+use crate::error::Result;
+use crate::sync::{AtomicU32, Ordering::*, plain};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// In a slot's entry, above the generation: somebody holds the future.
+const HELD: u32 = 1 << 24;
+const ENTRY: u32 = GENERATION_MASK | HELD;
+
+/// How many loose tasks a submit looks at when it needs a slot.
+const SWEPT_AT_ONCE: usize = 4;
+/// How many slots are touched at once when the board grows into fresh memory: 256 KiB.
+const FRESH_SLOTS: u32 = 2048;
+
+pub(crate) struct Ledger {
+    pub(crate) tail: Tail,
+    pub(crate) notes: Notes,
+    free: FreeList,
+    entries: Span<AtomicU32>,
+    /// For each slot: the block of its arguments, packed.
+    blocks: Span<AtomicU32>,
+    pub(crate) args: Arena,
+    /// None after the last sweep.
+    loose: Mutex<Option<VecDeque<u32>>>,
+    /// Tasks taken back before a worker had claimed them.
+    taken_back: plain::AtomicU64,
+    /// Tasks claimed by workers that died before they had counted them.
+    uncounted: plain::AtomicU64,
+    /// Keeps the handles of one pool apart from those of the next.
+    first_generation: u32,
+    /// What the windows above look at.
+    _memory: Memory,
+}
+
+/// A slot in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl Ledger {
+    pub(crate) fn new(region: &Region, first_generation: u32) -> Result<Ledger> {
+        let slots = region.geometry.slots();
+        let cut = region.args_cut();
+        let (words, marks) = (cut.bit_words(), cut.sizes() * MARKS_PER_SIZE);
+        let numbers = words * 8;
+        let memory = Memory::private(numbers + (slots * 3 + marks) * 4)?;
+        let column = |index: usize| memory.span(numbers + index * slots * 4, slots);
+        Ok(Ledger {
+            tail: Tail::new(),
+            notes: Notes::default(),
+            free: FreeList::new(column(0)),
+            entries: column(1),
+            blocks: column(2),
+            args: region
+                .args_arena(memory.span(0, words), memory.span(numbers + slots * 12, marks)),
+            loose: Mutex::new(Some(VecDeque::new())),
+            taken_back: plain::AtomicU64::new(0),
+            uncounted: plain::AtomicU64::new(0),
+            first_generation: first_generation & GENERATION_MASK,
+            _memory: memory,
+        })
+    }
+
+    /// All slots in use have lower numbers than this.
+    pub(crate) fn used(&self) -> u32 {
+        self.free.used()
+    }
+
+    /// A slot for a new task; `is_held`: somebody will hold its future.
+    pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<Ticket> {
+        let hold = if is_held { HELD } else { 0 };
+        if let Some(slot) = self.free.take().or_else(|| self.sweep(region)) {
+            let entry = self.entries.at(slot as usize);
+            let generation = (entry.load(Relaxed) & GENERATION_MASK).wrapping_add(1) & GENERATION_MASK;
+            entry.store(generation | hold, Release);
+            return Some(Ticket { slot, generation });
+        }
+        let slot = self.free.take_fresh()?;
+        if slot % FRESH_SLOTS == 0 && slot > 0 {
+            region.populate_slots(slot as usize, FRESH_SLOTS as usize);
+        }
+        let generation = self.first_generation;
+        self.entries.at(slot as usize).store(generation | hold, Release);
+        Some(Ticket { slot, generation })
+    }
+
+    /// Whether this ticket's future is held: false for one that was freed, or never was.
+    pub(crate) fn holds(&self, ticket: Ticket) -> bool {
+        let entry = self.entries.get(ticket.slot as usize);
+        entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == ticket.generation | HELD)
+    }
+
+    /// Takes the hold away, for exactly one caller.
+    pub(crate) fn let_go(&self, ticket: Ticket) -> bool {
+        let Some(entry) = self.entries.get(ticket.slot as usize) else { return false };
+        let held = ticket.generation | HELD;
+        entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed).is_ok()
+    }
+
+    /// Notes the block that holds a task's arguments, to be given back with its slot.
+    pub(crate) fn note_block(&self, slot: u32, block: Option<Block>) {
+        self.blocks.at(slot as usize).store(block.map_or(0, Block::pack), Relaxed);
+    }
+
+    /// Leaves a slot that nobody holds to the sweep, whether its task is done or not. False: there
+    /// is no sweep any more; all tasks are done.
+    pub(crate) fn leave_loose(&self, slot: u32) -> bool {
+        match &mut *self.loose() {
+            Some(loose) => {
+                loose.push_back(slot);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives the slot of a task back that is done and not held. `Closed`: the caller counts it.
+    pub(crate) fn recycle(&self, region: &Region, slot: u32) -> Given {
+        self.give_bytes_back(region, slot);
+        region.board.slot(slot).word.collect();
+        self.free.give(slot)
+    }
+
+    fn give_bytes_back(&self, region: &Region, slot: u32) {
+        let block = self.blocks.at(slot as usize).swap(0, Relaxed);
+        if let Some(block) = Block::unpack(block) {
+            self.args.give(block, &region.memory);
+        }
+        let record = region.board.slot(slot);
+        if let Phase::Completed(seat) | Phase::Failed(seat) = record.word.phase() {
+            match record.ending().map(|(ending, _)| ending.result) {
+                Some(Place::Heap(far)) if usize::from(seat.0) < region.geometry.seats => {
+                    let arena = region.results_arena(seat);
+                    if let Some(block) = arena.block_at(far.place) {
+                        arena.give(block, &region.memory);
+                    }
+                }
+                Some(Place::File(far)) => self.notes.drop_file(slot, far.place),
+                _ => {}
+            }
+        }
+        self.notes.forget(slot);
+    }
+
+    /// Recycles a few loose tasks that are done, and takes one's slot.
+    fn sweep(&self, region: &Region) -> Option<u32> {
+        if let Some(loose) = &mut *self.loose() {
+            self.sweep_some(region, loose, SWEPT_AT_ONCE);
+        }
+        self.free.take()
+    }
+
+    /// The last sweep, when all tasks are done; then closes the books, and says how many slots are
+    /// still held.
+    pub(crate) fn close(&self, region: &Region) -> u32 {
+        let mut loose = self.loose().take().unwrap_or_default();
+        let count = loose.len();
+        self.sweep_some(region, &mut loose, count);
+        self.free.close()
+    }
+
+    fn sweep_some(&self, region: &Region, loose: &mut VecDeque<u32>, count: usize) {
+        for _ in 0..count.min(loose.len()) {
+            let Some(slot) = loose.pop_front() else { break };
+            if region.board.slot(slot).word.phase().is_done() {
+                // The ledger is closed only after the last sweep.
+                let given = self.recycle(region, slot);
+                debug_assert_eq!(given, Given::Kept);
+            } else {
+                loose.push_back(slot);
+            }
+        }
+    }
+
+    fn loose(&self) -> MutexGuard<'_, Option<VecDeque<u32>>> {
+        self.loose.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- counting ------------------------------------------------------------------------------
+
+    pub(crate) fn count_taken_back(&self) {
+        self.taken_back.fetch_add(1, Relaxed);
+    }
+
+    /// Sets the count of a vacant seat right: so many tasks were found to be its worker's.
+    pub(crate) fn settle_count(&self, region: &Region, seat: SeatIndex, found: u64) {
+        let seat = region.board.seats().at(usize::from(seat.0));
+        let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Relaxed));
+        let counted = claimed.saturating_sub(ended);
+        self.uncounted.fetch_add(found.saturating_sub(counted), Relaxed);
+        seat.ended.store(claimed, Relaxed);
+    }
+
+    /// How many tasks wait to be claimed.
+    pub(crate) fn pending(&self, region: &Region) -> u64 {
+        let seats = region.board.seats();
+        let claimed: u64 =
+            (0..seats.len()).map(|seat| seats.at(seat).claimed.load(Relaxed)).fold(0, u64::wrapping_add);
+        let gone = claimed
+            .wrapping_add(self.uncounted.load(Relaxed))
+            .wrapping_add(self.taken_back.load(Relaxed));
+        self.tail.count().saturating_sub(gone)
+    }
+}

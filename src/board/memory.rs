@@ -1,0 +1,214 @@
+//! The bytes of a board, and typed windows on them: the only place where bytes become types.
+//!
+//! A region is sparse: it reserves addresses, and a page costs memory from its first touch on. For
+//! threads it is private memory, for processes a memfd that is sealed before anybody else sees it:
+//! a worker can neither shrink it (the parent would fault) nor grow it.
+
+use crate::error::{Error, Result};
+use crate::sync::{AtomicU32, AtomicU64};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+
+/// Seals that every shared region carries.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// A mapping, unmapped when dropped.
+pub(crate) struct Memory {
+    start: NonNull<u8>,
+    len: usize,
+    /// The file behind it, while somebody still has to be given it.
+    file: Option<OwnedFd>,
+    is_shared: bool,
+}
+
+// SAFETY: the mapping belongs to the process, not to a thread, and what lies in it is only touched
+// through `Span`s of atomics and through raw pointers that come with a phase.
+unsafe impl Send for Memory {}
+// SAFETY: see above; `&Memory` gives out addresses and changes nothing itself.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Zeroed memory of this process alone.
+    pub(crate) fn private(len: usize) -> Result<Memory> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
+        let start = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) };
+        Memory::of(start, len, None, false)
+    }
+
+    /// Zeroed memory that can be given to other processes, by its sealed file.
+    pub(crate) fn shared(name: &str, len: usize) -> Result<Memory> {
+        let file = sealed_file(name, len)?;
+        Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    /// Maps a file that another process made, after checking that it cannot shrink below `len`.
+    pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
+        check_sealed(file.as_fd(), len)?;
+        let mut memory = Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
+        memory.file = None;
+        Ok(memory)
+    }
+
+    fn map(file: OwnedFd, len: usize, access: ProtFlags) -> Result<Memory> {
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+        // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
+        let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
+        Memory::of(start, len, Some(file), true)
+    }
+
+    fn of(
+        start: rustix::io::Result<*mut std::ffi::c_void>,
+        len: usize,
+        file: Option<OwnedFd>,
+        is_shared: bool,
+    ) -> Result<Memory> {
+        let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
+        let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
+        // A core dump of the sparse region would help nobody. A kernel that cannot is no harm.
+        // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
+        let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };
+        Ok(Memory { start, len, file, is_shared })
+    }
+
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// The address of `len` bytes from this offset on, if they lie in the region.
+    pub(crate) fn bytes(&self, offset: usize, len: usize) -> Option<*mut u8> {
+        let end = offset.checked_add(len)?;
+        (end <= self.len).then(|| self.start.as_ptr().wrapping_add(offset))
+    }
+
+    /// A window on `count` values from this offset on. The region must outlive its windows: the
+    /// owner keeps both in one struct, and the struct alone hands out what it reads.
+    pub(crate) fn span<T: Shared>(&self, offset: usize, count: usize) -> Span<T> {
+        let len = count.checked_mul(size_of::<T>()).expect("a layout within the address space");
+        let start = self.bytes(offset, len).expect("a layout within its region").cast::<T>();
+        assert!(start.is_aligned(), "a layout aligned for its types");
+        Span { start, count }
+    }
+
+    /// Touches these pages at once, which costs a third of one fault each.
+    pub(crate) fn populate(&self, offset: usize, len: usize) {
+        let Some(start) = self.bytes(offset, len) else { return };
+        let into_page = start.addr() % PAGE;
+        let start = start.wrapping_sub(into_page).cast();
+        // SAFETY: the pages lie in the mapping, and the advice changes no byte of it. A kernel that
+        // does not know it refuses, and the pages come one by one.
+        let _ = unsafe { rustix::mm::madvise(start, len + into_page, Advice::LinuxPopulateWrite) };
+    }
+
+    /// Gives whole pages back to the system; they read as zero afterwards.
+    pub(crate) fn discard(&self, offset: usize, len: usize) {
+        let Some(start) = self.bytes(offset, len) else { return };
+        let advice = if self.is_shared { Advice::LinuxRemove } else { Advice::LinuxDontNeed };
+        // SAFETY: the caller owns these bytes of the mapping and needs none of them.
+        let _ = unsafe { rustix::mm::madvise(start.cast(), len, advice) };
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours; windows and addresses of it are not used after their owner.
+        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+/// The smallest page of both architectures.
+const PAGE: usize = 4096;
+
+/// A memfd of this length that will never change its length.
+pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
+    let create = |flags| rustix::fs::memfd_create(name, flags);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag that says it will never be executed.
+    let file = create(flags | MemfdFlags::NOEXEC_SEAL)
+        .or_else(|_| create(flags))
+        .map_err(|errno| Error::os("memfd_create", errno))?;
+    rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
+    rustix::fs::fcntl_add_seals(&file, SEALS).map_err(|errno| Error::os("F_ADD_SEALS", errno))?;
+    Ok(file)
+}
+
+fn check_sealed(file: BorrowedFd<'_>, len: usize) -> Result<()> {
+    let seals = rustix::fs::fcntl_get_seals(file).map_err(|errno| Error::os("F_GET_SEALS", errno))?;
+    let size = rustix::fs::fstat(file).map_err(|errno| Error::os("fstat", errno))?.st_size;
+    let is_long_enough = u64::try_from(size).is_ok_and(|size| size >= len as u64);
+    if seals.contains(SealFlags::SHRINK) && is_long_enough {
+        return Ok(());
+    }
+    Err(crate::error::Status::POOL_ERR_INVALID.into())
+}
+
+/// Types of which every pattern of bits is a value, and that several processes may change at once.
+///
+/// # Safety
+/// The type consists of atomics and of bytes that are only reached through raw pointers.
+pub(crate) unsafe trait Shared {}
+
+// SAFETY: an atomic number.
+unsafe impl Shared for AtomicU32 {}
+// SAFETY: an atomic number.
+unsafe impl Shared for AtomicU64 {}
+
+/// A window on values in a region.
+pub(crate) struct Span<T> {
+    start: *const T,
+    count: usize,
+}
+
+impl<T> Clone for Span<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Span<T> {}
+
+// SAFETY: a window gives out shared references only, to types that several threads may use.
+unsafe impl<T> Send for Span<T> {}
+// SAFETY: see above.
+unsafe impl<T> Sync for Span<T> {}
+
+impl<T> Span<T> {
+    /// A window on values of this process that live until it ends, for models and tests.
+    #[cfg(test)]
+    pub(crate) fn leaked(values: Vec<T>) -> Span<T> {
+        let values = values.leak();
+        Span { start: values.as_ptr(), count: values.len() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// A part of this window.
+    pub(crate) fn part(&self, first: usize, count: usize) -> Span<T> {
+        assert!(first.checked_add(count).is_some_and(|end| end <= self.count), "a part of it");
+        Span { start: self.start.wrapping_add(first), count }
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
+        if index >= self.count {
+            return None;
+        }
+        let value = self.start.wrapping_add(index);
+        // SAFETY: `span` checked bounds and alignment; `Shared` types have no invalid bits; the
+        // region outlives its windows (see `Memory::span`).
+        Some(unsafe { &*value })
+    }
+
+    /// The value at an index that this process made itself.
+    pub(crate) fn at(&self, index: usize) -> &T {
+        self.get(index).expect("an index within its window")
+    }
+}

@@ -1,0 +1,244 @@
+//! What submitters and workers agree on: tasks posted, taken, finished, settled.
+//!
+//! The tour of a task: [`Board::post`] publishes a slot and puts its number on the ring;
+//! [`Board::take`] claims it for a seat; the worker reads and writes the slot's bytes
+//! ([`record`]); [`Board::finish`] hands them to whoever waits. A task that is not to run is taken
+//! back by [`Board::cancel`]; one whose worker has died is ended by [`Board::settle`].
+//!
+//! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
+//! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
+
+pub(crate) mod bell;
+pub(crate) mod free;
+pub(crate) mod functions;
+pub(crate) mod heap;
+pub(crate) mod layout;
+pub(crate) mod ledger;
+pub(crate) mod memory;
+#[cfg(all(test, loom))]
+mod models;
+pub(crate) mod notes;
+pub(crate) mod record;
+mod region;
+pub(crate) mod ring;
+pub(crate) mod slot;
+
+pub(crate) use region::{Region, copy_out};
+
+use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord};
+use bell::Bell;
+use layout::{Header, Seat};
+use memory::Span;
+use record::Slot;
+use ring::{Entry, Ring, Tail};
+use slot::{Change, Claim, Outcome, Phase, SeatIndex, Waiters};
+
+/// What workers are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Take tasks, and wait for more.
+    Open = 0,
+    /// Take tasks, and leave when there are none.
+    Drain = 1,
+    /// Take no more, and leave.
+    Stop = 2,
+}
+
+/// The protocol's half of a board; [`region::Region`] adds the bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Board {
+    header: Span<Header>,
+    seats: Span<Seat>,
+    slots: Span<Slot>,
+    ring: Ring,
+    pub(crate) bell: Bell,
+    scope: Scope,
+}
+
+/// The windows that a board is made of.
+pub(crate) struct Parts {
+    pub(crate) header: Span<Header>,
+    pub(crate) head: Span<AtomicU64>,
+    pub(crate) entries: Span<AtomicU64>,
+    pub(crate) idle: Span<AtomicU64>,
+    pub(crate) beds: Span<bell::Bed>,
+    pub(crate) seats: Span<Seat>,
+    pub(crate) slots: Span<Slot>,
+    pub(crate) scope: Scope,
+}
+
+impl Board {
+    pub(crate) fn new(parts: Parts) -> Board {
+        Board {
+            header: parts.header,
+            seats: parts.seats,
+            slots: parts.slots,
+            ring: Ring::new(parts.head, parts.entries),
+            bell: Bell::new(parts.idle, parts.beds, parts.scope),
+            scope: parts.scope,
+        }
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    pub(crate) fn seats(&self) -> &Span<Seat> {
+        &self.seats
+    }
+
+    pub(crate) fn slot(&self, slot: u32) -> &Slot {
+        self.slots.at(slot as usize)
+    }
+
+    // ---- submitters ----------------------------------------------------------------------------
+
+    /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
+    pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
+        tail.reserve(&self.ring, |entry| !self.is_live(entry))
+    }
+
+    /// Makes a filled slot visible to the workers. The caller rings.
+    pub(crate) fn post(&self, position: u64, entry: Entry) {
+        self.slot(entry.slot).word.publish(entry.generation);
+        self.ring.write(position, entry);
+    }
+
+    /// Takes a task back that nobody has claimed. The waiters are woken.
+    pub(crate) fn cancel(&self, slot: u32, generation: u32) -> bool {
+        self.wake_if_made(slot, self.slot(slot).word.cancel(generation))
+    }
+
+    /// How many entries of the ring have not been passed: tasks that wait, and dead ones.
+    pub(crate) fn queued(&self, tail: &Tail) -> u64 {
+        tail.count().saturating_sub(self.ring.passed())
+    }
+
+    /// Whether the entry's task still waits to be claimed.
+    fn is_live(&self, entry: Entry) -> bool {
+        self.slots.get(entry.slot as usize).is_some_and(|slot| {
+            slot.word.phase() == Phase::Ready && slot.word.generation() == entry.generation
+        })
+    }
+
+    // ---- workers -------------------------------------------------------------------------------
+
+    /// Claims the next task for this seat.
+    pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
+        loop {
+            let (position, entry) = self.ring.look();
+            let entry = entry?;
+            let claim = self.claim(seat, entry);
+            self.ring.pass(position);
+            if claim == Claim::Yours {
+                return Some(entry.slot);
+            }
+        }
+    }
+
+    fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
+        let Some(slot) = self.slots.get(entry.slot as usize) else { return Claim::Taken };
+        let own = self.seats.at(usize::from(seat.0));
+        own.slot.store(entry.slot + 1, Relaxed);
+        let claim = slot.word.claim(seat, entry.generation);
+        if claim == Claim::Yours {
+            own.claimed.store(own.claimed.load(Relaxed) + 1, Relaxed);
+        }
+        claim
+    }
+
+    /// Notes when this seat's task began, for the watch to read when its worker has died.
+    pub(crate) fn note_start(&self, seat: SeatIndex, stamp: u64) {
+        self.seats.at(usize::from(seat.0)).started.store(stamp, Relaxed);
+    }
+
+    /// Whether there is something under the ring's head; a hint.
+    pub(crate) fn has_task(&self) -> bool {
+        self.ring.look().1.is_some()
+    }
+
+    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken.
+    pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) {
+        let own = self.seats.at(usize::from(seat.0));
+        own.ended.store(own.ended.load(Relaxed) + 1, Relaxed);
+        let waiters = self.slot(slot).word.finish(outcome);
+        self.wake(slot, waiters);
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        // Acquire; pairs with `set_stage`.
+        match self.header.at(0).stage.load(Acquire) {
+            0 => Stage::Open,
+            1 => Stage::Drain,
+            _ => Stage::Stop,
+        }
+    }
+
+    // ---- the watch -----------------------------------------------------------------------------
+
+    /// Tells the workers what to do, and wakes them to look. Release; pairs with `stage`.
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        self.header.at(0).stage.store(stage as u64, Release);
+        self.bell.wake_all();
+    }
+
+    /// Ends a task in the name of the worker of this seat, which is gone.
+    pub(crate) fn settle(&self, slot: u32, seat: SeatIndex, outcome: Outcome) -> bool {
+        self.wake_if_made(slot, self.slot(slot).word.settle(seat, outcome))
+    }
+
+    /// Puts a task back that a worker claimed and left without running.
+    pub(crate) fn requeue(&self, slot: u32, seat: SeatIndex, tail: &Tail) -> bool {
+        let word = &self.slot(slot).word;
+        let generation = word.generation();
+        let Some(position) = self.reserve(tail) else { return false };
+        let made = word.requeue(seat) != Change::TooLate;
+        // The position is ours either way; an entry for a slot that is not ready is a dead one.
+        self.ring.write(position, Entry { slot, generation });
+        self.bell.ring();
+        made
+    }
+
+    /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.
+    pub(crate) fn repeat(&self, position: u64, slot: u32, generation: u32) {
+        self.ring.write(position, Entry { slot, generation });
+        self.bell.ring();
+    }
+
+    /// Wakes whoever may have missed a wake-up that died with its sender.
+    pub(crate) fn wake_again(&self, slot: u32) {
+        let word = &self.slot(slot).word;
+        if word.phase().is_done() {
+            self.wake(slot, word.waiters());
+        }
+    }
+
+    // ---- waiting -------------------------------------------------------------------------------
+
+    /// A word that is changed and woken when a task is done whose `ask_notice` was answered.
+    pub(crate) fn notice(&self) -> &WaitWord {
+        &self.header.at(0).notice.0
+    }
+
+    fn wake_if_made(&self, slot: u32, change: Change) -> bool {
+        match change {
+            Change::Made(waiters) => {
+                self.wake(slot, waiters);
+                true
+            }
+            Change::TooLate => false,
+        }
+    }
+
+    /// Release; pairs with the Acquire load of the notice by whoever waits for several.
+    fn wake(&self, slot: u32, waiters: Waiters) {
+        if waiters.on_word {
+            self.slot(slot).word.wake(self.scope);
+        }
+        if waiters.on_notice {
+            self.notice().fetch_add(1, Release);
+            self.notice().wake(i32::MAX, self.scope);
+        }
+    }
+}
+

@@ -1,0 +1,127 @@
+//! What is known of a few tasks beside their slots: why a worker was lost, and results in files of
+//! their own. Most tasks never come here.
+
+use super::memory::Memory;
+use super::record::Far;
+use crate::error::{Detail, Error, Result, Status};
+use crate::sync::{Ordering::*, plain::AtomicU64};
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Why a task was ended by somebody else than its worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    pub(crate) status: Status,
+    pub(crate) detail: Detail,
+}
+
+#[derive(Default)]
+pub(crate) struct Notes {
+    books: Mutex<Books>,
+    file_came: Condvar,
+    /// How many entries there are, so that tasks without one need not take the lock.
+    count: AtomicU64,
+}
+
+#[derive(Default)]
+struct Books {
+    notes: HashMap<u32, Note>,
+    /// Results that have come, by their task's number.
+    files: HashMap<u64, OwnedFd>,
+    /// Results that are mapped, by their task's slot.
+    mapped: HashMap<u32, Memory>,
+    /// Numbers of tasks whose result nobody wants, and has not come yet.
+    unwanted: HashSet<u64>,
+}
+
+impl Books {
+    fn len(&self) -> u64 {
+        (self.notes.len() + self.files.len() + self.mapped.len()) as u64
+    }
+}
+
+/// How long a result may be on its way: it was sent before its task was done, so it only has to be
+/// read by the watch.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Notes {
+    pub(crate) fn write(&self, slot: u32, note: Note) {
+        self.with(|books| books.notes.insert(slot, note));
+    }
+
+    pub(crate) fn read(&self, slot: u32) -> Option<Note> {
+        if self.count.load(Acquire) == 0 {
+            return None;
+        }
+        self.lock().notes.get(&slot).cloned()
+    }
+
+    /// Forgets all about the task of this slot.
+    pub(crate) fn forget(&self, slot: u32) {
+        if self.count.load(Acquire) > 0 {
+            self.with(|books| {
+                books.notes.remove(&slot);
+                books.mapped.remove(&slot);
+            });
+        }
+    }
+
+    /// Takes a result in that has come.
+    pub(crate) fn file_came(&self, task: u64, file: OwnedFd) {
+        self.with(|books| {
+            if !books.unwanted.remove(&task) {
+                books.files.insert(task, file);
+            }
+        });
+        self.file_came.notify_all();
+    }
+
+    /// The result of a task that is done, mapped until the task is forgotten. `fetch` makes the
+    /// watch look for it.
+    pub(crate) fn file(&self, slot: u32, far: Far, fetch: impl Fn()) -> Result<(*const u8, usize)> {
+        let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
+        let mut books = self.lock();
+        if let Some(memory) = books.mapped.get(&slot) {
+            return Ok((memory.start(), len));
+        }
+        if !books.files.contains_key(&far.place) {
+            fetch();
+            let missing = |books: &mut Books| !books.files.contains_key(&far.place);
+            books = self
+                .file_came
+                .wait_timeout_while(books, FILE_PATIENCE, missing)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let file = books.files.remove(&far.place).ok_or_else(|| {
+            Error::new(Status::POOL_ERR_WORKER_LOST, "the result never came from its worker")
+        })?;
+        let memory = Memory::attach(file, len)?;
+        let start = memory.start().cast_const();
+        books.mapped.insert(slot, memory);
+        self.count.store(books.len(), Release);
+        Ok((start, len))
+    }
+
+    /// The result of this task is not wanted, whether it has come or not.
+    pub(crate) fn drop_file(&self, slot: u32, task: u64) {
+        self.with(|books| {
+            let was_mapped = books.mapped.remove(&slot).is_some();
+            if !was_mapped && books.files.remove(&task).is_none() {
+                books.unwanted.insert(task);
+            }
+        });
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Books) -> T) {
+        let mut books = self.lock();
+        change(&mut books);
+        self.count.store(books.len(), Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,221 @@
+//! What a slot holds beside its word: a task's function, arguments, result.
+//!
+//! ```text
+//!   0     8        12         16    24 32      36   40       48                          128
+//!   word │ function args_place │ stamp│ id│ outcome code│ progress│ arguments … result …  │
+//! ```
+//!
+//! Arguments of up to 64 bytes lie in the slot; the result lies behind them where it fits. An
+//! argument and a result of 8 bytes share the slot's first cache line with its word. What does not
+//! fit lies elsewhere, and a [`Far`] of 16 bytes says where.
+//!
+//! The fields are atomics because a process that went astray may write to them at any time; who may
+//! use them when is the word's matter (see [`super::slot`]), so Relaxed is enough everywhere.
+
+use super::memory::Shared;
+use super::slot::SlotWord;
+use crate::error::Status;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::cell::UnsafeCell;
+
+/// Bytes of a slot behind its fields.
+const ROOM: usize = 80;
+/// The most bytes of arguments that lie in the slot; there must be room for a `Far` behind them.
+pub(crate) const ARGS_MAX: usize = 64;
+/// Sixteen bytes: the alignment of any type of C.
+const ALIGN: usize = 16;
+
+#[derive(Default)]
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    pub(crate) word: SlotWord,
+    function: AtomicU32,
+    args_place: AtomicU32,
+    stamp: AtomicU64,
+    id: AtomicU64,
+    outcome: AtomicU32,
+    code: AtomicU32,
+    progress: AtomicU64,
+    room: Room,
+}
+
+#[repr(C, align(16))]
+struct Room(UnsafeCell<[u8; ROOM]>);
+
+impl Default for Room {
+    fn default() -> Room {
+        Room(UnsafeCell::new([0; ROOM]))
+    }
+}
+
+// SAFETY: atomics, and bytes that are only reached through the raw pointers of `room_at`.
+unsafe impl Shared for Slot {}
+// SAFETY: the slot's word says who may touch the bytes; the rest is atomics.
+unsafe impl Sync for Slot {}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Slot>() == 128);
+
+/// Where bytes are that do not lie in the slot: a block of the heap, by its offset in the region,
+/// or a file of their own, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Far {
+    pub(crate) place: u64,
+    pub(crate) len: u64,
+}
+
+/// Where the bytes of an argument or a result are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Slot { len: usize },
+    Heap(Far),
+    File(Far),
+}
+
+const HEAP: u32 = 0xffff;
+const FILE: u32 = 0xfffe;
+
+/// How a task ended, beside the phase in its slot's word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending {
+    /// POOL_OK, or why it failed; the result's bytes are then a message.
+    pub(crate) status: Status,
+    pub(crate) code: i32,
+    pub(crate) result: Place,
+}
+
+impl Slot {
+    /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
+    pub(crate) fn fill(&self, function: u32, args: Place, inline: &[u8], stamp: u64, id: u64) {
+        debug_assert!(inline.len() <= ARGS_MAX);
+        self.function.store(function, Relaxed);
+        self.stamp.store(stamp, Relaxed);
+        self.id.store(id, Relaxed);
+        self.progress.store(0, Relaxed);
+        // Nothing yet: should the worker die, nobody takes an older task's result for this one's.
+        self.outcome.store(0, Relaxed);
+        let (packed, far) = pack(args);
+        self.args_place.store(packed, Relaxed);
+        let start = self.room_at(0);
+        match far {
+            Some(far) => write_far(start, far),
+            // SAFETY: the phase is FREE, so the bytes are the submitter's; there are 80 of them.
+            None => unsafe { start.copy_from_nonoverlapping(inline.as_ptr(), inline.len()) },
+        }
+    }
+
+    pub(crate) fn function(&self) -> u32 {
+        self.function.load(Relaxed)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Relaxed)
+    }
+
+    /// The time stamp of the submit; after `end`, the packed spans.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp.load(Relaxed)
+    }
+
+    /// Where the arguments are, with the slot's own bytes when they are there.
+    pub(crate) fn args(&self) -> (Place, *const u8) {
+        let start = self.room_at(0);
+        (unpack(self.args_place.load(Relaxed), start, ARGS_MAX), start)
+    }
+
+    /// Room for a result in the slot, if this many bytes fit.
+    pub(crate) fn result_room(&self, len: usize) -> Option<*mut u8> {
+        let start = result_start(self.args_len(), len);
+        (start.checked_add(len)? <= ROOM).then(|| self.room_at(start))
+    }
+
+    /// Writes how the task ended. `spans` are how long it was queued and ran, packed.
+    pub(crate) fn end(&self, ending: Ending, spans: u64) {
+        let (packed, far) = pack(ending.result);
+        if let Some(far) = far {
+            write_far(self.room_at(result_start(self.args_len(), FAR_LEN)), far);
+        }
+        self.outcome.store(packed | (ending.status as u32) << 16, Relaxed);
+        self.code.store(ending.code as u32, Relaxed);
+        self.stamp.store(spans, Relaxed);
+    }
+
+    /// Writes that there is no result: for a task that no worker has ended.
+    pub(crate) fn end_without_worker(&self, spans: u64) {
+        self.outcome.store(0, Relaxed);
+        self.stamp.store(spans, Relaxed);
+    }
+
+    /// How the task ended, with the slot's own bytes when the result is there. None: what stands
+    /// there is impossible.
+    pub(crate) fn ending(&self) -> Option<(Ending, *const u8)> {
+        let outcome = self.outcome.load(Relaxed);
+        let status = Status::from_number((outcome >> 16) as i32)?;
+        let code = self.code.load(Relaxed) as i32;
+        let packed = outcome & 0xffff;
+        let len = if packed < FILE { packed as usize } else { FAR_LEN };
+        let start = result_start(self.args_len(), len);
+        if start + len > ROOM {
+            return None;
+        }
+        let result = unpack(packed, self.room_at(start), ROOM);
+        Some((Ending { status, code, result }, self.room_at(start)))
+    }
+
+    /// The worker's last word on how far it is: two packed numbers.
+    pub(crate) fn progress(&self) -> &AtomicU64 {
+        &self.progress
+    }
+
+    /// How many bytes of the slot the arguments take.
+    fn args_len(&self) -> usize {
+        match self.args_place.load(Relaxed) as usize {
+            len if len <= ARGS_MAX => len,
+            _ => FAR_LEN,
+        }
+    }
+
+    fn room_at(&self, start: usize) -> *mut u8 {
+        debug_assert!(start <= ROOM);
+        self.room.0.get().cast::<u8>().wrapping_add(start)
+    }
+}
+
+const FAR_LEN: usize = size_of::<Far>();
+
+/// Where a result of this length begins behind arguments of that length.
+fn result_start(args_len: usize, len: usize) -> usize {
+    match (args_len, len) {
+        (0, _) => 0,
+        (..=8, ..=8) => 8,
+        _ => args_len.next_multiple_of(ALIGN),
+    }
+}
+
+fn pack(place: Place) -> (u32, Option<Far>) {
+    match place {
+        Place::Slot { len } => (len as u32, None),
+        Place::Heap(far) => (HEAP, Some(far)),
+        Place::File(far) => (FILE, Some(far)),
+    }
+}
+
+fn unpack(packed: u32, start: *const u8, most: usize) -> Place {
+    match packed {
+        HEAP => Place::Heap(read_far(start)),
+        FILE => Place::File(read_far(start)),
+        len => Place::Slot { len: (len as usize).min(most) },
+    }
+}
+
+fn write_far(start: *mut u8, far: Far) {
+    // SAFETY: `start` is a place in a slot's room with 16 bytes behind it: 0, or `result_start` of
+    // at most 64 and 16, which is at most 64 of 80.
+    unsafe { start.cast::<Far>().write_unaligned(far) };
+}
+
+fn read_far(start: *const u8) -> Far {
+    // SAFETY: as for `write_far`; any 16 bytes are a `Far`. One read: what is checked afterwards is
+    // what is used.
+    unsafe { start.cast::<Far>().read_volatile() }
+}

@@ -1,0 +1,174 @@
+//! A board with its bytes: the region it lies in, its functions, and the blocks of its heap.
+
+use super::functions::Functions;
+use super::heap::{Arena, Cut};
+use super::layout::{Geometry, Header, Layout, MAGIC};
+use super::memory::{Memory, Span};
+use super::record::Place;
+use super::slot::SeatIndex;
+use super::{Board, Parts};
+use crate::error::{Result, Status};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+pub(crate) struct Region {
+    pub(crate) board: Board,
+    pub(crate) functions: Functions,
+    pub(crate) memory: Memory,
+    pub(crate) geometry: Geometry,
+    layout: Layout,
+    result_marks: Span<AtomicU32>,
+    result_bits: Span<AtomicU64>,
+}
+
+/// How often a board is made half as large before giving up.
+const HALVINGS_MAX: u32 = 12;
+/// The part of limited address space that one board may take: a quarter.
+const SHARE_OF_LIMIT: u64 = 4;
+
+impl Region {
+    /// Makes a board for so many workers: in private memory for threads, in a memfd for processes.
+    pub(crate) fn create(name: &str, seats: usize, scope: Scope) -> Result<Region> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        let mut error = Status::POOL_ERR_NOMEM.into();
+        for halvings in 0..=HALVINGS_MAX {
+            let Some(geometry) = Geometry::new(seats, halvings) else { break };
+            let len = Layout::new(&geometry).len;
+            if limit.is_some_and(|limit| len as u64 > limit / SHARE_OF_LIMIT) {
+                continue;
+            }
+            let memory = match scope {
+                Scope::Private => Memory::private(len),
+                Scope::Shared => Memory::shared(name, len),
+            };
+            match memory {
+                Ok(memory) => {
+                    let region = Region::of(memory, geometry, scope);
+                    region.header().magic.store(MAGIC, Relaxed);
+                    region.warm_up();
+                    return Ok(region);
+                }
+                Err(refusal) => error = refusal,
+            }
+        }
+        Err(error)
+    }
+
+    /// Maps the board that a parent made.
+    pub(crate) fn attach(file: OwnedFd, geometry: Geometry) -> Result<Region> {
+        let memory = Memory::attach(file, Layout::new(&geometry).len)?;
+        let region = Region::of(memory, geometry, Scope::Shared);
+        match region.header().magic.load(Relaxed) {
+            MAGIC => Ok(region),
+            _ => Err(Status::POOL_ERR_VERSION.into()),
+        }
+    }
+
+    fn of(memory: Memory, geometry: Geometry, scope: Scope) -> Region {
+        let layout = Layout::new(&geometry);
+        let header: Span<Header> = memory.span(layout.header, 1);
+        let head = layout.header + std::mem::offset_of!(Header, head);
+        let board = Board::new(Parts {
+            header,
+            head: memory.span(head, 1),
+            entries: memory.span(layout.ring, geometry.slots()),
+            idle: memory.span(layout.idle, geometry.idle_words()),
+            beds: memory.span(layout.beds, geometry.seats),
+            seats: memory.span(layout.seats, geometry.seats),
+            slots: memory.span(layout.slots, geometry.slots()),
+            scope,
+        });
+        let bits = geometry.seats * geometry.results.bit_words();
+        Region {
+            board,
+            functions: Functions::new(
+                memory.span(layout.functions, super::functions::FUNCTIONS_MAX),
+                layout.names,
+            ),
+            result_marks: memory.span(layout.result_marks, geometry.seats * geometry.seat_marks()),
+            result_bits: memory.span(layout.result_bits, bits),
+            memory,
+            geometry,
+            layout,
+        }
+    }
+
+    fn header(&self) -> &Header {
+        self.board.header.at(0)
+    }
+
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.memory.file()
+    }
+
+    /// The submitters' arena. Its bits are theirs alone.
+    pub(crate) fn args_arena(&self, bits: Span<AtomicU64>, marks: Span<AtomicU32>) -> Arena {
+        Arena::new(self.geometry.args, self.layout.args, bits, marks)
+    }
+
+    pub(crate) fn args_cut(&self) -> Cut {
+        self.geometry.args
+    }
+
+    /// The arena that the worker of this seat takes room for results from.
+    pub(crate) fn results_arena(&self, seat: SeatIndex) -> Arena {
+        let (seat, cut) = (usize::from(seat.0), self.geometry.results);
+        let bits = self.result_bits.part(seat * cut.bit_words(), cut.bit_words());
+        let marks = self.geometry.seat_marks();
+        let marks = self.result_marks.part(seat * marks, marks);
+        Arena::new(cut, self.layout.results + seat * cut.bytes(), bits, marks)
+    }
+
+    /// Copies bytes into the region; the caller owns the room there.
+    pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) -> bool {
+        let Some(start) = self.memory.bytes(offset, bytes.len()) else { return false };
+        // SAFETY: the room lies in the region and is the caller's; nobody else touches it.
+        unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        true
+    }
+
+    /// The bytes of a result that lies on the board, if the worker of this seat could have put it
+    /// there. `inline` is where it is when it lies in the slot.
+    pub(crate) fn result_bytes(
+        &self,
+        seat: SeatIndex,
+        place: Place,
+        inline: *const u8,
+    ) -> Option<(*const u8, usize)> {
+        match place {
+            Place::Slot { len } => Some((inline, len)),
+            Place::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
+                let arena = self.results_arena(seat);
+                let block = arena.block_at(far.place)?;
+                let len = usize::try_from(far.len).ok().filter(|len| *len <= arena.len(block))?;
+                let start = self.memory.bytes(arena.offset(block), len)?;
+                Some((start.cast_const(), len))
+            }
+            Place::Heap(_) | Place::File(_) => None,
+        }
+    }
+
+    /// Touches the pages that the first tasks will need.
+    fn warm_up(&self) {
+        self.memory.populate(self.layout.ring, WARM_SLOTS * size_of::<AtomicU64>());
+        self.populate_slots(0, WARM_SLOTS);
+    }
+
+    /// Touches the pages of these slots, before tasks are written to them.
+    pub(crate) fn populate_slots(&self, first: usize, count: usize) {
+        let len = size_of::<super::record::Slot>();
+        self.memory.populate(self.layout.slots + first * len, count * len);
+    }
+}
+
+/// Enough for the futures of most programs, and 72 KiB.
+const WARM_SLOTS: usize = 512;
+
+/// Copies from a result's bytes.
+///
+/// The place must come from [`Region::result_bytes`] or from the notes, for a future that is held.
+pub(crate) fn copy_out(start: *const u8, into: &mut [u8]) {
+    // SAFETY: the caller's promise: the bytes are mapped as long as the future is held, and nobody
+    // writes to them but a worker gone astray, which can spoil the copy and no more.
+    unsafe { start.copy_to_nonoverlapping(into.as_mut_ptr(), into.len()) };
+}

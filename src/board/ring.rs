@@ -1,0 +1,155 @@
+//! The order in which tasks are taken: a ring of slot numbers.
+//!
+//! ```text
+//!                head (a hint)               tail (the submitters' own)
+//!                  ▼                           ▼
+//!   ┌─────┬─────┬─────┬─────┬─────┬─────┬─────┬─────┐
+//!   │ old │ old │  7  │  3  │  9  │ ... │  4  │     │      entry: generation | lap | slot
+//!   └─────┴─────┴─────┴─────┴─────┴─────┴─────┴─────┘
+//! ```
+//!
+//! An entry says nothing about whose a task is; the slot's word does. So nobody can die holding the
+//! ring: a worker looks at the entry under the head, tries to claim that slot, and then moves the
+//! head on, whether it won or not. When it dies in between, the next worker finds a slot that is
+//! not ready and moves the head on in its place.
+//!
+//! | submitter                               | worker                                      |
+//! |-----------------------------------------|---------------------------------------------|
+//! | 1. `reserve` a position                 | 1. read the head, and the entry there       |
+//! | 2. publish the slot                     | 2. of this lap? else there is nothing yet   |
+//! | 3. write the entry, with the lap        | 3. claim the slot, with the generation      |
+//! |                                         | 4. move the head from what was read in 1    |
+//!
+//! The lap tells an entry of this turn of the ring from what the turn before has left there. The
+//! generation tells a task from a later one in the same slot, so that entries of cancelled tasks
+//! are dead, and can be skipped when the ring is full of them.
+
+use super::memory::Span;
+use super::slot::GENERATION_MASK;
+use crate::sync::{AtomicU64, Ordering::*};
+
+const SLOT_BITS: u32 = 24;
+const LAP_BITS: u32 = 16;
+const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
+
+/// A slot number in the ring, with the generation it was published with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// The ring as both sides see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring {
+    head: Span<AtomicU64>,
+    entries: Span<AtomicU64>,
+}
+
+impl Ring {
+    /// `entries` is a power of two long.
+    pub(crate) fn new(head: Span<AtomicU64>, entries: Span<AtomicU64>) -> Ring {
+        debug_assert!(entries.len().is_power_of_two() && entries.len() <= 1 << SLOT_BITS);
+        Ring { head, entries }
+    }
+
+    /// The position under the head, and the entry there when it has been written. Acquire; pairs
+    /// with `write`, though the slot's own word is what the bytes are handed over by.
+    pub(crate) fn look(&self) -> (u64, Option<Entry>) {
+        let mut position = self.head().load(Relaxed);
+        loop {
+            let packed = self.entry_at(position).load(Acquire);
+            if lap_of(packed) == self.lap(position) {
+                let generation = (packed >> (SLOT_BITS + LAP_BITS)) as u32;
+                let slot = (packed & ((1 << SLOT_BITS) - 1)) as u32;
+                return (position, Some(Entry { slot, generation }));
+            }
+            // An old head looks at an entry that a later lap has written over.
+            let again = self.head().load(Relaxed);
+            if again == position {
+                return (position, None);
+            }
+            position = again;
+        }
+    }
+
+    /// Moves the head past this position, unless somebody has done so. Relaxed: it is a hint.
+    pub(crate) fn pass(&self, position: u64) {
+        let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);
+    }
+
+    /// Writes the entry of a reserved position. Release; pairs with `look`.
+    pub(crate) fn write(&self, position: u64, entry: Entry) {
+        let generation = u64::from(entry.generation & GENERATION_MASK);
+        let packed = generation << (SLOT_BITS + LAP_BITS)
+            | self.lap(position) << SLOT_BITS
+            | u64::from(entry.slot);
+        self.entry_at(position).store(packed, Release);
+    }
+
+    /// How many positions have been passed; a hint.
+    pub(crate) fn passed(&self) -> u64 {
+        self.head().load(Relaxed)
+    }
+
+    fn head(&self) -> &AtomicU64 {
+        self.head.at(0)
+    }
+
+    fn entry_at(&self, position: u64) -> &AtomicU64 {
+        self.entries.at(position as usize & (self.entries.len() - 1))
+    }
+
+    /// Never 0, which is what an entry holds that was never written.
+    fn lap(&self, position: u64) -> u64 {
+        (position / self.entries.len() as u64) % LAP_MASK + 1
+    }
+}
+
+fn lap_of(packed: u64) -> u64 {
+    (packed >> SLOT_BITS) & LAP_MASK
+}
+
+/// The submitters' end. It lies in private memory: a worker cannot touch it.
+pub(crate) struct Tail {
+    next: AtomicU64,
+    /// How far the head is known to have come.
+    head_seen: AtomicU64,
+}
+
+impl Tail {
+    pub(crate) fn new() -> Tail {
+        Tail { next: AtomicU64::new(0), head_seen: AtomicU64::new(0) }
+    }
+
+    /// How many positions have been reserved since the board was made.
+    pub(crate) fn count(&self) -> u64 {
+        self.next.load(Relaxed)
+    }
+
+    /// Reserves a position, which must then be written. None: the ring is full of live entries.
+    pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
+        let room = ring.entries.len() as u64;
+        if self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Relaxed)) >= room - MARGIN {
+            self.make_room(ring, room, is_dead)?;
+        }
+        Some(self.next.fetch_add(1, Relaxed))
+    }
+
+    #[cold]
+    fn make_room(&self, ring: &Ring, room: u64, is_dead: impl Fn(Entry) -> bool) -> Option<()> {
+        let next = self.next.load(Relaxed);
+        while let (position, Some(entry)) = ring.look() {
+            if position >= next || !is_dead(entry) {
+                break;
+            }
+            ring.pass(position);
+        }
+        let head = ring.head().load(Relaxed).min(next);
+        self.head_seen.fetch_max(head, Relaxed);
+        (next - head < room - MARGIN).then_some(())
+    }
+}
+
+/// Positions that are never used, for the submitters between the check and the reservation.
+const MARGIN: u64 = if cfg!(loom) { 0 } else { 1024 };

@@ -1,0 +1,300 @@
+//! Where one task stands, and who may touch its bytes.
+//!
+//! ```text
+//!          publish          claim               finish                    collect
+//!   FREE ──────────▶ READY ────────▶ RUNNING ────────────▶ COMPLETED ──────────────▶ FREE
+//!                     │ ▲   ▲           │  │                FAILED
+//!                     │ └───┼───────────┘  └─────────────▶  CANCELLED
+//!                     │   requeue            settle           ▲
+//!                     └───────────────────────────────────────┘
+//!                                   cancel
+//! ```
+//!
+//! One word holds the phase, two flags of waiters, the seat of the worker that runs the task, and a
+//! generation that tells one use of the slot from the next:
+//!
+//! ```text
+//!   bits  0..4    4..8     16..32   32..56
+//!         phase   flags    seat     generation
+//! ```
+//!
+//! | phase     | may touch the slot's bytes | hands them over by                             |
+//! |-----------|----------------------------|------------------------------------------------|
+//! | FREE      | the submitter              | [`SlotWord::publish`], release                 |
+//! | READY     | nobody                     | [`SlotWord::claim`] by one worker, acquire     |
+//! | RUNNING   | that worker                | [`SlotWord::finish`], release; or, when it has |
+//! |           |                            | died, [`SlotWord::settle`] by the watch        |
+//! | the rest  | the future's owner, to     | [`SlotWord::collect`], release                 |
+//! |           | read                       |                                                |
+//!
+//! Every change is one atomic step on this word, so there is always one answer to "whose is it?". A
+//! worker that dies leaves its seat in exactly the slots that it had claimed.
+
+use crate::sync::{Deadline, Ordering::*, Scope, WaitWord, spin_until};
+
+const FREE: u64 = 0;
+const READY: u64 = 1;
+const RUNNING: u64 = 2;
+/// In the word of every task that is done. A bit, so that `finish` is one unconditional step.
+const DONE: u64 = 4;
+/// With `DONE`: the task failed.
+const FAILURE: u64 = 8;
+const COMPLETED: u64 = RUNNING | DONE;
+const FAILED: u64 = RUNNING | DONE | FAILURE;
+const CANCELLED: u64 = DONE;
+const PHASE: u64 = 0xf;
+
+/// Somebody sleeps on this word; whoever makes it done must wake them.
+const WAITED: u64 = 1 << 4;
+/// Somebody sleeps on the board's notice; whoever makes the task done must ring it.
+const NOTICED: u64 = 1 << 5;
+const FLAGS: u64 = WAITED | NOTICED;
+
+const SEAT_SHIFT: u32 = 16;
+const GENERATION_SHIFT: u32 = 32;
+/// Generations count from 0 to this and start again.
+pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
+
+/// The index of a worker's place at the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SeatIndex(pub(crate) u16);
+
+/// What one look at the word tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Free,
+    Ready,
+    Running(SeatIndex),
+    Completed(SeatIndex),
+    Failed(SeatIndex),
+    Cancelled,
+    /// No protocol leaves such a word: somebody wrote over it.
+    Impossible,
+}
+
+impl Phase {
+    pub(crate) fn is_done(self) -> bool {
+        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled)
+    }
+}
+
+/// How a task ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl Outcome {
+    fn phase(self) -> u64 {
+        match self {
+            Outcome::Completed => COMPLETED,
+            Outcome::Failed => FAILED,
+            Outcome::Cancelled => CANCELLED,
+        }
+    }
+}
+
+#[must_use = "only the winner may touch the task's bytes"]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Yours,
+    /// Cancelled, or somebody else was faster.
+    Taken,
+}
+
+#[must_use = "the waiters of a task that is done have to be woken"]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It was this call that changed the phase.
+    Made(Waiters),
+    /// The phase was not one that this call changes.
+    TooLate,
+}
+
+/// Who has to be woken after a task is done.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiters {
+    pub(crate) on_word: bool,
+    pub(crate) on_notice: bool,
+}
+
+impl Waiters {
+    fn of(word: u64) -> Waiters {
+        Waiters { on_word: word & WAITED != 0, on_notice: word & NOTICED != 0 }
+    }
+}
+
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Done,
+    TimedOut,
+    /// The slot has another generation: the future was freed meanwhile.
+    Gone,
+}
+
+#[derive(Default)]
+#[cfg_attr(not(loom), repr(transparent))]
+pub(crate) struct SlotWord(WaitWord);
+
+impl SlotWord {
+    /// FREE → READY. Release; pairs with `claim`: the worker sees function and arguments.
+    pub(crate) fn publish(&self, generation: u32) {
+        debug_assert!(matches!(self.0.load(Relaxed) & PHASE, FREE));
+        self.0.store(READY | u64::from(generation) << GENERATION_SHIFT, Release);
+    }
+
+    /// READY → RUNNING, for exactly one caller. Acquire; pairs with `publish`.
+    pub(crate) fn claim(&self, seat: SeatIndex, generation: u32) -> Claim {
+        let running = |now| (now & !PHASE) | RUNNING | u64::from(seat.0) << SEAT_SHIFT;
+        match self.step(generation, |now| (now & PHASE == READY).then(|| running(now))) {
+            Some(_) => Claim::Yours,
+            None => Claim::Taken,
+        }
+    }
+
+    /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`:
+    /// whoever sees the task done sees its result. Acquire; pairs with `mark_waited`.
+    pub(crate) fn finish(&self, outcome: Outcome) -> Waiters {
+        let old = self.0.fetch_or(outcome.phase(), AcqRel);
+        debug_assert_eq!(old & PHASE, RUNNING);
+        Waiters::of(old)
+    }
+
+    /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.
+    pub(crate) fn cancel(&self, generation: u32) -> Change {
+        let cancelled = |now| (now & !PHASE) | CANCELLED;
+        self.change(generation, |now| (now & PHASE == READY).then(|| cancelled(now)))
+    }
+
+    /// RUNNING → FAILED or CANCELLED, in the name of a worker that has died. Release; pairs with
+    /// `phase`: whoever sees the task done sees what the watch noted about it.
+    pub(crate) fn settle(&self, seat: SeatIndex, outcome: Outcome) -> Change {
+        let settled = |now| (now & !PHASE) | outcome.phase();
+        self.change(self.generation(), |now| holds(now, seat).then(|| settled(now)))
+    }
+
+    /// RUNNING → READY, in the name of a worker that left without running the task. Release; pairs
+    /// with the next `claim`.
+    pub(crate) fn requeue(&self, seat: SeatIndex) -> Change {
+        let ready = |now| (now & (FLAGS | u64::MAX << GENERATION_SHIFT)) | READY;
+        self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
+    }
+
+    /// done → FREE. Release; pairs with the free list's next `take`.
+    pub(crate) fn collect(&self) {
+        self.0.store(FREE, Release);
+    }
+
+    /// Where the task stands. Acquire; pairs with `finish`, `cancel` and `settle`.
+    pub(crate) fn phase(&self) -> Phase {
+        phase_of(self.0.load(Acquire))
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        generation_of(self.0.load(Relaxed))
+    }
+
+    /// The word's waiters, for the watch to wake in the name of a worker that died before it could.
+    pub(crate) fn waiters(&self) -> Waiters {
+        Waiters::of(self.0.load(Relaxed))
+    }
+
+    /// Waits until the task is done. `before_sleep` runs once, when spinning has not helped.
+    pub(crate) fn wait(
+        &self,
+        generation: u32,
+        scope: Scope,
+        deadline: Deadline,
+        before_sleep: impl FnOnce(Phase),
+    ) -> Waited {
+        let mut before_sleep = Some(before_sleep);
+        loop {
+            let now = self.0.load(Acquire);
+            if generation_of(now) != generation {
+                return Waited::Gone;
+            }
+            if now & DONE != 0 {
+                return Waited::Done;
+            }
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                return Waited::TimedOut;
+            }
+            if let Some(before_sleep) = before_sleep.take() {
+                if !spin_until(|| self.0.load(Relaxed) & DONE != 0) {
+                    before_sleep(phase_of(now));
+                }
+                continue;
+            }
+            if let Some(marked) = self.mark_waited(now, WAITED) {
+                self.0.sleep_if(marked, scope, left);
+            }
+        }
+    }
+
+    /// Asks for a ring of the board's notice when the task is done. False: it is done, or gone.
+    pub(crate) fn ask_notice(&self, generation: u32) -> bool {
+        loop {
+            let now = self.0.load(Acquire);
+            if now & DONE != 0 || generation_of(now) != generation {
+                return false;
+            }
+            if self.mark_waited(now, NOTICED).is_some() {
+                return true;
+            }
+        }
+    }
+
+    /// The flag must be in the word before we sleep, or `finish` would not know to wake us. Relaxed
+    /// is enough: flag and phase are one word, so one of the two steps sees the other.
+    fn mark_waited(&self, now: u64, flag: u64) -> Option<u64> {
+        if now & flag != 0 {
+            return Some(now);
+        }
+        let marked = now | flag;
+        self.0.compare_exchange(now, marked, Relaxed, Relaxed).is_ok().then_some(marked)
+    }
+
+    /// Wakes those who sleep on this word.
+    pub(crate) fn wake(&self, scope: Scope) {
+        self.0.wake(i32::MAX, scope);
+    }
+
+    fn change(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Change {
+        self.step(generation, next).map_or(Change::TooLate, |old| Change::Made(Waiters::of(old)))
+    }
+
+    /// One atomic step of a word of this generation; returns the word before it.
+    fn step(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+        let checked = |now| (generation_of(now) == generation).then(|| next(now)).flatten();
+        self.0.fetch_update(AcqRel, Relaxed, checked).ok()
+    }
+}
+
+fn holds(word: u64, seat: SeatIndex) -> bool {
+    word & PHASE == RUNNING && seat_of(word) == seat
+}
+
+fn seat_of(word: u64) -> SeatIndex {
+    SeatIndex((word >> SEAT_SHIFT) as u16)
+}
+
+fn generation_of(word: u64) -> u32 {
+    (word >> GENERATION_SHIFT) as u32
+}
+
+fn phase_of(word: u64) -> Phase {
+    match word & PHASE {
+        FREE => Phase::Free,
+        READY => Phase::Ready,
+        RUNNING => Phase::Running(seat_of(word)),
+        COMPLETED => Phase::Completed(seat_of(word)),
+        FAILED => Phase::Failed(seat_of(word)),
+        CANCELLED => Phase::Cancelled,
+        _ => Phase::Impossible,
+    }
+}

@@ -1,0 +1,194 @@
+//! The C surface: converts, and decides nothing.
+//!
+//! An exported function reads its arguments, calls one function of the pool or the worker, and
+//! writes the answer. `Option<&mut …>` is an out-parameter that may be NULL, so NULL is a case that
+//! the compiler makes us handle. The contracts are the doc comments here: cbindgen makes the header
+//! of them.
+
+mod future;
+mod options;
+mod pool;
+mod process;
+mod task;
+mod types;
+
+use crate::error::{Error, Result, Status};
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use types::{future_t, pool_error_t, pool_status_t};
+
+/// Runs the body of an exported function. A panic never crosses into C.
+fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        Err(Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it"))
+    })
+}
+
+/// [`answer`], as a status.
+fn boundary(body: impl FnOnce() -> Result<()>) -> pool_status_t {
+    status_of(&answer(body))
+}
+
+fn status_of<T>(answer: &Result<T>) -> pool_status_t {
+    match answer {
+        Ok(_) => Status::POOL_OK as pool_status_t,
+        Err(error) => error.status as pool_status_t,
+    }
+}
+
+/// Writes what the body finds to an out-parameter, or `empty` when it fails. The body is not run
+/// without one.
+fn give<T: Copy>(
+    out: Option<&mut MaybeUninit<T>>,
+    empty: T,
+    body: impl FnOnce() -> Result<T>,
+) -> Result<()> {
+    let out = required(out)?;
+    let found = answer(body);
+    out.write(*found.as_ref().unwrap_or(&empty));
+    found.map(drop)
+}
+
+/// The status of an answer, after filling in the caller's error.
+fn write_error(answer: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) -> pool_status_t {
+    let status = status_of(&answer);
+    if let Some(out) = out {
+        let detail = answer.err().and_then(|error| error.detail().cloned()).unwrap_or_default();
+        let mut message = [0; 216];
+        let sentence = || Status::from_number(status).map_or(c"", Status::sentence).to_bytes();
+        let text = match detail.message.as_bytes() {
+            [] => sentence(),
+            text => text,
+        };
+        copy_text(text, &mut message);
+        out.write(pool_error_t {
+            status,
+            task_code: detail.task_code,
+            os_errno: detail.os_errno,
+            exit_code: detail.exit_code,
+            signal: detail.signal,
+            worker_pid: detail.worker_pid,
+            message,
+        });
+    }
+    status
+}
+
+/// Copies a text and a NUL behind it, cut off between two characters where it is too long.
+fn copy_text(text: &[u8], into: &mut [c_char; 216]) {
+    let mut len = text.len().min(into.len() - 1);
+    while len < text.len() && text[len] & 0xc0 == 0x80 {
+        len -= 1;
+    }
+    for (to, from) in into.iter_mut().zip(&text[..len]) {
+        *to = *from as c_char;
+    }
+}
+
+/// What must be there: a pointer that is not NULL, a number that is in range.
+fn required<T>(value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| Status::POOL_ERR_INVALID.into())
+}
+
+/// The bytes that a caller points to.
+fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() || len > isize::MAX as usize {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    // SAFETY: the header: `len` bytes that can be read until the call returns.
+    Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) })
+}
+
+/// The room that a caller points to.
+fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    if data.is_null() || len > isize::MAX as usize {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    // SAFETY: the header: `len` bytes that can be written until the call returns.
+    Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), len) })
+}
+
+/// The futures that a caller points to, as numbers.
+fn handles<'a>(futures: *const *mut future_t, n: usize) -> Result<&'a [u64]> {
+    if n == 0 {
+        return Ok(&[]);
+    }
+    if futures.is_null() || n > isize::MAX as usize / 8 {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    // SAFETY: the header: `n` handles that can be read until the call returns; pointers of C have
+    // the size and alignment of `u64` on both architectures.
+    Ok(unsafe { std::slice::from_raw_parts(futures.cast(), n) })
+}
+
+/// The string that a caller points to; None for NULL.
+fn c_string<'a>(text: *const c_char) -> Result<Option<&'a CStr>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the header: a string that ends with NUL.
+    Ok(Some(unsafe { CStr::from_ptr(text) }))
+}
+
+/// The same in UTF-8.
+fn utf8<'a>(text: *const c_char) -> Result<Option<&'a str>> {
+    let Some(text) = c_string(text)? else { return Ok(None) };
+    let text = text.to_str();
+    text.map(Some).map_err(|_| Error::new(Status::POOL_ERR_INVALID, "a string is not UTF-8"))
+}
+
+/// The strings of a list that ends with NULL.
+fn c_strings<'a>(list: *const *const c_char) -> Result<Option<Vec<&'a CStr>>> {
+    if list.is_null() {
+        return Ok(None);
+    }
+    let mut strings = Vec::new();
+    for index in 0.. {
+        let place = list.wrapping_add(index);
+        // SAFETY: the header: a list that ends with NULL.
+        let text = unsafe { *place };
+        match c_string(text)? {
+            Some(text) => strings.push(text),
+            None => break,
+        }
+    }
+    Ok(Some(strings))
+}
+
+/// A struct of the caller's whose first field is its size. A shorter one, of an older header, is
+/// filled up with zeros; what a longer one, of a newer header, has beyond ours must be zero.
+///
+/// # Safety
+/// `T` is a struct of C types, with `usize` first, for which all zeros are a value.
+unsafe fn sized<T>(given: *const T) -> Result<T> {
+    if given.is_null() || !given.is_aligned() {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    // SAFETY: the header: the struct begins with its size.
+    let size = unsafe { given.cast::<usize>().read() };
+    if size < size_of::<usize>() || size > SIZE_MAX {
+        return Err(Error::new(Status::POOL_ERR_INVALID, "struct_size is not that of the struct"));
+    }
+    // SAFETY: the header: so many bytes can be read.
+    let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
+    let own = size.min(size_of::<T>());
+    if bytes[own..].iter().any(|byte| *byte != 0) {
+        let words = "the struct has fields that this version of the library does not know";
+        return Err(Error::new(Status::POOL_ERR_VERSION, words));
+    }
+    let mut copy = MaybeUninit::<T>::zeroed();
+    // SAFETY: `own` bytes are in both structs.
+    unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), own) };
+    // SAFETY: the caller's promise: zeros and the caller's fields are a value.
+    Ok(unsafe { copy.assume_init() })
+}
+
+/// No header that will ever be has a larger struct.
+const SIZE_MAX: usize = 4096;

@@ -1,0 +1,269 @@
+//! `pool_*`: pools, submitting, stopping, counting.
+
+use super::options::{config_from, spec_from_call, spec_from_function};
+use super::types::*;
+use super::{answer, boundary, bytes, give, required, status_of, write_error};
+use crate::pool::{self, BufferTicket, PoolTicket, Spec, StopMode};
+use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
+
+/// Makes a pool. Workers start when there is work for them.
+///
+/// @param options  NULL: all defaults, a pool of processes, one for each CPU
+/// @param out      receives the pool, to be given to pool_free; NULL on failure
+/// @param error    filled in on failure; may be NULL
+/// @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
+///         not built yet, or not for this kind; POOL_ERR_VERSION: the struct is longer than this
+///         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
+///         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
+///         worker that ran into main, which should begin with pool_worker_main
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_new(
+    options: *const pool_options_t,
+    out: Option<&mut MaybeUninit<*mut pool_t>>,
+    error: Option<&mut MaybeUninit<pool_error_t>>,
+) -> pool_status_t {
+    let answer = give(out, std::ptr::null_mut(), || {
+        let ticket = pool::open(config_from(options)?)?;
+        Ok(ticket.to_raw() as *mut pool_t)
+    });
+    write_error(answer, error)
+}
+
+/// Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
+/// still is open. Its futures stay valid. Blocks. NULL is ignored. From a task of the same pool, or
+/// in a forked child, it does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
+    boundary(|| pool::free(PoolTicket::from_raw(pool as u64)));
+}
+
+/// Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
+/// for anything.
+///
+/// @param function  a function of this program or of a shared library; it need not be exported.
+///                  Worker processes call it in their own copy of that program or library
+/// @param args      the argument bytes; may be NULL when len is 0
+/// @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
+///                  result and errors are dropped
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started,
+///         pool_check tells why; POOL_ERR_FUNCTION: the function is in no module that a worker
+///         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
+///         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit(
+    pool: *mut pool_t,
+    function: pool_task_fn,
+    args: *const c_void,
+    len: usize,
+    out: Option<&mut MaybeUninit<*mut future_t>>,
+) -> pool_status_t {
+    submit(pool, out, || Ok(Spec::pointer(required(function)? as usize, bytes(args, len)?)))
+}
+
+/// Submits a task by names, for callers that have no pointer to the function.
+///
+/// @param module  the shared library that exports the symbol: a path, or a name as the dynamic
+///                loader finds it; NULL: the main program
+/// @param symbol  the name of an exported function
+/// @return as pool_submit. That module or symbol do not exist shows when the task runs: it fails
+///         with POOL_ERR_FUNCTION
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit_symbol(
+    pool: *mut pool_t,
+    module: *const c_char,
+    symbol: *const c_char,
+    args: *const c_void,
+    len: usize,
+    out: Option<&mut MaybeUninit<*mut future_t>>,
+) -> pool_status_t {
+    submit(pool, out, || {
+        let function = pool_function_t { pointer: None, module, symbol, args, len };
+        spec_from_function(&function)
+    })
+}
+
+/// Submits a task with all its options.
+///
+/// @param call  see pool_call_t
+/// @return as pool_submit; POOL_ERR_UNSUPPORTED: an option is not built yet; POOL_ERR_VERSION: the
+///         struct is longer than this library knows, and not zero there
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit_call(
+    pool: *mut pool_t,
+    call: *const pool_call_t,
+    out: Option<&mut MaybeUninit<*mut future_t>>,
+) -> pool_status_t {
+    submit(pool, out, || spec_from_call(call))
+}
+
+fn submit<'a>(
+    pool: *mut pool_t,
+    out: Option<&mut MaybeUninit<*mut future_t>>,
+    spec: impl FnOnce() -> crate::error::Result<Spec<'a>>,
+) -> pool_status_t {
+    let ticket = PoolTicket::from_raw(pool as u64);
+    match out {
+        Some(out) => boundary(|| {
+            give(Some(out), std::ptr::null_mut(), || {
+                Ok(pool::submit(ticket, spec()?)?.to_raw() as *mut future_t)
+            })
+        }),
+        None => boundary(|| pool::submit_detached(ticket, spec()?)),
+    }
+}
+
+/// Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
+/// its result is dropped.
+///
+/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @param result      room for the result; may be NULL when capacity is 0
+/// @param capacity    how many bytes there are
+/// @param result_len  receives the length of the result, also when it is more than capacity; may be
+///                    NULL
+/// @return as pool_submit and future_collect; POOL_ERR_TOO_LARGE: the result is more than capacity,
+///         and nothing was copied
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_run(
+    pool: *mut pool_t,
+    function: pool_task_fn,
+    args: *const c_void,
+    len: usize,
+    timeout_ms: i64,
+    result: *mut c_void,
+    capacity: usize,
+    result_len: Option<&mut MaybeUninit<usize>>,
+) -> pool_status_t {
+    let mut size = 0;
+    let status = boundary(|| {
+        let spec = Spec::pointer(required(function)? as usize, bytes(args, len)?);
+        let room = super::bytes_mut(result, capacity)?;
+        pool::run(PoolTicket::from_raw(pool as u64), spec, timeout_ms, room, &mut size)
+    });
+    if let Some(out) = result_len {
+        out.write(size);
+    }
+    status
+}
+
+/// Memory for the arguments of one task of this pool, to be written in place: hand it over in
+/// pool_call_t.buffer.
+///
+/// @param len   how many bytes
+/// @param out   receives the buffer; NULL on failure
+/// @param data  receives where to write, aligned for any type; NULL on failure. What the bytes are
+///              at first is not defined
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE: more
+///         than the pool's address space can hold; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_buffer_new(
+    pool: *mut pool_t,
+    len: usize,
+    out: Option<&mut MaybeUninit<*mut pool_buffer_t>>,
+    data: Option<&mut MaybeUninit<*mut c_void>>,
+) -> pool_status_t {
+    let mut start = std::ptr::null_mut();
+    let wanted = data.is_some();
+    let made = give(out, std::ptr::null_mut(), || {
+        required(wanted.then_some(()))?;
+        let (ticket, address) = pool::buffer_new(PoolTicket::from_raw(pool as u64), len)?;
+        start = address.cast();
+        Ok(ticket.to_raw() as *mut pool_buffer_t)
+    });
+    if let Some(data) = data {
+        data.write(start);
+    }
+    status_of(&made)
+}
+
+/// Frees a buffer that no submit has taken over. NULL is ignored. Buffers must be freed before
+/// their pool; those that are left are freed with it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_buffer_free(buffer: *mut pool_buffer_t) {
+    boundary(|| pool::buffer_free(BufferTicket::from_raw(buffer as u64)));
+}
+
+/// Whether the pool takes tasks.
+///
+/// @param error  filled in when it does not; may be NULL
+/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started, the message tells
+///         why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_check(
+    pool: *mut pool_t,
+    error: Option<&mut MaybeUninit<pool_error_t>>,
+) -> pool_status_t {
+    write_error(answer(|| pool::check(PoolTicket::from_raw(pool as u64))), error)
+}
+
+/// Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
+/// happens.
+///
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
+    boundary(|| pool::close(PoolTicket::from_raw(pool as u64)))
+}
+
+/// Waits until everything queued has run and the workers have left. The pool is as open as before
+/// afterwards; while it waits, submits answer POOL_ERR_CLOSED.
+///
+/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
+///         POOL_ERR_DEADLOCK: called from a task of the same pool; POOL_ERR_BROKEN: no worker can be
+///         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
+    boundary(|| pool::join(PoolTicket::from_raw(pool as u64), timeout_ms))
+}
+
+/// Shuts the pool down. Afterwards all workers are gone and every future is done.
+///
+/// @param mode        see enum pool_stop. Calling again with a stronger one escalates, also from
+///                    another thread while a first call waits
+/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
+///         had been shut down before; POOL_ERR_DEADLOCK: called from a task of the same pool;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_shutdown(
+    pool: *mut pool_t,
+    mode: pool_stop_t,
+    timeout_ms: i64,
+) -> pool_status_t {
+    boundary(|| {
+        let mode = required(StopMode::from_number(mode))?;
+        pool::shutdown(PoolTicket::from_raw(pool as u64), mode, timeout_ms)
+    })
+}
+
+/// How many workers there are; 0 for a handle that is not valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_count_workers(pool: *const pool_t) -> u32 {
+    pool::counts(PoolTicket::from_raw(pool as u64)).workers
+}
+
+/// How many workers run a task; 0 for a handle that is not valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_count_busy_workers(pool: *const pool_t) -> u32 {
+    pool::counts(PoolTicket::from_raw(pool as u64)).busy
+}
+
+/// How many workers run no task; 0 for a handle that is not valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_count_free_workers(pool: *const pool_t) -> u32 {
+    let counts = pool::counts(PoolTicket::from_raw(pool as u64));
+    counts.workers.saturating_sub(counts.busy)
+}
+
+/// How many tasks wait for a worker; 0 for a handle that is not valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_count_pending_tasks(pool: *const pool_t) -> u64 {
+    pool::counts(PoolTicket::from_raw(pool as u64)).pending
+}
+
+/// The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_state(pool: *const pool_t) -> u32 {
+    pool::state_bits(PoolTicket::from_raw(pool as u64))
+}

@@ -1,0 +1,74 @@
+//! What belongs to the process: being a worker, CPUs, versions, the words for statuses.
+
+use super::types::*;
+use crate::error::Status;
+use crate::{pool, worker};
+use std::ffi::{c_char, c_int};
+
+/// To be called first in main by a program that may be started as its own worker:
+///
+///     int main(int argc, char **argv) {
+///         int code = pool_worker_main(argc, argv);
+///         if (code >= 0) return code;
+///         ...
+///
+/// Programs that are linked dynamically need not call it: a worker process never reaches their
+/// main. One that is linked with -static needs it, and so does a worker_executable of one's own.
+///
+/// @return -1 in a program that was not started as a worker; else the exit code, after the worker's
+///         work is done
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_worker_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
+    worker::boot::worker_main(argc, argv.cast_const().cast())
+}
+
+/// How many pools there are that have not been freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_count_live() -> usize {
+    pool::count_live()
+}
+
+/// How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
+/// least 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_available_cpus() -> u32 {
+    pool::available_cpus()
+}
+
+/// The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_version() -> u32 {
+    POOL_VERSION_MAJOR * 1_000_000 + POOL_VERSION_MINOR * 1_000 + POOL_VERSION_PATCH
+}
+
+/// The version of the library that is loaded, such as "0.1.0". Not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_version_string() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
+/// be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_status_name(status: pool_status_t) -> *const c_char {
+    Status::from_number(status).map_or(c"POOL_ERR_?", Status::name).as_ptr()
+}
+
+/// A status in words, such as "the time given has passed"; "unknown status" for a number that is
+/// none. Not to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_status_string(status: pool_status_t) -> *const c_char {
+    Status::from_number(status).map_or(c"unknown status", Status::sentence).as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_agree() {
+        let numbers = format!("{POOL_VERSION_MAJOR}.{POOL_VERSION_MINOR}.{POOL_VERSION_PATCH}");
+        assert_eq!(numbers, env!("CARGO_PKG_VERSION"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Futures: what became of a task.
+
+use super::registry::{FutureTicket, PoolTicket};
+use super::{Pool, wait};
+use crate::board::copy_out;
+use crate::board::ledger::Ticket;
+use crate::board::notes::Note;
+use crate::board::record::{Place, Slot};
+use crate::board::slot::{Phase, SeatIndex};
+use crate::clock;
+use crate::error::{Detail, Error, Result, Status};
+use crate::sync::Ordering::Relaxed;
+
+/// Where a task stands, by the C API's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Pending = 1,
+    Running = 2,
+    Completed = 3,
+    Failed = 4,
+    Cancelled = 5,
+}
+
+pub(crate) fn future_state(future: FutureTicket) -> Result<State> {
+    let (pool, ticket) = future.find()?;
+    state(pool, ticket)
+}
+
+pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
+    Ok(match pool.region().board.slot(ticket.slot).word.phase() {
+        Phase::Ready => State::Pending,
+        Phase::Running(_) => State::Running,
+        Phase::Completed(_) => State::Completed,
+        Phase::Failed(_) => State::Failed,
+        Phase::Cancelled => State::Cancelled,
+        // The slot is ours, and not in use: somebody wrote over its word.
+        Phase::Free | Phase::Impossible => return Err(spoilt()),
+    })
+}
+
+/// The result of a completed task; of another, why there is none.
+pub(crate) fn result(future: FutureTicket) -> Result<(*const u8, usize)> {
+    let (pool, ticket) = future.find()?;
+    let record = pool.region().board.slot(ticket.slot);
+    match record.word.phase() {
+        Phase::Completed(seat) => pool.bytes(ticket, record, seat),
+        _ => Err(failure(future)?.expect_err("a task that has not completed has an error")),
+    }
+}
+
+/// What went wrong with a task that is done: nothing, or an error.
+pub(crate) fn failure(future: FutureTicket) -> Result<Result<()>> {
+    let (pool, ticket) = future.find()?;
+    let record = pool.region().board.slot(ticket.slot);
+    let note = || pool.site.ledger.notes.read(ticket.slot);
+    Ok(match (record.word.phase(), state(pool, ticket)?) {
+        (Phase::Completed(_), _) => Ok(()),
+        (Phase::Failed(seat), _) => Err(match note() {
+            Some(note) => of_note(note),
+            None => pool.task_error(ticket, record, seat),
+        }),
+        (Phase::Cancelled, _) => {
+            Err(note().map_or_else(|| Status::POOL_ERR_CANCELLED.into(), of_note))
+        }
+        _ => return Err(Status::POOL_ERR_NOT_DONE.into()),
+    })
+}
+
+fn of_note(note: Note) -> Error {
+    Error::with_detail(note.status, note.detail)
+}
+
+fn spoilt() -> Error {
+    Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the task")
+}
+
+impl Pool {
+    /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
+    fn bytes(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
+        let (ending, inline) = record.ending().ok_or_else(spoilt)?;
+        if let Place::File(far) = ending.result {
+            return self.site.ledger.notes.file(ticket.slot, far, || self.site.ring());
+        }
+        self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
+    }
+
+    /// Why the task's function, or its worker for want of one, says that it failed.
+    fn task_error(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Error {
+        let Some((ending, _)) = record.ending() else { return spoilt() };
+        let mut text = [0; MESSAGE_MAX];
+        let mut len = 0;
+        if let Ok((start, size)) = self.bytes(ticket, record, seat) {
+            len = size.min(MESSAGE_MAX);
+            copy_out(start, &mut text[..len]);
+        }
+        let detail = Detail {
+            task_code: ending.code,
+            message: String::from_utf8_lossy(&text[..len]).into_owned(),
+            ..Detail::default()
+        };
+        match ending.status {
+            status @ (Status::POOL_ERR_TASK
+            | Status::POOL_ERR_FUNCTION
+            | Status::POOL_ERR_NOMEM) => Error::with_detail(status, detail),
+            _ => spoilt(),
+        }
+    }
+}
+
+/// The most bytes of a message that a C caller has room for.
+const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
+
+/// Cancels a task that has not started; once cancelled it stays so.
+pub(crate) fn cancel(future: FutureTicket) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    if pool.site.take_back(ticket, None) || state(pool, ticket)? == State::Cancelled {
+        return Ok(());
+    }
+    Err(Status::POOL_ERR_STATE.into())
+}
+
+pub(crate) fn future_id(future: FutureTicket) -> Result<u64> {
+    let (pool, ticket) = future.find()?;
+    Ok(pool.region().board.slot(ticket.slot).id())
+}
+
+pub(crate) fn future_pool(future: FutureTicket) -> Result<PoolTicket> {
+    future.pool_ticket()
+}
+
+/// How long the task waited and ran, in nanoseconds.
+pub(crate) fn duration(future: FutureTicket) -> Result<(u64, u64)> {
+    let (pool, ticket) = future.find()?;
+    let record = pool.region().board.slot(ticket.slot);
+    let phase = record.word.phase();
+    let (stamp, ended) = (record.stamp(), record.progress().load(Relaxed));
+    let ticks = match phase {
+        Phase::Completed(_) | Phase::Failed(_) => {
+            (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32))
+        }
+        // Whoever cancelled it noted when.
+        Phase::Cancelled => (ended.saturating_sub(stamp), 0),
+        _ => (0, 0),
+    };
+    Ok((clock::ns_of_ticks(ticks.0), clock::ns_of_ticks(ticks.1)))
+}
+
+/// How far the task said it was.
+pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
+    let (pool, ticket) = future.find()?;
+    let record = pool.region().board.slot(ticket.slot);
+    if record.word.phase() == Phase::Cancelled {
+        return Ok((0, 0));
+    }
+    let packed = record.progress().load(Relaxed);
+    Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
+}
+
+/// Frees the future. Its task goes on.
+pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    if !pool.site.ledger.let_go(ticket) {
+        return Ok(());
+    }
+    if wait::is_done(pool, ticket) {
+        pool.recycle(ticket.slot);
+    } else {
+        pool.leave_loose(ticket.slot);
+    }
+    Ok(())
+}

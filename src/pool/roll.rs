@@ -1,0 +1,121 @@
+//! The functions that were submitted: each is named once, and then known by its index.
+
+use super::Callee;
+use crate::board::functions::{FUNCTIONS_MAX, Function, IDENTITY_LEN, Way};
+use crate::error::{Error, Result, Status};
+use crate::sync::Ordering::*;
+use crate::sync::plain::AtomicU64;
+use crate::watch::site::{Kind, Site};
+use crate::worker::{resolve, start};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Recently submitted pointers, looked up without a lock. Each place holds a pointer (48 bits of it
+/// tell user addresses apart) and the index of its function.
+const RECENT: usize = 64;
+const INDEX_BITS: u32 = 16;
+const _: () = assert!(FUNCTIONS_MAX == 1 << INDEX_BITS);
+
+pub(crate) struct Roll {
+    recent: [AtomicU64; RECENT],
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    pointers: HashMap<usize, u32>,
+    functions: HashMap<Function, u32>,
+    names_used: usize,
+}
+
+impl Default for Roll {
+    fn default() -> Roll {
+        Roll { recent: [const { AtomicU64::new(0) }; RECENT], book: Mutex::default() }
+    }
+}
+
+impl Roll {
+    /// The index of a function, which is entered at the board if it is new.
+    #[inline]
+    pub(crate) fn index(&self, site: &Site, callee: Callee<'_>) -> Result<u32> {
+        match callee {
+            Callee::Pointer(pointer) => {
+                // Relaxed: pointer and index are one word, and the entry itself is handed to the
+                // workers by the slot's word.
+                let known = self.recent[place(pointer)].load(Relaxed);
+                if known >> INDEX_BITS == pointer as u64 {
+                    return Ok((known & (FUNCTIONS_MAX as u64 - 1)) as u32);
+                }
+                self.look_up(site, pointer)
+            }
+            Callee::Names(module, symbol) => {
+                let function = Function {
+                    module: module.to_owned(),
+                    identity: [0; IDENTITY_LEN],
+                    way: Way::Symbol(symbol.to_owned()),
+                };
+                self.enter(site, &mut self.lock(), function)
+            }
+        }
+    }
+
+    #[cold]
+    fn look_up(&self, site: &Site, pointer: usize) -> Result<u32> {
+        let mut book = self.lock();
+        let index = match book.pointers.get(&pointer) {
+            Some(index) => *index,
+            None => {
+                let function = match site.kind {
+                    Kind::Threads => by_address(pointer),
+                    Kind::Processes(_) => resolve::name(pointer)?,
+                };
+                let index = self.enter(site, &mut book, function)?;
+                book.pointers.insert(pointer, index);
+                index
+            }
+        };
+        // Release, beside the lock's own: whoever reads the word finds the entry written.
+        self.recent[place(pointer)]
+            .store((pointer as u64) << INDEX_BITS | u64::from(index), Release);
+        Ok(index)
+    }
+
+    fn enter(&self, site: &Site, book: &mut Book, function: Function) -> Result<u32> {
+        if let Some(index) = book.functions.get(&function) {
+            return Ok(*index);
+        }
+        if let Kind::Processes(recipe) = &site.kind
+            && resolve::is_of_main(&function)
+        {
+            start::check_own_image(recipe)?;
+            site.needs_own_image.store(true, Relaxed);
+        }
+        let index = book.functions.len() as u32;
+        let region = &site.region;
+        let (functions, names) = (&region.functions, &mut book.names_used);
+        if !functions.enter(index, &function, names, &region.memory) {
+            let words = "a pool can name 65536 functions, with 64 MiB of names";
+            return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
+        }
+        book.functions.insert(function, index);
+        Ok(index)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Threads call the pointer itself.
+fn by_address(pointer: usize) -> Function {
+    Function {
+        module: String::new(),
+        identity: [0; IDENTITY_LEN],
+        way: Way::Address(pointer as u64),
+    }
+}
+
+/// Functions are aligned to 16 bytes as a rule: the bits above tell them apart.
+fn place(pointer: usize) -> usize {
+    (pointer >> 4) % RECENT
+}

@@ -1,0 +1,237 @@
+//! The only door to atomics, fences and sleeping.
+//!
+//! Everything above imports atomics from here, so that `--cfg loom` swaps them all at once.
+//! Sleep/wake handshakes use [`fence`]`(SeqCst)`, not `SeqCst` loads and stores: both are right,
+//! but loom checks only the fence.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use std::sync::atomic::Ordering;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, fence};
+/// For what no model runs through, such as process-wide tables.
+pub(crate) mod plain {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64};
+}
+
+use std::time::{Duration, Instant};
+
+/// Who may sleep on the words of a region. The kernel finds sleepers of one process faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The threads of this process.
+    Private,
+    /// Every process that maps the region.
+    Shared,
+}
+
+/// When a wait gives up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deadline {
+    Never,
+    At(Instant),
+}
+
+impl Deadline {
+    /// From the C API's milliseconds: -1 never, 0 and other negative numbers at once.
+    pub(crate) fn from_ms(timeout_ms: i64) -> Deadline {
+        if timeout_ms == -1 {
+            return Deadline::Never;
+        }
+        let span = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
+        Instant::now().checked_add(span).map_or(Deadline::Never, Deadline::At)
+    }
+
+    /// How long is left; None means for ever.
+    pub(crate) fn left(self) -> Option<Duration> {
+        match self {
+            Deadline::Never => None,
+            Deadline::At(end) => Some(end.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    pub(crate) fn has_passed(self) -> bool {
+        self.left() == Some(Duration::ZERO)
+    }
+}
+
+/// A word that threads, and processes mapping the same page, can sleep on. The kernel compares its
+/// low half only; whoever wakes a sleeper changes that half first.
+#[derive(Default)]
+#[cfg_attr(not(loom), repr(transparent))]
+pub(crate) struct WaitWord {
+    word: AtomicU64,
+    #[cfg(loom)]
+    bucket: loom::sync::Mutex<()>,
+    #[cfg(loom)]
+    queue: loom::sync::Condvar,
+}
+
+impl std::ops::Deref for WaitWord {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        &self.word
+    }
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(cfg!(target_endian = "little"), "the low half must come first in memory");
+
+#[cfg(not(loom))]
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+impl WaitWord {
+    /// Sleeps if the low half still is that of `seen`, until woken or `left` is over. May return
+    /// early, so callers loop.
+    pub(crate) fn sleep_if(&self, seen: u64, scope: Scope, left: Option<Duration>) {
+        let low_half = self.word.as_ptr().cast::<u32>();
+        let time = left.map(|left| libc::timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        });
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let operation = libc::FUTEX_WAIT | scope.flag();
+        // SAFETY: `low_half` comes from a live reference and `time` is NULL or a live timespec; the
+        // kernel only reads them.
+        unsafe { libc::syscall(libc::SYS_futex, low_half, operation, seen as u32, time) };
+    }
+
+    /// Wakes up to `sleepers` of those asleep on the word.
+    pub(crate) fn wake(&self, sleepers: i32, scope: Scope) {
+        let low_half = self.word.as_ptr();
+        let operation = libc::FUTEX_WAKE | scope.flag();
+        // SAFETY: FUTEX_WAKE uses the address as a key and never reads through it.
+        unsafe { libc::syscall(libc::SYS_futex, low_half, operation, sleepers) };
+    }
+}
+
+#[cfg(not(loom))]
+impl Scope {
+    fn flag(self) -> i32 {
+        match self {
+            Scope::Private => libc::FUTEX_PRIVATE_FLAG,
+            Scope::Shared => 0,
+        }
+    }
+}
+
+/// The kernel as loom sees it: compare under the hash bucket's lock, then sleep.
+#[cfg(loom)]
+impl WaitWord {
+    pub(crate) fn sleep_if(&self, seen: u64, _scope: Scope, _left: Option<Duration>) {
+        let bucket = self.bucket.lock().unwrap();
+        if self.word.load(Ordering::Relaxed) as u32 == seen as u32 {
+            drop(self.queue.wait(bucket).unwrap());
+        }
+    }
+
+    pub(crate) fn wake(&self, _sleepers: i32, _scope: Scope) {
+        let _bucket = self.bucket.lock().unwrap();
+        self.queue.notify_all();
+    }
+}
+
+/// A word to sleep on among others, with what was seen of it.
+pub(crate) struct Sleeper<'a> {
+    pub(crate) word: &'a WaitWord,
+    pub(crate) seen: u64,
+    pub(crate) scope: Scope,
+}
+
+/// Sleeps until one of the words has changed and is woken, or `left` is over. May return early.
+#[cfg(not(loom))]
+pub(crate) fn sleep_on_any(sleepers: &[Sleeper<'_>], left: Option<Duration>) {
+    if let [only] = sleepers {
+        return only.word.sleep_if(only.seen, only.scope, left);
+    }
+    if !sleep_on_vector(sleepers, left) {
+        // A kernel before 5.16, or more words than it takes: look again soon.
+        std::thread::sleep(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
+    }
+}
+
+#[cfg(not(loom))]
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The kernel's own way, for up to 128 words: futex_waitv. False: it does not know it.
+#[cfg(not(loom))]
+#[expect(clippy::disallowed_methods, reason = "this is the door")]
+fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
+    let waiters: Vec<libc::futex_waitv> = sleepers
+        .iter()
+        .map(|sleeper| {
+            // SAFETY: all zeros are a value of this struct of numbers.
+            let mut waiter: libc::futex_waitv = unsafe { std::mem::zeroed() };
+            waiter.val = u64::from(sleeper.seen as u32);
+            waiter.uaddr = sleeper.word.word.as_ptr().addr() as u64;
+            waiter.flags = (FUTEX2_SIZE_U32 | sleeper.scope.flag()) as u32;
+            waiter
+        })
+        .collect();
+    // Not the time that is left, but the time when it is over.
+    let end = left.map(|left| {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).saturating_add(left);
+        libc::timespec {
+            tv_sec: i64::try_from(end.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: end.subsec_nanos().into(),
+        }
+    });
+    let end = end.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let (start, count) = (waiters.as_ptr(), waiters.len());
+    let clock = libc::CLOCK_MONOTONIC;
+    // SAFETY: `count` waiters with addresses of live words, and NULL or a live timespec; the kernel
+    // only reads them.
+    let answer =
+        unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
+    answer >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
+}
+
+#[cfg(not(loom))]
+const FUTEX2_SIZE_U32: i32 = 2;
+
+#[cfg(not(loom))]
+fn last_errno() -> i32 {
+    std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// How long to look before sleeping, in nanoseconds: about what waking a sleeper on another core
+/// costs, so that looking never costs more than twice the best choice.
+#[cfg(not(loom))]
+const SPIN_NS: u64 = 25_000;
+
+/// Looks of plain spinning before each look gives the core away. A peer that needs this core gets
+/// it after about a microsecond; where nobody does, the yield returns in a fraction of one.
+#[cfg(not(loom))]
+const EAGER_LOOKS: u32 = 64;
+
+/// Looks for `found` for a bounded time, and says whether it came true.
+#[cfg(not(loom))]
+pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
+    for _ in 0..EAGER_LOOKS {
+        if found() {
+            return true;
+        }
+        std::hint::spin_loop();
+    }
+    let start = crate::clock::now();
+    let budget = crate::clock::ticks_of_ns(SPIN_NS);
+    loop {
+        for _ in 0..8 {
+            if found() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if crate::clock::now().wrapping_sub(start) > budget {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Under loom every look is a choice of the scheduler; one is enough.
+#[cfg(loom)]
+pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
+    found()
+}

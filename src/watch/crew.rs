@@ -1,0 +1,202 @@
+//! The workers that there are: one post for each seat, filled or vacant.
+//!
+//! ```text
+//!            start              Up                       Bye, or nothing
+//!   vacant ────────▶ starting ──────▶ at work ──────────────────────▶ vacant
+//!      ▲                 │                                              ▲
+//!      └─────────────────┘  Refuse, or gone before Up                   │ the line of a thread or
+//!                                                                       │ the handle of a process
+//! ```
+
+use super::reap::{Death, How};
+use super::site::{Kind, Site};
+use crate::board::slot::SeatIndex;
+use crate::error::{Error, Result, Status};
+use crate::worker::start::{self, Image, Process};
+use crate::worker::wire::{Leave, Line, Message, Received};
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+
+/// What woke the watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    Bell,
+    Line(usize),
+    Handle(usize),
+}
+
+impl Wake {
+    fn to_data(self) -> epoll::EventData {
+        epoll::EventData::new_u64(match self {
+            Wake::Bell => u64::MAX,
+            Wake::Line(seat) => (seat as u64) << 1,
+            Wake::Handle(seat) => (seat as u64) << 1 | 1,
+        })
+    }
+
+    pub(crate) fn from_data(data: epoll::EventData) -> Wake {
+        match data.u64() {
+            u64::MAX => Wake::Bell,
+            number if number & 1 == 0 => Wake::Line((number >> 1) as usize),
+            number => Wake::Handle((number >> 1) as usize),
+        }
+    }
+}
+
+/// A seat that has a worker.
+pub(crate) struct Post {
+    line: Line,
+    worker: Worker,
+    pub(crate) is_up: bool,
+    pub(crate) bye: Option<Leave>,
+    pub(crate) refusal: Option<Error>,
+}
+
+enum Worker {
+    Thread(Option<JoinHandle<()>>),
+    Process { pid: rustix::process::Pid, handle: OwnedFd },
+}
+
+pub(crate) struct Crew {
+    pub(crate) epoll: OwnedFd,
+    pub(crate) posts: Vec<Option<Post>>,
+}
+
+impl Crew {
+    pub(crate) fn new(site: &Site) -> Result<Crew> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(|errno| Error::os("epoll_create1", errno))?;
+        let posts = (0..site.workers_max).map(|_| None).collect();
+        let crew = Crew { epoll, posts };
+        crew.listen(site.bell(), Wake::Bell)?;
+        Ok(crew)
+    }
+
+    fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
+        epoll::add(&self.epoll, end, wake.to_data(), epoll::EventFlags::IN)
+            .map_err(|errno| Error::os("epoll_ctl", errno))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.posts.iter().flatten().count()
+    }
+
+    pub(crate) fn starting(&self) -> usize {
+        self.posts.iter().flatten().filter(|post| !post.is_up).count()
+    }
+
+    /// Starts a worker on the lowest vacant seat.
+    pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<()> {
+        let vacant = self.posts.iter().position(Option::is_none);
+        let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
+        let index = SeatIndex(seat as u16);
+        let (worker, line, is_up) = match &site.kind {
+            Kind::Threads => {
+                let (thread, line) = start::start_thread(&site.name, site.region.clone(), index)?;
+                (Worker::Thread(Some(thread)), line, true)
+            }
+            Kind::Processes(recipe) => {
+                let Process { pid, handle, line } =
+                    start::start_process(recipe, image, &site.region, index)?;
+                (Worker::Process { pid, handle }, line, false)
+            }
+        };
+        let post = self.posts[seat]
+            .insert(Post { line, worker, is_up, bye: None, refusal: None });
+        // Its line and handle are ours alone; closing them ends the watching, too.
+        let listened = match &post.worker {
+            Worker::Thread(_) => Ok(()),
+            Worker::Process { handle, .. } => add(&self.epoll, handle, Wake::Handle(seat)),
+        };
+        listened.and_then(|()| add(&self.epoll, &post.line, Wake::Line(seat)))
+    }
+
+    /// Reads what a worker says. True: it is a thread that has ended.
+    pub(crate) fn hear(&mut self, site: &Site, seat: usize) -> bool {
+        let Some(post) = self.posts.get_mut(seat).and_then(Option::as_mut) else { return false };
+        loop {
+            match post.line.receive(false) {
+                Received::Message(Message::Up, _) => post.is_up = true,
+                Received::Message(Message::Bye { why }, _) => post.bye = Some(why),
+                Received::Message(Message::Refuse { status, errno, words }, _) => {
+                    let detail = crate::error::Detail {
+                        os_errno: errno,
+                        message: words,
+                        ..Default::default()
+                    };
+                    post.refusal = Some(Error::with_detail(status, detail));
+                }
+                Received::Message(Message::File { task, .. }, Some(file)) => {
+                    site.ledger.notes.file_came(task, file);
+                }
+                Received::Message(..) => {}
+                Received::Nothing => return false,
+                Received::End => {
+                    // A process is waited for by its handle.
+                    let _ = epoll::delete(&self.epoll, &post.line);
+                    return matches!(post.worker, Worker::Thread(_));
+                }
+            }
+        }
+    }
+
+    /// Takes a worker that has ended from its post; of a process, how. None: it has not ended.
+    pub(crate) fn dismiss(&mut self, site: &Site, seat: usize) -> Option<(Post, Option<Death>)> {
+        self.hear(site, seat);
+        let place = self.posts.get_mut(seat)?;
+        let death = match &mut place.as_mut()?.worker {
+            Worker::Thread(thread) => {
+                if let Some(thread) = thread.take() {
+                    let _ = thread.join();
+                }
+                None
+            }
+            Worker::Process { pid, handle } => {
+                let how = match wait_for(handle) {
+                    Ok(Some(how)) => how,
+                    Ok(None) => return None,
+                    Err(_) => How::Unknown,
+                };
+                Some(Death { pid: i64::from(pid.as_raw_nonzero().get()), how })
+            }
+        };
+        let post = place.take()?;
+        Some((post, death))
+    }
+
+    /// Kills every worker process, with all that its tasks have started in its group. A process that
+    /// has not been waited for keeps its number, so nobody else can be hit.
+    pub(crate) fn kill_all(&self) {
+        for post in self.posts.iter().flatten() {
+            if let Worker::Process { pid, handle } = &post.worker {
+                let _ = rustix::process::kill_process_group(*pid, Signal::KILL);
+                let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn add(epoll: &OwnedFd, end: impl AsFd, wake: Wake) -> Result<()> {
+    epoll::add(epoll, end, wake.to_data(), epoll::EventFlags::IN)
+        .map_err(|errno| Error::os("epoll_ctl", errno))
+}
+
+/// How a process ended; None when it has not.
+fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<How>> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    loop {
+        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
+            Ok(None) => return Ok(None),
+            Ok(Some(status)) => {
+                let signal = status.terminating_signal().map(How::Signal);
+                let exit = || status.exit_status().map(How::Exit);
+                return Ok(Some(signal.or_else(exit).unwrap_or(How::Unknown)));
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

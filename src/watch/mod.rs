@@ -1,0 +1,317 @@
+//! The watch: one thread of the parent that starts workers, sees them go, and carries out orders.
+//!
+//! It never stands in a task's way: it sleeps until a worker ends, a line speaks, or somebody rings.
+//! It alone starts and reaps, so what it knows of workers needs no lock.
+//!
+//! ```text
+//!            Join                      no worker, no task: answer
+//!   open ───────────▶ draining ──────────────────────────────────▶ open
+//!     │                  │  Stop
+//!     └──────────────────┴───────▶ stopping (Drain ▸ Cancel ▸ Kill) ──▶ over: the thread ends
+//!                 Stop                         no worker, no task
+//! ```
+
+mod crew;
+mod reap;
+pub(crate) mod site;
+mod sizing;
+
+use crate::board::Stage;
+use crate::board::notes::Note;
+use crate::board::slot::SeatIndex;
+use crate::error::{Error, Result, Status};
+use crate::sync::{Ordering::*, fence};
+use crate::worker::start::Image;
+use crate::worker::wire::Leave;
+use crossbeam_channel::{Receiver, Sender};
+use crew::{Crew, Post, Wake};
+use reap::{Death, Fate};
+use rustix::event::epoll;
+use site::{Order, Site, StopMode, gate};
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Workers that may fail to start, one after the other, before the pool is broken.
+const FAILURES_MAX: u32 = 5;
+/// How long to wait after a worker has failed to start; twice as long after each further one.
+const BACK_OFF: Duration = Duration::from_millis(10);
+
+pub(crate) struct Watch {
+    site: Arc<Site>,
+    inbox: Receiver<Order>,
+    crew: Crew,
+    /// Those who wait for a join, by their numbers.
+    joiners: Vec<(u64, Sender<Result<()>>)>,
+    stop: Option<StopMode>,
+    stoppers: Vec<Sender<()>>,
+    image: Image,
+    /// Workers lost since the last look, to be replaced.
+    lost: u32,
+    /// Workers that failed to start, one after the other.
+    failures: u32,
+    retry_at: Option<Instant>,
+}
+
+impl Watch {
+    /// Starts the watch's thread.
+    pub(crate) fn start(site: Arc<Site>, inbox: Receiver<Order>) -> Result<JoinHandle<()>> {
+        let name = format!("{}/watch", site.name);
+        let mut watch = Watch {
+            crew: Crew::new(&site)?,
+            site,
+            inbox,
+            joiners: Vec::new(),
+            stop: None,
+            stoppers: Vec::new(),
+            image: Image::Helper,
+            lost: 0,
+            failures: 0,
+            retry_at: None,
+        };
+        let started = crate::worker::signals_blocked(|| {
+            std::thread::Builder::new().name(name).spawn(move || watch.run())
+        });
+        started.map_err(|error| {
+            Error::new(Status::POOL_ERR_OS, format!("starting the watch's thread: {error}"))
+        })
+    }
+
+    fn run(&mut self) {
+        loop {
+            for wake in self.wait() {
+                match wake {
+                    Wake::Bell => self.answer_bell(),
+                    Wake::Line(seat) => {
+                        if self.crew.hear(&self.site, seat) {
+                            self.reap(seat);
+                        }
+                        self.note_arrivals(seat);
+                    }
+                    Wake::Handle(seat) => self.reap(seat),
+                }
+            }
+            self.hire();
+            if self.finish_if_over() {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until something happens.
+    fn wait(&self) -> Vec<Wake> {
+        let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
+        let left = self.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| rustix::event::Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match epoll::wait(&self.crew.epoll, &mut events, left.as_ref()) {
+            Ok((events, _)) => events.iter().map(|event| Wake::from_data(event.data)).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn answer_bell(&mut self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(self.site.bell(), &mut count);
+        self.site.answer_call();
+        // Somebody may be waiting for a result on a line; threads' lines tell their end too.
+        for seat in 0..self.crew.posts.len() {
+            if self.crew.hear(&self.site, seat) {
+                self.reap(seat);
+            }
+        }
+        while let Ok(order) = self.inbox.try_recv() {
+            match order {
+                Order::Join(number, answer) => self.join(number, answer),
+                Order::GiveUp(number) => self.give_up(number),
+                Order::Stop(mode, answer) => self.stop(mode, answer),
+            }
+        }
+    }
+
+    // ---- starting ------------------------------------------------------------------------------
+
+    fn hire(&mut self) {
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.retry_at = None;
+        let board = &self.site.region.board;
+        if board.stage() == Stage::Stop {
+            return;
+        }
+        let facts = sizing::Facts {
+            queued: board.queued(&self.site.ledger.tail),
+            free: board.bell.idle_count() + self.crew.starting() as u32,
+            workers: self.crew.count() as u32,
+            workers_max: self.site.workers_max,
+            lost: std::mem::take(&mut self.lost),
+        };
+        if self.site.needs_own_image.load(Relaxed) {
+            self.image = Image::Own;
+        }
+        for _ in 0..sizing::wanted(facts) {
+            let started = self.crew.start(&self.site, self.image);
+            self.count();
+            if let Err(error) = started {
+                self.start_failed(error);
+                break;
+            }
+        }
+    }
+
+    fn count(&self) {
+        self.site.workers.store(self.crew.count() as u32, Relaxed);
+    }
+
+    fn note_arrivals(&mut self, seat: usize) {
+        if self.crew.posts.get(seat).and_then(Option::as_ref).is_some_and(|post| post.is_up) {
+            self.failures = 0;
+        }
+    }
+
+    /// A worker could not be started, or ended before it was up.
+    fn start_failed(&mut self, error: Error) {
+        self.failures += 1;
+        let is_final = matches!(
+            error.status,
+            Status::POOL_ERR_VERSION | Status::POOL_ERR_FUNCTION | Status::POOL_ERR_INVALID
+        );
+        let has_workers = self.crew.count() > self.crew.starting();
+        if is_final || (self.failures >= FAILURES_MAX && !has_workers) {
+            self.break_pool(&error);
+        } else {
+            let doublings = self.failures.min(7) - 1;
+            self.retry_at = Some(Instant::now() + BACK_OFF * (1 << doublings));
+        }
+    }
+
+    fn break_pool(&mut self, error: &Error) {
+        let mut detail = error.detail().cloned().unwrap_or_default();
+        detail.message = format!("no worker can be started: {}", detail.message);
+        let note = Note { status: Status::POOL_ERR_BROKEN, detail };
+        let note = self.site.why_broken.get_or_init(|| note).clone();
+        self.shut(gate::BROKEN);
+        self.site.take_all_back(Some(&note));
+        self.site.region.board.set_stage(Stage::Stop);
+        for (_, answer) in self.joiners.drain(..) {
+            let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
+        }
+    }
+
+    /// Shuts the gate for submits. After the fence a submit either sees it, or is seen.
+    fn shut(&self, bit: u32) {
+        self.site.gate.fetch_or(bit, AcqRel);
+        fence(SeqCst);
+    }
+
+    // ---- reaping -------------------------------------------------------------------------------
+
+    fn reap(&mut self, seat: usize) {
+        let Some((post, death)) = self.crew.dismiss(&self.site, seat) else { return };
+        self.count();
+        let fate = self.fate(&post, death);
+        reap::settle(&self.site, SeatIndex(seat as u16), fate);
+        match fate {
+            Fate::WrongImage => self.image = Image::Own,
+            Fate::Lost(death) if !post.is_up => {
+                let words = format!("{} before it was ready", reap::in_words(death));
+                let refusal = post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
+                self.start_failed(refusal);
+            }
+            Fate::Lost(_) => self.lost += 1,
+            Fate::Left | Fate::Killed(_) => {}
+        }
+    }
+
+    fn fate(&self, post: &Post, death: Option<Death>) -> Fate {
+        match (post.bye, death) {
+            (Some(Leave::WrongImage), _) => Fate::WrongImage,
+            (Some(Leave::Told), _) | (None, None) => Fate::Left,
+            (None, Some(death)) if self.stop == Some(StopMode::Kill) => Fate::Killed(death),
+            (None, Some(death)) => Fate::Lost(death),
+        }
+    }
+
+    // ---- orders --------------------------------------------------------------------------------
+
+    fn join(&mut self, number: u64, answer: Sender<Result<()>>) {
+        if let Some(note) = self.site.why_broken.get() {
+            let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
+            return;
+        }
+        self.joiners.push((number, answer));
+        self.shut(gate::JOINING);
+        if self.stop.is_none() {
+            self.site.region.board.set_stage(Stage::Drain);
+        }
+    }
+
+    /// Somebody waits no longer for a join: his time is over.
+    fn give_up(&mut self, number: u64) {
+        let had_joiners = !self.joiners.is_empty();
+        self.joiners.retain(|(joiner, _)| *joiner != number);
+        if had_joiners && self.joiners.is_empty() {
+            self.reopen();
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.site.gate.fetch_and(!gate::JOINING, AcqRel);
+        if self.stop.is_none() && self.site.why_broken.get().is_none() {
+            self.site.region.board.set_stage(Stage::Open);
+        }
+    }
+
+    fn stop(&mut self, mode: StopMode, answer: Sender<()>) {
+        self.stoppers.push(answer);
+        self.shut(gate::CLOSED);
+        if self.stop.is_some_and(|before| before >= mode) {
+            return;
+        }
+        self.stop = Some(mode);
+        if mode == StopMode::Drain && self.site.why_broken.get().is_none() {
+            self.site.region.board.set_stage(Stage::Drain);
+            return;
+        }
+        self.site.take_all_back(None);
+        self.site.region.board.set_stage(Stage::Stop);
+        if mode == StopMode::Kill {
+            self.crew.kill_all();
+        }
+    }
+
+    /// Answers those who wait for the end of everything, when it has come. True: for good.
+    fn finish_if_over(&mut self) -> bool {
+        if self.crew.count() > 0 || (self.stop.is_none() && self.joiners.is_empty()) {
+            return false;
+        }
+        let board = &self.site.region.board;
+        if board.stage() == Stage::Stop {
+            // Submits that were under way when the gate was shut.
+            self.site.take_all_back(self.site.why_broken.get());
+        } else if self.site.has_waiting_task() {
+            if board.queued(&self.site.ledger.tail) == 0 {
+                self.site.put_all_back();
+                self.site.ring();
+            }
+            return false;
+        }
+        for (_, answer) in self.joiners.drain(..) {
+            let _ = answer.try_send(Ok(()));
+        }
+        if self.stop.is_none() {
+            self.reopen();
+            return false;
+        }
+        self.shut(gate::TERMINATED);
+        self.site.gate.fetch_and(!gate::JOINING, AcqRel);
+        for answer in self.stoppers.drain(..) {
+            let _ = answer.try_send(());
+        }
+        true
+    }
+}

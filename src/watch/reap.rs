@@ -1,0 +1,163 @@
+//! A worker is gone: what it held, and the verdict for each task.
+//!
+//! Order: its death is seen first, and the slots are read after that, so nothing it did is missed.
+//! A task that it finished stays finished; whoever may have missed the wake-up is woken again. A
+//! task that it was running fails, or is put back when the worker could not have run it.
+
+use super::site::Site;
+use crate::board::Stage;
+use crate::board::heap::Block;
+use crate::board::notes::Note;
+use crate::board::record::{Place, Slot};
+use crate::board::slot::{Outcome, Phase, SeatIndex};
+use crate::clock;
+use crate::error::{Detail, Status};
+use crate::sync::Ordering::Relaxed;
+use crate::worker::resolve;
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    /// It said goodbye.
+    Left,
+    /// It left a task to a worker of the main program's image.
+    WrongImage,
+    /// A process that ended without a word.
+    Lost(Death),
+    /// The pool killed it to stop at once.
+    Killed(Death),
+}
+
+/// What the kernel tells of a process that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Death {
+    pub(crate) pid: i64,
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum How {
+    Signal(i32),
+    Exit(i32),
+    /// Somebody else in this process has waited for it.
+    Unknown,
+}
+
+/// Settles all that the worker of this seat has left.
+pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
+    let board = &site.region.board;
+    board.bell.vacate(seat);
+    let mut found = 0;
+    let mut kept = Vec::new();
+    let arena = site.region.results_arena(seat);
+    // Its own note says where to look first: that future need not wait for the rest.
+    let hint = board.seats().at(usize::from(seat.0)).slot.load(Relaxed).checked_sub(1);
+    if let Some(slot) = hint.filter(|slot| *slot < site.ledger.used()) {
+        found += u64::from(settle_slot(site, seat, fate, slot, board.slot(slot), &mut |_| {}));
+    }
+    site.each_slot(|slot, record| {
+        let mut keep = |offset| kept.extend(arena.block_at(offset));
+        found += u64::from(settle_slot(site, seat, fate, slot, record, &mut keep));
+    });
+    let kept: Vec<Block> = kept;
+    arena.keep_only(&kept);
+    site.ledger.settle_count(&site.region, seat, found);
+    if board.stage() == Stage::Open {
+        board.bell.ring();
+    }
+}
+
+/// Settles one slot; says whether the worker was running its task.
+fn settle_slot(
+    site: &Site,
+    seat: SeatIndex,
+    fate: Fate,
+    slot: u32,
+    record: &Slot,
+    keep: &mut impl FnMut(u64),
+) -> bool {
+    let board = &site.region.board;
+    match record.word.phase() {
+        Phase::Running(runner) if runner == seat => {}
+        Phase::Completed(runner) | Phase::Failed(runner) if runner == seat => {
+            if let Some(Place::Heap(far)) = record.ending().map(|(ending, _)| ending.result) {
+                keep(far.place);
+            }
+            board.wake_again(slot);
+            return false;
+        }
+        _ => return false,
+    }
+    let outcome = match fate {
+        Fate::WrongImage => return board.requeue(slot, seat, &site.ledger.tail),
+        Fate::Killed(_) => Outcome::Cancelled,
+        Fate::Left | Fate::Lost(_) => Outcome::Failed,
+    };
+    record.end_without_worker(spans(site, seat, record));
+    site.ledger.notes.write(slot, note(site, fate, record));
+    board.settle(slot, seat, outcome)
+}
+
+/// How long the task was queued and ran, packed, by what its worker had noted.
+fn spans(site: &Site, seat: SeatIndex, record: &Slot) -> u64 {
+    let (posted, now) = (record.stamp(), clock::now());
+    let noted = site.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
+    let started = noted.clamp(posted.min(now), now);
+    let queued = clock::pack(started.saturating_sub(posted));
+    u64::from(queued) << 32 | u64::from(clock::pack(now - started))
+}
+
+fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
+    let function = site.region.functions.read(record.function(), &site.region.memory);
+    let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
+    let (status, death) = match fate {
+        Fate::Killed(death) => (Status::POOL_ERR_TERMINATED, death),
+        Fate::Lost(death) => (Status::POOL_ERR_WORKER_LOST, death),
+        Fate::Left | Fate::WrongImage => {
+            (Status::POOL_ERR_WORKER_LOST, Death { pid: 0, how: How::Unknown })
+        }
+    };
+    let message = format!("{} while running {function}", in_words(death));
+    let mut detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
+    match death.how {
+        How::Signal(signal) => detail.signal = signal,
+        How::Exit(code) => detail.exit_code = code,
+        How::Unknown => {}
+    }
+    Note { status, detail }
+}
+
+/// A death in words: the beginning of a sentence.
+pub(crate) fn in_words(death: Death) -> String {
+    let pid = death.pid;
+    match death.how {
+        How::Signal(signal) => match signal_name(signal) {
+            Some(name) => format!("worker process {pid} was killed by signal {signal} ({name})"),
+            None => format!("worker process {pid} was killed by signal {signal}"),
+        },
+        How::Exit(code) => format!("worker process {pid} left with exit code {code}"),
+        How::Unknown => format!("worker process {pid} is gone"),
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        _ => return None,
+    })
+}

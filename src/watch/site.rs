@@ -1,0 +1,213 @@
+//! What a pool and its watch share: the board, the books, the gate, and the way to send orders.
+
+use crate::board::ledger::{Ledger, Ticket};
+use crate::board::notes::Note;
+use crate::board::slot::Phase;
+use crate::board::{Region, record::Slot};
+use crate::clock;
+use crate::error::{Error, Result, Status};
+use crate::sync::Ordering::*;
+use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::worker::start::Recipe;
+use crossbeam_channel::{Receiver, Sender};
+use once_cell::sync::OnceCell;
+use rustix::event::EventfdFlags;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Why no task is taken; the bits of `pool_state`.
+pub(crate) mod gate {
+    pub(crate) const CLOSED: u32 = 1;
+    pub(crate) const BROKEN: u32 = 2;
+    pub(crate) const TERMINATED: u32 = 4;
+    pub(crate) const JOINING: u32 = 8;
+}
+
+/// What kind of workers a pool has.
+pub(crate) enum Kind {
+    Threads,
+    Processes(Recipe),
+}
+
+/// How strongly a pool stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StopMode {
+    Drain,
+    Cancel,
+    Kill,
+}
+
+impl StopMode {
+    /// From the C API's number.
+    pub(crate) fn from_number(number: i32) -> Option<StopMode> {
+        [StopMode::Cancel, StopMode::Drain, StopMode::Kill].get(usize::try_from(number).ok()?).copied()
+    }
+}
+
+/// What the watch is told. Answers come when the thing is done.
+pub(crate) enum Order {
+    /// Run what is queued and let the workers leave.
+    /// The number is the joiner's own.
+    Join(u64, Sender<Result<()>>),
+    /// This joiner waits no longer.
+    GiveUp(u64),
+    Stop(StopMode, Sender<()>),
+}
+
+pub(crate) struct Site {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) workers_max: u32,
+    pub(crate) region: Arc<Region>,
+    pub(crate) ledger: Ledger,
+    /// Bits of [`gate`]. Written with a fence before the slots are looked at; a submitter reads it
+    /// after the fence that follows its post. So either it sees the gate shut, or its task is seen.
+    pub(crate) gate: AtomicU32,
+    /// Workers that were started and have not left.
+    pub(crate) workers: AtomicU32,
+    /// A function of the main program was submitted: helpers will not do.
+    pub(crate) needs_own_image: AtomicBool,
+    pub(crate) why_broken: OnceCell<Note>,
+    was_called: AtomicBool,
+    orders: Sender<Order>,
+    bell: OwnedFd,
+}
+
+impl Site {
+    pub(crate) fn new(
+        name: String,
+        kind: Kind,
+        workers_max: u32,
+        region: Region,
+        ledger: Ledger,
+    ) -> Result<(Site, Receiver<Order>)> {
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::os("eventfd", errno))?;
+        let (orders, inbox) = crossbeam_channel::unbounded();
+        let site = Site {
+            name,
+            kind,
+            workers_max,
+            region: Arc::new(region),
+            ledger,
+            gate: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+            needs_own_image: AtomicBool::new(false),
+            why_broken: OnceCell::new(),
+            was_called: AtomicBool::new(false),
+            orders,
+            bell,
+        };
+        Ok((site, inbox))
+    }
+
+    pub(crate) fn bell(&self) -> &OwnedFd {
+        &self.bell
+    }
+
+    /// Sends an order. False: the watch is gone, because the pool has been shut down.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let is_sent = self.orders.send(order).is_ok();
+        self.ring();
+        is_sent
+    }
+
+    /// Makes the watch look around: at its orders, at the lines, at who is needed.
+    pub(crate) fn ring(&self) {
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Called after a submit's fence: asks for workers, if more could be had and are needed.
+    #[inline]
+    pub(crate) fn call_for_workers(&self) {
+        if self.workers.load(Relaxed) < self.workers_max {
+            self.call_if_needed();
+        }
+    }
+
+    #[cold]
+    fn call_if_needed(&self) {
+        let board = &self.region.board;
+        let queued = board.queued(&self.ledger.tail);
+        // AcqRel; pairs with `answer_call`: a call that is not made was not answered yet.
+        if queued > u64::from(board.bell.idle_count()) && !self.was_called.swap(true, AcqRel) {
+            self.ring();
+        }
+    }
+
+    /// The watch is about to look whom it needs.
+    pub(crate) fn answer_call(&self) {
+        self.was_called.swap(false, AcqRel);
+    }
+
+    /// Takes a task back that no worker has claimed, and ends it as cancelled.
+    pub(crate) fn take_back(&self, ticket: Ticket, note: Option<&Note>) -> bool {
+        if let Some(note) = note {
+            self.ledger.notes.write(ticket.slot, note.clone());
+        }
+        let is_taken = self.region.board.cancel(ticket.slot, ticket.generation);
+        if is_taken {
+            self.ledger.count_taken_back();
+            let slot = self.region.board.slot(ticket.slot);
+            slot.progress().store(clock::now(), Relaxed);
+        } else if note.is_some() {
+            self.ledger.notes.forget(ticket.slot);
+        }
+        is_taken
+    }
+
+    /// Takes every task back that waits.
+    pub(crate) fn take_all_back(&self, note: Option<&Note>) {
+        self.each_slot(|slot, record| {
+            if record.word.phase() == Phase::Ready {
+                let generation = record.word.generation();
+                self.take_back(Ticket { slot, generation }, note);
+            }
+        });
+    }
+
+    /// Puts every waiting task on the ring once more. They are there already, unless a worker has
+    /// written over the ring's head.
+    pub(crate) fn put_all_back(&self) {
+        let board = &self.region.board;
+        self.each_slot(|slot, record| {
+            let generation = record.word.generation();
+            if record.word.phase() == Phase::Ready
+                && let Some(position) = board.reserve(&self.ledger.tail)
+            {
+                board.repeat(position, slot, generation);
+                // One task, two entries: the second will be found dead.
+                self.ledger.count_taken_back();
+            }
+        });
+    }
+
+    pub(crate) fn has_waiting_task(&self) -> bool {
+        let slots = 0..self.ledger.used();
+        slots.into_iter().any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
+    }
+
+    pub(crate) fn each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
+        for slot in 0..self.ledger.used() {
+            visit(slot, self.region.board.slot(slot));
+        }
+    }
+
+    /// Why the pool takes no task, if it does not.
+    pub(crate) fn check_gate(&self) -> Result<()> {
+        match self.gate.load(Acquire) {
+            0 => Ok(()),
+            bits => Err(self.refusal(bits)),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, bits: u32) -> Error {
+        match self.why_broken.get() {
+            Some(note) if bits & (gate::CLOSED | gate::TERMINATED) == 0 => {
+                Error::with_detail(note.status, note.detail.clone())
+            }
+            _ => Status::POOL_ERR_CLOSED.into(),
+        }
+    }
+}

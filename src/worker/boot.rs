@@ -1,0 +1,210 @@
+//! Starting a worker process, the child's end: from its first instruction to its loop.
+//!
+//! Order: the line to the parent, the death signal and the check that the parent still lives, its
+//! welcome, the modules, the board, the guard, the word "up". Whatever fails on the way is told to
+//! the parent, who decides; the process then leaves.
+
+use super::resolve::Resolver;
+use super::wire::{Leave, Line, Message, Received};
+use super::{Worker, module};
+use crate::board::Region;
+use crate::board::layout::Geometry;
+use crate::board::slot::SeatIndex;
+use crate::error::{Error, Result, Status};
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicBool;
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, PidfdFlags, Signal};
+use std::ffi::{CStr, OsString, c_char, c_int};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+
+/// The first argument of a worker process; the second is the number of its line's descriptor.
+pub(crate) const MARK: &CStr = c"--carpool-worker";
+/// The descriptor of the line in a worker process.
+pub(crate) const LINE_FD: c_int = 3;
+/// A worker's exit code when it could not start, and when its parent is gone.
+pub(crate) const EXIT_NO_START: c_int = 71;
+const EXIT_NO_PARENT: c_int = 72;
+/// The environment variable that brings the library into a program that is not linked with it.
+pub(crate) const PRELOAD: &str = "LD_PRELOAD";
+
+/// This process was started as a worker.
+static STARTED: AtomicBool = AtomicBool::new(false);
+/// The worker's work has begun.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process is to be a worker. False: it was noted before.
+pub(crate) fn note_start() -> bool {
+    !STARTED.swap(true, Relaxed)
+}
+
+/// Whether this process was started as a worker and its program ran on into its main.
+pub(crate) fn has_missed_main() -> bool {
+    STARTED.load(Relaxed) && !ENTERED.load(Relaxed)
+}
+
+/// The descriptor of the line, if these are a worker's arguments.
+pub(crate) fn line_of_worker(argc: c_int, argv: *const *const c_char) -> Option<c_int> {
+    if argc != 3 || argv.is_null() {
+        return None;
+    }
+    let argument = |index: usize| {
+        let place = argv.wrapping_add(index);
+        // SAFETY: the arguments of a program: `argc` pointers.
+        let argument = unsafe { *place };
+        // SAFETY: each to a string that is ended by NUL.
+        unsafe { CStr::from_ptr(argument) }
+    };
+    if argument(1) != MARK {
+        return None;
+    }
+    argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd == LINE_FD)
+}
+
+/// Runs the worker, if these are a worker's arguments; answers its exit code, or -1.
+pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
+    let Some(fd) = line_of_worker(argc, argv) else { return -1 };
+    note_start();
+    if ENTERED.swap(true, Relaxed) {
+        return -1;
+    }
+    // SAFETY: the parent put the line there, and nothing else in this process knows of it.
+    let line = Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) });
+    let is_line = rustix::net::sockopt::socket_type(line.as_fd())
+        .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
+    if !is_line {
+        std::mem::forget(line);
+        eprintln!("carpool: worker processes are started by a pool");
+        return EXIT_NO_START;
+    }
+    let _ = rustix::io::fcntl_setfd(&line, rustix::io::FdFlags::CLOEXEC);
+    match run(&line) {
+        Ok(why) => {
+            let _ = line.send(&Message::Bye { why }, None);
+            0
+        }
+        Err(error) => {
+            let detail = error.detail().cloned().unwrap_or_default();
+            let refusal = Message::Refuse {
+                status: error.status,
+                errno: detail.os_errno,
+                words: detail.message,
+            };
+            let _ = line.send(&refusal, None);
+            EXIT_NO_START
+        }
+    }
+}
+
+fn run(line: &Line) -> Result<Leave> {
+    ignore_interrupts();
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let Received::Message(message, Some(file)) = line.receive(true) else {
+        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome is no welcome"));
+    };
+    let Message::Welcome { version, seat, parent, is_own_image, geometry, modules } = message else {
+        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
+    };
+    if version != super::version() {
+        let words = "the worker is of another version than the library in the parent; install both together";
+        return Err(Error::new(Status::POOL_ERR_VERSION, words));
+    }
+    let parent = parent_handle(parent)?;
+    forget_preload();
+    let geometry = Geometry::from_numbers(geometry).ok_or(Status::POOL_ERR_VERSION)?;
+    let seat = u16::try_from(seat).map_err(|_| Status::POOL_ERR_VERSION)?;
+    let region = Region::attach(file, geometry)?;
+    let mut resolver = Resolver::new(is_own_image);
+    for path in modules.split('\0').filter(|path| !path.is_empty()) {
+        resolver.open(path)?;
+    }
+    guard(line, parent)?;
+    line.send(&Message::Up, None)?;
+    // The region lives until the process ends: threads that tasks left behind may touch it.
+    let region = Box::leak(Box::new(region));
+    Ok(Worker::new(region, SeatIndex(seat), line, resolver).run())
+}
+
+fn ignore_interrupts() {
+    // SAFETY: sets a disposition; the parent decides what an interrupt from the terminal means.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+}
+
+/// A handle on the parent, after making sure that it is still the one that started us: the death
+/// signal is not sent for a parent that died before it was asked for.
+fn parent_handle(expected: u64) -> Result<OwnedFd> {
+    let parent = rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u64 == expected);
+    let Some(parent) = parent else { exit_without_parent() };
+    let handle = rustix::process::pidfd_open(parent, PidfdFlags::empty())
+        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    // Dead since, and its number given to somebody else?
+    if rustix::process::getppid() != Some(parent) {
+        exit_without_parent();
+    }
+    Ok(handle)
+}
+
+/// Takes the library's own entry out of the environment, before a task starts a program.
+fn forget_preload() {
+    let Some(own) = module::own() else { return };
+    let Some(value) = std::env::var_os(PRELOAD) else { return };
+    let entries = value.to_string_lossy().into_owned();
+    let Some((first, rest)) = entries.split_once(':').or(Some((&entries, ""))) else { return };
+    if own.path.as_os_str() != first {
+        return;
+    }
+    // SAFETY: the process has one thread as yet.
+    unsafe { set_or_remove(PRELOAD, rest) };
+}
+
+/// # Safety
+/// No other thread of the process may use the environment.
+unsafe fn set_or_remove(name: &str, value: &str) {
+    if value.is_empty() {
+        // SAFETY: the caller's promise.
+        unsafe { std::env::remove_var(name) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { std::env::set_var(name, OsString::from(value)) };
+    }
+}
+
+/// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
+/// task is doing. It never runs otherwise.
+fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
+    let line = line.as_fd().try_clone_to_owned();
+    let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
+    super::signals_blocked(|| {
+        let watching = move || {
+            loop {
+                let mut ends = [
+                    PollFd::new(&line, PollFlags::empty()),
+                    PollFd::new(&parent, PollFlags::IN),
+                ];
+                let polled = rustix::event::poll(&mut ends, None);
+                if polled.is_ok() && ends.iter().any(|end| !end.revents().is_empty()) {
+                    exit_without_parent();
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("carpool guard".into())
+            .stack_size(GUARD_STACK)
+            .spawn(watching)
+    })
+    .map(drop)
+    .map_err(|error| Error::new(Status::POOL_ERR_OS, format!("starting the guard: {error}")))
+}
+
+/// The guard calls poll and kill, nothing deeper; thread-local data of large modules needs room too.
+const GUARD_STACK: usize = 128 << 10;
+
+/// Leaves at once, with everything that tasks have started in the worker's group.
+fn exit_without_parent() -> ! {
+    let own: Pid = rustix::process::getpid();
+    if rustix::process::getpgrp() == own {
+        let _ = rustix::process::kill_current_process_group(Signal::KILL);
+    }
+    // SAFETY: ends the process without running anything.
+    unsafe { libc::_exit(EXIT_NO_PARENT) }
+}

@@ -1,0 +1,264 @@
+//! Naming a function so that another process can find it, and finding it there.
+//!
+//! A pointer becomes a module and an exported symbol, or where it has none an offset in its module;
+//! with it goes the module's identity, so that another build of it is refused. Each worker finds a
+//! function once and keeps the address.
+
+use super::module::{self, Module};
+use crate::board::Region;
+use crate::board::functions::{Function, Identity, Way};
+use crate::error::{Error, Result, Status};
+use libloading::os::unix::{Library, RTLD_NOW};
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, OsStr, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
+
+/// What tasks call.
+pub(crate) type TaskFunction = unsafe extern "C-unwind" fn(*mut c_void) -> i32;
+
+/// Names the function behind a pointer for worker processes.
+pub(crate) fn name(pointer: usize) -> Result<Function> {
+    let Some(module) = module::at(pointer) else {
+        return Err(refusal("the function lies in no module that a worker process could open; give a function of the main program or of a shared library"));
+    };
+    if !module.has_code_at(pointer) {
+        return Err(refusal("the pointer is to data, not to a function"));
+    }
+    let way = match exported_name(pointer, &module) {
+        Some(symbol) => Way::Symbol(symbol),
+        None => Way::Offset((pointer - module.base) as u64),
+    };
+    pin(&module);
+    let path = if module.is_main { Some("") } else { module.path.to_str() };
+    let path = path.ok_or_else(|| refusal("the path of the function's module is not UTF-8"))?;
+    Ok(Function { module: path.to_owned(), identity: module.identity, way })
+}
+
+/// The name by which another process can look the function up, if it is exported.
+fn exported_name(pointer: usize, module: &Module) -> Option<String> {
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: dladdr takes any address and fills in the struct when it answers other than 0.
+    let answer = unsafe { libc::dladdr(pointer as *const c_void, info.as_mut_ptr()) };
+    if answer == 0 {
+        return None;
+    }
+    // SAFETY: dladdr answered other than 0.
+    let info = unsafe { info.assume_init() };
+    if info.dli_saddr as usize != pointer || info.dli_sname.is_null() {
+        return None;
+    }
+    // SAFETY: a name in the module's string table, ended by NUL; the module is loaded.
+    let symbol = unsafe { CStr::from_ptr(info.dli_sname) };
+    // Of two versions of a symbol only one is found by name: the other travels by offset.
+    let library = open_loaded(module)?;
+    let found = address_of(&library, symbol);
+    std::mem::forget(library);
+    (found == Some(pointer)).then(|| symbol.to_str().map(str::to_owned).ok()).flatten()
+}
+
+/// Keeps the module loaded, so that its addresses never come to mean another function.
+fn pin(module: &Module) {
+    if !module.is_main {
+        std::mem::forget(open_loaded(module));
+    }
+}
+
+fn open_loaded(module: &Module) -> Option<Library> {
+    if module.is_main {
+        return Some(Library::this());
+    }
+    let flags = RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+    // SAFETY: NOLOAD: the module is loaded already, so no code of it runs.
+    unsafe { Library::open(Some(&module.path), flags) }.ok()
+}
+
+fn address_of(library: &Library, symbol: &CStr) -> Option<usize> {
+    // SAFETY: the symbol is taken as an address only; who calls it checks that it is code.
+    let found = unsafe { library.get::<*mut c_void>(symbol.to_bytes_with_nul()) };
+    found.ok().map(|symbol| symbol.into_raw() as usize).filter(|address| *address != 0)
+}
+
+/// Finds functions in this process, and remembers where they are.
+pub(crate) struct Resolver {
+    found: Vec<Option<Found>>,
+    modules: HashMap<String, Rc<Opened>>,
+    /// Whether this process runs the main program's image.
+    has_main: bool,
+}
+
+/// A function, or the words why there is none.
+type Found = std::result::Result<TaskFunction, String>;
+
+pub(crate) struct Opened {
+    library: Library,
+    identity: Identity,
+    base: usize,
+}
+
+impl Resolver {
+    pub(crate) fn new(has_main: bool) -> Resolver {
+        Resolver { found: Vec::new(), modules: HashMap::new(), has_main }
+    }
+
+    /// Whether the function is one that another image has: the main program's.
+    #[cold]
+    pub(crate) fn is_elsewhere(&self, index: u32, region: &Region) -> bool {
+        let function = region.functions.read(index, &region.memory);
+        !self.has_main && function.is_some_and(|function| is_of_main(&function))
+    }
+
+    /// The function with this index, or why it cannot be called.
+    #[inline]
+    pub(crate) fn find(&mut self, index: u32, region: &Region) -> &Found {
+        if self.found.get(index as usize).is_none_or(Option::is_none) {
+            self.look_up(index, region);
+        }
+        match &self.found[index as usize] {
+            Some(found) => found,
+            None => unreachable!("looked up above"),
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, index: u32, region: &Region) {
+        let place = index as usize;
+        if self.found.len() <= place {
+            self.found.resize_with(place + 1, || None);
+        }
+        let found = match region.functions.read(index, &region.memory) {
+            Some(function) => self.address(&function).map_err(message_of),
+            None => Err("the board has no such function".to_owned()),
+        };
+        self.found[place] = Some(found.map(|address| {
+            // SAFETY: `address` checked that there is code; that it is a task's function is the
+            // submitter's promise, made in the header.
+            unsafe { std::mem::transmute::<usize, TaskFunction>(address) }
+        }));
+    }
+
+    fn address(&mut self, function: &Function) -> Result<usize> {
+        if let Way::Address(address) = function.way {
+            return Ok(address as usize);
+        }
+        if is_of_main(function) && !self.has_main {
+            return Err(refusal("the function is in the main program, which this worker is not"));
+        }
+        let opened = self.open(&function.module)?;
+        let shown = shown(&function.module);
+        if function.identity != Identity::default() && function.identity != opened.identity {
+            return Err(refusal(format!("{shown} in the worker is another build than in the parent; restart the program after replacing it")));
+        }
+        let address = match &function.way {
+            Way::Offset(offset) => opened.base.wrapping_add(*offset as usize),
+            Way::Symbol(symbol) => find_symbol(&opened.library, symbol, &shown)?,
+            Way::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
+        };
+        match module::at(address) {
+            Some(module) if module.has_code_at(address) => Ok(address),
+            _ => Err(refusal(format!("{} in {shown} is data, not a function", target(function)))),
+        }
+    }
+
+    /// Opens a module once and for good.
+    pub(crate) fn open(&mut self, path: &str) -> Result<Rc<Opened>> {
+        if let Some(opened) = self.modules.get(path) {
+            return Ok(opened.clone());
+        }
+        let opened = Rc::new(open(path)?);
+        self.modules.insert(path.to_owned(), opened.clone());
+        Ok(opened)
+    }
+}
+
+fn open(path: &str) -> Result<Opened> {
+    if path.is_empty() {
+        let main = module::main_program().ok_or(Status::POOL_ERR_FUNCTION)?;
+        let Module { identity, base, .. } = main;
+        return Ok(Opened { library: Library::this(), identity, base });
+    }
+    let flags: c_int = RTLD_NOW | libc::RTLD_NODELETE;
+    // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
+    let library = unsafe { Library::open(Some(OsStr::from_bytes(path.as_bytes())), flags) };
+    let library = library.map_err(|error| {
+        refusal(format!("module {path} cannot be opened in the worker: {}", reason(&error)))
+    })?;
+    let (base, identity) = facts_of(&library)
+        .ok_or_else(|| refusal(format!("module {path} is not known to the loader")))?;
+    Ok(Opened { library, identity, base })
+}
+
+/// Whether only a process of the main program's image can have the function.
+pub(crate) fn is_of_main(function: &Function) -> bool {
+    function.module.is_empty() && !matches!(function.way, Way::Address(_))
+}
+
+/// The loader's own words where there are any.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// Where an opened library is loaded, and which build it is.
+fn facts_of(library: &Library) -> Option<(usize, Identity)> {
+    #[repr(C)]
+    struct LinkMap {
+        base: usize,
+        name: *const libc::c_char,
+        dynamic: usize,
+    }
+    // SAFETY: another handle to the same library; `into_raw` takes it without closing.
+    let handle = unsafe { std::ptr::read(library) }.into_raw();
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: RTLD_DI_LINKMAP (2) stores a pointer to the loader's entry of this handle.
+    let answer = unsafe { dlinfo(handle, 2, (&raw mut map).cast()) };
+    if answer != 0 || map.is_null() {
+        return None;
+    }
+    // SAFETY: the loader's entry of a library that stays loaded (NODELETE).
+    let map = unsafe { &*map };
+    // The dynamic section lies in the module, wherever its first page is.
+    let module = module::at(map.dynamic)?;
+    Some((map.base, module.identity))
+}
+
+unsafe extern "C" {
+    fn dlinfo(handle: *mut c_void, request: c_int, info: *mut c_void) -> c_int;
+}
+
+fn find_symbol(library: &Library, symbol: &str, shown: &str) -> Result<usize> {
+    let name = CString::new(symbol).map_err(|_| refusal("a symbol's name holds a NUL"))?;
+    address_of(library, &name).ok_or_else(|| {
+        refusal(format!("{shown} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
+    })
+}
+
+fn shown(module: &str) -> String {
+    if module.is_empty() { "the main program".to_owned() } else { module.to_owned() }
+}
+
+fn target(function: &Function) -> String {
+    match &function.way {
+        Way::Symbol(symbol) => symbol.clone(),
+        Way::Offset(offset) => format!("offset {offset:#x}"),
+        Way::Address(address) => format!("address {address:#x}"),
+    }
+}
+
+/// A function in words, for messages.
+pub(crate) fn describe(function: &Function) -> String {
+    match function.way {
+        Way::Address(_) => target(function),
+        _ => {
+            let file = function.module.rsplit('/').next().unwrap_or_default();
+            format!("{} in {}", target(function), shown(file))
+        }
+    }
+}
+
+fn refusal(words: impl Into<String>) -> Error {
+    Error::new(Status::POOL_ERR_FUNCTION, words)
+}
+
+fn message_of(error: Error) -> String {
+    error.detail().map_or_else(String::new, |detail| detail.message.clone())
+}

@@ -1,0 +1,306 @@
+//! Starting a worker, the parent's end: a thread, or a program executed anew.
+//!
+//! A worker process runs one of three images. The helper that is installed beside the library opens
+//! modules on demand, and knows nothing of the main program. The main program's own image, executed
+//! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
+
+use super::resolve::Resolver;
+use super::wire::{Line, Message};
+use super::{Worker, boot, module, takeover};
+use crate::board::Region;
+use crate::board::slot::SeatIndex;
+use crate::error::{Error, Result, Status};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
+use std::ffi::{CStr, CString, OsString, c_char};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What worker processes are made of; fixed when the pool is made.
+pub(crate) struct Recipe {
+    /// The program that the user names.
+    pub(crate) executable: Option<CString>,
+    pub(crate) environment: Vec<CString>,
+    pub(crate) directory: Option<CString>,
+    /// Paths of modules to open at start.
+    pub(crate) modules: Vec<String>,
+}
+
+/// Which program a worker process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// The helper, where it is to be found; else the main program.
+    Helper,
+    /// The main program.
+    Own,
+}
+
+/// A worker process that was started.
+pub(crate) struct Process {
+    pub(crate) pid: Pid,
+    /// Becomes readable when the process ends.
+    pub(crate) handle: OwnedFd,
+    pub(crate) line: Line,
+}
+
+/// Starts a worker thread. Its line closes when it ends.
+pub(crate) fn start_thread(
+    name: &str,
+    region: Arc<Region>,
+    seat: SeatIndex,
+) -> Result<(JoinHandle<()>, Line)> {
+    let (ours, theirs) = Line::pair()?;
+    let work = move || {
+        let why = Worker::new(&region, seat, &theirs, Resolver::new(true)).run();
+        let _ = theirs.send(&Message::Bye { why }, None);
+    };
+    let builder = std::thread::Builder::new().name(format!("{name}/{}", seat.0));
+    let started = super::signals_blocked(|| builder.spawn(work));
+    let thread = started.map_err(|error| {
+        Error::new(Status::POOL_ERR_OS, format!("starting a worker thread: {error}"))
+    })?;
+    Ok((thread, ours))
+}
+
+/// Starts a worker process. It finds its welcome when it looks at its line.
+pub(crate) fn start_process(
+    recipe: &Recipe,
+    image: Image,
+    region: &Region,
+    seat: SeatIndex,
+) -> Result<Process> {
+    let program = program(recipe, image)?;
+    let (ours, theirs) = Line::pair()?;
+    let welcome = Message::Welcome {
+        version: super::version(),
+        seat: u64::from(seat.0),
+        parent: u64::from(std::process::id()),
+        is_own_image: program.is_own,
+        geometry: region.geometry.to_numbers(),
+        modules: recipe.modules.join("\0"),
+    };
+    ours.send(&welcome, region.file())?;
+    let environment = environment(recipe, &program)?;
+    let pid = spawn(&program.path, &environment, recipe.directory.as_deref(), &theirs)?;
+    let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
+    // Nobody else waits for the process, so its number is still its own.
+    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(handle) => Ok(Process { pid, handle, line: ours }),
+        Err(errno) => {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+            Err(Error::os("pidfd_open", errno))
+        }
+    }
+}
+
+struct Program {
+    path: CString,
+    is_own: bool,
+    /// The library that has to be brought into it.
+    preload: Option<PathBuf>,
+}
+
+fn program(recipe: &Recipe, image: Image) -> Result<Program> {
+    if let Some(path) = &recipe.executable {
+        // Functions of "the main program" are looked for in it, and refused by their identity.
+        return Ok(Program { path: path.clone(), is_own: true, preload: None });
+    }
+    if image == Image::Helper
+        && let Some(path) = helper()
+    {
+        return Ok(Program { path, is_own: false, preload: None });
+    }
+    let own = module::own().ok_or(Status::POOL_ERR_OS)?;
+    let is_linked = own.is_main || takeover::main_program_needs(SONAME);
+    let preload = (!is_linked).then_some(own.path);
+    let separators = |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
+    if preload.as_ref().is_some_and(separators) {
+        let words = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
+        return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
+    }
+    // This very program, even when its file has been replaced meanwhile.
+    Ok(Program { path: c"/proc/self/exe".into(), is_own: true, preload })
+}
+
+/// The name by which programs ask the loader for this library; the Makefile links it so.
+const SONAME: &CStr = c"libcarpool.so.0";
+
+/// The helper's path, seen from the folder that the library or the statically linked program is in:
+/// an install prefix's lib, its lib/<architecture>, or its bin.
+fn helper() -> Option<CString> {
+    let own = module::own()?.path;
+    let folder = own.parent()?;
+    let found = ["../libexec", "../../libexec"].iter().find_map(|libexec| {
+        let path = folder.join(libexec).join("carpool/carpool-worker");
+        rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok().then_some(path)
+    });
+    CString::new(found?.into_os_string().into_vec()).ok()
+}
+
+/// The environment of this process, as it is now.
+pub(crate) fn own_environment() -> Vec<CString> {
+    std::env::vars_os()
+        .map(|(name, value)| joined(name, value))
+        .filter_map(|entry| CString::new(entry.into_vec()).ok())
+        .collect()
+}
+
+/// Whether worker processes can run functions of the main program; else why not.
+pub(crate) fn check_own_image(recipe: &Recipe) -> Result<()> {
+    program(recipe, Image::Own).map(drop)
+}
+
+/// The environment of the worker, with the library where it has to be brought in.
+fn environment(recipe: &Recipe, program: &Program) -> Result<Vec<CString>> {
+    let mut entries = recipe.environment.clone();
+    let Some(library) = &program.preload else { return Ok(entries) };
+    let prefix = joined(boot::PRELOAD.into(), OsString::new()).into_vec();
+    let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));
+    let mut value = library.clone().into_os_string();
+    if let Some(place) = before {
+        value.push(":");
+        value.push(std::ffi::OsStr::from_bytes(&entries.remove(place).as_bytes()[prefix.len()..]));
+    }
+    let entry = CString::new(joined(boot::PRELOAD.into(), value).into_vec());
+    entries.push(entry.map_err(|_| Status::POOL_ERR_INVALID)?);
+    Ok(entries)
+}
+
+fn joined(mut name: OsString, value: OsString) -> OsString {
+    name.push("=");
+    name.push(value);
+    name
+}
+
+/// Executes a program as a worker: a group of its own, no signal blocked or handled, standard input
+/// at its end, the line where it expects it, and no other descriptor. The child runs no code of
+/// ours before it is the new program, and the memory of a large parent is not copied.
+fn spawn(
+    path: &CStr,
+    environment: &[CString],
+    directory: Option<&CStr>,
+    line: &Line,
+) -> Result<libc::pid_t> {
+    let mut wishes = Wishes::new()?;
+    wishes.own_group_and_clean_signals()?;
+    // The line may have any number, also one of those that are about to be given away.
+    let line = rustix::io::fcntl_dupfd_cloexec(line.as_fd(), boot::LINE_FD + 1)
+        .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
+    wishes.descriptors(line.as_raw_fd(), directory)?;
+    let number = CString::from(c"3");
+    let arguments = [path.as_ptr(), boot::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
+    let environment: Vec<*const c_char> =
+        environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
+    let mut pid = 0;
+    // SAFETY: initialised wishes, and lists of strings that end with NULL and outlive the call.
+    let errno = unsafe {
+        libc::posix_spawn(
+            &raw mut pid,
+            path.as_ptr(),
+            &raw const wishes.actions,
+            &raw const wishes.attributes,
+            arguments.as_ptr().cast(),
+            environment.as_ptr().cast(),
+        )
+    };
+    check(errno, &format!("starting {}", path.to_string_lossy())).map(|()| pid)
+}
+
+/// What posix_spawn is asked to do to the child.
+struct Wishes {
+    actions: libc::posix_spawn_file_actions_t,
+    attributes: libc::posix_spawnattr_t,
+}
+
+impl Wishes {
+    fn new() -> Result<Wishes> {
+        let mut actions = MaybeUninit::uninit();
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: initialises the struct.
+        let errno = unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) };
+        check(errno, "posix_spawn_file_actions_init")?;
+        // SAFETY: initialises the struct. In glibc this one cannot fail and leak the other.
+        let errno = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
+        check(errno, "posix_spawnattr_init")?;
+        Ok(Wishes {
+            // SAFETY: initialised above.
+            actions: unsafe { actions.assume_init() },
+            // SAFETY: initialised above.
+            attributes: unsafe { attributes.assume_init() },
+        })
+    }
+
+    fn own_group_and_clean_signals(&mut self) -> Result<()> {
+        let mut none = MaybeUninit::uninit();
+        let mut all = MaybeUninit::uninit();
+        // SAFETY: fills in the set.
+        unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+        // SAFETY: fills in the set.
+        unsafe { libc::sigfillset(all.as_mut_ptr()) };
+        let attributes = &raw mut self.attributes;
+        // SAFETY: initialised attributes and a set that was filled in.
+        let errno = unsafe { libc::posix_spawnattr_setsigmask(attributes, none.as_ptr()) };
+        check(errno, "posix_spawnattr_setsigmask")?;
+        // SAFETY: as above.
+        let errno = unsafe { libc::posix_spawnattr_setsigdefault(attributes, all.as_ptr()) };
+        check(errno, "posix_spawnattr_setsigdefault")?;
+        // SAFETY: initialised attributes.
+        let errno = unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) };
+        check(errno, "posix_spawnattr_setpgroup")?;
+        let flags =
+            libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        // SAFETY: initialised attributes.
+        let errno = unsafe { libc::posix_spawnattr_setflags(attributes, flags as libc::c_short) };
+        check(errno, "posix_spawnattr_setflags")
+    }
+
+    fn descriptors(&mut self, line: i32, directory: Option<&CStr>) -> Result<()> {
+        let actions = &raw mut self.actions;
+        let null = c"/dev/null".as_ptr();
+        // SAFETY: initialised actions; the path is copied.
+        let errno =
+            unsafe { libc::posix_spawn_file_actions_addopen(actions, 0, null, libc::O_RDONLY, 0) };
+        check(errno, "posix_spawn_file_actions_addopen")?;
+        // SAFETY: initialised actions.
+        let errno =
+            unsafe { libc::posix_spawn_file_actions_adddup2(actions, line, boot::LINE_FD) };
+        check(errno, "posix_spawn_file_actions_adddup2")?;
+        // SAFETY: initialised actions.
+        let errno = unsafe { posix_spawn_file_actions_addclosefrom_np(actions, boot::LINE_FD + 1) };
+        check(errno, "posix_spawn_file_actions_addclosefrom_np")?;
+        let Some(directory) = directory else { return Ok(()) };
+        // SAFETY: initialised actions; the path is copied.
+        let errno =
+            unsafe { libc::posix_spawn_file_actions_addchdir_np(actions, directory.as_ptr()) };
+        check(errno, "posix_spawn_file_actions_addchdir_np")
+    }
+}
+
+unsafe extern "C" {
+    /// Since glibc 2.34: closes this descriptor and all above it in the child.
+    fn posix_spawn_file_actions_addclosefrom_np(
+        actions: *mut libc::posix_spawn_file_actions_t,
+        from: i32,
+    ) -> i32;
+}
+
+impl Drop for Wishes {
+    fn drop(&mut self) {
+        // SAFETY: initialised, and not used again.
+        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.actions) };
+        // SAFETY: initialised, and not used again.
+        unsafe { libc::posix_spawnattr_destroy(&raw mut self.attributes) };
+    }
+}
+
+fn check(errno: i32, doing: &str) -> Result<()> {
+    match errno {
+        0 => Ok(()),
+        errno => Err(Error::os(doing, Errno::from_raw_os_error(errno))),
+    }
+}

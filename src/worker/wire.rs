@@ -1,0 +1,230 @@
+//! What the watch and a worker say to each other, beside the board: a few messages in a worker's
+//! life, over a pair of sockets that nobody else can reach.
+//!
+//! ```text
+//!   watch ── Welcome (board's file, seat) ──▶ worker
+//!         ◀── Up, or Refuse (why) ──────────
+//!         ◀── File (a result too large for the board) ──    any number
+//!         ◀── Bye (why) ────────────────────
+//! ```
+//!
+//! Each message is valid alone: eight-byte little-endian numbers, the first of which says which it
+//! is, and perhaps a text. Whatever else arrives is no message.
+
+use crate::error::{Error, Result, Status};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const NUMBERS: usize = 10;
+const TEXT_MAX: usize = 1024;
+const LEN_MAX: usize = NUMBERS * 8 + TEXT_MAX;
+
+/// Why a worker leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// It was told to.
+    Told = 1,
+    /// It holds a task whose function is in the main program, and it is not of that image.
+    WrongImage = 2,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// The first word to a worker process; the board's file comes with it.
+    Welcome {
+        version: u64,
+        seat: u64,
+        parent: u64,
+        /// Whether the worker runs the main program's image.
+        is_own_image: bool,
+        geometry: [u64; 6],
+        /// Shared libraries to open, separated by NULs.
+        modules: String,
+    },
+    Up,
+    Refuse { status: Status, errno: i32, words: String },
+    /// A result in a file of its own, which comes with it; the task's number tells whose.
+    File { task: u64, len: u64 },
+    Bye { why: Leave },
+}
+
+impl Message {
+    fn encode(&self) -> Vec<u8> {
+        let (numbers, text): ([u64; NUMBERS], &str) = match self {
+            Message::Welcome { version, seat, parent, is_own_image, geometry, modules } => {
+                let mut numbers = [1, *version, *seat, *parent, 0, 0, 0, 0, 0, 0];
+                numbers[4..].copy_from_slice(geometry);
+                // The seat has 16 bits; the flag stands above them.
+                numbers[2] |= u64::from(*is_own_image) << 32;
+                (numbers, modules)
+            }
+            Message::Up => (numbers([2, 0, 0]), ""),
+            Message::Refuse { status, errno, words } => {
+                (numbers([3, *status as u64, *errno as u64]), words)
+            }
+            Message::File { task, len } => (numbers([4, *task, *len]), ""),
+            Message::Bye { why } => (numbers([5, *why as u64, 0]), ""),
+        };
+        let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let mut end = text.len().min(TEXT_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        bytes.extend_from_slice(&text.as_bytes()[..end]);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Message> {
+        let (head, text) = bytes.split_at_checked(NUMBERS * 8)?;
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(head.chunks_exact(8)) {
+            *number = u64::from_le_bytes(bytes.try_into().ok()?);
+        }
+        let text = String::from_utf8_lossy(text).into_owned();
+        Some(match numbers[0] {
+            1 => Message::Welcome {
+                version: numbers[1],
+                seat: numbers[2] & 0xffff_ffff,
+                parent: numbers[3],
+                is_own_image: numbers[2] >> 32 != 0,
+                geometry: numbers[4..].try_into().ok()?,
+                modules: text,
+            },
+            2 => Message::Up,
+            3 => Message::Refuse {
+                status: Status::from_number(i32::try_from(numbers[1]).ok()?)?,
+                errno: numbers[2] as i32,
+                words: text,
+            },
+            4 => Message::File { task: numbers[1], len: numbers[2] },
+            5 if numbers[1] == Leave::Told as u64 => Message::Bye { why: Leave::Told },
+            5 if numbers[1] == Leave::WrongImage as u64 => Message::Bye { why: Leave::WrongImage },
+            _ => return None,
+        })
+    }
+}
+
+fn numbers(first: [u64; 3]) -> [u64; NUMBERS] {
+    let mut numbers = [0; NUMBERS];
+    numbers[..3].copy_from_slice(&first);
+    numbers
+}
+
+/// One end of a worker's pair of sockets.
+pub(crate) struct Line(OwnedFd);
+
+/// What came over a line.
+pub(crate) enum Received {
+    Message(Message, Option<OwnedFd>),
+    /// Nothing at the moment.
+    Nothing,
+    /// The other end is closed, or sent what is no message.
+    End,
+}
+
+impl Line {
+    pub(crate) fn pair() -> Result<(Line, Line)> {
+        let made = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let (one, other) = made.map_err(|errno| Error::os("socketpair", errno))?;
+        Ok((Line(one), Line(other)))
+    }
+
+    pub(crate) fn from_fd(fd: OwnedFd) -> Line {
+        Line(fd)
+    }
+
+    pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
+        let bytes = message.encode();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = file.map(|file| [file]);
+        if let Some(files) = &files {
+            control.push(SendAncillaryMessage::ScmRights(files));
+        }
+        loop {
+            let parts = [IoSlice::new(&bytes)];
+            match rustix::net::sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::os("sendmsg", errno)),
+            }
+        }
+    }
+
+    /// The next message; waits for it if told so.
+    pub(crate) fn receive(&self, wait: bool) -> Received {
+        let mut bytes = [0; LEN_MAX];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let flags = flags | RecvFlags::CMSG_CLOEXEC;
+        let len = loop {
+            let mut parts = [IoSliceMut::new(&mut bytes)];
+            match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
+                Ok(received) => break received.bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Received::Nothing,
+                Err(_) => return Received::End,
+            }
+        };
+        let file = control.drain().find_map(|part| match part {
+            RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+            _ => None,
+        });
+        match Message::decode(&bytes[..len]) {
+            Some(message) => Received::Message(message, file),
+            None => Received::End,
+        }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_comes_back() {
+        let messages = [
+            Message::Welcome {
+                version: 7,
+                seat: 1023,
+                parent: 99,
+                is_own_image: true,
+                geometry: [1, 2, 3, 4, 5, 6],
+                modules: "a.so\0b.so".into(),
+            },
+            Message::Up,
+            Message::Refuse { status: Status::POOL_ERR_FUNCTION, errno: -2, words: "why".into() },
+            Message::File { task: u64::MAX, len: 1 << 40 },
+            Message::Bye { why: Leave::WrongImage },
+        ];
+        for message in messages {
+            assert_eq!(Message::decode(&message.encode()), Some(message));
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        assert_eq!(Message::decode(&[]), None);
+        assert_eq!(Message::decode(&[0; NUMBERS * 8]), None);
+        assert_eq!(Message::decode(&[1; NUMBERS * 8 - 1]), None);
+        assert_eq!(Message::decode(&[0xff; LEN_MAX]), None);
+    }
+}
