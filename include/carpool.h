@@ -277,6 +277,35 @@ typedef struct pool_task_t pool_task_t;
 /** What most calls answer: one of enum pool_status, 0 for success. */
 typedef int32_t pool_status_t;
 
+/** What went wrong, in numbers and words. Yours: the library only fills it in. */
+typedef struct pool_error_t {
+    /** Which error; POOL_OK when there is none. */
+    pool_status_t status;
+    /** What the function returned (POOL_ERR_TASK), else 0. */
+    int32_t task_code;
+    /** The errno of the system call that failed, else 0. */
+    int32_t os_errno;
+    /**
+     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
+     */
+    int32_t exit_code;
+    /** The signal that killed the worker, else 0. */
+    int32_t signal;
+    /** The process that was lost, else 0. */
+    int64_t worker_pid;
+    /** UTF-8, NUL-terminated; cut off where it is longer. */
+    char message[216];
+} pool_error_t;
+
+/** One of enum future_state. */
+typedef int32_t future_state_t;
+
+/** One of enum pool_cancel. */
+typedef int32_t pool_cancel_t;
+
+/** One of enum pool_wait. */
+typedef int32_t pool_wait_t;
+
 /** One of enum pool_kind. */
 typedef int32_t pool_kind_t;
 
@@ -420,26 +449,6 @@ typedef struct pool_options_t {
     int64_t finalizer_timeout_ms;
 } pool_options_t;
 
-/** What went wrong, in numbers and words. Yours: the library only fills it in. */
-typedef struct pool_error_t {
-    /** Which error; POOL_OK when there is none. */
-    pool_status_t status;
-    /** What the function returned (POOL_ERR_TASK), else 0. */
-    int32_t task_code;
-    /** The errno of the system call that failed, else 0. */
-    int32_t os_errno;
-    /**
-     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
-     */
-    int32_t exit_code;
-    /** The signal that killed the worker, else 0. */
-    int32_t signal;
-    /** The process that was lost, else 0. */
-    int64_t worker_pid;
-    /** UTF-8, NUL-terminated; cut off where it is longer. */
-    char message[216];
-} pool_error_t;
-
 /** Called when a worker has taken the task. */
 typedef void (*pool_accept_fn)(uint32_t worker, int64_t pid, void *user);
 
@@ -457,7 +466,7 @@ typedef struct pool_call_t {
     struct pool_function_t task;
     /**
      * The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
-     * fails, unless the buffer itself is what is wrong.
+     * fails.
      */
     struct pool_buffer_t *buffer;
     /** Not built yet. */
@@ -489,18 +498,126 @@ typedef struct pool_call_t {
 /** One of enum pool_stop. */
 typedef int32_t pool_stop_t;
 
-/** One of enum future_state. */
-typedef int32_t future_state_t;
-
-/** One of enum pool_cancel. */
-typedef int32_t pool_cancel_t;
-
-/** One of enum pool_wait. */
-typedef int32_t pool_wait_t;
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/* ---- futures --------------------------------------------------------------------------------- */
+
+/**
+ * Waits until the task is done in any way: completed, failed or cancelled.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_wait(struct future_t *future, int64_t timeout_ms);
+
+/**
+ * The result of a completed task. Does not block; may be asked again.
+ *
+ * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
+ *              after POOL_OK, also when there are none
+ * @param len   receives how many; may be NULL
+ * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
+ *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
+ *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_result(struct future_t *future,
+                            const void **data,
+                            size_t *len);
+
+/**
+ * future_wait, then future_result.
+ *
+ * @return as these two
+ */
+CARPOOL_API
+pool_status_t future_collect(struct future_t *future,
+                             int64_t timeout_ms,
+                             const void **data,
+                             size_t *len);
+
+/**
+ * What went wrong with the task, in numbers and words.
+ *
+ * @param error  filled in; its status is POOL_OK when the task completed
+ * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_error(struct future_t *future, struct pool_error_t *error);
+
+/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
+CARPOOL_API future_state_t future_state(const struct future_t *future);
+
+/** Whether the task is done in any way. False for a handle that is not valid. */
+CARPOOL_API bool future_is_done(const struct future_t *future);
+
+/**
+ * Cancels the task. At once, also while every worker is busy: afterwards it will never run.
+ *
+ * @param mode  POOL_CANCEL_QUEUED: only if it has not started
+ * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
+ *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_cancel(struct future_t *future,
+                            pool_cancel_t mode);
+
+/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
+CARPOOL_API uint64_t future_id(const struct future_t *future);
+
+/** The pool that the task was submitted to; NULL when that has been freed. */
+CARPOOL_API struct pool_t *future_pool(const struct future_t *future);
+
+/**
+ * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
+ * clock. Both are 0 until it is done; a task that never ran has only waited.
+ *
+ * @param queued_ns   receives the first; may be NULL
+ * @param running_ns  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_duration(const struct future_t *future,
+                              uint64_t *queued_ns,
+                              uint64_t *running_ns);
+
+/**
+ * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
+ *
+ * @param done   receives the first; may be NULL
+ * @param total  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_progress(const struct future_t *future,
+                              uint64_t *done,
+                              uint64_t *total);
+
+/**
+ * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
+ * future that was freed before.
+ */
+CARPOOL_API void future_free(struct future_t *future);
+
+/**
+ * Waits for many futures, of one pool or of several, with one time for all.
+ *
+ * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
+ * @param mode        see enum pool_wait
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param n_done      receives how many are done, also after a timeout; may be NULL
+ * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
+ *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_wait_many(struct future_t *const *futures,
+                               size_t n,
+                               pool_wait_t mode,
+                               int64_t timeout_ms,
+                               size_t *n_done);
 
 /**
  * Makes a pool. Workers start when there is work for them.
@@ -684,122 +801,51 @@ CARPOOL_API uint64_t pool_count_pending_tasks(const struct pool_t *pool);
 /** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
 CARPOOL_API uint32_t pool_state(const struct pool_t *pool);
 
-/* ---- futures --------------------------------------------------------------------------------- */
-
 /**
- * Waits until the task is done in any way: completed, failed or cancelled.
+ * To be called first in main by a program that may be started as its own worker:
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API pool_status_t future_wait(struct future_t *future, int64_t timeout_ms);
-
-/**
- * The result of a completed task. Does not block; may be asked again.
+ *     int main(int argc, char **argv) {
+ *         int code = pool_worker_main(argc, argv);
+ *         if (code >= 0) return code;
+ *         ...
  *
- * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
- *              after POOL_OK, also when there are none
- * @param len   receives how many; may be NULL
- * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
- *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
- *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * Programs that are linked dynamically need not call it: a worker process never reaches their
+ * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
+ *
+ * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
+ *         work is done
  */
 CARPOOL_API
-pool_status_t future_result(struct future_t *future,
-                            const void **data,
-                            size_t *len);
+int pool_worker_main(int argc,
+                     char **argv);
+
+/** How many pools there are that have not been freed. */
+CARPOOL_API size_t pool_count_live(void);
 
 /**
- * future_wait, then future_result.
- *
- * @return as these two
+ * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
+ * least 1.
+ */
+CARPOOL_API uint32_t pool_available_cpus(void);
+
+/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
+CARPOOL_API uint32_t pool_version(void);
+
+/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
+CARPOOL_API const char *pool_version_string(void);
+
+/**
+ * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
+ * be freed.
  */
 CARPOOL_API
-pool_status_t future_collect(struct future_t *future,
-                             int64_t timeout_ms,
-                             const void **data,
-                             size_t *len);
+const char *pool_status_name(pool_status_t status);
 
 /**
- * What went wrong with the task, in numbers and words.
- *
- * @param error  filled in; its status is POOL_OK when the task completed
- * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * A status in words, such as "the time given has passed"; "unknown status" for a number that is
+ * none. Not to be freed.
  */
-CARPOOL_API pool_status_t future_error(struct future_t *future, struct pool_error_t *error);
-
-/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
-CARPOOL_API future_state_t future_state(const struct future_t *future);
-
-/** Whether the task is done in any way. False for a handle that is not valid. */
-CARPOOL_API bool future_is_done(const struct future_t *future);
-
-/**
- * Cancels the task. At once, also while every worker is busy: afterwards it will never run.
- *
- * @param mode  POOL_CANCEL_QUEUED: only if it has not started
- * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
- *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_cancel(struct future_t *future,
-                            pool_cancel_t mode);
-
-/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
-CARPOOL_API uint64_t future_id(const struct future_t *future);
-
-/** The pool that the task was submitted to; NULL when that has been freed. */
-CARPOOL_API struct pool_t *future_pool(const struct future_t *future);
-
-/**
- * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
- * clock. Both are 0 until it is done; a task that never ran has only waited.
- *
- * @param queued_ns   receives the first; may be NULL
- * @param running_ns  receives the second; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_duration(const struct future_t *future,
-                              uint64_t *queued_ns,
-                              uint64_t *running_ns);
-
-/**
- * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
- *
- * @param done   receives the first; may be NULL
- * @param total  receives the second; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_progress(const struct future_t *future,
-                              uint64_t *done,
-                              uint64_t *total);
-
-/**
- * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
- * future that was freed before.
- */
-CARPOOL_API void future_free(struct future_t *future);
-
-/**
- * Waits for many futures, of one pool or of several, with one time for all.
- *
- * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
- * @param mode        see enum pool_wait
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @param n_done      receives how many are done, also after a timeout; may be NULL
- * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
- *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_wait_many(struct future_t *const *futures,
-                               size_t n,
-                               pool_wait_t mode,
-                               int64_t timeout_ms,
-                               size_t *n_done);
+CARPOOL_API const char *pool_status_string(pool_status_t status);
 
 /**
  * The task's argument bytes. Valid until the function returns; aligned for any type where they are
@@ -856,7 +902,7 @@ CARPOOL_API bool pool_task_cancelled(const struct pool_task_t *task);
 CARPOOL_API bool pool_task_soft_expired(const struct pool_task_t *_task);
 
 /**
- * Says how far the task is, for future_progress.
+ * Says how far the task is, for future_progress. Each number is kept to eight digits.
  *
  * @param done   how much is done, in a unit of yours
  * @param total  how much there is; 0: not known
@@ -882,51 +928,11 @@ uint32_t pool_task_worker(const struct pool_task_t *task);
 CARPOOL_API
 void **pool_task_state(struct pool_task_t *task);
 
-/**
- * To be called first in main by a program that may be started as its own worker:
- *
- *     int main(int argc, char **argv) {
- *         int code = pool_worker_main(argc, argv);
- *         if (code >= 0) return code;
- *         ...
- *
- * Programs that are linked dynamically need not call it: a worker process never reaches their
- * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
- *
- * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
- *         work is done
- */
-CARPOOL_API
-int pool_worker_main(int argc,
-                     char **argv);
+extern int dlinfo(void *handle, int request, void *info);
 
-/** How many pools there are that have not been freed. */
-CARPOOL_API size_t pool_count_live(void);
-
-/**
- * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
- * least 1.
- */
-CARPOOL_API uint32_t pool_available_cpus(void);
-
-/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
-CARPOOL_API uint32_t pool_version(void);
-
-/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
-CARPOOL_API const char *pool_version_string(void);
-
-/**
- * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
- * be freed.
- */
-CARPOOL_API
-const char *pool_status_name(pool_status_t status);
-
-/**
- * A status in words, such as "the time given has passed"; "unknown status" for a number that is
- * none. Not to be freed.
- */
-CARPOOL_API const char *pool_status_string(pool_status_t status);
+/** Since glibc 2.34: closes this descriptor and all above it in the child. */
+extern int32_t posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions,
+                                                        int32_t from);
 
 #ifdef __cplusplus
 }  // extern "C"
@@ -939,6 +945,7 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
  *     pool_options_t options = POOL_OPTIONS_INIT;
  *     pool_call_t call = POOL_CALL_INIT;
  */
+#ifndef POOL_OPTIONS_INIT
 #ifdef __cplusplus
 static inline pool_options_t pool_options_init() {
     pool_options_t options = pool_options_t();
@@ -955,4 +962,5 @@ static inline pool_call_t pool_call_init() {
 #else
 #define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
 #define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
+#endif
 #endif

@@ -5,7 +5,9 @@
 //! but loom checks only the fence.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) mod model;
+#[cfg(loom)]
+pub(crate) use model::{AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, fence};
@@ -119,13 +121,15 @@ impl Scope {
 #[cfg(loom)]
 impl WaitWord {
     pub(crate) fn sleep_if(&self, seen: u64, _scope: Scope, _left: Option<Duration>) {
+        model::step();
         let bucket = self.bucket.lock().unwrap();
-        if self.word.load(Ordering::Relaxed) as u32 == seen as u32 {
+        if self.word.load_by_kernel() as u32 == seen as u32 {
             drop(self.queue.wait(bucket).unwrap());
         }
     }
 
     pub(crate) fn wake(&self, _sleepers: i32, _scope: Scope) {
+        model::step();
         let _bucket = self.bucket.lock().unwrap();
         self.queue.notify_all();
     }

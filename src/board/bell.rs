@@ -121,16 +121,20 @@ impl Bell {
     pub(crate) fn fall_asleep(&self, seat: SeatIndex, wanted: impl FnOnce() -> bool) {
         let (group, sleeping, searching) = bits_of(seat);
         let idle = self.idle.at(group);
-        let bed = &self.beds.at(usize::from(seat.0)).0;
-        // Read before the bit is set: a ring after that changes it, and the sleep returns at once.
-        let seen = bed.load(Acquire);
         let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !searching | sleeping));
         fence(SeqCst);
         if wanted() {
             let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !sleeping | searching));
             return;
         }
-        while idle.load(Acquire) & sleeping != 0 {
+        let bed = &self.beds.at(usize::from(seat.0)).0;
+        loop {
+            // Acquire; pairs with `shake`: who sees the bed shaken sees the bit gone. And who reads
+            // the bed before it is shaken does not fall asleep, or is woken.
+            let seen = bed.load(Acquire);
+            if idle.load(Acquire) & sleeping == 0 {
+                return;
+            }
             bed.sleep_if(seen, self.scope, None);
         }
     }

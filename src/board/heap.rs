@@ -211,17 +211,26 @@ impl Arena {
 mod tests {
     use super::*;
 
-    fn arena(cut: Cut) -> Arena {
-        let bits = (0..cut.bit_words()).map(|_| AtomicU64::default()).collect();
-        let marks = (0..cut.sizes() * MARKS_PER_SIZE).map(|_| AtomicU32::default()).collect();
-        Arena::new(cut, 4096, Span::leaked(bits), Span::leaked(marks))
+    /// An arena, with what it looks at.
+    struct Desk {
+        arena: Arena,
+        _bits: Vec<AtomicU64>,
+        _marks: Vec<AtomicU32>,
+    }
+
+    fn desk(cut: Cut) -> Desk {
+        let bits: Vec<_> = (0..cut.bit_words()).map(|_| AtomicU64::default()).collect();
+        let marks: Vec<_> =
+            (0..cut.sizes() * MARKS_PER_SIZE).map(|_| AtomicU32::default()).collect();
+        let arena = Arena::new(cut, 4096, Span::over(&bits), Span::over(&marks));
+        Desk { arena, _bits: bits, _marks: marks }
     }
 
     const SMALL: Cut = Cut { shift_max: 12, area_shift: 13 };
 
     #[test]
     fn blocks_never_overlap_and_run_out() {
-        let arena = arena(SMALL);
+        let Desk { arena, .. } = &desk(SMALL);
         let mut ends: Vec<(usize, usize)> = Vec::new();
         while let Some(block) = arena.take(300) {
             let start = arena.offset(block);
@@ -238,7 +247,7 @@ mod tests {
     #[test]
     fn a_block_given_back_is_taken_again_and_only_once() {
         let memory = Memory::private(1 << 20).unwrap();
-        let arena = arena(SMALL);
+        let Desk { arena, .. } = &desk(SMALL);
         let block = arena.take(1000).unwrap();
         assert!(arena.give(block, &memory));
         assert!(!arena.give(block, &memory));
@@ -248,7 +257,7 @@ mod tests {
 
     #[test]
     fn only_the_blocks_that_are_kept_stay() {
-        let arena = arena(SMALL);
+        let Desk { arena, .. } = &desk(SMALL);
         let (first, second) = (arena.take(256).unwrap(), arena.take(256).unwrap());
         arena.keep_only(&[second]);
         assert_eq!(arena.take(256), Some(first));
@@ -257,7 +266,7 @@ mod tests {
 
     #[test]
     fn offsets_inside_blocks_are_refused() {
-        let arena = arena(SMALL);
+        let Desk { arena, .. } = &desk(SMALL);
         for offset in [0, 4095, 4097, 4096 + SMALL.bytes() as u64, u64::MAX] {
             assert_eq!(arena.block_at(offset), None);
         }

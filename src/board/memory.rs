@@ -180,10 +180,9 @@ unsafe impl<T> Send for Span<T> {}
 unsafe impl<T> Sync for Span<T> {}
 
 impl<T> Span<T> {
-    /// A window on values of this process that live until it ends, for models and tests.
+    /// A window on values of this process that outlive it, for models and tests.
     #[cfg(test)]
-    pub(crate) fn leaked(values: Vec<T>) -> Span<T> {
-        let values = values.leak();
+    pub(crate) fn over(values: &[T]) -> Span<T> {
         Span { start: values.as_ptr(), count: values.len() }
     }
 

@@ -25,7 +25,7 @@ pub(crate) mod slot;
 
 pub(crate) use region::{Region, copy_out};
 
-use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord};
+use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord, spin_until};
 use bell::Bell;
 use layout::{Header, Seat};
 use memory::Span;
@@ -122,6 +122,37 @@ impl Board {
     }
 
     // ---- workers -------------------------------------------------------------------------------
+
+    /// The next task for this seat; waits for it. None: leave.
+    pub(crate) fn next(&self, seat: SeatIndex) -> Option<u32> {
+        loop {
+            let stage = self.stage();
+            if stage == Stage::Stop {
+                return None;
+            }
+            if let Some(slot) = self.take(seat) {
+                return Some(slot);
+            }
+            if stage == Stage::Drain {
+                return None;
+            }
+            if let Some(slot) = self.search(seat) {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Looks for a task for a while, if nobody else does; then sleeps until there is one.
+    fn search(&self, seat: SeatIndex) -> Option<u32> {
+        let wanted = || self.has_task() || self.stage() != Stage::Open;
+        if !self.bell.search(seat) || !spin_until(wanted) {
+            self.bell.fall_asleep(seat, wanted);
+        }
+        let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
+        // Whether or not there was one: others may come now.
+        self.bell.found(seat, || self.has_task());
+        found
+    }
 
     /// Claims the next task for this seat.
     pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {

@@ -14,10 +14,9 @@ pub(crate) mod wire;
 pub(crate) use task::{MESSAGE_MAX, Task};
 
 use crate::board::slot::{Outcome, SeatIndex};
-use crate::board::{Board, Region, Stage};
+use crate::board::Region;
 use crate::clock;
 use crate::error::Status;
-use crate::sync::spin_until;
 use resolve::Resolver;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,7 +61,7 @@ impl<'a> Worker<'a> {
         HOME.set(self.region.memory.start().addr());
         let task = Task::new(self.region, self.seat);
         loop {
-            match self.next() {
+            match self.region.board.next(self.seat) {
                 None => return Leave::Told,
                 Some(slot) => {
                     if let Err(why) = self.perform(&task, slot) {
@@ -71,38 +70,6 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-    }
-
-    /// The next task; waits for it. None: leave.
-    fn next(&self) -> Option<u32> {
-        let board = &self.region.board;
-        loop {
-            let stage = board.stage();
-            if stage == Stage::Stop {
-                return None;
-            }
-            if let Some(slot) = board.take(self.seat) {
-                return Some(slot);
-            }
-            if stage == Stage::Drain {
-                return None;
-            }
-            if let Some(slot) = self.search(board) {
-                return Some(slot);
-            }
-        }
-    }
-
-    /// Looks for a task for a while, if nobody else does; then sleeps until there is one.
-    fn search(&self, board: &Board) -> Option<u32> {
-        let wanted = || board.has_task() || board.stage() != Stage::Open;
-        if !board.bell.search(self.seat) || !spin_until(wanted) {
-            board.bell.fall_asleep(self.seat, wanted);
-        }
-        let found = if board.stage() == Stage::Stop { None } else { board.take(self.seat) };
-        // Whether or not there was one: others may come now.
-        board.bell.found(self.seat, || board.has_task());
-        found
     }
 
     /// Runs the task of a slot that our seat has claimed.

@@ -164,8 +164,11 @@ impl Headers<'_> {
     }
 }
 
+/// A note's kind, its owner, its text, and what follows it.
+type Note<'a> = (u32, &'a [u8], &'a [u8], &'a [u8]);
+
 /// An ELF note: lengths of owner and text, kind, then both, each padded to 4 bytes.
-fn split_note(notes: &[u8]) -> Option<(u32, &[u8], &[u8], &[u8])> {
+fn split_note(notes: &[u8]) -> Option<Note<'_>> {
     let (lengths, rest) = notes.split_at_checked(12)?;
     let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| lengths[at + byte]));
     let (owner_len, text_len, kind) = (word(0) as usize, word(4) as usize, word(8));

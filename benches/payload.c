@@ -1,0 +1,82 @@
+/* How many bytes go through a pool in a second, there and back, one task after the other?
+ *
+ *     payload process|thread copied|in_place BYTES MILLISECONDS
+ *
+ * copied: the caller's bytes are copied in, the task returns a copy of them, and that is copied out
+ * to the caller. in_place: the caller writes its bytes where the worker reads them, the task copies
+ * them into the room for its result, and the caller reads them there. */
+#include "bench.h"
+
+enum { WARM_UP = 3 };
+
+static int32_t echo(pool_task_t *task) {
+    size_t len;
+    const void *args = pool_task_args(task, &len);
+    return pool_task_return(task, args, len);
+}
+
+static int32_t echo_in_place(pool_task_t *task) {
+    size_t len;
+    const void *args = pool_task_args(task, &len);
+    void *result = pool_task_result(task, len);
+    if (result == NULL) return pool_task_fail(task, 1, "no room for the result");
+    memcpy(result, args, len);
+    return 0;
+}
+
+/* Different bytes each time, looked at in each page: an old answer is not taken for a new one. */
+static void check(const unsigned char *bytes, size_t len, unsigned char round) {
+    for (size_t i = 0; i < len; i += 4096) CHECK(bytes[i] == round);
+    CHECK(bytes[len - 1] == round);
+}
+
+static void mark(unsigned char *bytes, size_t len, unsigned char round) {
+    for (size_t i = 0; i < len; i += 4096) bytes[i] = round;
+    bytes[len - 1] = round;
+}
+
+struct job {
+    pool_t *pool;
+    unsigned char *out, *back;
+    size_t len;
+};
+
+static void trip_copied(struct job *job, unsigned char round) {
+    size_t got;
+    mark(job->out, job->len, round);
+    CHECK_OK(pool_run(job->pool, echo, job->out, job->len, POOL_FOREVER, job->back, job->len, &got));
+    CHECK(got == job->len);
+    check(job->back, job->len, round);
+}
+
+static void trip_in_place(struct job *job, unsigned char round) {
+    pool_call_t call = POOL_CALL_INIT;
+    void *out;
+    future_t *future;
+    call.task.pointer = echo_in_place;
+    CHECK_OK(pool_buffer_new(job->pool, job->len, &call.buffer, &out));
+    memset(out, round, job->len);
+    CHECK_OK(pool_submit_call(job->pool, &call, &future));
+    check(collect(future, job->len), job->len, round);
+    future_free(future);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) die("usage: %s process|thread copied|in_place BYTES MILLISECONDS", argv[0]);
+    void (*trip)(struct job *, unsigned char) =
+        strcmp(argv[2], "in_place") == 0 ? trip_in_place : trip_copied;
+    size_t len = number(argv[3]);
+    uint64_t budget_ns = number(argv[4]) * 1000000, trips = 0;
+    struct job job = {new_pool(kind_named(argv[1]), 1), new_touched(len), new_touched(len), len};
+
+    for (unsigned char i = 0; i < WARM_UP; i++) trip(&job, 255 - i);
+    struct span span = span_begin();
+    for (; trips == 0 || now_ns() - span.wall_ns < budget_ns; trips++) {
+        trip(&job, (unsigned char)trips);
+    }
+    span_end(&span);
+    printf("{\"bytes\": %zu, \"trips\": %" PRIu64 ", \"trip_ns\": %.1f, \"cpu_ns\": %.1f}\n", len,
+           trips, (double)span.wall_ns / (double)trips, cpu_each_ns(&span, trips));
+    pool_free(job.pool);
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* How many small tasks can be submitted, run, collected and freed in a second, each with a future?
+ *
+ *     small_tasks process|thread WORKERS SUBMITTERS WINDOW TASKS
+ *
+ * Each submitting thread keeps WINDOW tasks in flight; 0 submits all of its share, then waits for all,
+ * collects all and frees all. The first pass touches the pool's memory for the first time, though its
+ * workers run already. The passes after it find the memory warm; the median one is reported. */
+#include "bench.h"
+#include <pthread.h>
+
+enum { WARM_PASSES = 5, BUDGET_NS = 500000000 };
+
+static int32_t twice_plus_one(pool_task_t *task) {
+    uint64_t x;
+    memcpy(&x, pool_task_args(task, NULL), sizeof x);
+    x = x * 2 + 1;
+    return pool_task_return(task, &x, sizeof x);
+}
+
+/* What one submitting thread has to do, with room for the futures in flight. */
+struct share {
+    pool_t *pool;
+    future_t **futures;
+    uint64_t first, n, window;
+    pthread_barrier_t *start;
+};
+
+static void submit(struct share *share, uint64_t i) {
+    uint64_t x = share->first + i;
+    future_t **future = &share->futures[i % share->window];
+    CHECK_OK(pool_submit(share->pool, twice_plus_one, &x, sizeof x, future));
+}
+
+static void check(struct share *share, uint64_t i) {
+    uint64_t answer;
+    memcpy(&answer, collect(share->futures[i % share->window], sizeof answer), sizeof answer);
+    CHECK(answer == (share->first + i) * 2 + 1);
+}
+
+static void release(struct share *share, uint64_t i) {
+    future_free(share->futures[i % share->window]);
+}
+
+static void *run_all_at_once(struct share *share) {
+    for (uint64_t i = 0; i < share->n; i++) submit(share, i);
+    CHECK_OK(future_wait_many(share->futures, share->n, POOL_WAIT_ALL, POOL_FOREVER, NULL));
+    for (uint64_t i = 0; i < share->n; i++) check(share, i);
+    for (uint64_t i = 0; i < share->n; i++) release(share, i);
+    return NULL;
+}
+
+static void *run_share(void *user) {
+    struct share *share = user;
+    pthread_barrier_wait(share->start);
+    if (share->window == share->n) return run_all_at_once(share);
+    for (uint64_t i = 0; i < share->window; i++) submit(share, i);
+    for (uint64_t i = 0; i < share->n; i++) {
+        check(share, i);
+        release(share, i);
+        if (i + share->window < share->n) submit(share, i + share->window);
+    }
+    return NULL;
+}
+
+/* The barrier keeps the start of the threads out of the time. */
+static struct span pass(struct share *shares, size_t n) {
+    pthread_t *threads = new_touched(n * sizeof *threads);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(pthread_create(&threads[i], NULL, run_share, &shares[i]) == 0);
+    }
+    struct span span = span_begin();
+    pthread_barrier_wait(shares->start);
+    for (size_t i = 0; i < n; i++) pthread_join(threads[i], NULL);
+    span_end(&span);
+    free(threads);
+    return span;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 6) die("usage: %s process|thread WORKERS SUBMITTERS WINDOW TASKS", argv[0]);
+    uint32_t workers = (uint32_t)number(argv[2]);
+    size_t submitters = number(argv[3]);
+    uint64_t window = number(argv[4]), tasks = number(argv[5]), n = tasks / submitters;
+    if (window == 0) window = n;
+    CHECK(n > 0 && window <= n);
+    pool_t *pool = new_pool(kind_named(argv[1]), workers);
+
+    pthread_barrier_t start;
+    pthread_barrier_init(&start, NULL, (unsigned)submitters + 1);
+    struct share *shares = new_touched(submitters * sizeof *shares);
+    for (size_t i = 0; i < submitters; i++) {
+        future_t **futures = new_touched(window * sizeof *futures);
+        shares[i] = (struct share){pool, futures, i * n, n, window, &start};
+    }
+    start_workers(pool, workers);
+
+    struct span cold = pass(shares, submitters), warm = {0};
+    uint64_t warm_ns[WARM_PASSES], began_ns = now_ns(), cpu_ns = 0;
+    size_t passes = 0;
+    while (passes < WARM_PASSES && (passes == 0 || now_ns() - began_ns < BUDGET_NS)) {
+        warm = pass(shares, submitters);
+        warm_ns[passes++] = warm.wall_ns;
+        cpu_ns += warm.self_cpu_ns + warm.children_cpu_ns;
+    }
+    tasks = n * submitters;
+    printf("{\"tasks\": %" PRIu64 ", \"warm_passes\": %zu, \"cold_ns\": %.2f, \"warm_ns\": %.2f, "
+           "\"cpu_ns\": %.2f}\n",
+           tasks, passes, (double)cold.wall_ns / (double)tasks,
+           (double)percentile(warm_ns, passes, 50) / (double)tasks,
+           (double)cpu_ns / (double)(tasks * passes));
+    pool_free(pool);
+    return 0;
+}

@@ -1,0 +1,166 @@
+/* An option that is not built yet, or not for this kind, is refused with a status, never ignored;
+ * and what was handed over with it is given back. */
+#include "meet.h"
+
+static int drops;
+
+static void count_drop(void *user) {
+    CHECK(user == &drops);
+    drops++;
+}
+
+static void on_log(pool_log_level_t level, const char *message, void *user) {
+    (void)level, (void)message, (void)user;
+}
+
+static void on_event(const pool_event_t *event, void *user) {
+    (void)event, (void)user;
+}
+
+static void on_accept(uint32_t worker, int64_t pid, void *user) {
+    (void)worker, (void)pid, (void)user;
+}
+
+static void on_done(future_t *future, void *user) {
+    (void)future, (void)user;
+}
+
+static void on_timeout(future_t *future, bool soft, int64_t limit_ms, void *user) {
+    (void)future, (void)soft, (void)limit_ms, (void)user;
+}
+
+static pool_options_t base;
+
+static void answers(pool_options_t options, pool_status_t expected, int line) {
+    pool_error_t error;
+    pool_t *pool = NULL;
+    drops = 0;
+    options.user = &drops;
+    options.drop = count_drop;
+    pool_status_t status = pool_new(&options, &pool, &error);
+    if (status != expected) fprintf(stderr, "in line %d: ", line);
+    CHECK_IS(status, expected);
+    CHECK(pool == NULL);
+    CHECK_IS(error.status, expected);
+    CHECK(error.message[0] != 0);
+    CHECK_EQUAL(drops, 1);
+}
+
+#define OPTION(assignment, expected)                                                              \
+    do {                                                                                          \
+        pool_options_t with = base;                                                               \
+        with.assignment;                                                                          \
+        answers(with, expected, __LINE__);                                                        \
+    } while (0)
+
+static void check_options(void) {
+    OPTION(kind = POOL_INLINE, POOL_ERR_UNSUPPORTED);
+    OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
+    OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
+    OPTION(min_workers = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(idle_timeout_ms = 1000, POOL_ERR_UNSUPPORTED);
+    OPTION(initializer.pointer = warm_up, POOL_ERR_UNSUPPORTED);
+    OPTION(initializer.symbol = "warm_up", POOL_ERR_UNSUPPORTED);
+    OPTION(finalizer.pointer = warm_up, POOL_ERR_UNSUPPORTED);
+    OPTION(max_tasks_per_worker = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(soft_limit_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(hard_limit_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(start_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(kill_grace_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(on_worker_lost = POOL_LOST_RETRY, POOL_ERR_UNSUPPORTED);
+    OPTION(on_worker_lost = POOL_LOST_BREAK, POOL_ERR_UNSUPPORTED);
+    OPTION(retries = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(max_restarts = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(restart_window_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(at_exit = POOL_EXIT_DRAIN, POOL_ERR_UNSUPPORTED);
+    OPTION(at_exit = POOL_EXIT_KILL, POOL_ERR_UNSUPPORTED);
+    OPTION(at_exit = POOL_EXIT_NONE, POOL_ERR_UNSUPPORTED);
+    OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
+    OPTION(log = on_log, POOL_ERR_UNSUPPORTED);
+    OPTION(on_event = on_event, POOL_ERR_UNSUPPORTED);
+    OPTION(driver = POOL_DRIVER_EXTERNAL, POOL_ERR_UNSUPPORTED);
+    OPTION(initializer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(finalizer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+
+    /* What is in no enum is not built either; what never could be is invalid. */
+    OPTION(start = 3, POOL_ERR_UNSUPPORTED);
+    OPTION(on_worker_lost = 3, POOL_ERR_UNSUPPORTED);
+    OPTION(at_exit = 4, POOL_ERR_UNSUPPORTED);
+    OPTION(sched = 2, POOL_ERR_UNSUPPORTED);
+    OPTION(driver = 2, POOL_ERR_UNSUPPORTED);
+    OPTION(kind = 3, POOL_ERR_INVALID);
+    OPTION(kind = -1, POOL_ERR_INVALID);
+    OPTION(max_workers = 1025, POOL_ERR_INVALID);
+    OPTION(max_workers = UINT32_MAX, POOL_ERR_INVALID);
+}
+
+/* Threads share the program's environment, its folder and its modules. */
+static void check_options_of_processes(void) {
+    const char *const none[] = {NULL};
+    OPTION(worker_executable = "/bin/true", POOL_ERR_UNSUPPORTED);
+    OPTION(env = none, POOL_ERR_UNSUPPORTED);
+    OPTION(modules = none, POOL_ERR_UNSUPPORTED);
+    OPTION(cwd = "/", POOL_ERR_UNSUPPORTED);
+}
+
+static void call_answers(pool_t *pool, pool_call_t call, pool_status_t expected, int line) {
+    future_t *future = NULL;
+    drops = 0;
+    call.task.pointer = warm_up;
+    call.user = &drops;
+    call.drop = count_drop;
+    pool_status_t status = pool_submit_call(pool, &call, &future);
+    if (status != expected) fprintf(stderr, "in line %d: ", line);
+    CHECK_IS(status, expected);
+    CHECK(future == NULL);
+    CHECK_EQUAL(drops, 1);
+}
+
+#define CALL(assignment, expected)                                                                \
+    do {                                                                                          \
+        pool_call_t with = POOL_CALL_INIT;                                                        \
+        with.assignment;                                                                          \
+        call_answers(pool, with, expected, __LINE__);                                             \
+    } while (0)
+
+static void check_calls(pool_t *pool) {
+    CALL(soft_limit_ms = 1, POOL_ERR_UNSUPPORTED);
+    CALL(hard_limit_ms = 1, POOL_ERR_UNSUPPORTED);
+    CALL(start_deadline_ms = 1, POOL_ERR_UNSUPPORTED);
+    CALL(submit_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    CALL(retries = 1, POOL_ERR_UNSUPPORTED);
+    CALL(priority = -1, POOL_ERR_UNSUPPORTED);
+    CALL(tag = 1, POOL_ERR_UNSUPPORTED);
+    CALL(on_accept = on_accept, POOL_ERR_UNSUPPORTED);
+    CALL(on_done = on_done, POOL_ERR_UNSUPPORTED);
+    CALL(on_timeout = on_timeout, POOL_ERR_UNSUPPORTED);
+}
+
+int main(int argc, char **argv) {
+    base = test_begin(argc, argv);
+    check_options();
+    if (base.kind == POOL_THREAD) check_options_of_processes();
+
+    pool_t *pool = new_pool(&base, 1);
+    check_calls(pool);
+    pool_free(pool);
+
+    /* What is built is taken, and given back once when it is not needed any more. */
+    pool_options_t options = base;
+    pool_call_t call = POOL_CALL_INIT;
+    future_t *future;
+    drops = 0;
+    options.user = call.user = &drops;
+    options.drop = call.drop = count_drop;
+    call.task.pointer = warm_up;
+    call.submit_timeout_ms = POOL_NOW;
+    pool = new_pool(&options, 1);
+    CHECK_OK(pool_submit_call(pool, &call, &future));
+    CHECK_OK(future_wait(future, POOL_FOREVER));
+    future_free(future);
+    pool_free(pool);
+    CHECK_EQUAL(drops, 2); /* the task's and the pool's */
+    return leaves_nothing_behind();
+}

@@ -1,0 +1,42 @@
+/* A worker that was stopped while idle holds nothing that the others need. */
+#include "deaths.h"
+
+enum { WORKERS = 2, TASKS = 200, ROUNDS = 6 };
+
+static int is_stopped(pid_t pid) {
+    char path[64], line[512], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    CHECK(file && fgets(line, sizeof line, file));
+    fclose(file);
+    sscanf(strrchr(line, ')') + 1, " %c", &state);
+    return state == 'T';
+}
+
+int main(int argc, char **argv) {
+    pool_options_t options = test_begin(argc, argv);
+    if (options.kind != POOL_PROCESS) return SKIPPED;
+    pool_t *pool = new_pool(&options, WORKERS);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        future_t *futures[TASKS];
+        pid_t pids[WORKERS];
+        learn_workers(pool, round, WORKERS, pids);
+        pid_t stopped = pids[round % WORKERS];
+        kill(stopped, SIGSTOP);
+        while (!is_stopped(stopped)) look_again_soon();
+        for (uint64_t i = 0; i < TASKS; i++) {
+            CHECK_OK(pool_submit(pool, square, &i, sizeof i, &futures[i]));
+        }
+        for (uint64_t i = 0; i < TASKS; i++) CHECK_EQUAL(collect_number(futures[i]), i * i);
+        wait_and_free(futures, TASKS);
+        kill(stopped, round < ROUNDS / 2 ? SIGCONT : SIGKILL);
+    }
+
+    /* A pool that is freed does not wait for one either. */
+    pid_t pids[WORKERS];
+    learn_workers(pool, ROUNDS, WORKERS, pids);
+    kill(pids[0], SIGSTOP);
+    CHECK_OK(pool_shutdown(pool, POOL_STOP_KILL, POOL_FOREVER));
+    pool_free(pool);
+    return leaves_nothing_behind();
+}

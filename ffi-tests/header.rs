@@ -1,0 +1,112 @@
+//! The committed header is what the sources say, and says it in C's words.
+//!
+//! `make header` (UPDATE_HEADER=1) writes it anew.
+
+use std::{env, fs};
+
+const HEADER: &str = "include/carpool.h";
+
+/// Titles, each before the first function of its section.
+const SECTIONS: [(&str, &str); 6] = [
+    ("pool_new", "pools and submitting"),
+    ("pool_buffer_new", "arguments written in place"),
+    ("pool_check", "stopping and looking"),
+    ("future_wait", "futures"),
+    ("pool_task_args", "inside a task"),
+    ("pool_worker_main", "the process"),
+];
+
+#[test]
+fn header_is_current() {
+    let config = cbindgen::Config::from_file("cbindgen.toml").unwrap();
+    let mut generated = Vec::new();
+    cbindgen::Builder::new()
+        .with_crate(".")
+        .with_config(config)
+        .generate()
+        .unwrap()
+        .write(&mut generated);
+    let wanted = for_c_people(&String::from_utf8(generated).unwrap());
+    if env::var_os("UPDATE_HEADER").is_some() {
+        fs::write(HEADER, &wanted).unwrap();
+    }
+    assert!(
+        fs::read_to_string(HEADER).unwrap() == wanted,
+        "{HEADER} is out of date: make header"
+    );
+}
+
+/// No word of Rust's notation may reach a C reader.
+#[test]
+fn header_has_no_words_of_rust() {
+    let header = fs::read_to_string(HEADER).unwrap();
+    for word in [
+        "[`", "Option", "Result<", "&mut", "unsafe", "crate", "Rust", "panic", "::", "usize",
+    ] {
+        assert!(!header.contains(word), "{HEADER} says {word}");
+    }
+}
+
+/// What the generator writes, made shorter to read: comments of one line on one line, enums with
+/// tags only (a function and an enum may then share a name), and section titles.
+fn for_c_people(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = String::new();
+    let mut position = 0;
+    let mut enum_name = None;
+    while position < lines.len() {
+        let line = lines[position];
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let comment_end = lines[position..]
+            .iter()
+            .position(|line| line.trim() == "*/");
+        match (line.trim(), comment_end) {
+            ("/**", Some(length)) => {
+                if let Some(title) =
+                    section_of(lines.get(position + length + 1).copied().unwrap_or(""))
+                {
+                    let dashes = "-".repeat(88 - title.len());
+                    out += &format!("/* ---- {title} {dashes} */\n\n");
+                }
+                if length == 2 && lines[position + 1].len() < 88 {
+                    let words = lines[position + 1].trim().trim_start_matches("* ");
+                    out += &format!("{indent}/** {words} */\n");
+                    position += 3;
+                    continue;
+                }
+            }
+            (start, _) if start.starts_with("typedef enum ") => {
+                enum_name = start
+                    .strip_prefix("typedef enum ")
+                    .and_then(|rest| rest.strip_suffix(" {"));
+                out += &format!("{}\n", start.trim_start_matches("typedef "));
+                position += 1;
+                continue;
+            }
+            (end, _) if enum_name.is_some_and(|name| end == format!("}} {name};")) => {
+                enum_name = None;
+                out += "};\n";
+                position += 1;
+                continue;
+            }
+            _ => {}
+        }
+        out += line;
+        out.push('\n');
+        position += 1;
+    }
+    // Negative numbers in parentheses, so that a macro can stand anywhere.
+    for (name, value) in [("POOL_FOREVER", "-1"), ("POOL_NOW", "-2")] {
+        out = out.replace(&format!("{name} {value}"), &format!("{name} ({value})"));
+    }
+    out
+}
+
+fn section_of(declaration: &str) -> Option<&'static str> {
+    let before_parenthesis = declaration.split('(').next()?;
+    let name = before_parenthesis.rsplit([' ', '*']).next()?;
+    SECTIONS
+        .iter()
+        .find(|(first, _)| *first == name)
+        .map(|(_, title)| *title)
+}

@@ -1,0 +1,405 @@
+//! The house rules that a compiler does not know. Prose rots; this does not.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+/// Floors, bottom to top, with the rooms on each. A room may use itself and what lies below it.
+const FLOORS: [&[&str]; 6] = [
+    &["error", "sync", "clock"],
+    &["board"],
+    &["worker"],
+    &["watch"],
+    &["pool"],
+    &["ffi"],
+];
+
+/// The longest file, and the longest function, that a reader should meet.
+const LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 60;
+
+/// What is left over from writing.
+const LEFT_OVERS: [&str; 6] = [
+    "todo!",
+    "unimplemented!",
+    "dbg!",
+    "#[ignore",
+    "FIXME",
+    "XXX",
+];
+
+/// Where nothing unsafe is needed.
+const SAFE: [&str; 3] = ["src/pool", "src/error", "src/watch/sizing"];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// src/<room>.rs or src/<room>/...
+    fn room(&self) -> &str {
+        let inside = self.path.strip_prefix("src/").unwrap();
+        inside.split('/').next().unwrap().trim_end_matches(".rs")
+    }
+
+    fn is_model(&self) -> bool {
+        self.path == "src/board/models.rs"
+    }
+
+    /// The lines with code, without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let numbered = self
+            .text
+            .lines()
+            .enumerate()
+            .map(|(number, line)| (number + 1, line));
+        numbered
+            .map(|(number, line)| (number, line.split("//").next().unwrap()))
+            .filter(|(_, line)| !line.trim().is_empty())
+    }
+}
+
+#[test]
+fn rooms_use_only_rooms_below() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(floor) = FLOORS
+            .iter()
+            .position(|rooms| rooms.contains(&source.room()))
+        else {
+            if source.path != "src/lib.rs" {
+                wrong.push(format!(
+                    "{} is in no room that this test knows",
+                    source.path
+                ));
+            }
+            continue;
+        };
+        for above in FLOORS[floor + 1..].iter().copied().flatten() {
+            for (number, line) in source.code() {
+                if mentions(line, above) {
+                    wrong.push(format!(
+                        "{}:{number} uses {above}, which lies above",
+                        source.path
+                    ));
+                }
+            }
+        }
+    }
+    none(wrong);
+}
+
+/// Also where several are imported at once: `use crate::{board, pool::Pool};`
+fn mentions(line: &str, room: &str) -> bool {
+    let Some((_, after)) = line.split_once("crate::") else {
+        return false;
+    };
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let listed = after.starts_with('{')
+        && after[1..]
+            .split(',')
+            .any(|item| item.trim().split(|c| !is_name(c)).next() == Some(room));
+    listed
+        || line
+            .split("crate::")
+            .skip(1)
+            .any(|rest| rest.split(|c| !is_name(c)).next() == Some(room))
+}
+
+#[test]
+fn atomics_come_through_one_door() {
+    let doors = [
+        "std::sync::atomic",
+        "core::sync::atomic",
+        "std::sync::{atomic",
+        "loom::",
+    ];
+    none_says(&doors, |source| {
+        source.path != "src/sync.rs" && !source.is_model()
+    });
+}
+
+#[test]
+fn raw_system_calls_stay_behind_the_same_door() {
+    none_says(&["libc::syscall"], |source| source.path != "src/sync.rs");
+}
+
+#[test]
+fn some_rooms_need_nothing_unsafe() {
+    let mut wrong = Vec::new();
+    for source in sources()
+        .iter()
+        .filter(|source| SAFE.iter().any(|room| in_room(&source.path, room)))
+    {
+        for (number, line) in source.code() {
+            if line
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .any(|word| word == "unsafe")
+            {
+                wrong.push(format!("{}:{number} is unsafe", source.path));
+            }
+        }
+    }
+    none(wrong);
+}
+
+fn in_room(path: &str, room: &str) -> bool {
+    path.strip_prefix(room)
+        .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    let mut wrong = Vec::new();
+    for Source { path, text } in sources() {
+        let lines = text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("{path} has {lines} lines"));
+        }
+        if !text.starts_with("//! ") {
+            wrong.push(format!("{path} does not open by saying what it is"));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn functions_fit_a_screen() {
+    let mut wrong = Vec::new();
+    for Source { path, text } in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (start, line) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| begins_function(line))
+        {
+            // A declaration without a body ends before anything is opened.
+            let header_end = lines[start..]
+                .iter()
+                .position(|line| line.contains('{') || line.ends_with(';'));
+            let has_body =
+                header_end.is_some_and(|end| lines[start + end].trim_end().ends_with('{'));
+            let closing = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
+            let length = lines[start..]
+                .iter()
+                .position(|line| *line == closing)
+                .map_or(0, |end| end + 1);
+            if has_body && length > FUNCTION_LINES_MAX {
+                wrong.push(format!(
+                    "{path}:{} has a function of {length} lines",
+                    start + 1
+                ));
+            }
+        }
+    }
+    none(wrong);
+}
+
+fn begins_function(line: &str) -> bool {
+    let code = line.trim_start();
+    let qualifiers = [
+        "pub",
+        "pub(crate)",
+        "pub(super)",
+        "const",
+        "unsafe",
+        "extern",
+        "async",
+        "\"C\"",
+    ];
+    let mut words = code
+        .split_whitespace()
+        .skip_while(|word| qualifiers.contains(word));
+    words.next() == Some("fn")
+}
+
+#[test]
+fn nothing_is_left_over() {
+    none_says(&LEFT_OVERS, |_| true);
+    let mut wrong = Vec::new();
+    for Source { path, text } in sources() {
+        for word in ["FIXME", "XXX", "TODO"] {
+            if text.contains(word) {
+                wrong.push(format!("{path} says {word}"));
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn the_map_names_every_room() {
+    let map = fs::read_to_string("src/lib.rs").unwrap();
+    let map: String = map.lines().filter(|line| line.starts_with("//!")).collect();
+    let mut wrong = Vec::new();
+    for source in sources()
+        .iter()
+        .filter(|source| source.path != "src/lib.rs")
+    {
+        if !map.contains(&format!("`{}`", source.room())) {
+            wrong.push(format!(
+                "the map in src/lib.rs does not name {}",
+                source.room()
+            ));
+        }
+    }
+    wrong.dedup();
+    none(wrong);
+}
+
+#[test]
+fn the_architecture_names_every_file() {
+    let account = fs::read_to_string("ARCHITECTURE.md").unwrap_or_default();
+    let missing = sources()
+        .into_iter()
+        .map(|source| source.path)
+        .filter(|path| {
+            let inside = path.strip_prefix("src/").unwrap();
+            !account.contains(inside)
+        });
+    none(
+        missing
+            .map(|path| format!("ARCHITECTURE.md does not name {path}"))
+            .collect(),
+    );
+}
+
+// ---- the header and what is built ---------------------------------------------------------------
+
+#[test]
+fn the_library_exports_what_the_header_declares() {
+    let library = "out/lib/libcarpool.so";
+    if !Path::new(library).exists() {
+        println!("skipped: there is no {library}; run make first");
+        return;
+    }
+    let output = Command::new("nm")
+        .args(["-D", "--defined-only", library])
+        .output()
+        .unwrap();
+    let mut exported: Vec<String> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains(" A ")) // the names of versions
+        .filter_map(|line| line.split_whitespace().last())
+        .map(|name| name.split('@').next().unwrap().into())
+        .collect();
+    let mut declared: Vec<String> = functions()
+        .into_iter()
+        .map(|function| function.name)
+        .collect();
+    exported.sort();
+    declared.sort();
+    assert_eq!(
+        exported, declared,
+        "the library exports the left, the header declares the right"
+    );
+}
+
+#[test]
+fn every_function_is_explained() {
+    let mut wrong = Vec::new();
+    for function in functions() {
+        if function.comment.is_empty() {
+            wrong.push(format!("{} has no comment", function.name));
+        } else if function.answers == "pool_status_t" && !function.comment.contains("@return") {
+            wrong.push(format!("{} does not tell what it returns", function.name));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn the_version_is_one() {
+    let manifest = fs::read_to_string("Cargo.toml").unwrap();
+    let line = manifest
+        .lines()
+        .find(|line| line.starts_with("version = "))
+        .unwrap();
+    let header = header();
+    let number = |name: &str| {
+        let macros = header
+            .lines()
+            .filter_map(|line| line.strip_prefix("#define "));
+        let mut values = macros.filter_map(|text| text.strip_prefix(name));
+        values.next().unwrap_or("?").trim().to_string()
+    };
+    let parts = ["MAJOR", "MINOR", "PATCH"].map(|part| number(&format!("POOL_VERSION_{part} ")));
+    assert_eq!(line, format!("version = \"{}\"", parts.join(".")));
+}
+
+struct Function {
+    name: String,
+    answers: String,
+    comment: String,
+}
+
+/// Each declaration in the header begins with CARPOOL_API, and its comment stands before it.
+fn functions() -> Vec<Function> {
+    let header = header();
+    let parts: Vec<&str> = header.split("\nCARPOOL_API").collect();
+    let declarations = parts.windows(2).map(|pair| {
+        let before = pair[0].trim_end();
+        let comment = if before.ends_with("*/") {
+            before.rsplit("/**").next().unwrap()
+        } else {
+            ""
+        };
+        let declaration = pair[1].split('(').next().unwrap();
+        let name_start = declaration.rfind([' ', '*', '\n']).unwrap() + 1;
+        Function {
+            name: declaration[name_start..].into(),
+            answers: declaration[..name_start].trim().into(),
+            comment: comment.into(),
+        }
+    });
+    declarations.collect()
+}
+
+fn header() -> String {
+    fs::read_to_string("include/carpool.h").unwrap()
+}
+
+// ---- reading the sources ------------------------------------------------------------------------
+
+fn none_says(words: &[&str], applies_to: impl Fn(&Source) -> bool) {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| applies_to(source)) {
+        for (number, line) in source.code() {
+            for word in words.iter().filter(|word| line.contains(**word)) {
+                wrong.push(format!("{}:{number} says {word}", source.path));
+            }
+        }
+    }
+    none(wrong);
+}
+
+fn none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(folder: &Path, found: &mut Vec<Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(Source {
+                    text: fs::read_to_string(&path).unwrap(),
+                    path: path.display().to_string(),
+                });
+            }
+        }
+    }
+    assert!(
+        Path::new("src").exists(),
+        "runs in {:?}",
+        env::current_dir()
+    );
+    let mut found = Vec::new();
+    walk(Path::new("src"), &mut found);
+    found.sort_by(|left, right| left.path.cmp(&right.path));
+    found
+}
