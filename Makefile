@@ -91,7 +91,7 @@ examples: $(EXAMPLES)                               ## the programs of examples-
 
 $(OUT)/bin/%: examples-c/%.c $(HEADER) $(SHARED)
 	@mkdir -p $(@D)
-	$(C) -I$(OUT)/include -o $@ $< -L$(OUT)/lib -L$(@D) -Wl,-rpath,'$$ORIGIN/../lib:$$ORIGIN' $(LDFLAGS) \
+	$(C) -I$(OUT)/include -o $@ $(filter %.c,$^) -L$(OUT)/lib -L$(@D) -Wl,-rpath,'$$ORIGIN/../lib:$$ORIGIN' $(LDFLAGS) \
 	  -lcarpool -pthread $(LDLIBS)
 
 # A shared library that belongs to an example.
@@ -102,6 +102,7 @@ $(OUT)/bin/lib%.so: examples-c/%.c $(HEADER) $(SHARED)
 $(OUT)/bin/03_library: LDLIBS += -l03_library_functions
 $(OUT)/bin/03_library: $(OUT)/bin/lib03_library_functions.so
 $(OUT)/bin/sha256tree: LDLIBS += -lcrypto
+$(OUT)/bin/sha256tree: $(wildcard examples-c/sha256tree/*)
 
 run: all                                            ## hashes a folder with sha256tree, checks and times it
 	@python3 ffi-tests/tools.py openssl

@@ -30,19 +30,16 @@ fn header_is_current() {
     if env::var_os("UPDATE_HEADER").is_some() {
         fs::write(HEADER, &wanted).unwrap();
     }
-    assert!(
-        fs::read_to_string(HEADER).unwrap() == wanted,
-        "{HEADER} is out of date: make header"
-    );
+    assert!(fs::read_to_string(HEADER).unwrap() == wanted, "{HEADER} is out of date: make header");
 }
 
 /// No word of Rust's notation may reach a C reader.
 #[test]
 fn header_has_no_words_of_rust() {
     let header = fs::read_to_string(HEADER).unwrap();
-    for word in [
-        "[`", "Option", "Result<", "&mut", "unsafe", "crate", "Rust", "panic", "::", "usize",
-    ] {
+    for word in
+        ["[`", "Option", "Result<", "&mut", "unsafe", "crate", "Rust", "panic", "::", "usize"]
+    {
         assert!(!header.contains(word), "{HEADER} says {word}");
     }
 }
@@ -57,9 +54,7 @@ fn for_c_people(text: &str) -> String {
     while position < lines.len() {
         let line = lines[position];
         let indent = &line[..line.len() - line.trim_start().len()];
-        let comment_end = lines[position..]
-            .iter()
-            .position(|line| line.trim() == "*/");
+        let comment_end = lines[position..].iter().position(|line| line.trim() == "*/");
         match (line.trim(), comment_end) {
             ("/**", Some(length)) => {
                 if let Some(title) =
@@ -75,11 +70,15 @@ fn for_c_people(text: &str) -> String {
                     continue;
                 }
             }
-            (start, _) if start.starts_with("typedef enum ") => {
-                enum_name = start
-                    .strip_prefix("typedef enum ")
-                    .and_then(|rest| rest.strip_suffix(" {"));
-                out += &format!("{}\n", start.trim_start_matches("typedef "));
+            ("typedef enum {", _) => {
+                enum_name = name_behind(&lines[position..]);
+                out += &format!("enum {} {{\n", enum_name.unwrap_or_default());
+                position += 1;
+                continue;
+            }
+            ("typedef struct {", _) => {
+                let name = name_behind(&lines[position..]).unwrap_or_default();
+                out += &format!("typedef struct {name} {{\n");
                 position += 1;
                 continue;
             }
@@ -102,11 +101,14 @@ fn for_c_people(text: &str) -> String {
     out
 }
 
+/// The name that stands behind the closing brace of a definition.
+fn name_behind<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    let end = lines.iter().find(|line| line.starts_with('}'))?;
+    end.strip_prefix("} ")?.strip_suffix(';')
+}
+
 fn section_of(declaration: &str) -> Option<&'static str> {
     let before_parenthesis = declaration.split('(').next()?;
     let name = before_parenthesis.rsplit([' ', '*']).next()?;
-    SECTIONS
-        .iter()
-        .find(|(first, _)| *first == name)
-        .map(|(_, title)| *title)
+    SECTIONS.iter().find(|(first, _)| *first == name).map(|(_, title)| *title)
 }

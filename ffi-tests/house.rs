@@ -5,28 +5,15 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Floors, bottom to top, with the rooms on each. A room may use itself and what lies below it.
-const FLOORS: [&[&str]; 6] = [
-    &["error", "sync", "clock"],
-    &["board"],
-    &["worker"],
-    &["watch"],
-    &["pool"],
-    &["ffi"],
-];
+const FLOORS: [&[&str]; 6] =
+    [&["error", "sync", "clock"], &["board"], &["worker"], &["watch"], &["pool"], &["ffi"]];
 
 /// The longest file, and the longest function, that a reader should meet.
 const LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 60;
 
 /// What is left over from writing.
-const LEFT_OVERS: [&str; 6] = [
-    "todo!",
-    "unimplemented!",
-    "dbg!",
-    "#[ignore",
-    "FIXME",
-    "XXX",
-];
+const LEFT_OVERS: [&str; 6] = ["todo!", "unimplemented!", "dbg!", "#[ignore", "FIXME", "XXX"];
 
 /// Where nothing unsafe is needed.
 const SAFE: [&str; 3] = ["src/pool", "src/error", "src/watch/sizing"];
@@ -49,11 +36,7 @@ impl Source {
 
     /// The lines with code, without comments.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let numbered = self
-            .text
-            .lines()
-            .enumerate()
-            .map(|(number, line)| (number + 1, line));
+        let numbered = self.text.lines().enumerate().map(|(number, line)| (number + 1, line));
         numbered
             .map(|(number, line)| (number, line.split("//").next().unwrap()))
             .filter(|(_, line)| !line.trim().is_empty())
@@ -64,25 +47,16 @@ impl Source {
 fn rooms_use_only_rooms_below() {
     let mut wrong = Vec::new();
     for source in sources() {
-        let Some(floor) = FLOORS
-            .iter()
-            .position(|rooms| rooms.contains(&source.room()))
-        else {
+        let Some(floor) = FLOORS.iter().position(|rooms| rooms.contains(&source.room())) else {
             if source.path != "src/lib.rs" {
-                wrong.push(format!(
-                    "{} is in no room that this test knows",
-                    source.path
-                ));
+                wrong.push(format!("{} is in no room that this test knows", source.path));
             }
             continue;
         };
         for above in FLOORS[floor + 1..].iter().copied().flatten() {
             for (number, line) in source.code() {
                 if mentions(line, above) {
-                    wrong.push(format!(
-                        "{}:{number} uses {above}, which lies above",
-                        source.path
-                    ));
+                    wrong.push(format!("{}:{number} uses {above}, which lies above", source.path));
                 }
             }
         }
@@ -109,15 +83,8 @@ fn mentions(line: &str, room: &str) -> bool {
 
 #[test]
 fn atomics_come_through_one_door() {
-    let doors = [
-        "std::sync::atomic",
-        "core::sync::atomic",
-        "std::sync::{atomic",
-        "loom::",
-    ];
-    none_says(&doors, |source| {
-        source.path != "src/sync.rs" && !source.is_model()
-    });
+    let doors = ["std::sync::atomic", "core::sync::atomic", "std::sync::{atomic", "loom::"];
+    none_says(&doors, |source| source.path != "src/sync.rs" && !source.is_model());
 }
 
 #[test]
@@ -128,15 +95,11 @@ fn raw_system_calls_stay_behind_the_same_door() {
 #[test]
 fn some_rooms_need_nothing_unsafe() {
     let mut wrong = Vec::new();
-    for source in sources()
-        .iter()
-        .filter(|source| SAFE.iter().any(|room| in_room(&source.path, room)))
+    for source in
+        sources().iter().filter(|source| SAFE.iter().any(|room| in_room(&source.path, room)))
     {
         for (number, line) in source.code() {
-            if line
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .any(|word| word == "unsafe")
-            {
+            if line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe") {
                 wrong.push(format!("{}:{number} is unsafe", source.path));
             }
         }
@@ -145,8 +108,7 @@ fn some_rooms_need_nothing_unsafe() {
 }
 
 fn in_room(path: &str, room: &str) -> bool {
-    path.strip_prefix(room)
-        .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
 }
 
 #[test]
@@ -169,27 +131,17 @@ fn functions_fit_a_screen() {
     let mut wrong = Vec::new();
     for Source { path, text } in sources() {
         let lines: Vec<&str> = text.lines().collect();
-        for (start, line) in lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| begins_function(line))
-        {
+        for (start, line) in lines.iter().enumerate().filter(|(_, line)| begins_function(line)) {
             // A declaration without a body ends before anything is opened.
-            let header_end = lines[start..]
-                .iter()
-                .position(|line| line.contains('{') || line.ends_with(';'));
+            let header_end =
+                lines[start..].iter().position(|line| line.contains('{') || line.ends_with(';'));
             let has_body =
                 header_end.is_some_and(|end| lines[start + end].trim_end().ends_with('{'));
             let closing = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
-            let length = lines[start..]
-                .iter()
-                .position(|line| *line == closing)
-                .map_or(0, |end| end + 1);
+            let length =
+                lines[start..].iter().position(|line| *line == closing).map_or(0, |end| end + 1);
             if has_body && length > FUNCTION_LINES_MAX {
-                wrong.push(format!(
-                    "{path}:{} has a function of {length} lines",
-                    start + 1
-                ));
+                wrong.push(format!("{path}:{} has a function of {length} lines", start + 1));
             }
         }
     }
@@ -198,19 +150,9 @@ fn functions_fit_a_screen() {
 
 fn begins_function(line: &str) -> bool {
     let code = line.trim_start();
-    let qualifiers = [
-        "pub",
-        "pub(crate)",
-        "pub(super)",
-        "const",
-        "unsafe",
-        "extern",
-        "async",
-        "\"C\"",
-    ];
-    let mut words = code
-        .split_whitespace()
-        .skip_while(|word| qualifiers.contains(word));
+    let qualifiers =
+        ["pub", "pub(crate)", "pub(super)", "const", "unsafe", "extern", "async", "\"C\""];
+    let mut words = code.split_whitespace().skip_while(|word| qualifiers.contains(word));
     words.next() == Some("fn")
 }
 
@@ -233,15 +175,9 @@ fn the_map_names_every_room() {
     let map = fs::read_to_string("src/lib.rs").unwrap();
     let map: String = map.lines().filter(|line| line.starts_with("//!")).collect();
     let mut wrong = Vec::new();
-    for source in sources()
-        .iter()
-        .filter(|source| source.path != "src/lib.rs")
-    {
+    for source in sources().iter().filter(|source| source.path != "src/lib.rs") {
         if !map.contains(&format!("`{}`", source.room())) {
-            wrong.push(format!(
-                "the map in src/lib.rs does not name {}",
-                source.room()
-            ));
+            wrong.push(format!("the map in src/lib.rs does not name {}", source.room()));
         }
     }
     wrong.dedup();
@@ -251,18 +187,11 @@ fn the_map_names_every_room() {
 #[test]
 fn the_architecture_names_every_file() {
     let account = fs::read_to_string("ARCHITECTURE.md").unwrap_or_default();
-    let missing = sources()
-        .into_iter()
-        .map(|source| source.path)
-        .filter(|path| {
-            let inside = path.strip_prefix("src/").unwrap();
-            !account.contains(inside)
-        });
-    none(
-        missing
-            .map(|path| format!("ARCHITECTURE.md does not name {path}"))
-            .collect(),
-    );
+    let missing = sources().into_iter().map(|source| source.path).filter(|path| {
+        let inside = path.strip_prefix("src/").unwrap();
+        !account.contains(inside)
+    });
+    none(missing.map(|path| format!("ARCHITECTURE.md does not name {path}")).collect());
 }
 
 // ---- the header and what is built ---------------------------------------------------------------
@@ -274,10 +203,7 @@ fn the_library_exports_what_the_header_declares() {
         println!("skipped: there is no {library}; run make first");
         return;
     }
-    let output = Command::new("nm")
-        .args(["-D", "--defined-only", library])
-        .output()
-        .unwrap();
+    let output = Command::new("nm").args(["-D", "--defined-only", library]).output().unwrap();
     let mut exported: Vec<String> = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
@@ -285,16 +211,10 @@ fn the_library_exports_what_the_header_declares() {
         .filter_map(|line| line.split_whitespace().last())
         .map(|name| name.split('@').next().unwrap().into())
         .collect();
-    let mut declared: Vec<String> = functions()
-        .into_iter()
-        .map(|function| function.name)
-        .collect();
+    let mut declared: Vec<String> = functions().into_iter().map(|function| function.name).collect();
     exported.sort();
     declared.sort();
-    assert_eq!(
-        exported, declared,
-        "the library exports the left, the header declares the right"
-    );
+    assert_eq!(exported, declared, "the library exports the left, the header declares the right");
 }
 
 #[test]
@@ -313,15 +233,10 @@ fn every_function_is_explained() {
 #[test]
 fn the_version_is_one() {
     let manifest = fs::read_to_string("Cargo.toml").unwrap();
-    let line = manifest
-        .lines()
-        .find(|line| line.starts_with("version = "))
-        .unwrap();
+    let line = manifest.lines().find(|line| line.starts_with("version = ")).unwrap();
     let header = header();
     let number = |name: &str| {
-        let macros = header
-            .lines()
-            .filter_map(|line| line.strip_prefix("#define "));
+        let macros = header.lines().filter_map(|line| line.strip_prefix("#define "));
         let mut values = macros.filter_map(|text| text.strip_prefix(name));
         values.next().unwrap_or("?").trim().to_string()
     };
@@ -341,11 +256,8 @@ fn functions() -> Vec<Function> {
     let parts: Vec<&str> = header.split("\nCARPOOL_API").collect();
     let declarations = parts.windows(2).map(|pair| {
         let before = pair[0].trim_end();
-        let comment = if before.ends_with("*/") {
-            before.rsplit("/**").next().unwrap()
-        } else {
-            ""
-        };
+        let comment =
+            if before.ends_with("*/") { before.rsplit("/**").next().unwrap() } else { "" };
         let declaration = pair[1].split('(').next().unwrap();
         let name_start = declaration.rfind([' ', '*', '\n']).unwrap() + 1;
         Function {
@@ -393,11 +305,7 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    assert!(
-        Path::new("src").exists(),
-        "runs in {:?}",
-        env::current_dir()
-    );
+    assert!(Path::new("src").exists(), "runs in {:?}", env::current_dir());
     let mut found = Vec::new();
     walk(Path::new("src"), &mut found);
     found.sort_by(|left, right| left.path.cmp(&right.path));

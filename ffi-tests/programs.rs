@@ -35,7 +35,11 @@ const VARIANTS: [(&str, &str, &[&str]); 10] = [
     ("functions_of_the_main_program", "rdynamic", &["-rdynamic", "-DEXPORTED"]),
     ("functions_of_the_main_program", "lazy", &["-Wl,-z,lazy"]),
     ("functions_of_the_main_program", "now", &["-Wl,-z,now"]),
-    ("functions_of_the_main_program", "no_pie_stripped_now", &["-fno-pie", "-no-pie", "-s", "-Wl,-z,now"]),
+    (
+        "functions_of_the_main_program",
+        "no_pie_stripped_now",
+        &["-fno-pie", "-no-pie", "-s", "-Wl,-z,now"],
+    ),
     ("functions_of_the_main_program", "with_worker_main", &["-DWITH_WORKER_MAIN"]),
     ("main_never_runs_in_a_worker", "pie", &["-fPIE", "-pie"]),
     ("main_never_runs_in_a_worker", "no_pie", &["-fno-pie", "-no-pie"]),
@@ -78,9 +82,13 @@ fn main() -> ExitCode {
     let (mut tests, builds) = programs();
     tests.extend(examples().into_iter().chain(python()));
     let all = tests.len();
-    tests.retain(|test| filters.is_empty() || filters.iter().any(|word| test.name.contains(word.as_str())));
-    let builds: Vec<Build> =
-        builds.into_iter().filter(|build| tests.iter().any(|test| test.name == build.name)).collect();
+    tests.retain(|test| {
+        filters.is_empty() || filters.iter().any(|word| test.name.contains(word.as_str()))
+    });
+    let builds: Vec<Build> = builds
+        .into_iter()
+        .filter(|build| tests.iter().any(|test| test.name == build.name))
+        .collect();
 
     let start = Instant::now();
     println!("\nbuilding {} programs", builds.len());
@@ -140,7 +148,8 @@ fn programs() -> (Vec<Test>, Vec<Build>) {
             variants.push((stem.clone(), &[]));
         }
         for (name, flags) in variants {
-            let linked = LINKED.iter().filter(|(program, _)| *program == stem).map(|(_, flag)| *flag);
+            let linked =
+                LINKED.iter().filter(|(program, _)| *program == stem).map(|(_, flag)| *flag);
             let program = format!("{BUILT}/{name}");
             let mut command = compiler(&source, &program);
             command.extend(flags.iter().copied().chain(linked).map(String::from));
@@ -169,8 +178,11 @@ fn libraries() -> Vec<Build> {
         if source.extension().is_none_or(|ending| ending != "c") {
             continue;
         }
-        let mut named: Vec<(&str, &[&str])> =
-            BUILDS.iter().filter(|(of, ..)| *of == stem).map(|(_, name, flags)| (*name, *flags)).collect();
+        let mut named: Vec<(&str, &[&str])> = BUILDS
+            .iter()
+            .filter(|(of, ..)| *of == stem)
+            .map(|(_, name, flags)| (*name, *flags))
+            .collect();
         if named.is_empty() {
             named.push((&stem, &[]));
         }
@@ -191,9 +203,23 @@ fn compiler(source: &Path, output: &str) -> Vec<String> {
         _ => ("cc", "-std=c11"),
     };
     let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-    let rest = ["-O2", "-g", "-pthread", "-Wl,--build-id", "-Iout/include", "-Iffi-tests/c", "-Lout/tests"];
+    let rest = [
+        "-O2",
+        "-g",
+        "-pthread",
+        "-Wl,--build-id",
+        "-Iout/include",
+        "-Iffi-tests/c",
+        "-Lout/tests",
+    ];
     let files = ["-o", output, source.to_str().unwrap()];
-    [compiler, standard].into_iter().chain(warnings).chain(rest).chain(files).map(String::from).collect()
+    [compiler, standard]
+        .into_iter()
+        .chain(warnings)
+        .chain(rest)
+        .chain(files)
+        .map(String::from)
+        .collect()
 }
 
 /// The examples tell in their first comment what they print.
@@ -222,11 +248,13 @@ fn examples() -> Vec<Test> {
 /// The lines after `Prints:` to the end of the comment, without what they have in common on the left.
 fn promised_output(text: &str) -> Option<String> {
     let comment = text.split_once("Prints:")?.1.split_once("*/")?.0;
-    let lines: Vec<&str> = comment.lines().map(|line| line.trim_start().trim_start_matches('*')).collect();
+    let lines: Vec<&str> =
+        comment.lines().map(|line| line.trim_start().trim_start_matches('*')).collect();
     let is_text = |line: &&&str| !line.trim().is_empty();
     let margin = |line: &&str| line.len() - line.trim_start().len();
     let common = lines.iter().filter(is_text).map(margin).min()?;
-    let text: Vec<&str> = lines.iter().map(|line| line.get(common..).unwrap_or("").trim_end()).collect();
+    let text: Vec<&str> =
+        lines.iter().map(|line| line.get(common..).unwrap_or("").trim_end()).collect();
     Some(text.join("\n").trim().into())
 }
 
@@ -246,7 +274,8 @@ fn python() -> Vec<Test> {
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     found.sort();
     found
 }
@@ -264,7 +293,8 @@ fn compile(builds: &[Build]) -> bool {
         for _ in 0..COMPILERS {
             scope.spawn(|| {
                 while let Some(build) = builds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let output = Command::new(&build.command[0]).args(&build.command[1..]).output().unwrap();
+                    let output =
+                        Command::new(&build.command[0]).args(&build.command[1..]).output().unwrap();
                     if !output.status.success() {
                         failures.fetch_add(1, Ordering::Relaxed);
                         println!(
@@ -284,7 +314,8 @@ fn compile(builds: &[Build]) -> bool {
 
 /// Output goes to a file: a process that is left behind would keep a pipe open, and this one waiting.
 fn run(test: &Test) -> Outcome {
-    let folder = env::current_dir().unwrap().join(BUILT).join(format!("{}.{}.tmp", test.name, test.kind));
+    let folder =
+        env::current_dir().unwrap().join(BUILT).join(format!("{}.{}.tmp", test.name, test.kind));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     let (out, err) = (folder.join("stdout"), folder.join("stderr"));
@@ -308,9 +339,11 @@ fn run(test: &Test) -> Outcome {
             .signal()
             .map_or_else(|| status.to_string(), |signal| format!("died by signal {signal}"))),
         Ok(_) if !left.is_empty() => Err(format!("left processes behind:\n{left}")),
-        Ok(_) => {
-            test.prints.as_ref().map_or(Ok(()), |wanted| compare(wanted, &out)).map(|()| Outcome::Passed)
-        }
+        Ok(_) => test
+            .prints
+            .as_ref()
+            .map_or(Ok(()), |wanted| compare(wanted, &out))
+            .map(|()| Outcome::Passed),
     };
     match outcome {
         Err(why) => Outcome::Failed(format!("{why}\n{out}{err}")),
@@ -329,7 +362,8 @@ fn watch(child: &mut Child, folder: &Path) -> Result<std::process::ExitStatus, S
             return Ok(status);
         }
         if start.elapsed() > WATCHDOG {
-            let facts: Vec<String> = processes_of(folder).iter().map(|pid| facts_about(*pid)).collect();
+            let facts: Vec<String> =
+                processes_of(folder).iter().map(|pid| facts_about(*pid)).collect();
             kill(&format!("-{}", child.id()));
             child.wait().unwrap();
             return Err(facts.join("\n"));
@@ -369,7 +403,8 @@ fn facts_about(pid: u32) -> String {
     for entry in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         let fact = |name: &str| text_of(&entry.path().join(name)).trim().to_string();
         let status = fact("status");
-        let state = status.lines().find(|line| line.starts_with("State:")).unwrap_or("").to_string();
+        let state =
+            status.lines().find(|line| line.starts_with("State:")).unwrap_or("").to_string();
         let thread = entry.file_name();
         facts += &format!("    thread {} {}: {state}, ", thread.display(), fact("comm"));
         facts += &format!("in {}, system call {}\n", fact("wchan"), fact("syscall"));
@@ -391,14 +426,17 @@ fn text_of(path: &Path) -> String {
 
 /// Line by line; `...` in a promised line stands for anything.
 fn compare(wanted: &str, out: &str) -> Result<(), String> {
-    let (wanted, out): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), out.trim().lines().collect());
+    let (wanted, out): (Vec<&str>, Vec<&str>) =
+        (wanted.lines().collect(), out.trim().lines().collect());
     let fits = |pattern: &str, line: &str| match pattern.split_once("...") {
         Some((start, end)) => {
             line.starts_with(start) && line.ends_with(end.split("...").last().unwrap_or(""))
         }
         None => pattern == line.trim_end(),
     };
-    if wanted.len() == out.len() && wanted.iter().zip(&out).all(|(pattern, line)| fits(pattern, line)) {
+    if wanted.len() == out.len()
+        && wanted.iter().zip(&out).all(|(pattern, line)| fits(pattern, line))
+    {
         return Ok(());
     }
     Err(format!("should print\n{}\nbut prints", wanted.join("\n")))

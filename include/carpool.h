@@ -316,7 +316,7 @@ typedef int32_t pool_start_t;
  * A task: reads its argument bytes, leaves result bytes, and returns 0, or a code of its own when
  * it fails. It must not throw, nor leave by longjmp or pthread_exit.
  */
-typedef int32_t (*pool_task_fn)(struct pool_task_t *task);
+typedef int32_t (*pool_task_fn)(pool_task_t *task);
 
 /** A function to be run by a worker, with its argument bytes. */
 typedef struct pool_function_t {
@@ -351,7 +351,7 @@ typedef int32_t pool_log_level_t;
 typedef void (*pool_log_fn)(pool_log_level_t level, const char *message, void *user);
 
 /** Receives events of workers. */
-typedef void (*pool_event_fn)(const struct pool_event_t *event, void *user);
+typedef void (*pool_event_fn)(const pool_event_t *event, void *user);
 
 /**
  * Called once with a user pointer, after its last use, also when the call it was given to failed.
@@ -384,9 +384,9 @@ typedef struct pool_options_t {
     /** Not built yet: workers stay until the pool stops. */
     int64_t idle_timeout_ms;
     /** Not built yet. */
-    struct pool_function_t initializer;
+    pool_function_t initializer;
     /** Not built yet. */
-    struct pool_function_t finalizer;
+    pool_function_t finalizer;
     /** Not built yet. */
     uint64_t max_tasks_per_worker;
     /** Not built yet. */
@@ -453,22 +453,22 @@ typedef struct pool_options_t {
 typedef void (*pool_accept_fn)(uint32_t worker, int64_t pid, void *user);
 
 /** Called when a future is done. */
-typedef void (*future_done_fn)(struct future_t *future, void *user);
+typedef void (*future_done_fn)(future_t *future, void *user);
 
 /** Called when a time limit of a task has passed. */
-typedef void (*pool_timeout_fn)(struct future_t *future, bool soft, int64_t limit_ms, void *user);
+typedef void (*pool_timeout_fn)(future_t *future, bool soft, int64_t limit_ms, void *user);
 
 /** A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT. */
 typedef struct pool_call_t {
     /** sizeof(pool_call_t); POOL_CALL_INIT sets it. */
     size_t struct_size;
     /** What to run. */
-    struct pool_function_t task;
+    pool_function_t task;
     /**
      * The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
      * fails.
      */
-    struct pool_buffer_t *buffer;
+    pool_buffer_t *buffer;
     /** Not built yet. */
     int64_t soft_limit_ms;
     /** Not built yet. */
@@ -510,7 +510,7 @@ extern "C" {
  * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
  * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t future_wait(struct future_t *future, int64_t timeout_ms);
+CARPOOL_API pool_status_t future_wait(future_t *future, int64_t timeout_ms);
 
 /**
  * The result of a completed task. Does not block; may be asked again.
@@ -523,7 +523,7 @@ CARPOOL_API pool_status_t future_wait(struct future_t *future, int64_t timeout_m
  *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t future_result(struct future_t *future,
+pool_status_t future_result(future_t *future,
                             const void **data,
                             size_t *len);
 
@@ -533,7 +533,7 @@ pool_status_t future_result(struct future_t *future,
  * @return as these two
  */
 CARPOOL_API
-pool_status_t future_collect(struct future_t *future,
+pool_status_t future_collect(future_t *future,
                              int64_t timeout_ms,
                              const void **data,
                              size_t *len);
@@ -545,13 +545,13 @@ pool_status_t future_collect(struct future_t *future,
  * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
  *         POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t future_error(struct future_t *future, struct pool_error_t *error);
+CARPOOL_API pool_status_t future_error(future_t *future, pool_error_t *error);
 
 /** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
-CARPOOL_API future_state_t future_state(const struct future_t *future);
+CARPOOL_API future_state_t future_state(const future_t *future);
 
 /** Whether the task is done in any way. False for a handle that is not valid. */
-CARPOOL_API bool future_is_done(const struct future_t *future);
+CARPOOL_API bool future_is_done(const future_t *future);
 
 /**
  * Cancels the task. At once, also while every worker is busy: afterwards it will never run.
@@ -562,14 +562,14 @@ CARPOOL_API bool future_is_done(const struct future_t *future);
  *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t future_cancel(struct future_t *future,
+pool_status_t future_cancel(future_t *future,
                             pool_cancel_t mode);
 
 /** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
-CARPOOL_API uint64_t future_id(const struct future_t *future);
+CARPOOL_API uint64_t future_id(const future_t *future);
 
 /** The pool that the task was submitted to; NULL when that has been freed. */
-CARPOOL_API struct pool_t *future_pool(const struct future_t *future);
+CARPOOL_API pool_t *future_pool(const future_t *future);
 
 /**
  * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
@@ -580,7 +580,7 @@ CARPOOL_API struct pool_t *future_pool(const struct future_t *future);
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t future_duration(const struct future_t *future,
+pool_status_t future_duration(const future_t *future,
                               uint64_t *queued_ns,
                               uint64_t *running_ns);
 
@@ -592,7 +592,7 @@ pool_status_t future_duration(const struct future_t *future,
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t future_progress(const struct future_t *future,
+pool_status_t future_progress(const future_t *future,
                               uint64_t *done,
                               uint64_t *total);
 
@@ -600,7 +600,7 @@ pool_status_t future_progress(const struct future_t *future,
  * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
  * future that was freed before.
  */
-CARPOOL_API void future_free(struct future_t *future);
+CARPOOL_API void future_free(future_t *future);
 
 /**
  * Waits for many futures, of one pool or of several, with one time for all.
@@ -613,7 +613,7 @@ CARPOOL_API void future_free(struct future_t *future);
  *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t future_wait_many(struct future_t *const *futures,
+pool_status_t future_wait_many(future_t *const *futures,
                                size_t n,
                                pool_wait_t mode,
                                int64_t timeout_ms,
@@ -632,9 +632,9 @@ pool_status_t future_wait_many(struct future_t *const *futures,
  *         worker that ran into main, which should begin with pool_worker_main
  */
 CARPOOL_API
-pool_status_t pool_new(const struct pool_options_t *options,
-                       struct pool_t **out,
-                       struct pool_error_t *error);
+pool_status_t pool_new(const pool_options_t *options,
+                       pool_t **out,
+                       pool_error_t *error);
 
 /**
  * Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
@@ -642,7 +642,7 @@ pool_status_t pool_new(const struct pool_options_t *options,
  * in a forked child, it does nothing.
  */
 CARPOOL_API
-void pool_free(struct pool_t *pool);
+void pool_free(pool_t *pool);
 
 /**
  * Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
@@ -659,11 +659,11 @@ void pool_free(struct pool_t *pool);
  *         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t pool_submit(struct pool_t *pool,
+pool_status_t pool_submit(pool_t *pool,
                           pool_task_fn function,
                           const void *args,
                           size_t len,
-                          struct future_t **out);
+                          future_t **out);
 
 /**
  * Submits a task by names, for callers that have no pointer to the function.
@@ -675,12 +675,12 @@ pool_status_t pool_submit(struct pool_t *pool,
  *         with POOL_ERR_FUNCTION
  */
 CARPOOL_API
-pool_status_t pool_submit_symbol(struct pool_t *pool,
+pool_status_t pool_submit_symbol(pool_t *pool,
                                  const char *module,
                                  const char *symbol,
                                  const void *args,
                                  size_t len,
-                                 struct future_t **out);
+                                 future_t **out);
 
 /**
  * Submits a task with all its options.
@@ -690,9 +690,9 @@ pool_status_t pool_submit_symbol(struct pool_t *pool,
  *         struct is longer than this library knows, and not zero there
  */
 CARPOOL_API
-pool_status_t pool_submit_call(struct pool_t *pool,
-                               const struct pool_call_t *call,
-                               struct future_t **out);
+pool_status_t pool_submit_call(pool_t *pool,
+                               const pool_call_t *call,
+                               future_t **out);
 
 /**
  * Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
@@ -707,7 +707,7 @@ pool_status_t pool_submit_call(struct pool_t *pool,
  *         and nothing was copied
  */
 CARPOOL_API
-pool_status_t pool_run(struct pool_t *pool,
+pool_status_t pool_run(pool_t *pool,
                        pool_task_fn function,
                        const void *args,
                        size_t len,
@@ -728,16 +728,16 @@ pool_status_t pool_run(struct pool_t *pool,
  *         than the pool's address space can hold; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t pool_buffer_new(struct pool_t *pool,
+pool_status_t pool_buffer_new(pool_t *pool,
                               size_t len,
-                              struct pool_buffer_t **out,
+                              pool_buffer_t **out,
                               void **data);
 
 /**
  * Frees a buffer that no submit has taken over. NULL is ignored. Buffers must be freed before
  * their pool; those that are left are freed with it.
  */
-CARPOOL_API void pool_buffer_free(struct pool_buffer_t *buffer);
+CARPOOL_API void pool_buffer_free(pool_buffer_t *buffer);
 
 /**
  * Whether the pool takes tasks.
@@ -747,8 +747,8 @@ CARPOOL_API void pool_buffer_free(struct pool_buffer_t *buffer);
  *         why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t pool_check(struct pool_t *pool,
-                         struct pool_error_t *error);
+pool_status_t pool_check(pool_t *pool,
+                         pool_error_t *error);
 
 /**
  * Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
@@ -756,7 +756,7 @@ pool_status_t pool_check(struct pool_t *pool,
  *
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_close(struct pool_t *pool);
+CARPOOL_API pool_status_t pool_close(pool_t *pool);
 
 /**
  * Waits until everything queued has run and the workers have left. The pool is as open as before
@@ -768,7 +768,7 @@ CARPOOL_API pool_status_t pool_close(struct pool_t *pool);
  *         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t pool_join(struct pool_t *pool,
+pool_status_t pool_join(pool_t *pool,
                         int64_t timeout_ms);
 
 /**
@@ -782,24 +782,24 @@ pool_status_t pool_join(struct pool_t *pool,
  *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-pool_status_t pool_shutdown(struct pool_t *pool,
+pool_status_t pool_shutdown(pool_t *pool,
                             pool_stop_t mode,
                             int64_t timeout_ms);
 
 /** How many workers there are; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_workers(const struct pool_t *pool);
+CARPOOL_API uint32_t pool_count_workers(const pool_t *pool);
 
 /** How many workers run a task; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_busy_workers(const struct pool_t *pool);
+CARPOOL_API uint32_t pool_count_busy_workers(const pool_t *pool);
 
 /** How many workers run no task; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_free_workers(const struct pool_t *pool);
+CARPOOL_API uint32_t pool_count_free_workers(const pool_t *pool);
 
 /** How many tasks wait for a worker; 0 for a handle that is not valid. */
-CARPOOL_API uint64_t pool_count_pending_tasks(const struct pool_t *pool);
+CARPOOL_API uint64_t pool_count_pending_tasks(const pool_t *pool);
 
 /** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
-CARPOOL_API uint32_t pool_state(const struct pool_t *pool);
+CARPOOL_API uint32_t pool_state(const pool_t *pool);
 
 /**
  * To be called first in main by a program that may be started as its own worker:
@@ -855,7 +855,7 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
  * @return     the bytes; not NULL in a task, also when there are none
  */
 CARPOOL_API
-const void *pool_task_args(const struct pool_task_t *task,
+const void *pool_task_args(const pool_task_t *task,
                            size_t *len);
 
 /**
@@ -867,7 +867,7 @@ const void *pool_task_args(const struct pool_task_t *task,
  * @return     the room, aligned for any type where len is more than 8; NULL when there is no
  *             memory for it
  */
-CARPOOL_API void *pool_task_result(struct pool_task_t *task, size_t len);
+CARPOOL_API void *pool_task_result(pool_task_t *task, size_t len);
 
 /**
  * Leaves a copy of the bytes as the task's result.
@@ -876,7 +876,7 @@ CARPOOL_API void *pool_task_result(struct pool_task_t *task, size_t len);
  *         POOL_ERR_NOMEM where there is no room, POOL_ERR_INVALID without a task or without data
  */
 CARPOOL_API
-int32_t pool_task_return(struct pool_task_t *task,
+int32_t pool_task_return(pool_task_t *task,
                          const void *data,
                          size_t len);
 
@@ -888,7 +888,7 @@ int32_t pool_task_return(struct pool_task_t *task,
  * @return         code, so that a function can end with: return pool_task_fail(task, 7, "…");
  */
 CARPOOL_API
-int32_t pool_task_fail(struct pool_task_t *task,
+int32_t pool_task_fail(pool_task_t *task,
                        int32_t code,
                        const char *message);
 
@@ -896,10 +896,10 @@ int32_t pool_task_fail(struct pool_task_t *task,
  * Whether the task should stop early: its pool is being shut down by POOL_STOP_CANCEL or
  * POOL_STOP_KILL. Cheap enough to ask in a loop.
  */
-CARPOOL_API bool pool_task_cancelled(const struct pool_task_t *task);
+CARPOOL_API bool pool_task_cancelled(const pool_task_t *task);
 
 /** Whether the task's soft limit has passed. Soft limits are not built yet: false. */
-CARPOOL_API bool pool_task_soft_expired(const struct pool_task_t *_task);
+CARPOOL_API bool pool_task_soft_expired(const pool_task_t *_task);
 
 /**
  * Says how far the task is, for future_progress. Each number is kept to eight digits.
@@ -907,17 +907,17 @@ CARPOOL_API bool pool_task_soft_expired(const struct pool_task_t *_task);
  * @param done   how much is done, in a unit of yours
  * @param total  how much there is; 0: not known
  */
-CARPOOL_API void pool_task_progress(struct pool_task_t *task, uint64_t done, uint64_t total);
+CARPOOL_API void pool_task_progress(pool_task_t *task, uint64_t done, uint64_t total);
 
 /** The task's number in its pool, counted from 1; the same as future_id. */
-CARPOOL_API uint64_t pool_task_id(const struct pool_task_t *task);
+CARPOOL_API uint64_t pool_task_id(const pool_task_t *task);
 
 /**
  * The index of the worker that runs the task: 0 to max_workers - 1. A worker that replaces a lost
  * one takes over its index.
  */
 CARPOOL_API
-uint32_t pool_task_worker(const struct pool_task_t *task);
+uint32_t pool_task_worker(const pool_task_t *task);
 
 /**
  * A pointer that belongs to the worker, for the functions to keep what they need again: NULL when
@@ -926,13 +926,7 @@ uint32_t pool_task_worker(const struct pool_task_t *task);
  * @return where the pointer is, valid until the function returns; NULL without a task
  */
 CARPOOL_API
-void **pool_task_state(struct pool_task_t *task);
-
-extern int dlinfo(void *handle, int request, void *info);
-
-/** Since glibc 2.34: closes this descriptor and all above it in the child. */
-extern int32_t posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions,
-                                                        int32_t from);
+void **pool_task_state(pool_task_t *task);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -90,7 +90,11 @@ const TABLE: [(Status, &CStr, &CStr); 27] = [
     (POOL_ERR_TOO_LARGE, c"POOL_ERR_TOO_LARGE", c"too many bytes"),
     (POOL_ERR_FUNCTION, c"POOL_ERR_FUNCTION", c"the function cannot be found in the worker"),
     (POOL_ERR_DEADLOCK, c"POOL_ERR_DEADLOCK", c"the call would wait for itself"),
-    (POOL_ERR_WRONG_PROCESS, c"POOL_ERR_WRONG_PROCESS", c"the handle belongs to the parent process"),
+    (
+        POOL_ERR_WRONG_PROCESS,
+        c"POOL_ERR_WRONG_PROCESS",
+        c"the handle belongs to the parent process",
+    ),
     (POOL_ERR_NOT_DONE, c"POOL_ERR_NOT_DONE", c"the task has not finished"),
     (POOL_ERR_STATE, c"POOL_ERR_STATE", c"not possible in this state"),
     (POOL_ERR_END, c"POOL_ERR_END", c"nothing more to come"),

@@ -2,6 +2,8 @@
 
 mod board;
 #[cfg(not(loom))]
+mod cells;
+#[cfg(not(loom))]
 mod clock;
 mod error;
 #[cfg(not(loom))]

@@ -186,8 +186,7 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
     let clock = libc::CLOCK_MONOTONIC;
     // SAFETY: `count` waiters with addresses of live words, and NULL or a live timespec; the kernel
     // only reads them.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
+    let answer = unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
     answer >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
 }
 

@@ -55,7 +55,9 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(word_get(RAN), BATCH * BATCHES);
     long grown = memory - warm;
     printf("%ld KiB warm, %ld more at the end\n", warm, grown);
-    CHECK(grown < 1024);
+    // How many tasks wait at once differs from batch to batch, and each takes a block for its result.
+    // A result that nobody freed would leave 1.6 KiB for each task, more than a hundred MiB in all.
+    CHECK(grown < 16 * 1024);
     pool_free(pool);
     return leaves_nothing_behind();
 }

@@ -18,8 +18,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 
 /// The smallest block: 256 bytes. Two cache lines would be enough, but not for the bits' worth.
 const SHIFT_MIN: u32 = 8;
-/// Blocks from this size on are few: they are searched from the first one, and pages of those that
-/// lie far behind go back to the system.
+/// Blocks from this size on give their pages back to the system, if they lie far behind.
 const LARGE: usize = 1 << 20;
 /// Large blocks within this distance from their area's start keep their pages when given back: they
 /// are the next to be taken, and touching fresh pages costs more than copying.
@@ -62,7 +61,8 @@ impl Cut {
     }
 }
 
-/// For each size: where the next search begins, and how far blocks were ever taken.
+/// For each size: the lowest word that may have a free block, and how far blocks were ever taken. The
+/// lowest block is taken first, so that the pages in use stay few, and warm.
 pub(crate) const MARKS_PER_SIZE: usize = 2;
 
 /// A block, by the offset of its first byte in the region.
@@ -117,10 +117,10 @@ impl Arena {
         let words = self.cut.words(size);
         let last_word_bits = self.cut.blocks(size).min(64);
         let beyond = if last_word_bits == 64 { 0 } else { u64::MAX << last_word_bits };
-        let (next, top) = self.marks_of(size);
-        let begin = if self.block_len(size) >= LARGE { 0 } else { next.load(Relaxed) as usize };
-        for step in 0..words {
-            let word = (begin + step) % words;
+        let (lowest, top) = self.marks_of(size);
+        let begin = lowest.load(Relaxed);
+        // What is below the mark is looked at last: a race may have left a free block there.
+        for word in (begin as usize..words).chain(0..(begin as usize).min(words)) {
             let bits = self.bits_of(size, word);
             let mut now = bits.load(Relaxed) | beyond;
             while now != u64::MAX {
@@ -128,9 +128,11 @@ impl Arena {
                 // Acquire; pairs with `give`: whoever gave the block back has finished with it.
                 let before = bits.fetch_or(1 << bit, Acquire) | beyond;
                 if before & (1 << bit) == 0 {
-                    next.store(word as u32, Relaxed);
-                    top.fetch_max(word as u32 + 1, Relaxed);
-                    return Some(Block { size: size as u8, index: word as u32 * 64 + bit });
+                    // All below is taken, unless a lower block was given back meanwhile.
+                    let word = word as u32;
+                    let _ = lowest.compare_exchange(begin, word, Relaxed, Relaxed);
+                    top.fetch_max(word + 1, Relaxed);
+                    return Some(Block { size: size as u8, index: word * 64 + bit });
                 }
                 now = before;
             }
@@ -148,8 +150,7 @@ impl Arena {
         let (word, bit) = (index / 64, 1 << (index % 64));
         // Release; pairs with `take_of`.
         let before = self.bits_of(size, word).fetch_and(!bit, Release);
-        // The next one to be taken: its cache lines are warm.
-        self.marks_of(size).0.store(word as u32, Relaxed);
+        self.marks_of(size).0.fetch_min(word as u32, Relaxed);
         before & bit != 0
     }
 

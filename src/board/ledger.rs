@@ -25,8 +25,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const HELD: u32 = 1 << 24;
 const ENTRY: u32 = GENERATION_MASK | HELD;
 
-/// How many loose tasks a submit looks at when it needs a slot.
-const SWEPT_AT_ONCE: usize = 4;
+/// How many of the oldest loose tasks are looked at for each new one.
+const SWEPT_AT_ONCE: usize = 2;
 /// How many slots are touched at once when the board grows into fresh memory: 256 KiB.
 const FRESH_SLOTS: u32 = 2048;
 
@@ -91,7 +91,8 @@ impl Ledger {
         let hold = if is_held { HELD } else { 0 };
         if let Some(slot) = self.free.take().or_else(|| self.sweep(region)) {
             let entry = self.entries.at(slot as usize);
-            let generation = (entry.load(Relaxed) & GENERATION_MASK).wrapping_add(1) & GENERATION_MASK;
+            let generation =
+                (entry.load(Relaxed) & GENERATION_MASK).wrapping_add(1) & GENERATION_MASK;
             entry.store(generation | hold, Release);
             return Some(Ticket { slot, generation });
         }
@@ -124,9 +125,11 @@ impl Ledger {
 
     /// Leaves a slot that nobody holds to the sweep, whether its task is done or not. False: there
     /// is no sweep any more; all tasks are done.
-    pub(crate) fn leave_loose(&self, slot: u32) -> bool {
+    pub(crate) fn leave_loose(&self, region: &Region, slot: u32) -> bool {
         match &mut *self.loose() {
             Some(loose) => {
+                // One comes, a few go: so their results do not pile up.
+                self.sweep_some(region, loose, SWEPT_AT_ONCE);
                 loose.push_back(slot);
                 true
             }
@@ -214,8 +217,9 @@ impl Ledger {
     /// How many tasks wait to be claimed.
     pub(crate) fn pending(&self, region: &Region) -> u64 {
         let seats = region.board.seats();
-        let claimed: u64 =
-            (0..seats.len()).map(|seat| seats.at(seat).claimed.load(Relaxed)).fold(0, u64::wrapping_add);
+        let claimed: u64 = (0..seats.len())
+            .map(|seat| seats.at(seat).claimed.load(Relaxed))
+            .fold(0, u64::wrapping_add);
         let gone = claimed
             .wrapping_add(self.uncounted.load(Relaxed))
             .wrapping_add(self.taken_back.load(Relaxed));

@@ -140,7 +140,8 @@ pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
 }
 
 fn check_sealed(file: BorrowedFd<'_>, len: usize) -> Result<()> {
-    let seals = rustix::fs::fcntl_get_seals(file).map_err(|errno| Error::os("F_GET_SEALS", errno))?;
+    let seals =
+        rustix::fs::fcntl_get_seals(file).map_err(|errno| Error::os("F_GET_SEALS", errno))?;
     let size = rustix::fs::fstat(file).map_err(|errno| Error::os("fstat", errno))?.st_size;
     let is_long_enough = u64::try_from(size).is_ok_and(|size| size >= len as u64);
     if seals.contains(SealFlags::SHRINK) && is_long_enough {

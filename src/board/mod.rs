@@ -50,7 +50,7 @@ pub(crate) struct Board {
     header: Span<Header>,
     seats: Span<Seat>,
     slots: Span<Slot>,
-    ring: Ring,
+    pub(crate) ring: Ring,
     pub(crate) bell: Bell,
     scope: Scope,
 }
@@ -272,4 +272,3 @@ impl Board {
         }
     }
 }
-

@@ -16,6 +16,7 @@ use crate::sync::model::stop_after;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
 use loom::thread;
+use std::sync::Mutex;
 
 const ONE: SeatIndex = SeatIndex(0);
 const OTHER: SeatIndex = SeatIndex(1);
@@ -254,40 +255,48 @@ fn settle(floor: &Floor, seat: SeatIndex) {
 const STEPS_MAX: u32 = 60;
 
 #[test]
-fn a_worker_that_stops_at_any_step_costs_at_most_its_task() {
-    let mut is_over = false;
-    for steps in 0..STEPS_MAX {
-        let came_to_its_end = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-        let noted = came_to_its_end.clone();
-        loom::model(move || {
-            let floor = Floor::new();
-            let noted = noted.clone();
-            let doomed = run_beside(&floor, move |floor| {
-                if !stop_after(steps, || floor.work_once(ONE)) {
-                    noted.store(false, std::sync::atomic::Ordering::Relaxed);
-                }
-            });
-            let watch = run_beside(&floor, move |floor| {
-                doomed.join().unwrap();
-                settle(floor, ONE);
-                // The replacement, which stays until told to leave.
-                floor.work_once(OTHER);
-            });
-            floor.post(0, 1, 1);
-            floor.wait(0, 1);
-            floor.board.set_stage(Stage::Stop);
-            match floor.board.slot(0).word.phase() {
-                Phase::Completed(_) => assert_eq!(floor.code(0), 2),
-                phase => assert_eq!(phase, Phase::Failed(ONE)),
+fn a_worker_that_stops_at_any_even_step_costs_at_most_its_task() {
+    assert!(stop_at_each((0..STEPS_MAX).step_by(2)));
+}
+
+#[test]
+fn a_worker_that_stops_at_any_odd_step_costs_at_most_its_task() {
+    assert!(stop_at_each((1..STEPS_MAX).step_by(2)));
+}
+
+/// Whether the worker came to its end within these steps, after it was stopped at all before.
+fn stop_at_each(mut steps: impl Iterator<Item = u32>) -> bool {
+    steps.any(comes_to_its_end_in)
+}
+
+/// A worker that makes so many steps, a watch, and a replacement: the task is done in any case.
+fn comes_to_its_end_in(steps: u32) -> bool {
+    let is_at_end = std::sync::Arc::new(Mutex::new(true));
+    let noted = is_at_end.clone();
+    loom::model(move || {
+        let floor = Floor::new();
+        let noted = noted.clone();
+        let doomed = run_beside(&floor, move |floor| {
+            if !stop_after(steps, || floor.work_once(ONE)) {
+                *noted.lock().unwrap() = false;
             }
-            watch.join().unwrap();
         });
-        if came_to_its_end.load(std::sync::atomic::Ordering::Relaxed) {
-            is_over = true;
-            break;
+        let watch = run_beside(&floor, move |floor| {
+            doomed.join().unwrap();
+            settle(floor, ONE);
+            // The replacement, which stays until told to leave.
+            floor.work_once(OTHER);
+        });
+        floor.post(0, 1, 1);
+        floor.wait(0, 1);
+        floor.board.set_stage(Stage::Stop);
+        match floor.board.slot(0).word.phase() {
+            Phase::Completed(_) => assert_eq!(floor.code(0), 2),
+            phase => assert_eq!(phase, Phase::Failed(ONE)),
         }
-    }
-    assert!(is_over, "a worker makes more than {STEPS_MAX} steps");
+        watch.join().unwrap();
+    });
+    *is_at_end.lock().unwrap()
 }
 
 #[test]
@@ -318,8 +327,7 @@ fn a_free_slot_is_given_to_one_taker() {
             _links: Vec<AtomicU32>,
         }
         let links = some::<AtomicU32>(3);
-        let books =
-            Arc::new(Books { free: FreeList::new(Span::over(&links)), _links: links });
+        let books = Arc::new(Books { free: FreeList::new(Span::over(&links)), _links: links });
         let slots = [0, 1].map(|_| books.free.take_fresh().expect("a fresh slot"));
         for slot in slots {
             assert_eq!(books.free.give(slot), Given::Kept);

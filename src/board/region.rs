@@ -5,6 +5,7 @@ use super::heap::{Arena, Cut};
 use super::layout::{Geometry, Header, Layout, MAGIC};
 use super::memory::{Memory, Span};
 use super::record::Place;
+use super::ring::{STRETCH, Tail};
 use super::slot::SeatIndex;
 use super::{Board, Parts};
 use crate::error::{Result, Status};
@@ -146,6 +147,23 @@ impl Region {
             }
             Place::Heap(_) | Place::File(_) => None,
         }
+    }
+
+    /// Gives the pages of passed entries of the ring back, when a submit has begun a new stretch.
+    #[inline]
+    pub(crate) fn trim_ring(&self, tail: &Tail, position: u64) {
+        if position % STRETCH == 0 {
+            self.trim_passed(tail);
+        }
+    }
+
+    #[cold]
+    fn trim_passed(&self, tail: &Tail) {
+        let entry = size_of::<AtomicU64>();
+        tail.follow_head(&self.board.ring, |position| {
+            let first = position as usize % self.geometry.slots();
+            self.memory.discard(self.layout.ring + first * entry, STRETCH as usize * entry);
+        });
     }
 
     /// Touches the pages that the first tasks will need.

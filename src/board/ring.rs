@@ -27,6 +27,7 @@
 use super::memory::Span;
 use super::slot::GENERATION_MASK;
 use crate::sync::{AtomicU64, Ordering::*};
+use std::sync::{Mutex, PoisonError};
 
 const SLOT_BITS: u32 = 24;
 const LAP_BITS: u32 = 16;
@@ -111,15 +112,21 @@ fn lap_of(packed: u64) -> u64 {
 }
 
 /// The submitters' end. It lies in private memory: a worker cannot touch it.
+///
+/// A place in the ring is used again when `head_seen` has passed the position that had it before;
+/// until then it is whoever moves `head_seen`'s, who may give its pages back.
 pub(crate) struct Tail {
     next: AtomicU64,
     /// How far the head is known to have come.
     head_seen: AtomicU64,
+    /// Held to move `head_seen`.
+    moving: Mutex<()>,
 }
 
 impl Tail {
     pub(crate) fn new() -> Tail {
-        Tail { next: AtomicU64::new(0), head_seen: AtomicU64::new(0) }
+        let (next, head_seen) = (AtomicU64::new(0), AtomicU64::new(0));
+        Tail { next, head_seen, moving: Mutex::new(()) }
     }
 
     /// How many positions have been reserved since the board was made.
@@ -129,15 +136,20 @@ impl Tail {
 
     /// Reserves a position, which must then be written. None: the ring is full of live entries.
     pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
-        let room = ring.entries.len() as u64;
-        if self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Relaxed)) >= room - MARGIN {
-            self.make_room(ring, room, is_dead)?;
+        if !self.has_room(ring) {
+            self.make_room(ring, is_dead)?;
         }
         Some(self.next.fetch_add(1, Relaxed))
     }
 
+    /// Acquire; pairs with `follow_head`: pages are given back before their places are used again.
+    fn has_room(&self, ring: &Ring) -> bool {
+        let used = self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Acquire));
+        used < ring.entries.len() as u64 - MARGIN
+    }
+
     #[cold]
-    fn make_room(&self, ring: &Ring, room: u64, is_dead: impl Fn(Entry) -> bool) -> Option<()> {
+    fn make_room(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<()> {
         let next = self.next.load(Relaxed);
         while let (position, Some(entry)) = ring.look() {
             if position >= next || !is_dead(entry) {
@@ -145,11 +157,31 @@ impl Tail {
             }
             ring.pass(position);
         }
-        let head = ring.head().load(Relaxed).min(next);
-        self.head_seen.fetch_max(head, Relaxed);
-        (next - head < room - MARGIN).then_some(())
+        self.follow_head(ring, |_| {});
+        self.has_room(ring).then_some(())
+    }
+
+    /// Moves `head_seen` to where the head is. In a large ring it moves by whole stretches, whose
+    /// first positions `discard` is told: zeroed entries are of no lap, so a worker that is late and
+    /// looks there finds nothing.
+    #[cold]
+    pub(crate) fn follow_head(&self, ring: &Ring, discard: impl Fn(u64)) {
+        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.head_seen.load(Relaxed);
+        // What a worker wrote is believed only as far as it can be true.
+        let head = ring.passed().clamp(seen, self.count().max(seen));
+        let is_large = ring.entries.len() as u64 >= 4 * STRETCH;
+        let end = if is_large { head - head % STRETCH } else { head };
+        if is_large {
+            (seen..end).step_by(STRETCH as usize).for_each(discard);
+        }
+        self.head_seen.store(end.max(seen), Release);
     }
 }
 
-/// Positions that are never used, for the submitters between the check and the reservation.
+/// Entries that give their pages back together: 256 KiB. Without that a pool that has done 16
+/// million tasks would hold 128 MiB for the few that wait.
+pub(crate) const STRETCH: u64 = 1 << 15;
+
+/// Positions that are never used, for submitters between the check and the reservation.
 const MARGIN: u64 = if cfg!(loom) { 0 } else { 1024 };

@@ -45,7 +45,9 @@ pub unsafe extern "C" fn pool_task_return(
     data: *const c_void,
     len: usize,
 ) -> i32 {
-    let Some(task) = Task::at(task.cast()) else { return crate::error::Status::POOL_ERR_INVALID as i32 };
+    let Some(task) = Task::at(task.cast()) else {
+        return crate::error::Status::POOL_ERR_INVALID as i32;
+    };
     match bytes(data, len) {
         Ok(data) => task.return_copy(data),
         Err(error) => error.status as i32,

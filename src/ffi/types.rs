@@ -232,8 +232,9 @@ pub type pool_timeout_fn = Option<
     unsafe extern "C" fn(future: *mut future_t, soft: bool, limit_ms: i64, user: *mut c_void),
 >;
 /// Receives log messages.
-pub type pool_log_fn =
-    Option<unsafe extern "C" fn(level: pool_log_level_t, message: *const c_char, user: *mut c_void)>;
+pub type pool_log_fn = Option<
+    unsafe extern "C" fn(level: pool_log_level_t, message: *const c_char, user: *mut c_void),
+>;
 /// Receives events of workers.
 pub type pool_event_fn =
     Option<unsafe extern "C" fn(event: *const pool_event_t, user: *mut c_void)>;

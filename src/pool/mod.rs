@@ -68,7 +68,7 @@ pub(crate) fn open(config: Config) -> Result<PoolTicket> {
         Kind::Processes(_) => Scope::Shared,
     };
     let region = Region::create("carpool", config.workers_max as usize, scope)?;
-    let ledger = Ledger::new(&region, reserved.first_generation())?;
+    let ledger = Ledger::new(&region, registry::first_generation(&reserved))?;
     let (site, inbox) = Site::new(config.name, config.kind, config.workers_max, region, ledger)?;
     let site = Arc::new(site);
     let watch = Watch::start(site.clone(), inbox)?;
@@ -77,9 +77,9 @@ pub(crate) fn open(config: Config) -> Result<PoolTicket> {
         roll: Roll::default(),
         buffers: Buffers::default(),
         watch: Mutex::new(Some(watch)),
-        cell: reserved.cell(),
+        cell: reserved.cell,
     };
-    Ok(reserved.fill(Box::new(pool)))
+    Ok(registry::fill(reserved, pool))
 }
 
 /// The function of a task.
@@ -120,11 +120,7 @@ pub(crate) fn submit_detached(pool: PoolTicket, spec: Spec<'_>) -> Result<()> {
     Ok(())
 }
 
-fn submit_to(
-    pool: PoolTicket,
-    spec: Spec<'_>,
-    is_held: bool,
-) -> Result<(&'static Pool, Ticket)> {
+fn submit_to(pool: PoolTicket, spec: Spec<'_>, is_held: bool) -> Result<(&'static Pool, Ticket)> {
     let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(&spec, is_held)?)));
     if let (Err(_), Args::Buffer(buffer)) = (&outcome, spec.args) {
         // A submit takes the buffer over, also when it fails.
@@ -184,6 +180,7 @@ impl Pool {
         let (place, inline) = self.place(args, ticket.slot)?;
         let board = &self.region().board;
         let position = board.reserve(&self.site.ledger.tail).ok_or(Status::POOL_ERR_FULL)?;
+        self.region().trim_ring(&self.site.ledger.tail, position);
         let id = position + 1;
         board.slot(ticket.slot).fill(function, place, inline, clock::now(), id);
         board.post(position, Entry { slot: ticket.slot, generation: ticket.generation });
@@ -225,7 +222,7 @@ impl Pool {
 
     /// Leaves a task that nobody holds to be swept up when it is done.
     fn leave_loose(&self, slot: u32) {
-        if !self.site.ledger.leave_loose(slot) {
+        if !self.site.ledger.leave_loose(self.region(), slot) {
             self.recycle(slot);
         }
     }

@@ -108,6 +108,7 @@ impl Roll {
 
 /// Threads call the pointer itself.
 fn by_address(pointer: usize) -> Function {
+    resolve::keep_loaded(pointer);
     Function {
         module: String::new(),
         identity: [0; IDENTITY_LEN],

@@ -40,7 +40,10 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
         // Shut down meanwhile: everything was run or cancelled, and the workers have left.
         Err(RecvTimeoutError::Disconnected) => Ok(()),
         Err(RecvTimeoutError::Timeout) => {
-            site.order(Order::GiveUp(number));
+            let (answer, answered) = bounded(1);
+            if site.order(Order::GiveUp(number, answer)) {
+                let _ = answered.recv();
+            }
             Err(Status::POOL_ERR_TIMEOUT.into())
         }
     }
@@ -68,7 +71,10 @@ fn stop(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
     }
 }
 
-fn receive<T>(answered: &Receiver<T>, deadline: Deadline) -> std::result::Result<T, RecvTimeoutError> {
+fn receive<T>(
+    answered: &Receiver<T>,
+    deadline: Deadline,
+) -> std::result::Result<T, RecvTimeoutError> {
     match deadline {
         Deadline::Never => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
         Deadline::At(end) => answered.recv_deadline(end),

@@ -1,8 +1,8 @@
 //! Waiting for one future, or for several of any pools.
 
+use super::Pool;
 use super::future::{State, state};
 use super::registry::FutureTicket;
-use super::Pool;
 use crate::board::ledger::Ticket;
 use crate::board::slot::{Phase, Waited};
 use crate::error::{Result, Status};
@@ -61,10 +61,8 @@ pub(crate) fn wait_many(
     timeout_ms: i64,
     n_done: &mut usize,
 ) -> Result<()> {
-    let futures: Vec<Found> = futures
-        .iter()
-        .map(|raw| FutureTicket::from_raw(*raw).find())
-        .collect::<Result<_>>()?;
+    let futures: Vec<Found> =
+        futures.iter().map(|raw| FutureTicket::from_raw(*raw).find()).collect::<Result<_>>()?;
     let deadline = Deadline::from_ms(timeout_ms);
     let waited = match mode {
         WaitMode::All => {

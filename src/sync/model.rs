@@ -96,6 +96,11 @@ macro_rules! counted {
                 self.0.fetch_max(value, order)
             }
 
+            pub(crate) fn fetch_min(&self, value: $number, order: Ordering) -> $number {
+                step();
+                self.0.fetch_min(value, order)
+            }
+
             pub(crate) fn compare_exchange(
                 &self,
                 current: $number,

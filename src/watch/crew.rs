@@ -104,8 +104,7 @@ impl Crew {
                 (Worker::Process { pid, handle }, line, false)
             }
         };
-        let post = self.posts[seat]
-            .insert(Post { line, worker, is_up, bye: None, refusal: None });
+        let post = self.posts[seat].insert(Post { line, worker, is_up, bye: None, refusal: None });
         // Its line and handle are ours alone; closing them ends the watching, too.
         let listened = match &post.worker {
             Worker::Thread(_) => Ok(()),

@@ -23,8 +23,8 @@ use crate::error::{Error, Result, Status};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
 use crate::worker::wire::Leave;
-use crossbeam_channel::{Receiver, Sender};
 use crew::{Crew, Post, Wake};
+use crossbeam_channel::{Receiver, Sender};
 use reap::{Death, Fate};
 use rustix::event::epoll;
 use site::{Order, Site, StopMode, gate};
@@ -126,7 +126,7 @@ impl Watch {
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 Order::Join(number, answer) => self.join(number, answer),
-                Order::GiveUp(number) => self.give_up(number),
+                Order::GiveUp(number, answer) => self.give_up(number, &answer),
                 Order::Stop(mode, answer) => self.stop(mode, answer),
             }
         }
@@ -143,9 +143,13 @@ impl Watch {
         if board.stage() == Stage::Stop {
             return;
         }
+        // Who is free is read before what waits: a worker that takes a task in between is counted
+        // as free, and the task as gone, so no worker too many is started.
+        let free = board.bell.idle_count() + self.crew.starting() as u32;
+        fence(SeqCst);
         let facts = sizing::Facts {
             queued: board.queued(&self.site.ledger.tail),
-            free: board.bell.idle_count() + self.crew.starting() as u32,
+            free,
             workers: self.crew.count() as u32,
             workers_max: self.site.workers_max,
             lost: std::mem::take(&mut self.lost),
@@ -154,6 +158,8 @@ impl Watch {
             self.image = Image::Own;
         }
         for _ in 0..sizing::wanted(facts) {
+            // Counted before it runs a task, not after.
+            self.site.workers.fetch_add(1, Relaxed);
             let started = self.crew.start(&self.site, self.image);
             self.count();
             if let Err(error) = started {
@@ -219,7 +225,8 @@ impl Watch {
             Fate::WrongImage => self.image = Image::Own,
             Fate::Lost(death) if !post.is_up => {
                 let words = format!("{} before it was ready", reap::in_words(death));
-                let refusal = post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
+                let refusal =
+                    post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
                 self.start_failed(refusal);
             }
             Fate::Lost(_) => self.lost += 1,
@@ -250,13 +257,15 @@ impl Watch {
         }
     }
 
-    /// Somebody waits no longer for a join: his time is over.
-    fn give_up(&mut self, number: u64) {
+    /// Somebody waits no longer for a join: the time is over. The answer comes when submits are
+    /// taken again.
+    fn give_up(&mut self, number: u64, answer: &Sender<()>) {
         let had_joiners = !self.joiners.is_empty();
         self.joiners.retain(|(joiner, _)| *joiner != number);
         if had_joiners && self.joiners.is_empty() {
             self.reopen();
         }
+        let _ = answer.try_send(());
     }
 
     fn reopen(&mut self) {
@@ -300,11 +309,13 @@ impl Watch {
             }
             return false;
         }
+        if self.stop.is_none() {
+            self.reopen();
+        }
         for (_, answer) in self.joiners.drain(..) {
             let _ = answer.try_send(Ok(()));
         }
         if self.stop.is_none() {
-            self.reopen();
             return false;
         }
         self.shut(gate::TERMINATED);

@@ -40,7 +40,9 @@ pub(crate) enum StopMode {
 impl StopMode {
     /// From the C API's number.
     pub(crate) fn from_number(number: i32) -> Option<StopMode> {
-        [StopMode::Cancel, StopMode::Drain, StopMode::Kill].get(usize::try_from(number).ok()?).copied()
+        [StopMode::Cancel, StopMode::Drain, StopMode::Kill]
+            .get(usize::try_from(number).ok()?)
+            .copied()
     }
 }
 
@@ -50,7 +52,7 @@ pub(crate) enum Order {
     /// The number is the joiner's own.
     Join(u64, Sender<Result<()>>),
     /// This joiner waits no longer.
-    GiveUp(u64),
+    GiveUp(u64, Sender<()>),
     Stop(StopMode, Sender<()>),
 }
 

@@ -102,7 +102,8 @@ fn run(line: &Line) -> Result<Leave> {
     let Received::Message(message, Some(file)) = line.receive(true) else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome is no welcome"));
     };
-    let Message::Welcome { version, seat, parent, is_own_image, geometry, modules } = message else {
+    let Message::Welcome { version, seat, parent, is_own_image, geometry, modules } = message
+    else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
     };
     if version != super::version() {
@@ -133,7 +134,8 @@ fn ignore_interrupts() {
 /// A handle on the parent, after making sure that it is still the one that started us: the death
 /// signal is not sent for a parent that died before it was asked for.
 fn parent_handle(expected: u64) -> Result<OwnedFd> {
-    let parent = rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u64 == expected);
+    let parent =
+        rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u64 == expected);
     let Some(parent) = parent else { exit_without_parent() };
     let handle = rustix::process::pidfd_open(parent, PidfdFlags::empty())
         .map_err(|errno| Error::os("pidfd_open", errno))?;
@@ -177,10 +179,8 @@ fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
     super::signals_blocked(|| {
         let watching = move || {
             loop {
-                let mut ends = [
-                    PollFd::new(&line, PollFlags::empty()),
-                    PollFd::new(&parent, PollFlags::IN),
-                ];
+                let mut ends =
+                    [PollFd::new(&line, PollFlags::empty()), PollFd::new(&parent, PollFlags::IN)];
                 let polled = rustix::event::poll(&mut ends, None);
                 if polled.is_ok() && ends.iter().any(|end| !end.revents().is_empty()) {
                     exit_without_parent();

@@ -13,8 +13,8 @@ pub(crate) mod wire;
 
 pub(crate) use task::{MESSAGE_MAX, Task};
 
-use crate::board::slot::{Outcome, SeatIndex};
 use crate::board::Region;
+use crate::board::slot::{Outcome, SeatIndex};
 use crate::clock;
 use crate::error::Status;
 use resolve::Resolver;

@@ -20,7 +20,9 @@ pub(crate) type TaskFunction = unsafe extern "C-unwind" fn(*mut c_void) -> i32;
 /// Names the function behind a pointer for worker processes.
 pub(crate) fn name(pointer: usize) -> Result<Function> {
     let Some(module) = module::at(pointer) else {
-        return Err(refusal("the function lies in no module that a worker process could open; give a function of the main program or of a shared library"));
+        return Err(refusal(
+            "the function lies in no module that a worker process could open; give a function of the main program or of a shared library",
+        ));
     };
     if !module.has_code_at(pointer) {
         return Err(refusal("the pointer is to data, not to a function"));
@@ -55,6 +57,13 @@ fn exported_name(pointer: usize, module: &Module) -> Option<String> {
     let found = address_of(&library, symbol);
     std::mem::forget(library);
     (found == Some(pointer)).then(|| symbol.to_str().map(str::to_owned).ok()).flatten()
+}
+
+/// Keeps the module that the pointer lies in loaded, if there is one.
+pub(crate) fn keep_loaded(pointer: usize) {
+    if let Some(module) = module::at(pointer) {
+        pin(&module);
+    }
 }
 
 /// Keeps the module loaded, so that its addresses never come to mean another function.
@@ -147,7 +156,9 @@ impl Resolver {
         let opened = self.open(&function.module)?;
         let shown = shown(&function.module);
         if function.identity != Identity::default() && function.identity != opened.identity {
-            return Err(refusal(format!("{shown} in the worker is another build than in the parent; restart the program after replacing it")));
+            return Err(refusal(format!(
+                "{shown} in the worker is another build than in the parent; restart the program after replacing it"
+            )));
         }
         let address = match &function.way {
             Way::Offset(offset) => opened.base.wrapping_add(*offset as usize),
@@ -209,8 +220,8 @@ fn facts_of(library: &Library) -> Option<(usize, Identity)> {
     // SAFETY: another handle to the same library; `into_raw` takes it without closing.
     let handle = unsafe { std::ptr::read(library) }.into_raw();
     let mut map: *const LinkMap = std::ptr::null();
-    // SAFETY: RTLD_DI_LINKMAP (2) stores a pointer to the loader's entry of this handle.
-    let answer = unsafe { dlinfo(handle, 2, (&raw mut map).cast()) };
+    // SAFETY: RTLD_DI_LINKMAP stores a pointer to the loader's entry of this handle.
+    let answer = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
     if answer != 0 || map.is_null() {
         return None;
     }
@@ -219,10 +230,6 @@ fn facts_of(library: &Library) -> Option<(usize, Identity)> {
     // The dynamic section lies in the module, wherever its first page is.
     let module = module::at(map.dynamic)?;
     Some((map.base, module.identity))
-}
-
-unsafe extern "C" {
-    fn dlinfo(handle: *mut c_void, request: c_int, info: *mut c_void) -> c_int;
 }
 
 fn find_symbol(library: &Library, symbol: &str, shown: &str) -> Result<usize> {

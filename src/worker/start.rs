@@ -118,7 +118,8 @@ fn program(recipe: &Recipe, image: Image) -> Result<Program> {
     let own = module::own().ok_or(Status::POOL_ERR_OS)?;
     let is_linked = own.is_main || takeover::main_program_needs(SONAME);
     let preload = (!is_linked).then_some(own.path);
-    let separators = |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
+    let separators =
+        |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
     if preload.as_ref().is_some_and(separators) {
         let words = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
         return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
@@ -252,8 +253,9 @@ impl Wishes {
         // SAFETY: initialised attributes.
         let errno = unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) };
         check(errno, "posix_spawnattr_setpgroup")?;
-        let flags =
-            libc::POSIX_SPAWN_SETPGROUP | libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+        let flags = libc::POSIX_SPAWN_SETPGROUP
+            | libc::POSIX_SPAWN_SETSIGMASK
+            | libc::POSIX_SPAWN_SETSIGDEF;
         // SAFETY: initialised attributes.
         let errno = unsafe { libc::posix_spawnattr_setflags(attributes, flags as libc::c_short) };
         check(errno, "posix_spawnattr_setflags")
@@ -267,11 +269,11 @@ impl Wishes {
             unsafe { libc::posix_spawn_file_actions_addopen(actions, 0, null, libc::O_RDONLY, 0) };
         check(errno, "posix_spawn_file_actions_addopen")?;
         // SAFETY: initialised actions.
-        let errno =
-            unsafe { libc::posix_spawn_file_actions_adddup2(actions, line, boot::LINE_FD) };
+        let errno = unsafe { libc::posix_spawn_file_actions_adddup2(actions, line, boot::LINE_FD) };
         check(errno, "posix_spawn_file_actions_adddup2")?;
         // SAFETY: initialised actions.
-        let errno = unsafe { posix_spawn_file_actions_addclosefrom_np(actions, boot::LINE_FD + 1) };
+        let errno =
+            unsafe { libc::posix_spawn_file_actions_addclosefrom_np(actions, boot::LINE_FD + 1) };
         check(errno, "posix_spawn_file_actions_addclosefrom_np")?;
         let Some(directory) = directory else { return Ok(()) };
         // SAFETY: initialised actions; the path is copied.
@@ -279,14 +281,6 @@ impl Wishes {
             unsafe { libc::posix_spawn_file_actions_addchdir_np(actions, directory.as_ptr()) };
         check(errno, "posix_spawn_file_actions_addchdir_np")
     }
-}
-
-unsafe extern "C" {
-    /// Since glibc 2.34: closes this descriptor and all above it in the child.
-    fn posix_spawn_file_actions_addclosefrom_np(
-        actions: *mut libc::posix_spawn_file_actions_t,
-        from: i32,
-    ) -> i32;
 }
 
 impl Drop for Wishes {

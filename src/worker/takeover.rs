@@ -174,7 +174,9 @@ impl Dynamic {
         let symbols = self.address(DT_SYMTAB)? as *const libc::Elf64_Sym;
         let tables = [(DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ)];
         for (table, size) in tables {
-            let (Some(start), Some(len)) = (self.address(table), self.value(size)) else { continue };
+            let (Some(start), Some(len)) = (self.address(table), self.value(size)) else {
+                continue;
+            };
             for index in 0..len / size_of::<Relocation>() {
                 let relocation = (start as *const Relocation).wrapping_add(index);
                 // SAFETY: the table has `len` bytes of relocations.

@@ -183,8 +183,7 @@ impl Task {
     pub(crate) fn end(&self, code: i32, started: u64) -> (Outcome, Option<Parcel>) {
         if code != 0 {
             let was_refused = self.was_refused.get();
-            let status =
-                if was_refused { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_TASK };
+            let status = if was_refused { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_TASK };
             return (self.end_failed(status, code, started), None);
         }
         if !self.message.borrow().is_empty() {

@@ -48,10 +48,19 @@ pub(crate) enum Message {
         modules: String,
     },
     Up,
-    Refuse { status: Status, errno: i32, words: String },
+    Refuse {
+        status: Status,
+        errno: i32,
+        words: String,
+    },
     /// A result in a file of its own, which comes with it; the task's number tells whose.
-    File { task: u64, len: u64 },
-    Bye { why: Leave },
+    File {
+        task: u64,
+        len: u64,
+    },
+    Bye {
+        why: Leave,
+    },
 }
 
 impl Message {

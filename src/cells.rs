@@ -1,0 +1,176 @@
+//! A table of things that handles name, which are freed when the last handle to them is gone.
+//!
+//! The table lives as long as the process, so looking a handle up touches no memory that could have
+//! been freed. A cell's thing goes through these states:
+//!
+//! | state     | `usage` | `epoch`                | `thing` | `owed`                                |
+//! |-----------|--------|------------------------|---------|---------------------------------------|
+//! | nobody's  | FREE   | even: that of no handle| NULL    | 0                                     |
+//! | open      | USED   | odd: its own handle's  | it      | 0                                     |
+//! | closed    | USED   | even                   | it      | minus the holders that have left,     |
+//! |           |        |                        |         | then plus those there were: 0 is the  |
+//! |           |        |                        |         | end                                   |
+//!
+//! A thing has one owner, who may [`Cells::close`] it, and any number of holders, whom the thing
+//! counts itself. After closing, the owner adds how many there still are, and each of them takes
+//! itself off when it leaves ([`Cells::settle_up`]). Whoever brings the sum to 0 has the only access
+//! left, because every other has already taken itself off; it frees the thing.
+
+use crate::error::{Error, Result, Status};
+use crate::sync::Ordering::*;
+use crate::sync::plain::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64};
+use once_cell::sync::OnceCell;
+
+/// How many things there can be at once.
+pub(crate) const CELLS: usize = 1 << 12;
+/// Epochs count in so many bits.
+const EPOCH_MASK: u64 = (1 << 48) - 1;
+
+pub(crate) struct Cells<T> {
+    cells: [Cell<T>; CELLS],
+}
+
+struct Cell<T> {
+    usage: AtomicU32,
+    /// How often this process had been forked when the thing was made.
+    forks: AtomicU32,
+    epoch: AtomicU64,
+    thing: AtomicPtr<T>,
+    owed: AtomicI64,
+}
+
+const FREE: u32 = 0;
+const USED: u32 = 1;
+
+/// How often this process's memory has been forked from another's.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// A cell for a new thing. It is nobody else's until it is filled or dropped.
+pub(crate) struct Reserved<T: 'static> {
+    cells: &'static Cells<T>,
+    pub(crate) cell: u16,
+    pub(crate) epoch: u64,
+}
+
+impl<T> Cells<T> {
+    pub(crate) const fn new() -> Cells<T> {
+        let cells = [const {
+            Cell {
+                usage: AtomicU32::new(FREE),
+                forks: AtomicU32::new(0),
+                epoch: AtomicU64::new(0),
+                thing: AtomicPtr::new(std::ptr::null_mut()),
+                owed: AtomicI64::new(0),
+            }
+        }; CELLS];
+        Cells { cells }
+    }
+
+    pub(crate) fn reserve(&'static self) -> Result<Reserved<T>> {
+        note_forks();
+        for (index, cell) in self.cells.iter().enumerate() {
+            if cell.usage.load(Relaxed) == FREE
+                && cell.usage.compare_exchange(FREE, USED, AcqRel, Relaxed).is_ok()
+            {
+                cell.forks.store(FORKS.load(Relaxed), Relaxed);
+                let epoch = (cell.epoch.load(Relaxed) + 1) & EPOCH_MASK;
+                return Ok(Reserved { cells: self, cell: index as u16, epoch });
+            }
+        }
+        let words = "4096 pools are alive, freed ones with futures included";
+        Err(Error::new(Status::POOL_ERR_FULL, words))
+    }
+
+    /// The thing in a cell, open or closed. For its holders.
+    #[inline]
+    pub(crate) fn held(&self, cell: u16) -> Result<&T> {
+        let cell = &self.cells[usize::from(cell)];
+        let thing = cell.thing.load(Acquire);
+        if thing.is_null() {
+            return Err(Status::POOL_ERR_INVALID.into());
+        }
+        if cell.forks.load(Relaxed) != FORKS.load(Relaxed) {
+            return Err(Status::POOL_ERR_WRONG_PROCESS.into());
+        }
+        // SAFETY: the pointer stands in the cell, so `settle_up` has not freed the thing, and it
+        // does not while a holder, or the owner, has not taken itself off. The header forbids to
+        // free a handle while another call with that very handle is under way, so whoever calls
+        // with a good handle is one of them until it returns; with a bad one it finds out without
+        // looking at the thing again.
+        Ok(unsafe { &*thing })
+    }
+
+    /// The thing in a cell, if this is the epoch of its handle.
+    #[inline]
+    pub(crate) fn open(&self, cell: u16, epoch: u64) -> Result<&T> {
+        let thing = self.held(cell)?;
+        match self.epoch(cell) == epoch {
+            true => Ok(thing),
+            false => Err(Status::POOL_ERR_INVALID.into()),
+        }
+    }
+
+    /// The epoch of the handle of a cell's thing; even: it has none.
+    pub(crate) fn epoch(&self, cell: u16) -> u64 {
+        self.cells[usize::from(cell)].epoch.load(Acquire)
+    }
+
+    /// Makes the handle one of nothing, for exactly one caller, who has to settle up.
+    pub(crate) fn close(&self, cell: u16, epoch: u64) -> Result<()> {
+        let next = (epoch + 1) & EPOCH_MASK;
+        let word = &self.cells[usize::from(cell)].epoch;
+        word.compare_exchange(epoch, next, AcqRel, Relaxed)
+            .map_err(|_| Status::POOL_ERR_INVALID)?;
+        Ok(())
+    }
+
+    /// Adds the holders that there are when the thing is closed, or takes one off. AcqRel; pairs
+    /// with itself: whoever frees the thing sees all that the others did to it.
+    pub(crate) fn settle_up(&self, cell: u16, holders: i64) {
+        let cell = &self.cells[usize::from(cell)];
+        if cell.owed.fetch_add(holders, AcqRel) + holders != 0 {
+            return;
+        }
+        let thing = cell.thing.swap(std::ptr::null_mut(), AcqRel);
+        if !thing.is_null() {
+            // SAFETY: `fill` made it a raw pointer, the swap hands it to one caller, and nobody else
+            // has access any more: see above.
+            drop(unsafe { Box::from_raw(thing) });
+            cell.usage.store(FREE, Release);
+        }
+    }
+
+    pub(crate) fn count_open(&self) -> usize {
+        let is_own = |cell: &&Cell<T>| cell.forks.load(Relaxed) == FORKS.load(Relaxed);
+        self.cells.iter().filter(is_own).filter(|cell| cell.epoch.load(Relaxed) & 1 == 1).count()
+    }
+}
+
+impl<T> Reserved<T> {
+    /// Puts the thing in, and opens it.
+    pub(crate) fn fill(self, thing: Box<T>) {
+        let cell = &self.cells.cells[usize::from(self.cell)];
+        cell.owed.store(0, Relaxed);
+        cell.thing.store(Box::into_raw(thing), Release);
+        cell.epoch.store(self.epoch, Release);
+        std::mem::forget(self);
+    }
+}
+
+impl<T> Drop for Reserved<T> {
+    fn drop(&mut self) {
+        self.cells.cells[usize::from(self.cell)].usage.store(FREE, Release);
+    }
+}
+
+/// Makes sure that a forked child knows that it is one.
+fn note_forks() {
+    static NOTED: OnceCell<()> = OnceCell::new();
+    unsafe extern "C" fn in_child() {
+        FORKS.fetch_add(1, Relaxed);
+    }
+    NOTED.get_or_init(|| {
+        // SAFETY: the handler changes an atomic number, and the library is never unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
