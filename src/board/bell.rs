@@ -95,11 +95,6 @@ impl Bell {
         }
     }
 
-    /// How many workers sleep or search.
-    pub(crate) fn idle_count(&self) -> u32 {
-        (0..self.idle.len()).map(|group| self.idle.at(group).load(Relaxed).count_ones()).sum()
-    }
-
     /// working → searching. False when somebody searches already: one is enough.
     pub(crate) fn search(&self, seat: SeatIndex) -> bool {
         let (group, _, searching) = bits_of(seat);

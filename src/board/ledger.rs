@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
     taken_back: plain::AtomicU64,
     /// Tasks claimed by workers that died before they had counted them.
     uncounted: plain::AtomicU64,
+    /// Seats from here on never had a worker.
+    seats_used: plain::AtomicU32,
     /// Keeps the handles of one pool apart from those of the next.
     first_generation: u32,
     /// What the windows above look at.
@@ -76,6 +78,7 @@ impl Ledger {
             loose: Mutex::new(Some(VecDeque::new())),
             taken_back: plain::AtomicU64::new(0),
             uncounted: plain::AtomicU64::new(0),
+            seats_used: plain::AtomicU32::new(0),
             first_generation: first_generation & GENERATION_MASK,
             _memory: memory,
         })
@@ -214,15 +217,34 @@ impl Ledger {
         seat.ended.store(claimed, Relaxed);
     }
 
-    /// How many tasks wait to be claimed.
-    pub(crate) fn pending(&self, region: &Region) -> u64 {
+    /// How many tasks wait to be claimed, and how many workers run one. Each seat's count is read
+    /// once for both: a task is never seen to wait and to run.
+    pub(crate) fn load(&self, region: &Region) -> Load {
         let seats = region.board.seats();
-        let claimed: u64 = (0..seats.len())
-            .map(|seat| seats.at(seat).claimed.load(Relaxed))
-            .fold(0, u64::wrapping_add);
+        let mut load = Load { pending: 0, busy: 0 };
+        let mut claimed = 0_u64;
+        for seat in 0..seats.len().min(self.seats_used.load(Relaxed) as usize) {
+            let seat = seats.at(seat);
+            let of_seat = seat.claimed.load(Acquire);
+            claimed = claimed.wrapping_add(of_seat);
+            load.busy += u32::from(seat.ended.load(Relaxed) < of_seat);
+        }
         let gone = claimed
             .wrapping_add(self.uncounted.load(Relaxed))
             .wrapping_add(self.taken_back.load(Relaxed));
-        self.tail.count().saturating_sub(gone)
+        load.pending = self.tail.count().saturating_sub(gone);
+        load
     }
+
+    /// A worker starts on this seat.
+    pub(crate) fn note_seat(&self, seat: SeatIndex) {
+        self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);
+    }
+}
+
+/// What a pool's workers have to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Load {
+    pub(crate) pending: u64,
+    pub(crate) busy: u32,
 }

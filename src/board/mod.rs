@@ -109,11 +109,6 @@ impl Board {
         self.wake_if_made(slot, self.slot(slot).word.cancel(generation))
     }
 
-    /// How many entries of the ring have not been passed: tasks that wait, and dead ones.
-    pub(crate) fn queued(&self, tail: &Tail) -> u64 {
-        tail.count().saturating_sub(self.ring.passed())
-    }
-
     /// Whether the entry's task still waits to be claimed.
     fn is_live(&self, entry: Entry) -> bool {
         self.slots.get(entry.slot as usize).is_some_and(|slot| {
@@ -173,7 +168,8 @@ impl Board {
         own.slot.store(entry.slot + 1, Relaxed);
         let claim = slot.word.claim(seat, entry.generation);
         if claim == Claim::Yours {
-            own.claimed.store(own.claimed.load(Relaxed) + 1, Relaxed);
+            // Release; pairs with `Ledger::load`, which then sees the task before it ended.
+            own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
         }
         claim
     }

@@ -79,6 +79,11 @@ impl Ring {
         let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);
     }
 
+    /// Puts the head where the tail is. Only while nobody takes.
+    pub(crate) fn repair(&self, tail: &Tail) {
+        self.head().store(tail.count(), Relaxed);
+    }
+
     /// Writes the entry of a reserved position. Release; pairs with `look`.
     pub(crate) fn write(&self, position: u64, entry: Entry) {
         let generation = u64::from(entry.generation & GENERATION_MASK);

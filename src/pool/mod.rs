@@ -249,16 +249,8 @@ pub(crate) struct Counts {
 /// All zero for a handle that is not valid.
 pub(crate) fn counts(pool: PoolTicket) -> Counts {
     let Ok(pool) = pool.pool() else { return Counts::default() };
-    let seats = pool.region().board.seats();
-    let is_busy = |seat: &usize| {
-        let seat = seats.at(*seat);
-        seat.claimed.load(Relaxed) != seat.ended.load(Relaxed)
-    };
-    Counts {
-        workers: pool.site.workers.load(Relaxed),
-        busy: (0..seats.len()).filter(is_busy).count() as u32,
-        pending: pool.site.ledger.pending(pool.region()),
-    }
+    let load = pool.site.ledger.load(pool.region());
+    Counts { workers: pool.site.workers.load(Relaxed), busy: load.busy, pending: load.pending }
 }
 
 /// 0 for a handle that is not valid.

@@ -80,12 +80,12 @@ impl Crew {
             .map_err(|errno| Error::os("epoll_ctl", errno))
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.posts.iter().flatten().count()
+    pub(crate) fn count_up(&self) -> usize {
+        self.posts.iter().flatten().filter(|post| post.is_up).count()
     }
 
-    pub(crate) fn starting(&self) -> usize {
-        self.posts.iter().flatten().filter(|post| !post.is_up).count()
+    pub(crate) fn count(&self) -> usize {
+        self.posts.iter().flatten().count()
     }
 
     /// Starts a worker on the lowest vacant seat.
@@ -93,6 +93,7 @@ impl Crew {
         let vacant = self.posts.iter().position(Option::is_none);
         let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
         let index = SeatIndex(seat as u16);
+        site.ledger.note_seat(index);
         let (worker, line, is_up) = match &site.kind {
             Kind::Threads => {
                 let (thread, line) = start::start_thread(&site.name, site.region.clone(), index)?;

@@ -143,14 +143,12 @@ impl Watch {
         if board.stage() == Stage::Stop {
             return;
         }
-        // Who is free is read before what waits: a worker that takes a task in between is counted
-        // as free, and the task as gone, so no worker too many is started.
-        let free = board.bell.idle_count() + self.crew.starting() as u32;
-        fence(SeqCst);
+        let load = self.site.ledger.load(&self.site.region);
+        let workers = self.crew.count() as u32;
         let facts = sizing::Facts {
-            queued: board.queued(&self.site.ledger.tail),
-            free,
-            workers: self.crew.count() as u32,
+            queued: load.pending,
+            free: workers.saturating_sub(load.busy),
+            workers,
             workers_max: self.site.workers_max,
             lost: std::mem::take(&mut self.lost),
         };
@@ -186,7 +184,7 @@ impl Watch {
             error.status,
             Status::POOL_ERR_VERSION | Status::POOL_ERR_FUNCTION | Status::POOL_ERR_INVALID
         );
-        let has_workers = self.crew.count() > self.crew.starting();
+        let has_workers = self.crew.count_up() > 0;
         if is_final || (self.failures >= FAILURES_MAX && !has_workers) {
             self.break_pool(&error);
         } else {
@@ -303,7 +301,7 @@ impl Watch {
             // Submits that were under way when the gate was shut.
             self.site.take_all_back(self.site.why_broken.get());
         } else if self.site.has_waiting_task() {
-            if board.queued(&self.site.ledger.tail) == 0 {
+            if !board.has_task() {
                 self.site.put_all_back();
                 self.site.ring();
             }

@@ -127,12 +127,11 @@ impl Site {
         }
     }
 
-    #[cold]
     fn call_if_needed(&self) {
-        let board = &self.region.board;
-        let queued = board.queued(&self.ledger.tail);
+        let workers = u64::from(self.workers.load(Relaxed));
+        let load = self.ledger.load(&self.region);
         // AcqRel; pairs with `answer_call`: a call that is not made was not answered yet.
-        if queued > u64::from(board.bell.idle_count()) && !self.was_called.swap(true, AcqRel) {
+        if load.pending + u64::from(load.busy) > workers && !self.was_called.swap(true, AcqRel) {
             self.ring();
         }
     }
@@ -168,10 +167,11 @@ impl Site {
         });
     }
 
-    /// Puts every waiting task on the ring once more. They are there already, unless a worker has
-    /// written over the ring's head.
+    /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
+    /// ring's head. Only while there are no workers.
     pub(crate) fn put_all_back(&self) {
         let board = &self.region.board;
+        board.ring.repair(&self.ledger.tail);
         self.each_slot(|slot, record| {
             let generation = record.word.generation();
             if record.word.phase() == Phase::Ready
