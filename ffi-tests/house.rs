@@ -5,8 +5,14 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Floors, bottom to top, with the rooms on each. A room may use itself and what lies below it.
-const FLOORS: [&[&str]; 6] =
-    [&["error", "sync", "clock"], &["board"], &["worker"], &["watch"], &["pool"], &["ffi"]];
+const FLOORS: [&[&str]; 6] = [
+    &["error", "sync", "clock", "cells"],
+    &["board"],
+    &["worker"],
+    &["watch"],
+    &["pool"],
+    &["ffi"],
+];
 
 /// The longest file, and the longest function, that a reader should meet.
 const LINES_MAX: usize = 400;
@@ -84,7 +90,7 @@ fn mentions(line: &str, room: &str) -> bool {
 #[test]
 fn atomics_come_through_one_door() {
     let doors = ["std::sync::atomic", "core::sync::atomic", "std::sync::{atomic", "loom::"];
-    none_says(&doors, |source| source.path != "src/sync.rs" && !source.is_model());
+    none_says(&doors, |source| !in_room(&source.path, "src/sync") && !source.is_model());
 }
 
 #[test]

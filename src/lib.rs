@@ -1,3 +1,53 @@
+//! Thread pools and process pools behind one C API.
+//!
+//! This page is the map for readers of the code; the contract for users is `include/carpool.h`, and
+//! `ARCHITECTURE.md` tells the reasons.
+//!
+//! # The idea
+//!
+//! A pool is a **board**, a table of task slots with a ring that orders them, and **workers** that
+//! take tasks from it. The board lies in private memory for threads, and in a sealed memfd for
+//! processes; all else is the same code. A task is claimed by one atomic step that writes the
+//! worker's seat into the slot's word: whatever happens to the worker, it is known what it had.
+//!
+//! # The rooms, top to bottom; a room uses only rooms below it
+//!
+//! | room       | what it does                                                                    |
+//! |------------|---------------------------------------------------------------------------------|
+//! | [`ffi`]    | converts between C and the rest, and decides nothing                            |
+//! | [`pool`]   | submits, waits, cancels, stops: the last room in which anything is decided      |
+//! | [`watch`]  | one thread for each pool, that starts workers and settles what dead ones held   |
+//! | [`worker`] | takes a task, finds its function, calls it; and how a worker starts             |
+//! | [`board`]  | what submitters and workers agree on: slots, ring, bell, heap                   |
+//! | [`cells`]  | the table that handles are checked against                                      |
+//! | [`clock`]  | time stamps that cost less than a task                                          |
+//! | [`sync`]   | the only door to atomics, fences and sleeping                                   |
+//! | [`error`]  | the table of statuses                                                           |
+//!
+//! In a worker process nothing above `worker` runs, but where a task makes a pool of its own.
+//!
+//! # The tour of a task
+//!
+//! 1. `pool_submit` (`ffi::pool`) turns C's arguments into a [`pool::Spec`].
+//! 2. [`pool::submit`] names the function (`pool::roll`), takes a slot from the books
+//!    ([`board::ledger`]), fills it ([`board::record`]), and posts it ([`board::Board::post`]); then
+//!    it rings for one sleeper ([`board::bell`]).
+//! 3. The worker's loop ([`worker::Worker::run`]) claims it ([`board::slot::SlotWord::claim`]), finds
+//!    the function ([`worker::resolve`]), calls it with a [`worker::Task`], and finishes the slot.
+//! 4. [`pool::wait()`] sees that in the slot's word, or is woken there; `future_result` hands out the
+//!    bytes where they are.
+//!
+//! The side door: a worker dies between claiming and finishing. The watch sees its process end
+//! ([`watch`]), finds the slots with its seat, and ends them in its name (`watch::reap`).
+//!
+//! # What holds everywhere
+//!
+//! - No lock, pipe or semaphore is shared with a worker: there is nothing that a dead one could hold.
+//! - What a worker can write is read once, checked, and only then used.
+//! - Every state machine is one word in one file, with its picture: [`board::slot`], [`board::ring`],
+//!   [`board::bell`], [`board::free`]; `board::models` tries every interleaving of a few steps.
+//! - An idle pool makes no wake-up at all.
+
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use the board alone"))]
 
 mod board;

@@ -1,5 +1,7 @@
 //! What belongs to the process: being a worker, CPUs, versions, the words for statuses.
 
+#![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
+
 use super::types::*;
 use crate::error::Status;
 use crate::{pool, worker};

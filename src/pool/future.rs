@@ -84,6 +84,13 @@ impl Pool {
         self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
     }
 
+    /// Whether the task was cancelled before it ran; one that was killed while it ran has a note.
+    fn was_taken_back(&self, ticket: Ticket) -> bool {
+        let note = || self.site.ledger.notes.read(ticket.slot);
+        self.region().board.slot(ticket.slot).word.phase() == Phase::Cancelled
+            && !note().is_some_and(|note| note.status == Status::POOL_ERR_TERMINATED)
+    }
+
     /// Why the task's function, or its worker for want of one, says that it failed.
     fn task_error(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Error {
         let Some((ending, _)) = record.ending() else { return spoilt() };
@@ -132,15 +139,13 @@ pub(crate) fn future_pool(future: FutureTicket) -> Result<PoolTicket> {
 pub(crate) fn duration(future: FutureTicket) -> Result<(u64, u64)> {
     let (pool, ticket) = future.find()?;
     let record = pool.region().board.slot(ticket.slot);
-    let phase = record.word.phase();
+    let is_done = record.word.phase().is_done();
     let (stamp, ended) = (record.stamp(), record.progress().load(Relaxed));
-    let ticks = match phase {
-        Phase::Completed(_) | Phase::Failed(_) => {
-            (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32))
-        }
-        // Whoever cancelled it noted when.
-        Phase::Cancelled => (ended.saturating_sub(stamp), 0),
-        _ => (0, 0),
+    let ticks = match pool.was_taken_back(ticket) {
+        // Whoever took it back noted when.
+        true => (ended.saturating_sub(stamp), 0),
+        false if is_done => (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32)),
+        false => (0, 0),
     };
     Ok((clock::ns_of_ticks(ticks.0), clock::ns_of_ticks(ticks.1)))
 }
@@ -148,11 +153,10 @@ pub(crate) fn duration(future: FutureTicket) -> Result<(u64, u64)> {
 /// How far the task said it was.
 pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
     let (pool, ticket) = future.find()?;
-    let record = pool.region().board.slot(ticket.slot);
-    if record.word.phase() == Phase::Cancelled {
+    if pool.was_taken_back(ticket) {
         return Ok((0, 0));
     }
-    let packed = record.progress().load(Relaxed);
+    let packed = pool.region().board.slot(ticket.slot).progress().load(Relaxed);
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 

@@ -47,6 +47,10 @@ pub(crate) enum How {
 pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
     let board = &site.region.board;
     board.bell.vacate(seat);
+    if matches!(fate, Fate::Left) {
+        // It has finished what it began, and woken who was to be woken.
+        return;
+    }
     let mut found = 0;
     let mut kept = Vec::new();
     let arena = site.region.results_arena(seat);

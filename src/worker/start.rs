@@ -132,7 +132,7 @@ fn program(recipe: &Recipe, image: Image) -> Result<Program> {
 const SONAME: &CStr = c"libcarpool.so.0";
 
 /// The helper's path, seen from the folder that the library or the statically linked program is in:
-/// an install prefix's lib, its lib/<architecture>, or its bin.
+/// an install prefix's lib, a folder in its lib, or its bin.
 fn helper() -> Option<CString> {
     let own = module::own()?.path;
     let folder = own.parent()?;
