@@ -100,7 +100,7 @@ impl Ledger {
             return Some(Ticket { slot, generation });
         }
         let slot = self.free.take_fresh()?;
-        if slot % FRESH_SLOTS == 0 && slot > 0 {
+        if slot.is_multiple_of(FRESH_SLOTS) && slot > 0 {
             region.populate_slots(slot as usize, FRESH_SLOTS as usize);
         }
         let generation = self.first_generation;

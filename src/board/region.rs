@@ -152,7 +152,7 @@ impl Region {
     /// Gives the pages of passed entries of the ring back, when a submit has begun a new stretch.
     #[inline]
     pub(crate) fn trim_ring(&self, tail: &Tail, position: u64) {
-        if position % STRETCH == 0 {
+        if position.is_multiple_of(STRETCH) {
             self.trim_passed(tail);
         }
     }
