@@ -78,16 +78,14 @@ impl Notes {
         self.file_came.notify_all();
     }
 
-    /// The result of a task that is done, mapped until the task is forgotten. `fetch` makes the
-    /// watch look for it.
-    pub(crate) fn file(&self, slot: u32, far: Far, fetch: impl Fn()) -> Result<(*const u8, usize)> {
+    /// The result of a task that is done, mapped until the task is forgotten.
+    pub(crate) fn file(&self, slot: u32, far: Far) -> Result<(*const u8, usize)> {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut books = self.lock();
         if let Some(memory) = books.mapped.get(&slot) {
             return Ok((memory.start(), len));
         }
         if !books.files.contains_key(&far.place) {
-            fetch();
             let missing = |books: &mut Books| !books.files.contains_key(&far.place);
             books = self
                 .file_came

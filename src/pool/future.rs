@@ -79,7 +79,7 @@ impl Pool {
     fn bytes(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
         let (ending, inline) = record.ending().ok_or_else(spoilt)?;
         if let Place::File(far) = ending.result {
-            return self.site.ledger.notes.file(ticket.slot, far, || self.site.ring());
+            return self.site.ledger.notes.file(ticket.slot, far);
         }
         self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
     }

@@ -16,7 +16,7 @@ use crate::worker::start::{self, Image, Process};
 use crate::worker::wire::{Leave, Line, Message, Received};
 use rustix::event::epoll;
 use rustix::io::Errno;
-use rustix::process::{Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 
@@ -57,7 +57,7 @@ pub(crate) struct Post {
 
 enum Worker {
     Thread(Option<JoinHandle<()>>),
-    Process { pid: rustix::process::Pid, handle: OwnedFd },
+    Process { pid: Pid, handle: OwnedFd },
 }
 
 pub(crate) struct Crew {
@@ -94,24 +94,32 @@ impl Crew {
         let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
         let index = SeatIndex(seat as u16);
         site.ledger.note_seat(index);
-        let (worker, line, is_up) = match &site.kind {
+        // Listened to before there is a worker: nobody is started who cannot be heard. Closing an
+        // end also ends the listening.
+        let (line, theirs) = Line::pair()?;
+        self.listen(&line, Wake::Line(seat))?;
+        let (worker, is_up) = match &site.kind {
             Kind::Threads => {
-                let (thread, line) = start::start_thread(&site.name, site.region.clone(), index)?;
-                (Worker::Thread(Some(thread)), line, true)
+                let region = site.region.clone();
+                let thread = start::start_thread(&site.name, region, index, theirs)?;
+                (Worker::Thread(Some(thread)), true)
             }
             Kind::Processes(recipe) => {
-                let Process { pid, handle, line } =
-                    start::start_process(recipe, image, &site.region, index)?;
-                (Worker::Process { pid, handle }, line, false)
+                let Process { pid, handle } =
+                    start::start_process(recipe, image, &site.region, index, &line, &theirs)?;
+                if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
+                    kill(pid, &handle);
+                    let _ = rustix::process::waitid(
+                        WaitId::PidFd(handle.as_fd()),
+                        WaitIdOptions::EXITED,
+                    );
+                    return Err(error);
+                }
+                (Worker::Process { pid, handle }, false)
             }
         };
-        let post = self.posts[seat].insert(Post { line, worker, is_up, bye: None, refusal: None });
-        // Its line and handle are ours alone; closing them ends the watching, too.
-        let listened = match &post.worker {
-            Worker::Thread(_) => Ok(()),
-            Worker::Process { handle, .. } => add(&self.epoll, handle, Wake::Handle(seat)),
-        };
-        listened.and_then(|()| add(&self.epoll, &post.line, Wake::Line(seat)))
+        self.posts[seat] = Some(Post { line, worker, is_up, bye: None, refusal: None });
+        Ok(())
     }
 
     /// Reads what a worker says. True: it is a thread that has ended.
@@ -167,21 +175,21 @@ impl Crew {
         Some((post, death))
     }
 
-    /// Kills every worker process, with all that its tasks have started in its group. A process that
-    /// has not been waited for keeps its number, so nobody else can be hit.
+    /// Kills every worker process.
     pub(crate) fn kill_all(&self) {
         for post in self.posts.iter().flatten() {
             if let Worker::Process { pid, handle } = &post.worker {
-                let _ = rustix::process::kill_process_group(*pid, Signal::KILL);
-                let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
+                kill(*pid, handle);
             }
         }
     }
 }
 
-fn add(epoll: &OwnedFd, end: impl AsFd, wake: Wake) -> Result<()> {
-    epoll::add(epoll, end, wake.to_data(), epoll::EventFlags::IN)
-        .map_err(|errno| Error::os("epoll_ctl", errno))
+/// Kills a worker process, with all that its tasks have started in its group. A process that has not
+/// been waited for keeps its number, so nobody else can be hit.
+fn kill(pid: Pid, handle: &OwnedFd) {
+    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
 }
 
 /// How a process ended; None when it has not.

@@ -117,12 +117,6 @@ impl Watch {
         let mut count = [0; 8];
         let _ = rustix::io::read(self.site.bell(), &mut count);
         self.site.answer_call();
-        // Somebody may be waiting for a result on a line; threads' lines tell their end too.
-        for seat in 0..self.crew.posts.len() {
-            if self.crew.hear(&self.site, seat) {
-                self.reap(seat);
-            }
-        }
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 Order::Join(number, answer) => self.join(number, answer),
@@ -301,10 +295,7 @@ impl Watch {
             // Submits that were under way when the gate was shut.
             self.site.take_all_back(self.site.why_broken.get());
         } else if self.site.has_waiting_task() {
-            if !board.has_task() {
-                self.site.put_all_back();
-                self.site.ring();
-            }
+            self.rescue();
             return false;
         }
         if self.stop.is_none() {
@@ -322,5 +313,17 @@ impl Watch {
             let _ = answer.try_send(());
         }
         true
+    }
+
+    /// Tasks wait and nobody is there. As a rule somebody is about to be started; but where a worker
+    /// gone astray has written over the ring's head or over a seat's counts, nobody would be.
+    fn rescue(&mut self) {
+        if !self.site.region.board.has_task() {
+            self.site.put_all_back();
+        }
+        if self.retry_at.is_none() {
+            self.lost = self.lost.max(1);
+            self.site.ring();
+        }
     }
 }

@@ -44,37 +44,36 @@ pub(crate) struct Process {
     pub(crate) pid: Pid,
     /// Becomes readable when the process ends.
     pub(crate) handle: OwnedFd,
-    pub(crate) line: Line,
 }
 
-/// Starts a worker thread. Its line closes when it ends.
+/// Starts a worker thread with its end of a line, which closes when the thread ends.
 pub(crate) fn start_thread(
     name: &str,
     region: Arc<Region>,
     seat: SeatIndex,
-) -> Result<(JoinHandle<()>, Line)> {
-    let (ours, theirs) = Line::pair()?;
+    line: Line,
+) -> Result<JoinHandle<()>> {
     let work = move || {
-        let why = Worker::new(&region, seat, &theirs, Resolver::new(true)).run();
-        let _ = theirs.send(&Message::Bye { why }, None);
+        let why = Worker::new(&region, seat, &line, Resolver::new(true)).run();
+        let _ = line.send(&Message::Bye { why }, None);
     };
     let builder = std::thread::Builder::new().name(format!("{name}/{}", seat.0));
     let started = super::signals_blocked(|| builder.spawn(work));
-    let thread = started.map_err(|error| {
+    started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting a worker thread: {error}"))
-    })?;
-    Ok((thread, ours))
+    })
 }
 
-/// Starts a worker process. It finds its welcome when it looks at its line.
+/// Starts a worker process with its end of a line. It finds its welcome when it looks there.
 pub(crate) fn start_process(
     recipe: &Recipe,
     image: Image,
     region: &Region,
     seat: SeatIndex,
+    ours: &Line,
+    theirs: &Line,
 ) -> Result<Process> {
     let program = program(recipe, image)?;
-    let (ours, theirs) = Line::pair()?;
     let welcome = Message::Welcome {
         version: super::version(),
         seat: u64::from(seat.0),
@@ -85,11 +84,11 @@ pub(crate) fn start_process(
     };
     ours.send(&welcome, region.file())?;
     let environment = environment(recipe, &program)?;
-    let pid = spawn(&program.path, &environment, recipe.directory.as_deref(), &theirs)?;
+    let pid = spawn(&program.path, &environment, recipe.directory.as_deref(), theirs)?;
     let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
     // Nobody else waits for the process, so its number is still its own.
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(handle) => Ok(Process { pid, handle, line: ours }),
+        Ok(handle) => Ok(Process { pid, handle }),
         Err(errno) => {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
