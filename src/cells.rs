@@ -17,8 +17,9 @@
 //! left, because every other has already taken itself off; it frees the thing.
 
 use crate::error::{Error, Result, Status};
+use crate::sync::AtomicI64;
 use crate::sync::Ordering::*;
-use crate::sync::plain::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64};
+use crate::sync::plain::{AtomicPtr, AtomicU32, AtomicU64};
 use once_cell::sync::OnceCell;
 
 /// How many things there can be at once.
@@ -36,7 +37,29 @@ struct Cell<T> {
     forks: AtomicU32,
     epoch: AtomicU64,
     thing: AtomicPtr<T>,
-    owed: AtomicI64,
+    owed: Owed,
+}
+
+/// How many holders have not taken themselves off; below 0 while the owner has not said how many
+/// there are.
+pub(crate) struct Owed(AtomicI64);
+
+impl Owed {
+    /// Adds the holders that there are, or takes one off. True: that was the last, and the caller has
+    /// the only access left. AcqRel; pairs with itself: it sees all that the others did.
+    pub(crate) fn settle(&self, holders: i64) -> bool {
+        self.0.fetch_add(holders, AcqRel) + holders == 0
+    }
+
+    #[cfg(not(loom))]
+    const fn none() -> Owed {
+        Owed(AtomicI64::new(0))
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn none() -> Owed {
+        Owed(AtomicI64::new(0))
+    }
 }
 
 const FREE: u32 = 0;
@@ -53,6 +76,7 @@ pub(crate) struct Reserved<T: 'static> {
 }
 
 impl<T> Cells<T> {
+    #[cfg(not(loom))]
     pub(crate) const fn new() -> Cells<T> {
         let cells = [const {
             Cell {
@@ -60,7 +84,7 @@ impl<T> Cells<T> {
                 forks: AtomicU32::new(0),
                 epoch: AtomicU64::new(0),
                 thing: AtomicPtr::new(std::ptr::null_mut()),
-                owed: AtomicI64::new(0),
+                owed: Owed::none(),
             }
         }; CELLS];
         Cells { cells }
@@ -124,11 +148,11 @@ impl<T> Cells<T> {
         Ok(())
     }
 
-    /// Adds the holders that there are when the thing is closed, or takes one off. AcqRel; pairs
-    /// with itself: whoever frees the thing sees all that the others did to it.
+    /// Adds the holders that there are when the thing is closed, or takes one off. The last one frees
+    /// the thing.
     pub(crate) fn settle_up(&self, cell: u16, holders: i64) {
         let cell = &self.cells[usize::from(cell)];
-        if cell.owed.fetch_add(holders, AcqRel) + holders != 0 {
+        if !cell.owed.settle(holders) {
             return;
         }
         let thing = cell.thing.swap(std::ptr::null_mut(), AcqRel);
@@ -150,7 +174,6 @@ impl<T> Reserved<T> {
     /// Puts the thing in, and opens it.
     pub(crate) fn fill(self, thing: Box<T>) {
         let cell = &self.cells.cells[usize::from(self.cell)];
-        cell.owed.store(0, Relaxed);
         cell.thing.store(Box::into_raw(thing), Release);
         cell.epoch.store(self.epoch, Release);
         std::mem::forget(self);

@@ -51,7 +51,6 @@
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use the board alone"))]
 
 mod board;
-#[cfg(not(loom))]
 mod cells;
 #[cfg(not(loom))]
 mod clock;

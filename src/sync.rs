@@ -7,13 +7,13 @@
 #[cfg(loom)]
 pub(crate) mod model;
 #[cfg(loom)]
-pub(crate) use model::{AtomicU32, AtomicU64, fence};
+pub(crate) use model::{AtomicI64, AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, fence};
+pub(crate) use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, fence};
 /// For what no model runs through, such as process-wide tables.
 pub(crate) mod plain {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 }
 
 use std::time::{Duration, Instant};

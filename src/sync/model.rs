@@ -136,5 +136,6 @@ macro_rules! counted {
     };
 }
 
+counted!(AtomicI64, i64);
 counted!(AtomicU32, u32);
 counted!(AtomicU64, u64);
