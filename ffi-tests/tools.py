@@ -19,9 +19,10 @@ PACKAGES = {
     "ninja": ("ninja", "ninja-build"),
     "pkg-config": (None, "pkg-config"),
     "g++": (None, "g++"),
+    "clang": (None, "clang"),
     "openssl/evp.h": (None, "libssl-dev"),
 }
-OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "clang", "ld", "objcopy", "readelf", "python3"]
+OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
 
 
 class Missing(Exception):
@@ -94,7 +95,7 @@ def doctor():
             done = subprocess.run([path, "--version"], capture_output=True, text=True)
             told = (done.stdout or done.stderr or "there").splitlines()[0]
         print(f"  {tool:15} {told}")
-    print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config or g++ their tests are skipped.")
+    print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++ or clang their tests are skipped.")
 
 
 def main():

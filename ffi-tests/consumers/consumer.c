@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
     if (status == POOL_OK) {
         status = pool_run(pool, square, &number, sizeof number, 30000, &answer, sizeof answer, &len);
     }
-    if (status != POOL_OK) {
+    if (status != POOL_OK && pool != NULL) {
         pool_check(pool, &error);
     }
     pool_free(pool);

@@ -27,10 +27,10 @@ def it_compiles_alone_and_twice_as_cpp11_to_cpp20(folder):
 
 
 @check
-def clang_accepts_it_too_where_there_is_one(folder):
-    if tools.find("clang"):
-        compiles(folder, "clang", ".c", ["c99", "c11", "c17", "c2x"])
-        compiles(folder, "clang", ".cpp", ["c++11", "c++20"])
+def clang_accepts_it_too(folder):
+    clang = tools.bring("clang")
+    compiles(folder, clang, ".c", ["c99", "c11", "c17", "c2x"])
+    compiles(folder, f"{clang}++", ".cpp", ["c++11", "c++14", "c++17", "c++20"])
 
 
 @check

@@ -1,11 +1,16 @@
 """Programs that are linked with the library by a compiler, by pkg-config, or opened at run time."""
 
+import itertools
 import shlex
+import shutil
+import tempfile
+from pathlib import Path
 
 from outside import CC, HERE, ROOT, WARNINGS, both_kinds, check, dynamic, expect, links_to, prefix, run, tools
 
 SOURCES = [HERE / "consumer.c", HERE / "versions.c"]
 NATIVE = ["-lpthread", "-lm", "-ldl"]
+REFUSED = -18  # POOL_ERR_FUNCTION, as host.c is told it.
 
 
 def include():
@@ -51,18 +56,27 @@ def programs_in_cpp11_and_cpp20_run_their_functions_without_any_hook(folder):
 
 @check
 def programs_that_contain_the_library_run_their_functions_without_any_hook(folder):
-    for flags in (["-fPIE", "-pie"], ["-fno-pie", "-no-pie"]):
-        program = build(folder, CC, flags, static_by_hand())
+    positions = (["-fPIE", "-pie"], ["-fno-pie", "-no-pie"])
+    for position, linked in itertools.product(positions, ([], ["-s"], ["-Wl,-z,now"], ["-Wl,-z,lazy"], ["-Wl,--gc-sections", "-s"])):
+        program = build(folder, CC, [*position, *linked], static_by_hand())
         links_to(program, shared=False)
         both_kinds(program)
 
 
 @check
 def programs_linked_without_any_shared_library_run_with_the_hook(folder):
-    flags = ["-static", "-DWITH_WORKER_MAIN"]
-    program = build(folder, CC, flags, static_by_hand())
-    expect("NEEDED" not in dynamic(program), "the program needs shared libraries")
-    both_kinds(program)
+    for flags in (["-static"], ["-static", "-s"], ["-static-pie", "-fPIE"], ["-static-pie", "-fPIE", "-s"]):
+        program = build(folder, CC, [*flags, "-DWITH_WORKER_MAIN"], static_by_hand())
+        expect("NEEDED" not in dynamic(program), "the program needs shared libraries")
+        both_kinds(program)
+
+
+@check
+def programs_linked_without_any_shared_library_are_told_to_call_the_hook(folder):
+    program = build(folder, CC, ["-static"], static_by_hand())
+    run(program, "threads")
+    printed = run(program, "processes", expected=1)
+    expect("POOL_ERR_BROKEN" in printed and "pool_worker_main" in printed, printed)
 
 
 @check
@@ -90,23 +104,40 @@ def pkg_config_tells_where_the_helper_program_is(folder):
     run(pkg_config("--variable=worker")[0], expected=2)
 
 
-def plugin_works(folder, libraries, kinds, **environment):
+def plugin_works(folder, libraries, answers, **environment):
+    """Lets a plugin run its own function and one of its host's, which gives the answer for its kind."""
     plugin, host = folder / "plugin.so", folder / "host"
     run(CC, *WARNINGS, include(), "-shared", "-fPIC", "-o", plugin, HERE / "plugin.c", *libraries)
     run(CC, "-std=c11", *WARNINGS, "-o", host, HERE / "host.c", "-ldl")
-    for kind in kinds:
-        run(host, plugin, kind, **environment)
+    for kind, answer in answers.items():
+        image = {"IMAGE": "carpool-worker"} if kind == "processes" and "LD_LIBRARY_PATH" in environment else {}
+        run(host, plugin, kind, answer, **image, **environment)
+
+
+def plain_folder():
+    """A folder without a space in its name: LD_PRELOAD knows no way to write one."""
+    return tempfile.TemporaryDirectory(prefix="carpool-plain-")
 
 
 @check
 def a_program_may_open_use_and_close_a_plugin_and_exit(folder):
-    plugin_works(folder, shared_by_hand(), ["threads", "processes"], LD_LIBRARY_PATH=prefix() / "lib")
+    with plain_folder() as plain:
+        lib = shutil.copytree(prefix(), Path(plain, "prefix"), symlinks=True) / "lib"
+        plugin_works(folder, shared_by_hand(), {"threads": 1, "processes": 2}, LD_LIBRARY_PATH=lib)
+
+
+@check
+def a_space_in_the_librarys_path_costs_only_functions_of_programs_that_are_not_linked_with_it(folder):
+    expect(" " in str(prefix()), f"there is no space in {prefix()}")
+    answers = {"threads": 1, "processes": REFUSED}
+    plugin_works(folder, shared_by_hand(), answers, LD_LIBRARY_PATH=prefix() / "lib")
 
 
 @check
 def a_plugin_may_contain_the_static_library(folder):
-    leave_out = pkg_config("--variable=static_in_shared_ldflags")
-    plugin_works(folder, [*leave_out, *static_by_hand()], ["threads"])
+    libraries = [*pkg_config("--variable=static_in_shared_ldflags"), *static_by_hand()]
+    with plain_folder() as plain:
+        plugin_works(Path(plain), libraries, {"threads": 1, "processes": 2})
 
 
 @check
@@ -116,7 +147,7 @@ def two_rust_libraries_fit_into_one_program(folder):
     run(*rustc)
     for libraries in ([other, *static_by_hand()], [*static_by_hand(), other]):
         run(CC, *WARNINGS, include(), "-o", program, HERE / "beside_rust.c", *libraries, *NATIVE)
-        run(program)
+        both_kinds(program)
 
 
 @check
@@ -132,7 +163,7 @@ def an_installation_with_other_folders_works_and_can_be_removed(folder):
         run(CC, *WARNINGS, "-o", program, *SOURCES, *words)
         links_to(program, shared=True)
         both_kinds(program, LD_LIBRARY_PATH=lib)
-        plugin_works(folder, words, ["threads", "processes"], LD_LIBRARY_PATH=lib)
+        plugin_works(folder, words, {"threads": 1, "processes": REFUSED}, LD_LIBRARY_PATH=lib)
         run("make", "-C", ROOT, *folders, "uninstall")
         left = [path for path in stage.rglob("*") if not path.is_dir()]
         expect(not left, f"left behind: {left}")

@@ -89,9 +89,14 @@ impl Bell {
         fence(SeqCst);
         for group in 0..self.idle.len() {
             let idle = self.idle.at(group).fetch_and(!SLEEPING, AcqRel);
-            for sleeper in (0..SEATS_PER_WORD).filter(|sleeper| idle & (1 << sleeper) != 0) {
-                self.shake(group * SEATS_PER_WORD + sleeper);
-            }
+            self.shake_all(group, idle | idle >> SEATS_PER_WORD);
+        }
+    }
+
+    /// Shakes the beds of these seats of a group.
+    fn shake_all(&self, group: usize, seats: u64) {
+        for seat in (0..SEATS_PER_WORD).filter(|seat| seats & (1 << seat) != 0) {
+            self.shake(group * SEATS_PER_WORD + seat);
         }
     }
 
@@ -134,11 +139,15 @@ impl Bell {
         }
     }
 
-    /// Wipes out what a worker that is gone has left. The caller rings afterwards: a wake-up may
-    /// have been lost with it.
+    /// Wipes out what a worker that is gone has left. It may have died in `wake_one`, between its two
+    /// steps: then somebody counts as searching and sleeps on. So all who search are shaken. The
+    /// caller rings afterwards: a wake-up may have been lost, too.
     pub(crate) fn vacate(&self, seat: SeatIndex) {
         let (group, sleeping, searching) = bits_of(seat);
         self.idle.at(group).fetch_and(!(sleeping | searching), AcqRel);
+        for group in 0..self.idle.len() {
+            self.shake_all(group, self.idle.at(group).load(Acquire) >> SEATS_PER_WORD);
+        }
     }
 
     fn shake(&self, seat: usize) {

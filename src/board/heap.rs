@@ -144,7 +144,7 @@ impl Arena {
     pub(crate) fn give(&self, block: Block, memory: &Memory) -> bool {
         let (size, index) = (usize::from(block.size), block.index as usize);
         let len = self.block_len(size);
-        if len >= LARGE && index * len >= KEPT {
+        if len >= LARGE && (index + 1) * len > KEPT {
             memory.discard(self.offset(block), len);
         }
         let (word, bit) = (index / 64, 1 << (index % 64));

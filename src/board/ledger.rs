@@ -27,6 +27,8 @@ const ENTRY: u32 = GENERATION_MASK | HELD;
 
 /// How many of the oldest loose tasks are looked at for each new one.
 const SWEPT_AT_ONCE: usize = 2;
+/// After so many submits some loose tasks are looked at.
+const SWEEP_EVERY: u64 = 16;
 /// How many slots are touched at once when the board grows into fresh memory: 256 KiB.
 const FRESH_SLOTS: u32 = 2048;
 
@@ -92,6 +94,9 @@ impl Ledger {
     /// A slot for a new task; `is_held`: somebody will hold its future.
     pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<Ticket> {
         let hold = if is_held { HELD } else { 0 };
+        if self.tail.count().is_multiple_of(SWEEP_EVERY) {
+            self.sweep_if_free(region);
+        }
         if let Some(slot) = self.free.take().or_else(|| self.sweep(region)) {
             let entry = self.entries.at(slot as usize);
             let generation =
@@ -112,6 +117,12 @@ impl Ledger {
     pub(crate) fn holds(&self, ticket: Ticket) -> bool {
         let entry = self.entries.get(ticket.slot as usize);
         entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == ticket.generation | HELD)
+    }
+
+    /// The generation of the future that somebody holds of this slot.
+    pub(crate) fn held_generation(&self, slot: u32) -> Option<u32> {
+        let entry = self.entries.get(slot as usize)?.load(Acquire);
+        (entry & HELD != 0).then_some(entry & GENERATION_MASK)
     }
 
     /// Takes the hold away, for exactly one caller.
@@ -179,10 +190,22 @@ impl Ledger {
     /// The last sweep, when all tasks are done; then closes the books, and says how many slots are
     /// still held.
     pub(crate) fn close(&self, region: &Region) -> u32 {
-        let mut loose = self.loose().take().unwrap_or_default();
-        let count = loose.len();
-        self.sweep_some(region, &mut loose, count);
+        // Nobody works any more, so nothing of them is in use, whatever their words say.
+        for slot in self.loose().take().unwrap_or_default() {
+            let given = self.recycle(region, slot);
+            debug_assert_eq!(given, Given::Kept);
+        }
         self.free.close()
+    }
+
+    /// Results that nobody wants are not kept until slots run out.
+    #[cold]
+    fn sweep_if_free(&self, region: &Region) {
+        if let Ok(mut loose) = self.loose.try_lock()
+            && let Some(loose) = &mut *loose
+        {
+            self.sweep_some(region, loose, SWEPT_AT_ONCE);
+        }
     }
 
     fn sweep_some(&self, region: &Region, loose: &mut VecDeque<u32>, count: usize) {
@@ -208,11 +231,13 @@ impl Ledger {
         self.taken_back.fetch_add(1, Relaxed);
     }
 
-    /// Sets the count of a vacant seat right: so many tasks were found to be its worker's.
+    /// Sets the count of a vacant seat right: so many tasks were found to be its worker's. One that is
+    /// no longer noted was counted as claimed and as ended, and its worker died before it ended it.
     pub(crate) fn settle_count(&self, region: &Region, seat: SeatIndex, found: u64) {
         let seat = region.board.seats().at(usize::from(seat.0));
         let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Relaxed));
-        let counted = claimed.saturating_sub(ended);
+        let was_ended = u64::from(seat.slot.swap(0, Relaxed) == 0);
+        let counted = claimed.saturating_sub(ended).max(was_ended);
         self.uncounted.fetch_add(found.saturating_sub(counted), Relaxed);
         seat.ended.store(claimed, Relaxed);
     }

@@ -78,6 +78,10 @@ impl Memory {
         self.file.as_ref().map(AsFd::as_fd)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
@@ -134,6 +138,9 @@ pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
     let file = create(flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| create(flags))
         .map_err(|errno| Error::os("memfd_create", errno))?;
+    // Not one of the standard three, which the program may have closed: what it prints would go here.
+    let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)
+        .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
     rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
     rustix::fs::fcntl_add_seals(&file, SEALS).map_err(|errno| Error::os("F_ADD_SEALS", errno))?;
     Ok(file)

@@ -187,7 +187,10 @@ impl Board {
     /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken.
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) {
         let own = self.seats.at(usize::from(seat.0));
-        own.ended.store(own.ended.load(Relaxed) + 1, Relaxed);
+        // In this order, for `Ledger::settle_count`: a task that is still noted was not counted as
+        // ended. Release keeps the two apart.
+        own.slot.store(0, Relaxed);
+        own.ended.store(own.ended.load(Relaxed) + 1, Release);
         let waiters = self.slot(slot).word.finish(outcome);
         self.wake(slot, waiters);
     }
@@ -214,11 +217,17 @@ impl Board {
         self.wake_if_made(slot, self.slot(slot).word.settle(seat, outcome))
     }
 
+    /// Ends a task as failed, whatever its word says. Only while there are no workers.
+    pub(crate) fn overrule(&self, slot: u32, generation: u32) {
+        self.slot(slot).word.overrule(generation);
+        self.wake(slot, Waiters { on_word: true, on_notice: true });
+    }
+
     /// Puts a task back that a worker claimed and left without running.
     pub(crate) fn requeue(&self, slot: u32, seat: SeatIndex, tail: &Tail) -> bool {
         let word = &self.slot(slot).word;
         let generation = word.generation();
-        let Some(position) = self.reserve(tail) else { return false };
+        let position = tail.reserve_anyway();
         let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.ring.write(position, Entry { slot, generation });

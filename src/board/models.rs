@@ -321,6 +321,33 @@ fn a_sleeper_takes_over_from_a_worker_that_stops() {
     }
 }
 
+/// A searcher that finds a task wakes the next worker, and may stop in the middle of that.
+#[test]
+fn a_sleeper_is_woken_though_its_waker_stops() {
+    for steps in 0..14 {
+        loom::model(move || {
+            let floor = Floor::new();
+            assert!(floor.board.bell.search(ONE));
+            let other = run_beside(&floor, |floor| floor.work_once(OTHER));
+            // Nobody is woken for these: somebody is searching.
+            floor.post(0, 1, 1);
+            floor.post(1, 1, 2);
+            let find = || {
+                let found = floor.board.take(ONE);
+                floor.board.bell.found(ONE, || floor.board.has_task());
+                if let Some(slot) = found {
+                    floor.perform(ONE, slot);
+                }
+            };
+            if !stop_after(steps, find) {
+                settle(&floor, ONE);
+            }
+            other.join().unwrap();
+            assert_eq!(floor.board.seats().at(1).ended.load(Relaxed), 1);
+        });
+    }
+}
+
 #[test]
 fn a_free_slot_is_given_to_one_taker() {
     loom::model(|| {

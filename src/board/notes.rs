@@ -28,8 +28,8 @@ pub(crate) struct Notes {
 #[derive(Default)]
 struct Books {
     notes: HashMap<u32, Note>,
-    /// Results that have come, by their task's number.
-    files: HashMap<u64, OwnedFd>,
+    /// Results that have come, by their task's number; None: its file could not be had.
+    files: HashMap<u64, Option<Memory>>,
     /// Results that are mapped, by their task's slot.
     mapped: HashMap<u32, Memory>,
     /// Numbers of tasks whose result nobody wants, and has not come yet.
@@ -68,39 +68,53 @@ impl Notes {
         }
     }
 
-    /// Takes a result in that has come.
-    pub(crate) fn file_came(&self, task: u64, file: OwnedFd) {
+    /// Takes a result in that has come, and maps it: of descriptors there are few. Without a file: this
+    /// process had no descriptor left for it.
+    pub(crate) fn file_came(&self, task: u64, len: u64, file: Option<OwnedFd>) {
+        let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
+        let memory = file.and_then(map);
         self.with(|books| {
             if !books.unwanted.remove(&task) {
-                books.files.insert(task, file);
+                books.files.insert(task, memory);
             }
         });
         self.file_came.notify_all();
+    }
+
+    /// Throws a result away that has come, of a task that was not done after all.
+    pub(crate) fn take_back_file(&self, task: u64) {
+        if self.count.load(Acquire) > 0 {
+            self.with(|books| books.files.remove(&task));
+        }
     }
 
     /// The result of a task that is done, mapped until the task is forgotten.
     pub(crate) fn file(&self, slot: u32, far: Far) -> Result<(*const u8, usize)> {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut books = self.lock();
-        if let Some(memory) = books.mapped.get(&slot) {
-            return Ok((memory.start(), len));
+        // Several may ask for the same result; the first one moves it.
+        let missing = |books: &mut Books| {
+            !books.mapped.contains_key(&slot) && !books.files.contains_key(&far.place)
+        };
+        books = self
+            .file_came
+            .wait_timeout_while(books, FILE_PATIENCE, missing)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+        if let Some(Some(memory)) = books.files.remove(&far.place) {
+            books.mapped.insert(slot, memory);
+            self.count.store(books.len(), Release);
         }
-        if !books.files.contains_key(&far.place) {
-            let missing = |books: &mut Books| !books.files.contains_key(&far.place);
-            books = self
-                .file_came
-                .wait_timeout_while(books, FILE_PATIENCE, missing)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        match books.mapped.get(&slot) {
+            Some(memory) if len <= memory.len() => Ok((memory.start().cast_const(), len)),
+            _ => {
+                // Whoever asks again need not wait again.
+                books.files.insert(far.place, None);
+                self.count.store(books.len(), Release);
+                let words = "the result could not be received: no descriptor or no memory was left";
+                Err(Error::new(Status::POOL_ERR_NOMEM, words))
+            }
         }
-        let file = books.files.remove(&far.place).ok_or_else(|| {
-            Error::new(Status::POOL_ERR_WORKER_LOST, "the result never came from its worker")
-        })?;
-        let memory = Memory::attach(file, len)?;
-        let start = memory.start().cast_const();
-        books.mapped.insert(slot, memory);
-        self.count.store(books.len(), Release);
-        Ok((start, len))
     }
 
     /// The result of this task is not wanted, whether it has come or not.

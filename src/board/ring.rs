@@ -147,6 +147,12 @@ impl Tail {
         Some(self.next.fetch_add(1, Relaxed))
     }
 
+    /// Reserves a position in the margin, however full the ring is: for tasks that come back, of which
+    /// there is one for each seat at most.
+    pub(crate) fn reserve_anyway(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed)
+    }
+
     /// Acquire; pairs with `follow_head`: pages are given back before their places are used again.
     fn has_room(&self, ring: &Ring) -> bool {
         let used = self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Acquire));
@@ -188,5 +194,6 @@ impl Tail {
 /// million tasks would hold 128 MiB for the few that wait.
 pub(crate) const STRETCH: u64 = 1 << 15;
 
-/// Positions that are never used, for submitters between the check and the reservation.
-const MARGIN: u64 = if cfg!(loom) { 0 } else { 1024 };
+/// Positions for submitters between the check and the reservation, and for a task of each seat that
+/// is put back.
+const MARGIN: u64 = if cfg!(loom) { 0 } else { 2048 };

@@ -184,6 +184,11 @@ impl SlotWord {
         self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
     }
 
+    /// Anything → FAILED, for a word that somebody wrote over. Release; pairs with `phase`.
+    pub(crate) fn overrule(&self, generation: u32) {
+        self.0.store(FAILED | u64::from(generation) << GENERATION_SHIFT, Release);
+    }
+
     /// done → FREE. Release; pairs with the free list's next `take`.
     pub(crate) fn collect(&self) {
         self.0.store(FREE, Release);

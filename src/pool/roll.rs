@@ -61,14 +61,17 @@ impl Roll {
 
     #[cold]
     fn look_up(&self, site: &Site, pointer: usize) -> Result<u32> {
-        let mut book = self.lock();
-        let index = match book.pointers.get(&pointer) {
-            Some(index) => *index,
+        let known = self.lock().pointers.get(&pointer).copied();
+        let index = match known {
+            Some(index) => index,
             None => {
+                // Named outside the lock: the loader has locks of its own, and a module's constructor,
+                // which it calls under them, may submit.
                 let function = match site.kind {
                     Kind::Threads => by_address(pointer),
                     Kind::Processes(_) => resolve::name(pointer)?,
                 };
+                let mut book = self.lock();
                 let index = self.enter(site, &mut book, function)?;
                 book.pointers.insert(pointer, index);
                 index

@@ -90,14 +90,33 @@ impl Crew {
 
     /// Starts a worker on the lowest vacant seat.
     pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<()> {
+        let (line, theirs) = Line::pair()?;
+        let started = self.start_on(site, image, &line, theirs);
+        match started {
+            Ok((seat, worker, is_up)) => {
+                self.posts[seat] = Some(Post { line, worker, is_up, bye: None, refusal: None });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = epoll::delete(&self.epoll, &line);
+                Err(error)
+            }
+        }
+    }
+
+    fn start_on(
+        &self,
+        site: &Site,
+        image: Image,
+        line: &Line,
+        theirs: Line,
+    ) -> Result<(usize, Worker, bool)> {
         let vacant = self.posts.iter().position(Option::is_none);
         let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
         let index = SeatIndex(seat as u16);
         site.ledger.note_seat(index);
-        // Listened to before there is a worker: nobody is started who cannot be heard. Closing an
-        // end also ends the listening.
-        let (line, theirs) = Line::pair()?;
-        self.listen(&line, Wake::Line(seat))?;
+        // Listened to before there is a worker: nobody is started who cannot be heard.
+        self.listen(line, Wake::Line(seat))?;
         let (worker, is_up) = match &site.kind {
             Kind::Threads => {
                 let region = site.region.clone();
@@ -106,7 +125,7 @@ impl Crew {
             }
             Kind::Processes(recipe) => {
                 let Process { pid, handle } =
-                    start::start_process(recipe, image, &site.region, index, &line, &theirs)?;
+                    start::start_process(recipe, image, &site.region, index, line, &theirs)?;
                 if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
                     kill(pid, &handle);
                     let _ = rustix::process::waitid(
@@ -118,8 +137,7 @@ impl Crew {
                 (Worker::Process { pid, handle }, false)
             }
         };
-        self.posts[seat] = Some(Post { line, worker, is_up, bye: None, refusal: None });
-        Ok(())
+        Ok((seat, worker, is_up))
     }
 
     /// Reads what a worker says. True: it is a thread that has ended.
@@ -128,7 +146,14 @@ impl Crew {
         loop {
             match post.line.receive(false) {
                 Received::Message(Message::Up, _) => post.is_up = true,
-                Received::Message(Message::Bye { why }, _) => post.bye = Some(why),
+                Received::Message(Message::Bye { why }, _) => {
+                    post.bye = Some(why);
+                    // A thread's last word. Its end of the line may stay open, in a child that the
+                    // host has forked.
+                    if matches!(post.worker, Worker::Thread(_)) {
+                        return true;
+                    }
+                }
                 Received::Message(Message::Refuse { status, errno, words }, _) => {
                     let detail = crate::error::Detail {
                         os_errno: errno,
@@ -137,8 +162,8 @@ impl Crew {
                     };
                     post.refusal = Some(Error::with_detail(status, detail));
                 }
-                Received::Message(Message::File { task, .. }, Some(file)) => {
-                    site.ledger.notes.file_came(task, file);
+                Received::Message(Message::File { task, len }, file) => {
+                    site.ledger.notes.file_came(task, len, file);
                 }
                 Received::Message(..) => {}
                 Received::Nothing => return false,
@@ -172,12 +197,27 @@ impl Crew {
             }
         };
         let post = place.take()?;
+        // Closing an end does not end the listening while a forked child has a copy of it.
+        let _ = epoll::delete(&self.epoll, &post.line);
+        if let Worker::Process { handle, .. } = &post.worker {
+            let _ = epoll::delete(&self.epoll, handle);
+        }
         Some((post, death))
     }
 
-    /// Kills every worker process.
-    pub(crate) fn kill_all(&self) {
-        for post in self.posts.iter().flatten() {
+    /// Reads what worker processes have said.
+    pub(crate) fn hear_all(&mut self, site: &Site) {
+        for seat in 0..self.posts.len() {
+            let post = self.posts[seat].as_ref();
+            if post.is_some_and(|post| matches!(post.worker, Worker::Process { .. })) {
+                self.hear(site, seat);
+            }
+        }
+    }
+
+    /// Kills these worker processes.
+    pub(crate) fn kill(&self, whom: impl Fn(&Post) -> bool) {
+        for post in self.posts.iter().flatten().filter(|post| whom(post)) {
             if let Worker::Process { pid, handle } = &post.worker {
                 kill(*pid, handle);
             }

@@ -38,6 +38,9 @@ const FAILURES_MAX: u32 = 5;
 /// How long to wait after a worker has failed to start; twice as long after each further one.
 const BACK_OFF: Duration = Duration::from_millis(10);
 
+/// How long tasks may wait beside free workers before somebody looks why.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub(crate) struct Watch {
     site: Arc<Site>,
     inbox: Receiver<Order>,
@@ -52,6 +55,10 @@ pub(crate) struct Watch {
     /// Workers that failed to start, one after the other.
     failures: u32,
     retry_at: Option<Instant>,
+    /// What workers are to do.
+    stage: Stage,
+    /// While tasks wait: what changes when one is submitted or claimed.
+    awaited: Option<u64>,
 }
 
 impl Watch {
@@ -69,6 +76,8 @@ impl Watch {
             lost: 0,
             failures: 0,
             retry_at: None,
+            stage: Stage::Open,
+            awaited: None,
         };
         let started = crate::worker::signals_blocked(|| {
             std::thread::Builder::new().name(name).spawn(move || watch.run())
@@ -80,7 +89,9 @@ impl Watch {
 
     fn run(&mut self) {
         loop {
-            for wake in self.wait() {
+            let wakes = self.wait();
+            self.keep_moving(wakes.is_empty());
+            for wake in wakes {
                 match wake {
                     Wake::Bell => self.answer_bell(),
                     Wake::Line(seat) => {
@@ -92,6 +103,7 @@ impl Watch {
                     Wake::Handle(seat) => self.reap(seat),
                 }
             }
+            self.keep_stage();
             self.hire();
             if self.finish_if_over() {
                 return;
@@ -103,6 +115,11 @@ impl Watch {
     fn wait(&self) -> Vec<Wake> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
         let left = self.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+        // While tasks wait, somebody makes sure that they move.
+        let left = match self.awaited.is_some() {
+            true => Some(left.map_or(PATIENCE, |left| left.min(PATIENCE))),
+            false => left,
+        };
         let left = left.map(|left| rustix::event::Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
@@ -126,6 +143,35 @@ impl Watch {
         }
     }
 
+    /// What workers are to do is the watch's to say: a worker gone astray may have written over it.
+    fn keep_stage(&self) {
+        if self.site.region.board.stage() != self.stage {
+            self.site.region.board.set_stage(self.stage);
+        }
+    }
+
+    /// Puts the waiting tasks on the ring once more when for a while none was claimed, though somebody
+    /// is free to: a worker gone astray has written over the ring, or somebody sleeps too deep.
+    fn keep_moving(&mut self, is_quiet: bool) {
+        let load = self.site.ledger.load(&self.site.region);
+        let is_awaited = load.pending > 0 && self.stage != Stage::Stop;
+        let mark = is_awaited.then_some(load.pending + self.site.ledger.tail.count());
+        let is_still = is_quiet && mark.is_some() && mark == self.awaited;
+        if is_still && (load.busy as usize) < self.crew.count_up() && self.site.has_waiting_task() {
+            if !self.site.region.board.has_task() {
+                self.site.put_all_back();
+            }
+            self.site.region.board.bell.wake_all();
+        }
+        // Only a quiet look tells that nothing has moved since the one before.
+        self.awaited = mark;
+    }
+
+    fn set_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.site.region.board.set_stage(stage);
+    }
+
     // ---- starting ------------------------------------------------------------------------------
 
     fn hire(&mut self) {
@@ -133,8 +179,7 @@ impl Watch {
             return;
         }
         self.retry_at = None;
-        let board = &self.site.region.board;
-        if board.stage() == Stage::Stop {
+        if self.stage == Stage::Stop {
             return;
         }
         let load = self.site.ledger.load(&self.site.region);
@@ -149,7 +194,12 @@ impl Watch {
         if self.site.needs_own_image.load(Relaxed) {
             self.image = Image::Own;
         }
-        for _ in 0..sizing::wanted(facts) {
+        // What seats count may have been written over; without workers the slots are soon looked at.
+        let is_stranded = workers == 0 && load.pending == 0 && self.site.has_waiting_task();
+        if is_stranded && !self.site.region.board.has_task() {
+            self.site.put_all_back();
+        }
+        for _ in 0..sizing::wanted(facts).max(u32::from(is_stranded)) {
             // Counted before it runs a task, not after.
             self.site.workers.fetch_add(1, Relaxed);
             let started = self.crew.start(&self.site, self.image);
@@ -194,7 +244,7 @@ impl Watch {
         let note = self.site.why_broken.get_or_init(|| note).clone();
         self.shut(gate::BROKEN);
         self.site.take_all_back(Some(&note));
-        self.site.region.board.set_stage(Stage::Stop);
+        self.set_stage(Stage::Stop);
         for (_, answer) in self.joiners.drain(..) {
             let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
         }
@@ -212,6 +262,7 @@ impl Watch {
         let Some((post, death)) = self.crew.dismiss(&self.site, seat) else { return };
         self.count();
         let fate = self.fate(&post, death);
+        self.keep_stage();
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
         match fate {
             Fate::WrongImage => self.image = Image::Own,
@@ -230,8 +281,17 @@ impl Watch {
         match (post.bye, death) {
             (Some(Leave::WrongImage), _) => Fate::WrongImage,
             (Some(Leave::Told), _) | (None, None) => Fate::Left,
-            (None, Some(death)) if self.stop == Some(StopMode::Kill) => Fate::Killed(death),
+            (None, Some(death)) if self.has_killed(post) => Fate::Killed(death),
             (None, Some(death)) => Fate::Lost(death),
+        }
+    }
+
+    /// Whether it was the stop that killed the worker of this post.
+    fn has_killed(&self, post: &Post) -> bool {
+        match self.stop {
+            Some(StopMode::Kill) => true,
+            Some(StopMode::Cancel) => !post.is_up,
+            Some(StopMode::Drain) | None => false,
         }
     }
 
@@ -245,7 +305,7 @@ impl Watch {
         self.joiners.push((number, answer));
         self.shut(gate::JOINING);
         if self.stop.is_none() {
-            self.site.region.board.set_stage(Stage::Drain);
+            self.set_stage(Stage::Drain);
         }
     }
 
@@ -263,7 +323,7 @@ impl Watch {
     fn reopen(&mut self) {
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
         if self.stop.is_none() && self.site.why_broken.get().is_none() {
-            self.site.region.board.set_stage(Stage::Open);
+            self.set_stage(Stage::Open);
         }
     }
 
@@ -275,14 +335,14 @@ impl Watch {
         }
         self.stop = Some(mode);
         if mode == StopMode::Drain && self.site.why_broken.get().is_none() {
-            self.site.region.board.set_stage(Stage::Drain);
+            self.set_stage(Stage::Drain);
             return;
         }
         self.site.take_all_back(None);
-        self.site.region.board.set_stage(Stage::Stop);
-        if mode == StopMode::Kill {
-            self.crew.kill_all();
-        }
+        self.set_stage(Stage::Stop);
+        // Who is still starting has no task, and may never look at the stage.
+        self.crew.hear_all(&self.site);
+        self.crew.kill(|post| mode == StopMode::Kill || !post.is_up);
     }
 
     /// Answers those who wait for the end of everything, when it has come. True: for good.
@@ -290,14 +350,14 @@ impl Watch {
         if self.crew.count() > 0 || (self.stop.is_none() && self.joiners.is_empty()) {
             return false;
         }
-        let board = &self.site.region.board;
-        if board.stage() == Stage::Stop {
+        if self.stage == Stage::Stop {
             // Submits that were under way when the gate was shut.
             self.site.take_all_back(self.site.why_broken.get());
         } else if self.site.has_waiting_task() {
             self.rescue();
             return false;
         }
+        reap::settle_strays(&self.site);
         if self.stop.is_none() {
             self.reopen();
         }

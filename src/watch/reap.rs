@@ -71,6 +71,23 @@ pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
     }
 }
 
+/// Ends what is neither waiting nor done while there is no worker, and has an owner: nobody runs it. A
+/// worker gone astray has written over it, or over its seat.
+pub(crate) fn settle_strays(site: &Site) {
+    site.each_slot(|slot, record| {
+        let phase = record.word.phase();
+        let Some(generation) = site.ledger.held_generation(slot) else { return };
+        // A free slot with an owner is one that a submit is just filling.
+        let is_waiting = matches!(phase, Phase::Ready | Phase::Free);
+        if is_waiting || (phase.is_done() && record.word.generation() == generation) {
+            return;
+        }
+        record.end_without_worker(0);
+        site.ledger.notes.write(slot, note(site, Fate::Left, record));
+        site.region.board.overrule(slot, generation);
+    });
+}
+
 /// Settles one slot; says whether the worker was running its task.
 fn settle_slot(
     site: &Site,
@@ -97,6 +114,7 @@ fn settle_slot(
         Fate::Killed(_) => Outcome::Cancelled,
         Fate::Left | Fate::Lost(_) => Outcome::Failed,
     };
+    site.ledger.notes.take_back_file(record.id());
     record.end_without_worker(spans(site, seat, record));
     site.ledger.notes.write(slot, note(site, fate, record));
     board.settle(slot, seat, outcome)

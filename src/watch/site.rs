@@ -130,8 +130,9 @@ impl Site {
     fn call_if_needed(&self) {
         let workers = u64::from(self.workers.load(Relaxed));
         let load = self.ledger.load(&self.region);
+        let is_needed = workers == 0 || load.pending + u64::from(load.busy) > workers;
         // AcqRel; pairs with `answer_call`: a call that is not made was not answered yet.
-        if load.pending + u64::from(load.busy) > workers && !self.was_called.swap(true, AcqRel) {
+        if is_needed && !self.was_called.swap(true, AcqRel) {
             self.ring();
         }
     }
@@ -168,7 +169,7 @@ impl Site {
     }
 
     /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
-    /// ring's head. Only while there are no workers.
+    /// ring's head. Only while there are no workers, or none of them finds anything.
     pub(crate) fn put_all_back(&self) {
         let board = &self.region.board;
         board.ring.repair(&self.ledger.tail);

@@ -6,7 +6,7 @@
 
 use super::module::{self, Module};
 use crate::board::Region;
-use crate::board::functions::{Function, Identity, Way};
+use crate::board::functions::{FUNCTIONS_MAX, Function, Identity, Way};
 use crate::error::{Error, Result, Status};
 use libloading::os::unix::{Library, RTLD_NOW};
 use std::collections::HashMap;
@@ -120,6 +120,8 @@ impl Resolver {
     /// The function with this index, or why it cannot be called.
     #[inline]
     pub(crate) fn find(&mut self, index: u32, region: &Region) -> &Found {
+        // An index that a worker gone astray has written is no reason to grow.
+        let index = index.min(FUNCTIONS_MAX as u32);
         if self.found.get(index as usize).is_none_or(Option::is_none) {
             self.look_up(index, region);
         }

@@ -183,8 +183,9 @@ impl Line {
             match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Received::Nothing,
-                Err(_) => return Received::End,
+                Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
+                // Nothing has come, or there is no memory for it at the moment.
+                Err(_) => return Received::Nothing,
             }
         };
         let file = control.drain().find_map(|part| match part {
