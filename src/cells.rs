@@ -119,8 +119,8 @@ impl<T> Cells<T> {
         // SAFETY: the pointer stands in the cell, so `settle_up` has not freed the thing, and it
         // does not while a holder, or the owner, has not taken itself off. The header forbids to
         // free a handle while another call with that very handle is under way, so whoever calls
-        // with a good handle is one of them until it returns; with a bad one it finds out without
-        // looking at the thing again.
+        // with a good handle is one of them until it returns. It also forbids calls with handles
+        // that were freed before while their pool is being freed.
         Ok(unsafe { &*thing })
     }
 
@@ -186,8 +186,13 @@ impl<T> Drop for Reserved<T> {
     }
 }
 
+/// How often this process's memory has been forked from another's: it changes in a forked child.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Relaxed)
+}
+
 /// Makes sure that a forked child knows that it is one.
-fn note_forks() {
+pub(crate) fn note_forks() {
     static NOTED: OnceCell<()> = OnceCell::new();
     unsafe extern "C" fn in_child() {
         FORKS.fetch_add(1, Relaxed);

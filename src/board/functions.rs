@@ -8,8 +8,6 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// How many functions one pool can name.
 pub(crate) const FUNCTIONS_MAX: usize = 1 << 16;
-/// Bytes for the names of all of them.
-pub(crate) const NAMES_LEN: usize = 64 << 20;
 /// Bytes of an identity; build ids are 20 (SHA-1) or 16 (MD5, UUID) bytes long.
 pub(crate) const IDENTITY_LEN: usize = 32;
 
@@ -58,13 +56,14 @@ const OFFSET: u32 = 3;
 #[derive(Clone, Copy)]
 pub(crate) struct Functions {
     entries: Span<FunctionEntry>,
-    /// Where the names begin in the region.
+    /// Where the names begin in the region, and how many bytes there are for them.
     names: usize,
+    names_len: usize,
 }
 
 impl Functions {
-    pub(crate) fn new(entries: Span<FunctionEntry>, names: usize) -> Functions {
-        Functions { entries, names }
+    pub(crate) fn new(entries: Span<FunctionEntry>, names: usize, names_len: usize) -> Functions {
+        Functions { entries, names, names_len }
     }
 
     /// Writes an entry; `names_used` is how many bytes of names there are already, and grows. False:
@@ -79,7 +78,7 @@ impl Functions {
         let Some(entry) = self.entries.get(index as usize) else { return false };
         let mut name = |text: &str| {
             let start = *names_used;
-            let end = start.checked_add(text.len()).filter(|end| *end <= NAMES_LEN)?;
+            let end = start.checked_add(text.len()).filter(|end| *end <= self.names_len)?;
             let place = memory.bytes(self.names + start, text.len())?;
             *names_used = end;
             // SAFETY: `place` has room for the text, and nobody reads names that no entry points to.
@@ -121,7 +120,7 @@ impl Functions {
 
     fn name(&self, packed: u64, memory: &Memory) -> Option<String> {
         let (start, len) = ((packed >> 32) as usize, packed as u32 as usize);
-        let end = start.checked_add(len).filter(|end| *end <= NAMES_LEN)?;
+        let end = start.checked_add(len).filter(|end| *end <= self.names_len)?;
         let place = memory.bytes(self.names + start, end - start)?;
         let mut text = vec![0; len];
         // SAFETY: `place` has `len` bytes, and entered names do not change.

@@ -5,7 +5,7 @@
 //! ```
 
 use super::bell::{Bed, SEATS_PER_WORD};
-use super::functions::{FUNCTIONS_MAX, FunctionEntry, NAMES_LEN};
+use super::functions::{FUNCTIONS_MAX, FunctionEntry};
 use super::heap::{Cut, MARKS_PER_SIZE};
 use super::memory::Shared;
 use super::record::Slot;
@@ -106,6 +106,11 @@ impl Geometry {
         1 << self.slots_shift
     }
 
+    /// Bytes for the names of functions: 64 MiB for the largest board.
+    pub(crate) fn names_len(&self) -> usize {
+        4 << self.slots_shift
+    }
+
     pub(crate) fn idle_words(&self) -> usize {
         self.seats.div_ceil(SEATS_PER_WORD)
     }
@@ -148,7 +153,7 @@ impl Layout {
             seats: place(seats * size_of::<Seat>()),
             beds: place(seats * size_of::<Bed>()),
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
-            names: place(NAMES_LEN),
+            names: place(geometry.names_len()),
             ring: place(geometry.slots() * size_of::<AtomicU64>()),
             slots: place(geometry.slots() * size_of::<Slot>()),
             result_marks: place(seats * geometry.seat_marks() * size_of::<AtomicU32>()),

@@ -45,7 +45,7 @@ impl Region {
             match memory {
                 Ok(memory) => {
                     let region = Region::of(memory, geometry, scope);
-                    region.header().magic.store(MAGIC, Relaxed);
+                    region.sign();
                     region.warm_up();
                     return Ok(region);
                 }
@@ -85,6 +85,7 @@ impl Region {
             functions: Functions::new(
                 memory.span(layout.functions, super::functions::FUNCTIONS_MAX),
                 layout.names,
+                geometry.names_len(),
             ),
             result_marks: memory.span(layout.result_marks, geometry.seats * geometry.seat_marks()),
             result_bits: memory.span(layout.result_bits, bits),
@@ -92,6 +93,11 @@ impl Region {
             geometry,
             layout,
         }
+    }
+
+    /// Writes what the workers know a board by; a worker gone astray may have written over it.
+    pub(crate) fn sign(&self) {
+        self.header().magic.store(MAGIC, Relaxed);
     }
 
     fn header(&self) -> &Header {

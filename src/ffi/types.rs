@@ -46,8 +46,9 @@ pub const POOL_NOW: i64 = -2;
 ///
 /// Threads: any thread may use it, also several at once.
 /// Lifetime: from pool_new to pool_free. A handle is a checked ticket, not an address: after
-/// pool_free every call with it answers POOL_ERR_INVALID. No call with the pool may be under way in
-/// another thread when it is freed; its futures may be in use.
+/// pool_free every call with it answers POOL_ERR_INVALID. While it is being freed, no other call with
+/// the pool may be under way, nor one with a future of it that was freed before; futures that were
+/// not freed may be in use.
 /// NULL: POOL_ERR_INVALID, and nothing happens.
 pub struct pool_t {
     _opaque: [u8; 0],

@@ -97,7 +97,7 @@ impl Roll {
         let region = &site.region;
         let (functions, names) = (&region.functions, &mut book.names_used);
         if !functions.enter(index, &function, names, &region.memory) {
-            let words = "a pool can name 65536 functions, with 64 MiB of names";
+            let words = "the pool names too many functions already: 65536, or less with long names";
             return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
         }
         book.functions.insert(function, index);

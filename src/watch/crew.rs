@@ -51,6 +51,8 @@ pub(crate) struct Post {
     line: Line,
     worker: Worker,
     pub(crate) is_up: bool,
+    /// How many tasks its seat had claimed before.
+    pub(crate) claimed_before: u64,
     pub(crate) bye: Option<Leave>,
     pub(crate) refusal: Option<Error>,
 }
@@ -94,7 +96,9 @@ impl Crew {
         let started = self.start_on(site, image, &line, theirs);
         match started {
             Ok((seat, worker, is_up)) => {
-                self.posts[seat] = Some(Post { line, worker, is_up, bye: None, refusal: None });
+                let claimed_before = site.claimed(SeatIndex(seat as u16));
+                self.posts[seat] =
+                    Some(Post { line, worker, is_up, claimed_before, bye: None, refusal: None });
                 Ok(())
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
-use crate::board::slot::Phase;
+use crate::board::slot::{Phase, SeatIndex};
 use crate::board::{Region, record::Slot};
 use crate::clock;
 use crate::error::{Error, Result, Status};
@@ -135,6 +135,11 @@ impl Site {
         if is_needed && !self.was_called.swap(true, AcqRel) {
             self.ring();
         }
+    }
+
+    /// How many tasks this seat's workers have claimed.
+    pub(crate) fn claimed(&self, seat: SeatIndex) -> u64 {
+        self.region.board.seats().at(usize::from(seat.0)).claimed.load(Relaxed)
     }
 
     /// The watch is about to look whom it needs.

@@ -15,6 +15,7 @@ pub(crate) use task::{MESSAGE_MAX, Task};
 
 use crate::board::Region;
 use crate::board::slot::{Outcome, SeatIndex};
+use crate::cells;
 use crate::clock;
 use crate::error::Status;
 use resolve::Resolver;
@@ -44,6 +45,8 @@ pub(crate) struct Worker<'a> {
     seat: SeatIndex,
     line: &'a Line,
     resolver: Resolver,
+    /// What [`cells::forks`] was when the worker began.
+    forks: u32,
 }
 
 impl<'a> Worker<'a> {
@@ -53,7 +56,8 @@ impl<'a> Worker<'a> {
         line: &'a Line,
         resolver: Resolver,
     ) -> Worker<'a> {
-        Worker { region, seat, line, resolver }
+        cells::note_forks();
+        Worker { region, seat, line, resolver, forks: cells::forks() }
     }
 
     /// Works until told to leave.
@@ -82,6 +86,9 @@ impl<'a> Worker<'a> {
         let outcome = match self.resolver.find(index, self.region) {
             Ok(function) => {
                 let code = call(*function, task);
+                if cells::forks() != self.forks {
+                    leave_forked_copy();
+                }
                 let (outcome, parcel) = task.end(code, started);
                 match parcel {
                     Some(parcel) => self.send(task, parcel, started),
@@ -127,6 +134,13 @@ fn call(function: resolve::TaskFunction, task: &Task) -> i32 {
             i32::MIN
         }
     }
+}
+
+/// The function has forked, and this is the child: the seat belongs to the parent.
+#[cold]
+fn leave_forked_copy() -> ! {
+    // SAFETY: ends the process without running anything.
+    unsafe { libc::_exit(0) }
 }
 
 /// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the

@@ -82,6 +82,7 @@ pub(crate) fn start_process(
         geometry: region.geometry.to_numbers(),
         modules: recipe.modules.join("\0"),
     };
+    region.sign();
     ours.send(&welcome, region.file())?;
     let environment = environment(recipe, &program)?;
     let pid = spawn(&program.path, &environment, recipe.directory.as_deref(), theirs)?;

@@ -224,8 +224,8 @@ impl Task {
 
     fn write_end(&self, ending: Ending, started: u64) {
         let slot = self.slot();
-        let queued = clock::pack(started.wrapping_sub(slot.stamp()));
-        let running = clock::pack(clock::now().wrapping_sub(started));
+        let queued = clock::pack(started.saturating_sub(slot.stamp()));
+        let running = clock::pack(clock::now().saturating_sub(started));
         slot.end(ending, u64::from(queued) << 32 | u64::from(running));
     }
 }
