@@ -37,7 +37,7 @@ impl Source {
     }
 
     fn is_model(&self) -> bool {
-        self.path == "src/board/models.rs"
+        ["src/board/models.rs", "src/board/book_models.rs"].contains(&self.path.as_str())
     }
 
     /// The lines with code, without comments.
