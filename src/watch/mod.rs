@@ -185,7 +185,11 @@ impl Watch {
         match fate {
             Fate::WrongImage => self.image = Image::Own,
             Fate::Lost(death) if !post.is_up => {
-                let words = format!("{} before it was ready", reap::in_words(death));
+                let mut words = format!("{} before it was ready", reap::in_words(death));
+                if self.image == Image::Own {
+                    words +=
+                        "; a program linked with -static must begin main with pool_worker_main";
+                }
                 let refusal =
                     post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
                 self.start_failed(refusal);
