@@ -35,7 +35,7 @@ EXAMPLES := $(patsubst examples-c/%.c,$(OUT)/bin/%,$(filter-out %_functions.c,$(
 EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test bench header install uninstall clean doctor help FORCE
+.PHONY: all package examples run test mutations bench header install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -111,6 +111,9 @@ run: all                                            ## hashes a folder with sha2
 
 test:                                               ## all tests; REQUIRE=all: none may be skipped
 	@python3 ffi-tests/run.py
+
+mutations:                                          ## breaks the protocols, and sees their models fail
+	python3 ffi-tests/mutations.py
 
 bench: all                                          ## measures pools beside what others reach
 	python3 benches/run.py

@@ -37,7 +37,7 @@ impl Source {
     }
 
     fn is_model(&self) -> bool {
-        ["src/board/models.rs", "src/board/book_models.rs"].contains(&self.path.as_str())
+        self.path.starts_with("src/board/models")
     }
 
     /// The lines with code, without comments.

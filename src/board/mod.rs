@@ -9,8 +9,6 @@
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
 
 pub(crate) mod bell;
-#[cfg(all(test, loom))]
-mod book_models;
 pub(crate) mod free;
 pub(crate) mod functions;
 pub(crate) mod heap;

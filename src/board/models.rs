@@ -3,6 +3,9 @@
 //! Run them with `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`. What a
 //! broken protocol does to them: `make mutations`.
 
+mod deaths;
+mod lists;
+
 use super::bell::Bed;
 use super::layout::{Header, Seat};
 use super::memory::Span;
@@ -11,11 +14,9 @@ use super::ring::{Entry, Tail};
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
 use super::{Board, Parts, Stage};
 use crate::error::Status;
-use crate::sync::model::stop_after;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
 use loom::thread;
-use std::sync::Mutex;
 
 const ONE: SeatIndex = SeatIndex(0);
 const OTHER: SeatIndex = SeatIndex(1);
@@ -32,7 +33,7 @@ struct Floor {
     _slots: Vec<Slot>,
 }
 
-pub(super) fn some<T: Default>(count: usize) -> Vec<T> {
+fn some<T: Default>(count: usize) -> Vec<T> {
     (0..count).map(|_| T::default()).collect()
 }
 
@@ -181,24 +182,86 @@ fn a_cancelled_slot_serves_again_while_a_worker_looks() {
 }
 
 #[test]
-fn a_notice_tells_of_the_first_of_two() {
+fn a_task_in_the_slot_of_a_cancelled_one_has_a_turn_of_its_own() {
     loom::model(|| {
         let floor = Floor::new();
         floor.post(0, 1, 1);
-        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-        loop {
-            let word = floor.board.notice();
-            let seen = word.load(Acquire);
-            if floor.board.slot(0).word.phase().is_done() {
-                break;
+        let worker = run_beside(&floor, |floor| {
+            if floor.board.take(ONE) == Some(0) {
+                assert_eq!(floor.board.slot(0).function(), 1, "the last task comes first");
             }
-            if floor.board.slot(0).word.ask_notice(1) {
-                word.sleep_if(seen, Scope::Shared, None);
-            }
+        });
+        if floor.board.cancel(0, 1) {
+            floor.board.slot(0).word.collect();
+            floor.post(1, 1, 2);
+            floor.post(0, 2, 3);
         }
-        assert_eq!(floor.code(0), 2);
         worker.join().unwrap();
     });
+}
+
+#[test]
+fn a_waiter_hears_that_its_task_is_cancelled() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post(0, 1, 1);
+        let canceller = run_beside(&floor, |floor| assert!(floor.board.cancel(0, 1)));
+        floor.wait(0, 1);
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_a_worker_puts_back_is_done_by_another() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post(0, 1, 1);
+        let other = run_beside(&floor, |floor| floor.work_once(OTHER));
+        let leaver = run_beside(&floor, |floor| {
+            if let Some(slot) = floor.board.take(ONE) {
+                assert!(floor.board.requeue(slot, ONE, &floor.tail));
+            }
+        });
+        floor.wait(0, 1);
+        assert_eq!(floor.code(0), 2);
+        leaver.join().unwrap();
+        other.join().unwrap();
+    });
+}
+
+/// Waits for a task as somebody does who waits for several.
+fn wait_by_notice(floor: &Floor) {
+    let word = floor.board.notice();
+    loop {
+        let seen = word.load(Acquire);
+        if floor.board.slot(0).word.phase().is_done() {
+            break;
+        }
+        if floor.board.slot(0).word.ask_notice(1) {
+            word.sleep_if(seen, Scope::Shared, None);
+        }
+    }
+    assert_eq!(floor.code(0), 2);
+}
+
+/// Both ways round: loom begins with the first thread, and does not come to every order from there.
+#[test]
+fn a_notice_tells_of_the_first_of_two() {
+    for is_worker_first in [false, true] {
+        loom::model(move || {
+            let floor = Floor::new();
+            floor.post(0, 1, 1);
+            if is_worker_first {
+                let waiter = run_beside(&floor, wait_by_notice);
+                floor.work_if_any(ONE);
+                waiter.join().unwrap();
+            } else {
+                let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
+                wait_by_notice(&floor);
+                worker.join().unwrap();
+            }
+        });
+    }
 }
 
 #[test]
@@ -233,114 +296,4 @@ fn no_task_stays_behind_a_shut_gate() {
         stop.join().unwrap();
         assert_eq!(floor.board.slot(0).word.phase(), Phase::Cancelled);
     });
-}
-
-/// What the watch does for a seat whose worker is gone, as `watch::reap::settle` does it.
-fn settle(floor: &Floor, seat: SeatIndex) {
-    floor.board.bell.vacate(seat);
-    for slot in 0..2 {
-        match floor.board.slot(slot).word.phase() {
-            Phase::Running(runner) if runner == seat => {
-                assert!(floor.board.settle(slot, seat, Outcome::Failed));
-            }
-            Phase::Completed(runner) if runner == seat => floor.board.wake_again(slot),
-            _ => {}
-        }
-    }
-    floor.board.bell.ring();
-}
-
-/// The steps of one task, and some of the search before it.
-const STEPS_MAX: u32 = 60;
-
-#[test]
-fn a_worker_that_stops_at_any_even_step_costs_at_most_its_task() {
-    assert!(stop_at_each((0..STEPS_MAX).step_by(2)));
-}
-
-#[test]
-fn a_worker_that_stops_at_any_odd_step_costs_at_most_its_task() {
-    assert!(stop_at_each((1..STEPS_MAX).step_by(2)));
-}
-
-/// Whether the worker came to its end within these steps, after it was stopped at all before.
-fn stop_at_each(mut steps: impl Iterator<Item = u32>) -> bool {
-    steps.any(comes_to_its_end_in)
-}
-
-/// A worker that makes so many steps, a watch, and a replacement: the task is done in any case.
-fn comes_to_its_end_in(steps: u32) -> bool {
-    let is_at_end = std::sync::Arc::new(Mutex::new(true));
-    let noted = is_at_end.clone();
-    loom::model(move || {
-        let floor = Floor::new();
-        let noted = noted.clone();
-        let doomed = run_beside(&floor, move |floor| {
-            if !stop_after(steps, || floor.work_once(ONE)) {
-                *noted.lock().unwrap() = false;
-            }
-        });
-        let watch = run_beside(&floor, move |floor| {
-            doomed.join().unwrap();
-            settle(floor, ONE);
-            // The replacement, which stays until told to leave.
-            floor.work_once(OTHER);
-        });
-        floor.post(0, 1, 1);
-        floor.wait(0, 1);
-        floor.board.set_stage(Stage::Stop);
-        match floor.board.slot(0).word.phase() {
-            Phase::Completed(_) => assert_eq!(floor.code(0), 2),
-            phase => assert_eq!(phase, Phase::Failed(ONE)),
-        }
-        watch.join().unwrap();
-    });
-    *is_at_end.lock().unwrap()
-}
-
-#[test]
-fn a_sleeper_takes_over_from_a_worker_that_stops() {
-    for steps in [0, 2, 4, 6, 8, 10, 12, 14, 16] {
-        loom::model(move || {
-            let floor = Floor::new();
-            floor.post(0, 1, 1);
-            let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-            // As the first worker, and then as the watch that finds it gone.
-            if !stop_after(steps, || floor.work_if_any(ONE)) {
-                settle(&floor, ONE);
-            }
-            if floor.board.slot(0).word.phase().is_done() {
-                floor.board.set_stage(Stage::Stop);
-            }
-            other.join().unwrap();
-            assert!(floor.board.slot(0).word.phase().is_done());
-        });
-    }
-}
-
-/// A searcher that finds a task wakes the next worker, and may stop in the middle of that.
-#[test]
-fn a_sleeper_is_woken_though_its_waker_stops() {
-    for steps in 0..14 {
-        loom::model(move || {
-            let floor = Floor::new();
-            assert!(floor.board.bell.search(ONE));
-            let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-            // Nobody is woken for these: somebody is searching.
-            floor.post(0, 1, 1);
-            floor.post(1, 1, 2);
-            let find = || {
-                let found = floor.board.take(ONE);
-                floor.board.bell.found(ONE, || floor.board.has_task());
-                if let Some(slot) = found {
-                    floor.perform(ONE, slot);
-                }
-            };
-            if !stop_after(steps, find) {
-                settle(&floor, ONE);
-            }
-            other.join().unwrap();
-            assert_eq!(floor.board.seats().at(1).ended.load(Relaxed), 1);
-        });
-    }
 }
