@@ -142,6 +142,7 @@ MUTATIONS = [
     ("close: does not count", "free", "listed += 1;", "", [FREE]),
     ("give: leaves the block's bit", "heap", ".fetch_and(!bit, Release)", ".fetch_and(u64::MAX, Release)", [BLOCK]),
     ("take_of: whoever had it", "heap", "if before & (1 << bit) == 0 {", "if true {", [BLOCK]),
+    ("settle: no ordering", "../cells", *relaxed("fetch_add(holders, AcqRel)"), [LAST]),
     ("settle: asks before it adds", "../cells", "AcqRel) + holders == 0", "AcqRel) == 0", [LAST]),
     ("close: in two steps", "free", "self.head.swap(CLOSED, AcqRel)", CLOSE_IN_TWO_STEPS, [CLOSES]),
 ]

@@ -54,8 +54,8 @@ impl Ring {
         Ring { head, entries }
     }
 
-    /// The position under the head, and the entry there when it has been written. Acquire; pairs
-    /// with `write`, though the slot's own word is what the bytes are handed over by.
+    /// The position under the head, and the entry there when it has been written. Acquire; pairs with
+    /// `write`: who sees the entry also sees its slot published, and does not take it for a dead one.
     pub(crate) fn look(&self) -> (u64, Option<Entry>) {
         let mut position = self.head().load(Relaxed);
         loop {

@@ -157,7 +157,7 @@ impl SlotWord {
     }
 
     /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`:
-    /// whoever sees the task done sees its result. Acquire; pairs with `mark_waited`.
+    /// whoever sees the task done sees its result.
     pub(crate) fn finish(&self, outcome: Outcome) -> Waiters {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
         debug_assert_eq!(old & PHASE, RUNNING);

@@ -5,7 +5,7 @@ use crate::board::free::{FreeList, Given};
 use crate::board::heap::{Arena, Cut, MARKS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
 use crate::cells::Owed;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use loom::sync::Arc;
 use loom::thread;
 
@@ -104,28 +104,25 @@ fn a_slot_given_back_while_the_list_closes_is_counted_by_one_of_both() {
 #[test]
 fn the_last_to_leave_frees_the_pool_and_nobody_else() {
     loom::model(|| {
-        struct Books {
-            free: FreeList,
-            owed: Owed,
-            _links: Vec<AtomicU32>,
-        }
-        let links = some::<AtomicU32>(2);
-        let free = FreeList::new(Span::over(&links));
-        let books = Arc::new(Books { free, owed: Owed::none(), _links: links });
-        let slots = [0, 1].map(|_| books.free.take_fresh().expect("a fresh slot"));
+        let books = Books::new();
+        let (owed, left) = (Arc::new(Owed::none()), Arc::new(AtomicU32::new(0)));
+        // How many have left, as the one sees it who is told to free.
+        let settle = move |holders| {
+            left.fetch_add(1, Relaxed);
+            owed.settle(holders).then(|| left.load(Relaxed))
+        };
         let leave = |slot| {
-            let books = books.clone();
+            let (books, settle) = (books.clone(), settle.clone());
             move || match books.free.give(slot) {
-                Given::Kept => false,
-                Given::Closed => books.owed.settle(-1),
+                Given::Kept => None,
+                Given::Closed => settle(-1),
             }
         };
-        let one = thread::spawn(leave(slots[0]));
-        let other = thread::spawn(leave(slots[1]));
+        let (one, other) = (thread::spawn(leave(0)), thread::spawn(leave(1)));
         let held = books.free.close();
-        let was_last =
-            [books.owed.settle(i64::from(held)), one.join().unwrap(), other.join().unwrap()];
-        assert_eq!(was_last.iter().filter(|was_last| **was_last).count(), 1);
+        let told = [settle(i64::from(held)), one.join().unwrap(), other.join().unwrap()];
+        let told: Vec<u32> = told.into_iter().flatten().collect();
+        assert_eq!(told, [held + 1]);
     });
 }
 
