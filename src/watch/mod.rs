@@ -32,10 +32,7 @@ use site::{Order, Site, StopMode, gate};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// How long tasks may wait beside free workers before somebody looks why.
-const PATIENCE: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 pub(crate) struct Watch {
     site: Arc<Site>,
@@ -53,8 +50,6 @@ pub(crate) struct Watch {
     retry_at: Option<Instant>,
     /// What workers are to do.
     stage: Stage,
-    /// While tasks wait: what changes when one is submitted or claimed.
-    awaited: Option<u64>,
 }
 
 impl Watch {
@@ -73,7 +68,6 @@ impl Watch {
             failures: 0,
             retry_at: None,
             stage: Stage::Open,
-            awaited: None,
         };
         let started = crate::worker::signals_blocked(|| {
             std::thread::Builder::new().name(name).spawn(move || watch.run())
@@ -85,9 +79,7 @@ impl Watch {
 
     fn run(&mut self) {
         loop {
-            let wakes = self.wait();
-            self.keep_moving(wakes.is_empty());
-            for wake in wakes {
+            for wake in self.wait() {
                 match wake {
                     Wake::Bell => self.answer_bell(),
                     Wake::Line(seat) => {
@@ -111,11 +103,6 @@ impl Watch {
     fn wait(&self) -> Vec<Wake> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
         let left = self.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
-        // While tasks wait, somebody makes sure that they move.
-        let left = match self.awaited.is_some() {
-            true => Some(left.map_or(PATIENCE, |left| left.min(PATIENCE))),
-            false => left,
-        };
         let left = left.map(|left| rustix::event::Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
@@ -144,23 +131,6 @@ impl Watch {
         if self.site.region.board.stage() != self.stage {
             self.site.region.board.set_stage(self.stage);
         }
-    }
-
-    /// Puts the waiting tasks on the ring once more when for a while none was claimed, though somebody
-    /// is free to: a worker gone astray has written over the ring, or somebody sleeps too deep.
-    fn keep_moving(&mut self, is_quiet: bool) {
-        let load = self.site.ledger.load(&self.site.region);
-        let is_awaited = load.pending > 0 && self.stage != Stage::Stop;
-        let mark = is_awaited.then_some(load.pending + self.site.ledger.tail.count());
-        let is_still = is_quiet && mark.is_some() && mark == self.awaited;
-        if is_still && (load.busy as usize) < self.crew.count_up() && self.site.has_waiting_task() {
-            if !self.site.region.board.has_task() {
-                self.site.put_all_back();
-            }
-            self.site.region.board.bell.wake_all();
-        }
-        // Only a quiet look tells that nothing has moved since the one before.
-        self.awaited = mark;
     }
 
     fn set_stage(&mut self, stage: Stage) {

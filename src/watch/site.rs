@@ -174,7 +174,7 @@ impl Site {
     }
 
     /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
-    /// ring's head. Only while there are no workers, or none of them finds anything.
+    /// ring's head. Only while there are no workers.
     pub(crate) fn put_all_back(&self) {
         let board = &self.region.board;
         board.ring.repair(&self.ledger.tail);
