@@ -514,7 +514,8 @@ extern "C" {
 CARPOOL_API pool_status_t future_wait(future_t *future, int64_t timeout_ms);
 
 /**
- * The result of a completed task. Does not block; may be asked again.
+ * The result of a completed task; may be asked again. Does not block, but for a result too large for
+ * the pool's memory that is still on its way: it was sent before the task was done.
  *
  * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
  *              after POOL_OK, also when there are none
