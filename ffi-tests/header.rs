@@ -7,12 +7,14 @@ use std::{env, fs};
 const HEADER: &str = "include/carpool.h";
 
 /// Titles, each before the first function of its section.
-const SECTIONS: [(&str, &str); 6] = [
-    ("pool_new", "pools and submitting"),
-    ("pool_buffer_new", "arguments written in place"),
-    ("pool_check", "stopping and looking"),
-    ("future_wait", "futures"),
+const SECTIONS: [(&str, &str); 8] = [
+    ("pool_new", "pools"),
+    ("pool_submit", "submitting"),
+    ("pool_check", "workers and stopping"),
     ("pool_task_args", "inside a task"),
+    ("future_wait", "futures"),
+    ("future_on_done", "being told"),
+    ("pool_count_workers", "looking"),
     ("pool_worker_main", "the process"),
 ];
 
@@ -57,9 +59,8 @@ fn for_c_people(text: &str) -> String {
         let comment_end = lines[position..].iter().position(|line| line.trim() == "*/");
         match (line.trim(), comment_end) {
             ("/**", Some(length)) => {
-                if let Some(title) =
-                    section_of(lines.get(position + length + 1).copied().unwrap_or(""))
-                {
+                let declaration = lines[position + length + 1..].iter().take(2).copied();
+                if let Some(title) = section_of(&declaration.collect::<Vec<_>>().join(" ")) {
                     let dashes = "-".repeat(88 - title.len());
                     out += &format!("/* ---- {title} {dashes} */\n\n");
                 }

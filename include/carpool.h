@@ -107,7 +107,10 @@ enum pool_kind {
     POOL_PROCESS = 0,
     /** Each worker is a thread of this process. */
     POOL_THREAD = 1,
-    /** No workers: tasks run in the submitting thread. Not built yet. */
+    /**
+     * No workers of its own: a task runs in the thread that submits it, before the submit returns. For
+     * debugging, with the same meaning of everything else; options of workers that wait do nothing.
+     */
     POOL_INLINE = 2,
 };
 
@@ -164,17 +167,15 @@ enum pool_lost {
     POOL_LOST_BREAK = 2,
 };
 
-/**
- * What becomes of an open pool when the program exits. Only the default is accepted as yet.
- */
+/** What becomes of a pool that is still open when the program exits. */
 enum pool_exit {
-    /** The default. */
+    /** Tasks that wait are cancelled; tasks that run are waited for. */
     POOL_EXIT_CANCEL = 0,
-    /** Not built yet. */
+    /** All tasks run first. */
     POOL_EXIT_DRAIN = 1,
-    /** Not built yet. */
+    /** As POOL_STOP_KILL. */
     POOL_EXIT_KILL = 2,
-    /** Not built yet. */
+    /** Nothing: worker processes leave when they see that their parent is gone. */
     POOL_EXIT_NONE = 3,
 };
 
@@ -224,13 +225,44 @@ enum future_state {
 enum pool_state_bit {
     /** No new tasks. */
     POOL_STATE_CLOSED = 1,
-    /** No worker can be started. */
+    /** No worker can be started, or a function around a worker's life has failed. */
     POOL_STATE_BROKEN = 2,
     /** Shut down; every future is done. */
     POOL_STATE_TERMINATED = 4,
     /** A pool_join is under way. */
     POOL_STATE_JOINING = 8,
 };
+
+/** What a map does after an item has failed. */
+enum pool_on_error {
+    /** All items are run. */
+    POOL_ON_ERROR_CONTINUE = 0,
+    /** Nothing more is handed out; what was handed out runs. */
+    POOL_ON_ERROR_STOP = 1,
+    /** What waits is cancelled, too. */
+    POOL_ON_ERROR_CANCEL_REST = 2,
+};
+
+/** What a worker does. */
+enum pool_worker_state {
+    /** Its process is starting, or its initializer runs. */
+    POOL_WORKER_STARTING = 1,
+    /** It waits for a task. */
+    POOL_WORKER_IDLE = 2,
+    /** It runs a task. */
+    POOL_WORKER_BUSY = 3,
+    /** It is leaving. */
+    POOL_WORKER_STOPPING = 4,
+};
+
+/**
+ * A set of futures, to be taken out as they are done.
+ *
+ * Threads: any thread may use it, also several at once.
+ * Lifetime: from future_set_new to future_set_free. A checked ticket like pool_t.
+ * NULL: POOL_ERR_INVALID.
+ */
+typedef struct future_set_t future_set_t;
 
 /**
  * The result-to-be of one task.
@@ -277,35 +309,6 @@ typedef struct pool_task_t pool_task_t;
 
 /** What most calls answer: one of enum pool_status, 0 for success. */
 typedef int32_t pool_status_t;
-
-/** What went wrong, in numbers and words. Yours: the library only fills it in. */
-typedef struct pool_error_t {
-    /** Which error; POOL_OK when there is none. */
-    pool_status_t status;
-    /** What the function returned (POOL_ERR_TASK), else 0. */
-    int32_t task_code;
-    /** The errno of the system call that failed, else 0. */
-    int32_t os_errno;
-    /**
-     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
-     */
-    int32_t exit_code;
-    /** The signal that killed the worker, else 0. */
-    int32_t signal;
-    /** The process that was lost, else 0. */
-    int64_t worker_pid;
-    /** UTF-8, NUL-terminated; cut off where it is longer. */
-    char message[216];
-} pool_error_t;
-
-/** One of enum future_state. */
-typedef int32_t future_state_t;
-
-/** One of enum pool_cancel. */
-typedef int32_t pool_cancel_t;
-
-/** One of enum pool_wait. */
-typedef int32_t pool_wait_t;
 
 /** One of enum pool_kind. */
 typedef int32_t pool_kind_t;
@@ -371,24 +374,34 @@ typedef struct pool_options_t {
     size_t struct_size;
     /** A name for threads and messages; NULL: "pool". */
     const char *name;
-    /** POOL_PROCESS (default) or POOL_THREAD. */
+    /** POOL_PROCESS (default), POOL_THREAD or POOL_INLINE. */
     pool_kind_t kind;
     /** POOL_SPAWN (default). */
     pool_start_t start;
-    /** Not built yet. */
+    /** So many start with the pool and stay, however long they have nothing to do. */
     uint32_t min_workers;
     /**
      * At most this many workers at once, up to 1024; they start when there is work for them.
      * 0: pool_available_cpus(), for threads 5 more.
      */
     uint32_t max_workers;
-    /** Not built yet: workers stay until the pool stops. */
+    /**
+     * A worker beyond min_workers leaves when it has had nothing to do for so long. 0: 60 000;
+     * POOL_FOREVER: it stays; POOL_NOW: it leaves when no task waits.
+     */
     int64_t idle_timeout_ms;
-    /** Not built yet. */
+    /**
+     * Run once in each worker before its first task, with its own arguments, as a task is:
+     * pool_task_state is its pointer to set, a result is dropped. If it returns other than 0, the
+     * pool is broken.
+     */
     pool_function_t initializer;
-    /** Not built yet. */
+    /** Run likewise when a worker leaves, in whatever way but a crash or a kill. */
     pool_function_t finalizer;
-    /** Not built yet. */
+    /**
+     * After so many tasks a worker leaves, and is replaced when tasks wait; a chunk of a map is one
+     * task. 0: any number.
+     */
     uint64_t max_tasks_per_worker;
     /** Not built yet. */
     uint64_t max_memory_per_worker;
@@ -406,9 +419,12 @@ typedef struct pool_options_t {
     pool_lost_t on_worker_lost;
     /** Not built yet. */
     uint32_t retries;
-    /** Not built yet. */
+    /**
+     * So many workers may fail to start, one after the other within the window; then the pool is
+     * broken with POOL_ERR_RESTARTS. 0: 5; UINT32_MAX: any number.
+     */
     uint32_t max_restarts;
-    /** Not built yet. */
+    /** The window for that; 0: 10 000. */
     int64_t restart_window_ms;
     /** POOL_EXIT_CANCEL (default). */
     pool_exit_t at_exit;
@@ -450,10 +466,30 @@ typedef struct pool_options_t {
     int64_t finalizer_timeout_ms;
 } pool_options_t;
 
+/** What went wrong, in numbers and words. Yours: the library only fills it in. */
+typedef struct pool_error_t {
+    /** Which error; POOL_OK when there is none. */
+    pool_status_t status;
+    /** What the function returned (POOL_ERR_TASK), else 0. */
+    int32_t task_code;
+    /** The errno of the system call that failed, else 0. */
+    int32_t os_errno;
+    /**
+     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
+     */
+    int32_t exit_code;
+    /** The signal that killed the worker, else 0. */
+    int32_t signal;
+    /** The process that was lost, else 0. */
+    int64_t worker_pid;
+    /** UTF-8, NUL-terminated; cut off where it is longer. */
+    char message[216];
+} pool_error_t;
+
 /** Called when a worker has taken the task. */
 typedef void (*pool_accept_fn)(uint32_t worker, int64_t pid, void *user);
 
-/** Called when a future is done. */
+/** Called when a future is done, which is good until the function returns. */
 typedef void (*future_done_fn)(future_t *future, void *user);
 
 /** Called when a time limit of a task has passed. */
@@ -499,127 +535,68 @@ typedef struct pool_call_t {
 /** One of enum pool_stop. */
 typedef int32_t pool_stop_t;
 
+/** One of enum future_state. */
+typedef int32_t future_state_t;
+
+/** One of enum pool_cancel. */
+typedef int32_t pool_cancel_t;
+
+/** One of enum pool_wait. */
+typedef int32_t pool_wait_t;
+
+/** One of enum pool_worker_state. */
+typedef int32_t pool_worker_state_t;
+
+/** What a worker is and does. Set struct_size in the first of an array. */
+typedef struct pool_worker_info_t {
+    /** sizeof(pool_worker_info_t). */
+    size_t struct_size;
+    /** Its place: 0 to max_workers - 1. */
+    uint32_t index;
+    /** Its number among all workers that the pool has had, from 1. */
+    uint64_t id;
+    /** Its process; 0: a thread. */
+    int64_t pid;
+    /** What it does. */
+    pool_worker_state_t state;
+    /** The task that it runs, else 0. */
+    uint64_t task_id;
+    /** The function of that task, as far as it has a name; cut off where it is longer. */
+    char function[64];
+    /** How long it has been running that task. */
+    int64_t running_ms;
+    /** How many tasks it has ended. */
+    uint64_t tasks_done;
+    /** How many workers had this place before it. */
+    uint64_t restarts;
+    /** The memory of its process that it shares with nobody; 0: a thread. */
+    uint64_t resident_bytes;
+} pool_worker_info_t;
+
+/**
+ * A task that was cancelled when its pool was shut down or broken. Set struct_size before.
+ */
+typedef struct pool_cancelled_t {
+    /** sizeof(pool_cancelled_t). */
+    size_t struct_size;
+    /** The task's number, as future_id told it. */
+    uint64_t id;
+    /** 0: tasks have no tag yet. */
+    uint64_t tag;
+    /**
+     * Its function as it was submitted, and its argument bytes; they live until pool_free.
+     */
+    pool_function_t task;
+} pool_cancelled_t;
+
+/** Called when the program exits. */
+typedef void (*pool_exit_fn)(void *user);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
-/* ---- futures --------------------------------------------------------------------------------- */
-
-/**
- * Waits until the task is done in any way: completed, failed or cancelled.
- *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API pool_status_t future_wait(future_t *future, int64_t timeout_ms);
-
-/**
- * The result of a completed task; may be asked again. Does not block, but for a result too large for
- * the pool's memory that is still on its way: it was sent before the task was done.
- *
- * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
- *              after POOL_OK, also when there are none
- * @param len   receives how many; may be NULL
- * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
- *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
- *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_result(future_t *future,
-                            const void **data,
-                            size_t *len);
-
-/**
- * future_wait, then future_result.
- *
- * @return as these two
- */
-CARPOOL_API
-pool_status_t future_collect(future_t *future,
-                             int64_t timeout_ms,
-                             const void **data,
-                             size_t *len);
-
-/**
- * What went wrong with the task, in numbers and words.
- *
- * @param error  filled in; its status is POOL_OK when the task completed
- * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API pool_status_t future_error(future_t *future, pool_error_t *error);
-
-/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
-CARPOOL_API future_state_t future_state(const future_t *future);
-
-/** Whether the task is done in any way. False for a handle that is not valid. */
-CARPOOL_API bool future_is_done(const future_t *future);
-
-/**
- * Cancels the task. At once, also while every worker is busy: afterwards it will never run.
- *
- * @param mode  POOL_CANCEL_QUEUED: only if it has not started
- * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
- *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_cancel(future_t *future,
-                            pool_cancel_t mode);
-
-/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
-CARPOOL_API uint64_t future_id(const future_t *future);
-
-/** The pool that the task was submitted to; NULL when that has been freed. */
-CARPOOL_API pool_t *future_pool(const future_t *future);
-
-/**
- * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
- * clock. Both are 0 until it is done; a task that never ran has only waited.
- *
- * @param queued_ns   receives the first; may be NULL
- * @param running_ns  receives the second; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_duration(const future_t *future,
-                              uint64_t *queued_ns,
-                              uint64_t *running_ns);
-
-/**
- * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
- *
- * @param done   receives the first; may be NULL
- * @param total  receives the second; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_progress(const future_t *future,
-                              uint64_t *done,
-                              uint64_t *total);
-
-/**
- * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
- * future that was freed before.
- */
-CARPOOL_API void future_free(future_t *future);
-
-/**
- * Waits for many futures, of one pool or of several, with one time for all.
- *
- * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
- * @param mode        see enum pool_wait
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @param n_done      receives how many are done, also after a timeout; may be NULL
- * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
- *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
- */
-CARPOOL_API
-pool_status_t future_wait_many(future_t *const *futures,
-                               size_t n,
-                               pool_wait_t mode,
-                               int64_t timeout_ms,
-                               size_t *n_done);
+/* ---- pools ----------------------------------------------------------------------------------- */
 
 /**
  * Makes a pool. Workers start when there is work for them.
@@ -639,12 +616,28 @@ pool_status_t pool_new(const pool_options_t *options,
                        pool_error_t *error);
 
 /**
+ * Makes a pool of a fixed kind and size, whatever the options say about these. Its workers still
+ * start when there is work for them.
+ *
+ * @param n  the number of workers, 1 to 1024
+ * @return as pool_new
+ */
+CARPOOL_API
+pool_status_t pool_new_fixed(pool_kind_t kind,
+                             uint32_t n,
+                             const pool_options_t *options,
+                             pool_t **out,
+                             pool_error_t *error);
+
+/**
  * Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
- * still is open. Its futures stay valid. Blocks. NULL is ignored. From a task of the same pool, or
- * in a forked child, it does nothing.
+ * still is open. Its futures stay valid. Blocks. NULL is ignored. From a task or a callback of the same
+ * pool, or in a forked child, it does nothing.
  */
 CARPOOL_API
 void pool_free(pool_t *pool);
+
+/* ---- submitting ------------------------------------------------------------------------------ */
 
 /**
  * Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
@@ -741,6 +734,8 @@ pool_status_t pool_buffer_new(pool_t *pool,
  */
 CARPOOL_API void pool_buffer_free(pool_buffer_t *buffer);
 
+/* ---- workers and stopping -------------------------------------------------------------------- */
+
 /**
  * Whether the pool takes tasks.
  *
@@ -766,7 +761,7 @@ CARPOOL_API pool_status_t pool_close(pool_t *pool);
  *
  * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
  * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
- *         POOL_ERR_DEADLOCK: called from a task of the same pool; POOL_ERR_BROKEN: no worker can be
+ *         POOL_ERR_DEADLOCK: called from a task or a callback of the same pool; POOL_ERR_BROKEN: no worker can be
  *         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -780,7 +775,7 @@ pool_status_t pool_join(pool_t *pool,
  *                    another thread while a first call waits
  * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
  * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
- *         had been shut down before; POOL_ERR_DEADLOCK: called from a task of the same pool;
+ *         had been shut down before; POOL_ERR_DEADLOCK: called from a task or a callback of the same pool;
  *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -788,66 +783,36 @@ pool_status_t pool_shutdown(pool_t *pool,
                             pool_stop_t mode,
                             int64_t timeout_ms);
 
-/** How many workers there are; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_workers(const pool_t *pool);
-
-/** How many workers run a task; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_busy_workers(const pool_t *pool);
-
-/** How many workers run no task; 0 for a handle that is not valid. */
-CARPOOL_API uint32_t pool_count_free_workers(const pool_t *pool);
-
-/** How many tasks wait for a worker; 0 for a handle that is not valid. */
-CARPOOL_API uint64_t pool_count_pending_tasks(const pool_t *pool);
-
-/** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
-CARPOOL_API uint32_t pool_state(const pool_t *pool);
-
 /**
- * To be called first in main by a program that may be started as its own worker:
+ * Starts workers before there are tasks for them.
  *
- *     int main(int argc, char **argv) {
- *         int code = pool_worker_main(argc, argv);
- *         if (code >= 0) return code;
- *         ...
- *
- * Programs that are linked dynamically need not call it: a worker process never reaches their
- * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
- *
- * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
- *         work is done
+ * @param n        how many; below 0: as many as waiting tasks need. Never more than max_workers in all
+ * @param spawned  receives how many were started; may be NULL
+ * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_OS,
+ *         POOL_ERR_NOMEM: not even one could be started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
-int pool_worker_main(int argc,
-                     char **argv);
-
-/** How many pools there are that have not been freed. */
-CARPOOL_API size_t pool_count_live(void);
+pool_status_t pool_spawn_workers(pool_t *pool,
+                                 int64_t n,
+                                 uint32_t *spawned);
 
 /**
- * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
- * least 1.
+ * Starts as many workers as are missing to max_workers.
+ *
+ * @param spawned  receives how many were started; may be NULL
+ * @return as pool_spawn_workers
  */
-CARPOOL_API uint32_t pool_available_cpus(void);
-
-/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
-CARPOOL_API uint32_t pool_version(void);
-
-/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
-CARPOOL_API const char *pool_version_string(void);
+CARPOOL_API pool_status_t pool_spawn_max_workers(pool_t *pool, uint32_t *spawned);
 
 /**
- * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
- * be freed.
+ * Changes pool_options_t.idle_timeout_ms, also for workers that are idle now.
+ *
+ * @param ms  0: 60 000; POOL_FOREVER; POOL_NOW: they leave when no task waits
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API
-const char *pool_status_name(pool_status_t status);
+CARPOOL_API pool_status_t pool_set_idle_timeout(pool_t *pool, int64_t ms);
 
-/**
- * A status in words, such as "the time given has passed"; "unknown status" for a number that is
- * none. Not to be freed.
- */
-CARPOOL_API const char *pool_status_string(pool_status_t status);
+/* ---- inside a task --------------------------------------------------------------------------- */
 
 /**
  * The task's argument bytes. Valid until the function returns; aligned for any type where they are
@@ -901,7 +866,7 @@ int32_t pool_task_fail(pool_task_t *task,
 CARPOOL_API bool pool_task_cancelled(const pool_task_t *task);
 
 /** Whether the task's soft limit has passed. Soft limits are not built yet: false. */
-CARPOOL_API bool pool_task_soft_expired(const pool_task_t *_task);
+CARPOOL_API bool pool_task_soft_expired(const pool_task_t *task);
 
 /**
  * Says how far the task is, for future_progress. Each number is kept to eight digits.
@@ -929,6 +894,419 @@ uint32_t pool_task_worker(const pool_task_t *task);
  */
 CARPOOL_API
 void **pool_task_state(pool_task_t *task);
+
+/* ---- futures --------------------------------------------------------------------------------- */
+
+/**
+ * Waits until the task is done in any way: completed, failed or cancelled.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * In a task of a thread pool, to wait for a task of the same pool that nobody has begun runs it, then
+ * and there: so that always ends, also with one worker.
+ *
+ * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: the task would wait for itself;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_wait(future_t *future,
+                          int64_t timeout_ms);
+
+/**
+ * The result of a completed task; may be asked again. Does not block, but for a result too large for
+ * the pool's memory that is still on its way: it was sent before the task was done.
+ *
+ * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
+ *              after POOL_OK, also when there are none
+ * @param len   receives how many; may be NULL
+ * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
+ *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
+ *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_result(future_t *future,
+                            const void **data,
+                            size_t *len);
+
+/**
+ * future_wait, then future_result.
+ *
+ * @return as these two
+ */
+CARPOOL_API
+pool_status_t future_collect(future_t *future,
+                             int64_t timeout_ms,
+                             const void **data,
+                             size_t *len);
+
+/**
+ * What went wrong with the task, in numbers and words.
+ *
+ * @param error  filled in; its status is POOL_OK when the task completed
+ * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_error(future_t *future, pool_error_t *error);
+
+/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
+CARPOOL_API future_state_t future_state(const future_t *future);
+
+/** Whether the task is done in any way. False for a handle that is not valid. */
+CARPOOL_API bool future_is_done(const future_t *future);
+
+/**
+ * Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
+ * that runs already, pool_task_cancelled becomes true.
+ *
+ * @param mode  POOL_CANCEL_QUEUED: only if it has not started
+ * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
+ *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_cancel(future_t *future,
+                            pool_cancel_t mode);
+
+/**
+ * Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
+ */
+CARPOOL_API bool future_cancel_requested(const future_t *future);
+
+/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
+CARPOOL_API uint64_t future_id(const future_t *future);
+
+/** The pool that the task was submitted to; NULL when that has been freed. */
+CARPOOL_API pool_t *future_pool(const future_t *future);
+
+/**
+ * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
+ * clock. Both are 0 until it is done; a task that never ran has only waited.
+ *
+ * @param queued_ns   receives the first; may be NULL
+ * @param running_ns  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_duration(const future_t *future,
+                              uint64_t *queued_ns,
+                              uint64_t *running_ns);
+
+/**
+ * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
+ *
+ * @param done   receives the first; may be NULL
+ * @param total  receives the second; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_progress(const future_t *future,
+                              uint64_t *done,
+                              uint64_t *total);
+
+/**
+ * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
+ * future that was freed before.
+ */
+CARPOOL_API void future_free(future_t *future);
+
+/**
+ * Waits for many futures, of one pool or of several, with one time for all.
+ *
+ * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
+ * @param mode        see enum pool_wait
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param n_done      receives how many are done, also after a timeout; may be NULL
+ * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
+ *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_wait_many(future_t *const *futures,
+                               size_t n,
+                               pool_wait_t mode,
+                               int64_t timeout_ms,
+                               size_t *n_done);
+
+/**
+ * Waits for many futures, with one time for all, and gives out their results.
+ *
+ * @param futures     n futures; may be NULL when n is 0
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param data        n places, which receive what future_result gives, and NULL where there is none;
+ *                    may be NULL
+ * @param lens        n places for the lengths; may be NULL
+ * @return POOL_OK: all have completed; else the status of the first one in order that has not, as
+ *         future_result says it, or POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_collect_many(future_t *const *futures,
+                                  size_t n,
+                                  int64_t timeout_ms,
+                                  const void **data,
+                                  size_t *lens);
+
+/* ---- being told ------------------------------------------------------------------------------ */
+
+/**
+ * Calls a function when the future is done: from a thread of the library, or at once from this one
+ * when it is done already. Any number may be added; those of one future are called in the order in
+ * which they were added. The function may call whatever it likes, but to join or shut down the
+ * future's pool. The pool's shutdown waits for it.
+ *
+ * The future may be freed before: the function is called all the same, and the handle that it gets
+ * is good until it returns.
+ *
+ * @param function  what to call
+ * @param user      its last argument
+ * @param drop      called once with user after the call, or when there will be none: when it is
+ *                  removed, or when this call fails; may be NULL
+ * @param id        receives a number for future_remove_callback; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: the thread cannot be started;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_on_done(future_t *future,
+                             future_done_fn function,
+                             void *user,
+                             pool_drop_fn drop,
+                             uint64_t *id);
+
+/**
+ * Removes a callback that has not been called.
+ *
+ * @param id  its number, from future_on_done
+ * @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, is being called, or never
+ *         was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_remove_callback(future_t *future,
+                                     uint64_t id);
+
+/**
+ * Makes a set of futures, of any pools, that gives them out in the order in which they are done.
+ *
+ * @param out  receives the set, to be given to future_set_free; NULL on failure
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_FULL: 4096 sets are alive
+ */
+CARPOOL_API
+pool_status_t future_set_new(future_set_t **out);
+
+/**
+ * Adds a future; at any time, also while somebody waits in future_set_next. One that is added twice
+ * comes out twice. It stays yours: one that is freed leaves the set.
+ *
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_set_add(future_set_t *set,
+                             future_t *future);
+
+/**
+ * Takes the future out of the set that was done first; waits until there is one.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param out         receives the future; NULL on failure
+ * @return POOL_OK; POOL_ERR_END: the set is empty, and more may be added; POOL_ERR_TIMEOUT;
+ *         POOL_ERR_DEADLOCK: called from a task that all the others wait for; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_set_next(future_set_t *set,
+                              int64_t timeout_ms,
+                              future_t **out);
+
+/**
+ * A descriptor that is readable while future_set_next would give a future out at once, for poll and
+ * its like. It belongs to the set: do not read from it, nor close it.
+ *
+ * @return the descriptor; -1 when the handle is not valid or there are no descriptors left
+ */
+CARPOOL_API
+int32_t future_set_fd(future_set_t *set);
+
+/**
+ * Frees the set, not the futures in it. NULL is ignored. No call with the set may be under way in
+ * another thread.
+ */
+CARPOOL_API
+void future_set_free(future_set_t *set);
+
+/**
+ * Makes a future that belongs to no pool, and is done when somebody says so: by future_resolve or
+ * future_reject, or by future_cancel. Everything else can be done with it as with any other.
+ *
+ * @param out  receives the future, to be given to future_free; NULL on failure
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL
+ */
+CARPOOL_API
+pool_status_t future_new_promise(future_t **out);
+
+/**
+ * Completes a promise with a copy of the bytes as its result.
+ *
+ * @param data  the bytes; may be NULL when len is 0
+ * @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS. Where there is no memory for the bytes, the future fails with
+ *         POOL_ERR_NOMEM
+ */
+CARPOOL_API pool_status_t future_resolve(future_t *future, const void *data, size_t len);
+
+/**
+ * Fails a promise, with POOL_ERR_TASK.
+ *
+ * @param code     becomes the error's task_code
+ * @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
+ * @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const char *message);
+
+/* ---- looking --------------------------------------------------------------------------------- */
+
+/** How many workers there are; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_workers(const pool_t *pool);
+
+/** How many workers run a task; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_busy_workers(const pool_t *pool);
+
+/** How many workers run no task; 0 for a handle that is not valid. */
+CARPOOL_API uint32_t pool_count_free_workers(const pool_t *pool);
+
+/** How many tasks wait for a worker; 0 for a handle that is not valid. */
+CARPOOL_API uint64_t pool_count_pending_tasks(const pool_t *pool);
+
+/** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
+CARPOOL_API uint32_t pool_state(const pool_t *pool);
+
+/**
+ * The workers that there are, by their places.
+ *
+ * @param workers   room for capacity of them, the first with its struct_size set; may be NULL when
+ *                  capacity is 0
+ * @param capacity  how many there is room for
+ * @param n         receives how many workers there are, also when they are more; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
+ *         knows; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_workers(const pool_t *pool,
+                           pool_worker_info_t *workers,
+                           size_t capacity,
+                           size_t *n);
+
+/**
+ * The options that hold: those that pool_new was given, with the defaults in place of zeros.
+ *
+ * @param options  filled in; struct_size must be set. What it points to lives until pool_free
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
+ *         knows; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t pool_get_options(const pool_t *pool, pool_options_t *options);
+
+/**
+ * How many tasks were cancelled because the pool was shut down or broken, those not counted that
+ * were cancelled one by one; 0 for a handle that is not valid.
+ */
+CARPOOL_API
+size_t pool_cancelled_count(const pool_t *pool);
+
+/**
+ * One of the tasks that were cancelled because the pool was shut down or broken.
+ *
+ * @param i     which: 0 to pool_cancelled_count - 1, in no particular order
+ * @param task  filled in; struct_size must be set. What it points to lives until pool_free
+ * @return POOL_OK; POOL_ERR_INVALID: also when there is no such task; POOL_ERR_VERSION: struct_size
+ *         is not one that this library knows; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_cancelled_task(const pool_t *pool,
+                                  size_t i,
+                                  pool_cancelled_t *task);
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+/**
+ * To be called first in main by a program that may be started as its own worker:
+ *
+ *     int main(int argc, char **argv) {
+ *         int code = pool_worker_main(argc, argv);
+ *         if (code >= 0) return code;
+ *         ...
+ *
+ * Programs that are linked dynamically need not call it: a worker process never reaches their
+ * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
+ *
+ * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
+ *         work is done
+ */
+CARPOOL_API
+int pool_worker_main(int argc,
+                     char **argv);
+
+/**
+ * Shuts all pools of this process down that are open, at the same time; see pool_shutdown.
+ *
+ * @param mode        see enum pool_stop
+ * @param timeout_ms  how long to wait for all together, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: called from a task or a callback of one of
+ *         them, which was left out; POOL_ERR_INVALID
+ */
+CARPOOL_API
+pool_status_t pool_shutdown_all(pool_stop_t mode,
+                                int64_t timeout_ms);
+
+/**
+ * Has a function called once when the program exits, before the pools that are still open are shut
+ * down; several in the order in which they were added. A forked child does not inherit them.
+ *
+ * @param function  what to call
+ * @param user      its argument
+ * @param drop      called once with user after the call, or when the function is removed, or when this
+ *                  call fails; may be NULL
+ * @param id        receives a number for pool_remove_at_exit; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID
+ */
+CARPOOL_API
+pool_status_t pool_at_exit(pool_exit_fn function,
+                           void *user,
+                           pool_drop_fn drop,
+                           uint64_t *id);
+
+/**
+ * Removes a function that was added by pool_at_exit.
+ *
+ * @return POOL_OK: it will not be called; POOL_ERR_INVALID: there is none with this number, or it
+ *         has been called
+ */
+CARPOOL_API
+pool_status_t pool_remove_at_exit(uint64_t id);
+
+/** How many pools there are that have not been freed. */
+CARPOOL_API size_t pool_count_live(void);
+
+/**
+ * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
+ * least 1.
+ */
+CARPOOL_API uint32_t pool_available_cpus(void);
+
+/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
+CARPOOL_API uint32_t pool_version(void);
+
+/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
+CARPOOL_API const char *pool_version_string(void);
+
+/**
+ * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
+ * be freed.
+ */
+CARPOOL_API
+const char *pool_status_name(pool_status_t status);
+
+/**
+ * A status in words, such as "the time given has passed"; "unknown status" for a number that is
+ * none. Not to be freed.
+ */
+CARPOOL_API const char *pool_status_string(pool_status_t status);
 
 #ifdef __cplusplus
 }  // extern "C"
@@ -959,4 +1337,39 @@ static inline pool_call_t pool_call_init() {
 #define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
 #define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
 #endif
+
+/* ---- pools of a fixed size: pool_new_fixed by other names ------------------------------------- */
+
+static inline pool_status_t pool_new_single_thread(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_THREAD, 1, options, out, error);
+}
+static inline pool_status_t pool_new_single_process(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_PROCESS, 1, options, out, error);
+}
+static inline pool_status_t pool_new_dual_thread(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_THREAD, 2, options, out, error);
+}
+static inline pool_status_t pool_new_dual_process(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_PROCESS, 2, options, out, error);
+}
+static inline pool_status_t pool_new_triple_thread(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_THREAD, 3, options, out, error);
+}
+static inline pool_status_t pool_new_triple_process(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_PROCESS, 3, options, out, error);
+}
+static inline pool_status_t pool_new_quad_thread(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_THREAD, 4, options, out, error);
+}
+static inline pool_status_t pool_new_quad_process(const pool_options_t *options, pool_t **out,
+                                                   pool_error_t *error) {
+    return pool_new_fixed(POOL_PROCESS, 4, options, out, error);
+}
 #endif

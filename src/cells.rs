@@ -164,9 +164,20 @@ impl<T> Cells<T> {
         }
     }
 
-    pub(crate) fn count_open(&self) -> usize {
-        let is_own = |cell: &&Cell<T>| cell.forks.load(Relaxed) == FORKS.load(Relaxed);
-        self.cells.iter().filter(is_own).filter(|cell| cell.epoch.load(Relaxed) & 1 == 1).count()
+    /// Closes a thing that has no holders, and frees it.
+    pub(crate) fn remove(&self, cell: u16, epoch: u64) -> Result<()> {
+        self.open(cell, epoch)?;
+        self.close(cell, epoch)?;
+        self.settle_up(cell, 0);
+        Ok(())
+    }
+
+    /// The cells of the open things that this process made, with their epochs.
+    pub(crate) fn all_open(&self) -> Vec<(u16, u64)> {
+        let numbered = self.cells.iter().enumerate();
+        let own = numbered.filter(|(_, cell)| cell.forks.load(Relaxed) == FORKS.load(Relaxed));
+        let epochs = own.map(|(index, cell)| (index as u16, cell.epoch.load(Acquire)));
+        epochs.filter(|(_, epoch)| epoch & 1 == 1).collect()
     }
 }
 
@@ -189,6 +200,13 @@ impl<T> Drop for Reserved<T> {
 /// How often this process's memory has been forked from another's: it changes in a forked child.
 pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
+}
+
+/// Has a function called when the process exits. It is called in forked children, too.
+#[cfg(not(loom))]
+pub(crate) fn call_at_exit(function: extern "C" fn()) {
+    // SAFETY: the function is part of the library, which is never unloaded.
+    unsafe { libc::atexit(function) };
 }
 
 /// Makes sure that a forked child knows that it is one.

@@ -44,6 +44,20 @@ impl Deadline {
         Instant::now().checked_add(span).map_or(Deadline::Never, Deadline::At)
     }
 
+    /// So many milliseconds after a moment; -1 and other negative numbers: never.
+    pub(crate) fn after(moment: &Instant, span_ms: i64) -> Deadline {
+        let span = u64::try_from(span_ms).ok().map(Duration::from_millis);
+        span.and_then(|span| moment.checked_add(span)).map_or(Deadline::Never, Deadline::At)
+    }
+
+    /// The earlier of two.
+    pub(crate) fn min(self, other: Deadline) -> Deadline {
+        match (self, other) {
+            (Deadline::At(one), Deadline::At(two)) => Deadline::At(one.min(two)),
+            (Deadline::Never, it) | (it, Deadline::Never) => it,
+        }
+    }
+
     /// How long is left; None means for ever.
     pub(crate) fn left(self) -> Option<Duration> {
         match self {

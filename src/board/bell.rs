@@ -24,10 +24,14 @@
 //! the worker's is first, the submitter sees it sleeping and wakes it. A searcher that finds a task
 //! rings again when there may be more ([`Bell::found`]): so a burst wakes one worker after the other,
 //! and never one for each task.
+//!
+//! A sleeper whose time is over ends its sleep itself, unless somebody has just done so: then it has
+//! been counted on, and looks for the task like anybody woken. Either way it is searching then, and
+//! calls `found` before it leaves for good: so a task that was left to it is left to somebody else.
 
 use super::memory::Span;
 use super::slot::SeatIndex;
-use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord, fence};
+use crate::sync::{AtomicU64, Deadline, Ordering::*, Scope, WaitWord, fence};
 
 /// Seats in one word: a sleeping and a searching bit for each.
 pub(crate) const SEATS_PER_WORD: usize = 32;
@@ -46,6 +50,14 @@ pub(crate) struct Bell {
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Bed(WaitWord);
+
+/// How a sleep has ended.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Roused,
+    TimedOut,
+}
 
 impl Bell {
     pub(crate) fn new(idle: Span<AtomicU64>, beds: Span<Bed>, scope: Scope) -> Bell {
@@ -117,15 +129,21 @@ impl Bell {
         }
     }
 
-    /// searching → sleeping → searching: sleeps until rung, unless `wanted` comes true first.
-    pub(crate) fn fall_asleep(&self, seat: SeatIndex, wanted: impl FnOnce() -> bool) {
+    /// searching → sleeping → searching: sleeps until rung or until the deadline, unless `wanted` comes
+    /// true first.
+    pub(crate) fn fall_asleep(
+        &self,
+        seat: SeatIndex,
+        deadline: Deadline,
+        wanted: impl FnOnce() -> bool,
+    ) -> Rest {
         let (group, sleeping, searching) = bits_of(seat);
         let idle = self.idle.at(group);
         let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !searching | sleeping));
         fence(SeqCst);
         if wanted() {
             let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !sleeping | searching));
-            return;
+            return Rest::Roused;
         }
         let bed = &self.beds.at(usize::from(seat.0)).0;
         loop {
@@ -133,9 +151,17 @@ impl Bell {
             // the bed before it is shaken does not fall asleep, or is woken.
             let seen = bed.load(Acquire);
             if idle.load(Acquire) & sleeping == 0 {
-                return;
+                return Rest::Roused;
             }
-            bed.sleep_if(seen, self.scope, None);
+            let left = deadline.left();
+            if left.is_some_and(|left| left.is_zero()) {
+                let awake = |now| (now & sleeping != 0).then_some(now & !sleeping | searching);
+                return match idle.fetch_update(AcqRel, Acquire, awake) {
+                    Ok(_) => Rest::TimedOut,
+                    Err(_) => Rest::Roused,
+                };
+            }
+            bed.sleep_if(seen, self.scope, left);
         }
     }
 

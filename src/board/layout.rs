@@ -27,9 +27,11 @@ pub(crate) struct Header {
     pub(crate) magic: AtomicU64,
     /// What workers are to do; see [`super::Stage`].
     pub(crate) stage: AtomicU64,
+    /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
+    pub(crate) idle_ms: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: Line<AtomicU64>,
-    /// Rung when a task is done whose waiters wait for several; it counts the rings.
+    /// Rung when a task is done whose waiters wait for several; see [`super::Board::notice`].
     pub(crate) notice: Line<WaitWord>,
 }
 

@@ -24,6 +24,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// In a slot's entry, above the generation: somebody holds the future.
 const HELD: u32 = 1 << 24;
 const ENTRY: u32 = GENERATION_MASK | HELD;
+/// Somebody may want to be told when the task is done.
+const SUBSCRIBED: u32 = 1 << 25;
 
 /// How many of the oldest loose tasks are looked at for each new one.
 const SWEPT_AT_ONCE: usize = 2;
@@ -59,6 +61,18 @@ pub(crate) struct Ledger {
 pub(crate) struct Ticket {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
+}
+
+/// What came of giving a future up.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LetGo {
+    /// Nobody held it.
+    NotHeld,
+    /// It is nobody's now.
+    Free,
+    /// It is nobody's now, but somebody may be waiting to be told about it.
+    Subscribed,
 }
 
 impl Ledger {
@@ -126,10 +140,20 @@ impl Ledger {
     }
 
     /// Takes the hold away, for exactly one caller.
-    pub(crate) fn let_go(&self, ticket: Ticket) -> bool {
-        let Some(entry) = self.entries.get(ticket.slot as usize) else { return false };
-        let held = ticket.generation | HELD;
-        entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed).is_ok()
+    pub(crate) fn let_go(&self, ticket: Ticket) -> LetGo {
+        let Some(entry) = self.entries.get(ticket.slot as usize) else { return LetGo::NotHeld };
+        let is_held = |entry: u32| entry & ENTRY == ticket.generation | HELD;
+        let free = |entry| is_held(entry).then_some(entry & !HELD);
+        match entry.fetch_update(AcqRel, Relaxed, free) {
+            Ok(entry) if entry & SUBSCRIBED != 0 => LetGo::Subscribed,
+            Ok(_) => LetGo::Free,
+            Err(_) => LetGo::NotHeld,
+        }
+    }
+
+    /// Notes that somebody wants to be told when the task is done.
+    pub(crate) fn note_subscription(&self, ticket: Ticket) {
+        self.entries.at(ticket.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
     }
 
     /// Notes the block that holds a task's arguments, to be given back with its slot.

@@ -25,13 +25,14 @@ pub(crate) mod slot;
 
 pub(crate) use region::{Region, copy_out};
 
-use crate::sync::{AtomicU64, Ordering::*, Scope, WaitWord, spin_until};
-use bell::Bell;
+use crate::sync::{AtomicU64, Deadline, Ordering::*, Scope, WaitWord, spin_until};
+use bell::{Bell, Rest};
 use layout::{Header, Seat};
 use memory::Span;
 use record::Slot;
 use ring::{Entry, Ring, Tail};
 use slot::{Change, Claim, Outcome, Phase, SeatIndex, Waiters};
+use std::time::Instant;
 
 /// What workers are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +44,26 @@ pub(crate) enum Stage {
     /// Take no more, and leave.
     Stop = 2,
 }
+
+/// What a worker is to do next.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Run the task in this slot, which is now its own.
+    Task(u32),
+    /// Leave: it is told to.
+    Leave,
+    /// Leave: there was nothing to do for too long.
+    Idle,
+}
+
+/// Idle workers leave at once, or never; any other number is a time in milliseconds.
+pub(crate) const IDLE_NOW: i64 = -2;
+pub(crate) const IDLE_NEVER: i64 = -1;
+
+/// In the notice's word: somebody sleeps on it. The bits above count the rings.
+const NOTICE_WAITED: u64 = 1;
+const NOTICE_RING: u64 = 2;
 
 /// The protocol's half of a board; [`region::Region`] adds the bytes.
 #[derive(Clone, Copy)]
@@ -118,35 +139,45 @@ impl Board {
 
     // ---- workers -------------------------------------------------------------------------------
 
-    /// The next task for this seat; waits for it. None: leave.
-    pub(crate) fn next(&self, seat: SeatIndex) -> Option<u32> {
+    /// The next task for this seat; waits for it. `stays`: however long that takes.
+    pub(crate) fn next(&self, seat: SeatIndex, stays: bool) -> Next {
+        let mut idle_since = None;
         loop {
             let stage = self.stage();
             if stage == Stage::Stop {
-                return None;
+                return Next::Leave;
             }
             if let Some(slot) = self.take(seat) {
-                return Some(slot);
+                return Next::Task(slot);
             }
             if stage == Stage::Drain {
-                return None;
+                return Next::Leave;
             }
-            if let Some(slot) = self.search(seat) {
-                return Some(slot);
+            let patience = match self.header.at(0).idle_ms.load(Relaxed) as i64 {
+                _ if stays => Deadline::Never,
+                IDLE_NOW => return Next::Idle,
+                idle_ms => Deadline::after(idle_since.get_or_insert_with(Instant::now), idle_ms),
+            };
+            match self.search(seat, patience) {
+                (Some(slot), _) => return Next::Task(slot),
+                (None, Rest::TimedOut) => return Next::Idle,
+                (None, Rest::Roused) => {}
             }
         }
     }
 
     /// Looks for a task for a while, if nobody else does; then sleeps until there is one.
-    fn search(&self, seat: SeatIndex) -> Option<u32> {
+    fn search(&self, seat: SeatIndex, patience: Deadline) -> (Option<u32>, Rest) {
         let wanted = || self.has_task() || self.stage() != Stage::Open;
-        if !self.bell.search(seat) || !spin_until(wanted) {
-            self.bell.fall_asleep(seat, wanted);
-        }
+        let rest = if !self.bell.search(seat) || !spin_until(wanted) {
+            self.bell.fall_asleep(seat, patience, wanted)
+        } else {
+            Rest::Roused
+        };
         let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
         // Whether or not there was one: others may come now.
         self.bell.found(seat, || self.has_task());
-        found
+        (found, rest)
     }
 
     /// Claims the next task for this seat.
@@ -162,7 +193,9 @@ impl Board {
         }
     }
 
-    fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
+    /// Claims this task for this seat, wherever it stands on the ring; its entry there is then a dead
+    /// one. The entry may be any that somebody wrote.
+    pub(crate) fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
         let Some(slot) = self.slots.get(entry.slot as usize) else { return Claim::Taken };
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(entry.slot + 1, Relaxed);
@@ -212,6 +245,17 @@ impl Board {
         self.bell.wake_all();
     }
 
+    /// Says after how long idle workers leave, and wakes them to look. Relaxed: the wake-up makes it
+    /// visible.
+    pub(crate) fn set_idle_time(&self, idle_ms: i64) {
+        self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);
+        self.bell.wake_all();
+    }
+
+    pub(crate) fn idle_time(&self) -> i64 {
+        self.header.at(0).idle_ms.load(Relaxed) as i64
+    }
+
     /// Ends a task in the name of the worker of this seat, which is gone.
     pub(crate) fn settle(&self, slot: u32, seat: SeatIndex, outcome: Outcome) -> bool {
         self.wake_if_made(slot, self.slot(slot).word.settle(seat, outcome))
@@ -246,14 +290,34 @@ impl Board {
         let word = &self.slot(slot).word;
         if word.phase().is_done() {
             self.wake(slot, word.waiters());
+            // Its sender may have died between the ring and the wake-up.
+            self.notice().wake(i32::MAX, self.scope);
         }
     }
 
     // ---- waiting -------------------------------------------------------------------------------
 
-    /// A word that is changed and woken when a task is done whose `ask_notice` was answered.
+    /// A word that is changed when a task is done whose `ask_notice` was answered; whoever wants to
+    /// sleep on it says so by [`Board::heed_notice`].
     pub(crate) fn notice(&self) -> &WaitWord {
         &self.header.at(0).notice.0
+    }
+
+    /// Says that somebody is about to sleep on the notice, of which this was seen; answers what to
+    /// sleep on. None: it has been rung since. Relaxed: flag and count are one word, so of this step
+    /// and of a ring one sees the other.
+    pub(crate) fn heed_notice(&self, seen: u64) -> Option<u64> {
+        let now = self.notice().fetch_or(NOTICE_WAITED, Relaxed);
+        (now | NOTICE_WAITED == seen | NOTICE_WAITED).then_some(seen | NOTICE_WAITED)
+    }
+
+    /// Release; pairs with the Acquire load of the notice by whoever waits for several.
+    pub(crate) fn ring_notice(&self) {
+        let rung = |now: u64| Some((now & !NOTICE_WAITED).wrapping_add(NOTICE_RING));
+        let before = self.notice().fetch_update(Release, Relaxed, rung);
+        if before.is_ok_and(|before| before & NOTICE_WAITED != 0) {
+            self.notice().wake(i32::MAX, self.scope);
+        }
     }
 
     fn wake_if_made(&self, slot: u32, change: Change) -> bool {
@@ -266,14 +330,12 @@ impl Board {
         }
     }
 
-    /// Release; pairs with the Acquire load of the notice by whoever waits for several.
     fn wake(&self, slot: u32, waiters: Waiters) {
         if waiters.on_word {
             self.slot(slot).word.wake(self.scope);
         }
         if waiters.on_notice {
-            self.notice().fetch_add(1, Release);
-            self.notice().wake(i32::MAX, self.scope);
+            self.ring_notice();
         }
     }
 }

@@ -9,10 +9,10 @@ mod lists;
 use super::bell::Bed;
 use super::layout::{Header, Seat};
 use super::memory::Span;
-use super::record::{Ending, Place, Slot};
+use super::record::{Call, Ending, Place, Slot};
 use super::ring::{Entry, Tail};
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
-use super::{Board, Parts, Stage};
+use super::{Board, Next, Parts, Stage};
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
@@ -67,7 +67,8 @@ impl Floor {
     fn post(&self, slot: u32, generation: u32, function: u32) {
         let position = self.board.reserve(&self.tail).expect("room on the ring");
         let args = Place::Slot { len: 0 };
-        self.board.slot(slot).fill(function, args, &[], 0, position + 1);
+        let call = Call { function, is_chunk: false };
+        self.board.slot(slot).fill(call, args, &[], 0, position + 1);
         self.board.post(position, Entry { slot, generation });
         self.board.bell.ring();
     }
@@ -75,14 +76,14 @@ impl Floor {
     /// What a worker does with a task: its code becomes twice the function's number.
     fn perform(&self, seat: SeatIndex, slot: u32) {
         let record = self.board.slot(slot);
-        let code = 2 * record.function() as i32;
+        let code = 2 * record.call().function as i32;
         let result = Place::Slot { len: 0 };
         record.end(Ending { status: Status::POOL_OK, code, result }, 0);
         self.board.finish(seat, slot, Outcome::Completed);
     }
 
     fn work_once(&self, seat: SeatIndex) {
-        if let Some(slot) = self.board.next(seat) {
+        if let Next::Task(slot) = self.board.next(seat, true) {
             self.perform(seat, slot);
         }
     }
@@ -118,6 +119,27 @@ fn a_sleeping_worker_hears_the_task_and_the_waiter_its_result() {
         floor.wait(0, 7);
         assert_eq!(floor.code(0), 42);
         worker.join().unwrap();
+    });
+}
+
+/// With no time at all it looks, sleeps not at all, and leaves; the other one sleeps until rung.
+#[test]
+fn what_was_left_to_a_worker_that_leaves_is_left_to_another() {
+    loom::model(|| {
+        let floor = Floor::new();
+        let leaver = run_beside(&floor, |floor| {
+            if let Next::Task(slot) = floor.board.next(ONE, false) {
+                floor.perform(ONE, slot);
+            }
+        });
+        let stayer = run_beside(&floor, |floor| floor.work_once(OTHER));
+        floor.post(0, 1, 1);
+        leaver.join().unwrap();
+        if floor.board.seats().at(0).ended.load(Relaxed) == 1 {
+            floor.board.set_stage(Stage::Stop);
+        }
+        stayer.join().unwrap();
+        assert_eq!(floor.code(0), 2);
     });
 }
 
@@ -188,7 +210,7 @@ fn a_task_in_the_slot_of_a_cancelled_one_has_a_turn_of_its_own() {
         floor.post(0, 1, 1);
         let worker = run_beside(&floor, |floor| {
             if floor.board.take(ONE) == Some(0) {
-                assert_eq!(floor.board.slot(0).function(), 1, "the last task comes first");
+                assert_eq!(floor.board.slot(0).call().function, 1, "the last task comes first");
             }
         });
         if floor.board.cancel(0, 1) {
@@ -238,7 +260,9 @@ fn wait_by_notice(floor: &Floor) {
             break;
         }
         if floor.board.slot(0).word.ask_notice(1) {
-            word.sleep_if(seen, Scope::Shared, None);
+            if let Some(heeded) = floor.board.heed_notice(seen) {
+                word.sleep_if(heeded, Scope::Shared, None);
+            }
         }
     }
     assert_eq!(floor.code(0), 2);
@@ -268,7 +292,8 @@ fn a_notice_tells_of_the_first_of_two() {
 fn a_worker_is_told_to_leave_in_its_sleep() {
     loom::model(|| {
         let floor = Floor::new();
-        let worker = run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE), None));
+        let worker =
+            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, true), Next::Leave));
         floor.board.set_stage(Stage::Drain);
         worker.join().unwrap();
     });

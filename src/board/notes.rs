@@ -72,7 +72,11 @@ impl Notes {
     /// process had no descriptor left for it.
     pub(crate) fn file_came(&self, task: u64, len: u64, file: Option<OwnedFd>) {
         let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
-        let memory = file.and_then(map);
+        self.keep_file(task, file.and_then(map));
+    }
+
+    /// Takes a result in that is mapped already.
+    pub(crate) fn keep_file(&self, task: u64, memory: Option<Memory>) {
         self.with(|books| {
             if !books.unwanted.remove(&task) {
                 books.files.insert(task, memory);

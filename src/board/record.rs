@@ -64,6 +64,16 @@ pub(crate) struct Far {
     pub(crate) len: u64,
 }
 
+/// What a worker is to call: a function by its index, once or for each item of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) function: u32,
+    pub(crate) is_chunk: bool,
+}
+
+/// With the index of a function: its arguments are a chunk.
+const CHUNK: u32 = 1 << 31;
+
 /// Where the bytes of an argument or a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -86,9 +96,10 @@ pub(crate) struct Ending {
 
 impl Slot {
     /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
-    pub(crate) fn fill(&self, function: u32, args: Place, inline: &[u8], stamp: u64, id: u64) {
+    pub(crate) fn fill(&self, call: Call, args: Place, inline: &[u8], stamp: u64, id: u64) {
         debug_assert!(inline.len() <= ARGS_MAX);
-        self.function.store(function, Relaxed);
+        let chunk = if call.is_chunk { CHUNK } else { 0 };
+        self.function.store(call.function | chunk, Relaxed);
         self.stamp.store(stamp, Relaxed);
         self.id.store(id, Relaxed);
         self.progress.store(0, Relaxed);
@@ -104,8 +115,9 @@ impl Slot {
         }
     }
 
-    pub(crate) fn function(&self) -> u32 {
-        self.function.load(Relaxed)
+    pub(crate) fn call(&self) -> Call {
+        let packed = self.function.load(Relaxed);
+        Call { function: packed & !CHUNK, is_chunk: packed & CHUNK != 0 }
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -10,7 +10,7 @@
 //!                                   cancel
 //! ```
 //!
-//! One word holds the phase, two flags of waiters, the seat of the worker that runs the task, and a
+//! One word holds the phase, two flags of waiters and one of a wish, the seat of the worker that runs the task, and a
 //! generation that tells one use of the slot from the next:
 //!
 //! ```text
@@ -48,7 +48,9 @@ const PHASE: u64 = 0xf;
 const WAITED: u64 = 1 << 4;
 /// Somebody sleeps on the board's notice; whoever makes the task done must ring it.
 const NOTICED: u64 = 1 << 5;
-const FLAGS: u64 = WAITED | NOTICED;
+/// Somebody has asked to cancel the task, perhaps too late.
+const ASKED: u64 = 1 << 6;
+const FLAGS: u64 = WAITED | NOTICED | ASKED;
 
 const SEAT_SHIFT: u32 = 16;
 const GENERATION_SHIFT: u32 = 32;
@@ -187,6 +189,17 @@ impl SlotWord {
     /// Anything → FAILED, for a word that somebody wrote over. Release; pairs with `phase`.
     pub(crate) fn overrule(&self, generation: u32) {
         self.0.store(FAILED | u64::from(generation) << GENERATION_SHIFT, Release);
+    }
+
+    /// Notes that somebody wants the task cancelled, for it to see while it runs. Relaxed: nothing
+    /// else goes with the flag.
+    pub(crate) fn ask_cancel(&self, generation: u32) {
+        let asked = |now| (generation_of(now) == generation).then_some(now | ASKED);
+        let _ = self.0.fetch_update(Relaxed, Relaxed, asked);
+    }
+
+    pub(crate) fn is_cancel_asked(&self) -> bool {
+        self.0.load(Relaxed) & ASKED != 0
     }
 
     /// done → FREE. Release; pairs with the free list's next `take`.

@@ -1,5 +1,6 @@
 //! `future_*`: waiting, results, errors, cancelling.
 
+use super::structs::*;
 use super::types::*;
 use super::{boundary, give, required, status_of, write_error};
 use crate::pool::{self, FutureTicket, WaitMode};
@@ -13,7 +14,11 @@ fn ticket(future: *const future_t) -> FutureTicket {
 /// Waits until the task is done in any way: completed, failed or cancelled.
 ///
 /// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// In a task of a thread pool, to wait for a task of the same pool that nobody has begun runs it, then
+/// and there: so that always ends, also with one worker.
+///
+/// @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: the task would wait for itself;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> pool_status_t {
     boundary(|| pool::wait(ticket(future), timeout_ms))
@@ -99,7 +104,8 @@ pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
     pool::wait(ticket(future), 0).is_ok()
 }
 
-/// Cancels the task. At once, also while every worker is busy: afterwards it will never run.
+/// Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
+/// that runs already, pool_task_cancelled becomes true.
 ///
 /// @param mode  POOL_CANCEL_QUEUED: only if it has not started
 /// @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
@@ -111,9 +117,15 @@ pub unsafe extern "C" fn future_cancel(
     mode: pool_cancel_t,
 ) -> pool_status_t {
     boundary(|| {
-        super::options::check_cancel_mode(mode)?;
+        super::call::check_cancel_mode(mode)?;
         pool::cancel(ticket(future))
     })
+}
+
+/// Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> bool {
+    pool::is_cancel_asked(ticket(future)).unwrap_or(false)
 }
 
 /// The task's number in its pool, counted from 1; 0 for a handle that is not valid.
@@ -211,3 +223,53 @@ pub unsafe extern "C" fn future_wait_many(
     }
     status
 }
+
+/// Waits for many futures, with one time for all, and gives out their results.
+///
+/// @param futures     n futures; may be NULL when n is 0
+/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @param data        n places, which receive what future_result gives, and NULL where there is none;
+///                    may be NULL
+/// @param lens        n places for the lengths; may be NULL
+/// @return POOL_OK: all have completed; else the status of the first one in order that has not, as
+///         future_result says it, or POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_collect_many(
+    futures: *const *mut future_t,
+    n: usize,
+    timeout_ms: i64,
+    data: *mut *const c_void,
+    lens: *mut usize,
+) -> pool_status_t {
+    let mut status = boundary(|| {
+        let futures = super::handles(futures, n)?;
+        pool::wait_many(futures, WaitMode::All, timeout_ms, &mut 0)
+    });
+    let waited = status;
+    for index in 0..n {
+        let place = futures.wrapping_add(index);
+        let found = match waited {
+            0 | TIMEOUT => super::answer(|| {
+                // SAFETY: the header: n futures; `handles` has refused NULL.
+                pool::result(ticket(unsafe { *place }))
+            }),
+            _ => Err(crate::error::Status::POOL_ERR_INVALID.into()),
+        };
+        if status == 0 {
+            status = status_of(&found);
+        }
+        let (address, len) = found.unwrap_or((std::ptr::null(), 0));
+        if !data.is_null() {
+            // SAFETY: the header: n places.
+            unsafe { data.wrapping_add(index).write(address.cast()) };
+        }
+        if !lens.is_null() {
+            // SAFETY: the header: n places.
+            unsafe { lens.wrapping_add(index).write(len) };
+        }
+    }
+    status
+}
+
+const TIMEOUT: pool_status_t = crate::error::Status::POOL_ERR_TIMEOUT as pool_status_t;

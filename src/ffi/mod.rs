@@ -5,18 +5,35 @@
 //! the compiler makes us handle. The contracts are the doc comments here: cbindgen makes the header
 //! of them.
 
-mod future;
+mod call;
 mod options;
-mod pool;
-mod process;
-mod task;
+mod snapshot;
+
+// In the order in which the header has them; between empty lines, because it is kept there.
 mod types;
+
+mod enums;
+
+mod structs;
+
+mod pool;
+
+mod task;
+
+mod future;
+
+mod set;
+
+mod look;
+
+mod process;
 
 use crate::error::{Error, Result, Status};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use types::{future_t, pool_error_t, pool_status_t};
+use structs::pool_error_t;
+use types::{future_t, pool_drop_fn, pool_status_t};
 
 /// Runs the body of an exported function. A panic never crosses into C.
 fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -76,7 +93,7 @@ fn write_error(answer: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) 
 }
 
 /// Copies a text and a NUL behind it, cut off between two characters where it is too long.
-fn copy_text(text: &[u8], into: &mut [c_char; 216]) {
+fn copy_text(text: &[u8], into: &mut [c_char]) {
     let mut len = text.len().min(into.len() - 1);
     while len < text.len() && text[len] & 0xc0 == 0x80 {
         len -= 1;
@@ -192,3 +209,42 @@ unsafe fn sized<T>(given: *const T) -> Result<T> {
 
 /// No header that will ever be has a larger struct.
 const SIZE_MAX: usize = 4096;
+
+/// A pointer of the user's, and the function that is to be called once when it is not needed any more:
+/// on every way out.
+struct User {
+    pointer: *mut c_void,
+    drop: pool_drop_fn,
+}
+
+// SAFETY: the header: callbacks and the drop function are called from any thread.
+unsafe impl Send for User {}
+// SAFETY: as above; a shared `User` only gives the pointer out.
+unsafe impl Sync for User {}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if let Some(drop) = self.drop {
+            // SAFETY: the header: a function that takes this pointer.
+            unsafe { drop(self.pointer) };
+        }
+    }
+}
+
+/// Strings of C, and the list that ends with NULL which C sees.
+#[derive(Default)]
+struct StringList {
+    _strings: Vec<std::ffi::CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl StringList {
+    fn new(strings: Vec<std::ffi::CString>) -> StringList {
+        let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]);
+        StringList { pointers: pointers.collect(), _strings: strings }
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}

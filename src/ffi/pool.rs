@@ -1,6 +1,8 @@
 //! `pool_*`: pools, submitting, stopping, counting.
 
-use super::options::{config_from, spec_from_call, spec_from_function};
+use super::call::{spec_from_call, spec_from_function};
+use super::options::{config_from, fixed_config_from};
+use super::structs::*;
 use super::types::*;
 use super::{answer, boundary, bytes, give, required, status_of, write_error};
 use crate::pool::{self, BufferTicket, PoolTicket, Spec, StopMode};
@@ -24,15 +26,35 @@ pub unsafe extern "C" fn pool_new(
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
     let answer = give(out, std::ptr::null_mut(), || {
-        let ticket = pool::open(config_from(options)?)?;
-        Ok(ticket.to_raw() as *mut pool_t)
+        let (config, kept) = config_from(options)?;
+        Ok(pool::open(config, kept)?.to_raw() as *mut pool_t)
+    });
+    write_error(answer, error)
+}
+
+/// Makes a pool of a fixed kind and size, whatever the options say about these. Its workers still
+/// start when there is work for them.
+///
+/// @param n  the number of workers, 1 to 1024
+/// @return as pool_new
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_new_fixed(
+    kind: pool_kind_t,
+    n: u32,
+    options: *const pool_options_t,
+    out: Option<&mut MaybeUninit<*mut pool_t>>,
+    error: Option<&mut MaybeUninit<pool_error_t>>,
+) -> pool_status_t {
+    let answer = give(out, std::ptr::null_mut(), || {
+        let (config, kept) = fixed_config_from(kind, n, options)?;
+        Ok(pool::open(config, kept)?.to_raw() as *mut pool_t)
     });
     write_error(answer, error)
 }
 
 /// Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
-/// still is open. Its futures stay valid. Blocks. NULL is ignored. From a task of the same pool, or
-/// in a forked child, it does nothing.
+/// still is open. Its futures stay valid. Blocks. NULL is ignored. From a task or a callback of the same
+/// pool, or in a forked child, it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
     boundary(|| pool::free(PoolTicket::from_raw(pool as u64)));
@@ -210,7 +232,7 @@ pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
 ///
 /// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
 /// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
-///         POOL_ERR_DEADLOCK: called from a task of the same pool; POOL_ERR_BROKEN: no worker can be
+///         POOL_ERR_DEADLOCK: called from a task or a callback of the same pool; POOL_ERR_BROKEN: no worker can be
 ///         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
@@ -223,7 +245,7 @@ pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_s
 ///                    another thread while a first call waits
 /// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
 /// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
-///         had been shut down before; POOL_ERR_DEADLOCK: called from a task of the same pool;
+///         had been shut down before; POOL_ERR_DEADLOCK: called from a task or a callback of the same pool;
 ///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_shutdown(
@@ -237,33 +259,50 @@ pub unsafe extern "C" fn pool_shutdown(
     })
 }
 
-/// How many workers there are; 0 for a handle that is not valid.
+/// Starts workers before there are tasks for them.
+///
+/// @param n        how many; below 0: as many as waiting tasks need. Never more than max_workers in all
+/// @param spawned  receives how many were started; may be NULL
+/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_OS,
+///         POOL_ERR_NOMEM: not even one could be started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_count_workers(pool: *const pool_t) -> u32 {
-    pool::counts(PoolTicket::from_raw(pool as u64)).workers
+pub unsafe extern "C" fn pool_spawn_workers(
+    pool: *mut pool_t,
+    n: i64,
+    spawned: Option<&mut MaybeUninit<u32>>,
+) -> pool_status_t {
+    let mut count = 0;
+    let status = boundary(|| {
+        count = pool::spawn_workers(PoolTicket::from_raw(pool as u64), n)?;
+        Ok(())
+    });
+    if let Some(spawned) = spawned {
+        spawned.write(count);
+    }
+    status
 }
 
-/// How many workers run a task; 0 for a handle that is not valid.
+/// Starts as many workers as are missing to max_workers.
+///
+/// @param spawned  receives how many were started; may be NULL
+/// @return as pool_spawn_workers
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_count_busy_workers(pool: *const pool_t) -> u32 {
-    pool::counts(PoolTicket::from_raw(pool as u64)).busy
+pub unsafe extern "C" fn pool_spawn_max_workers(
+    pool: *mut pool_t,
+    spawned: Option<&mut MaybeUninit<u32>>,
+) -> pool_status_t {
+    // SAFETY: the same promises as ours.
+    unsafe { pool_spawn_workers(pool, i64::MAX, spawned) }
 }
 
-/// How many workers run no task; 0 for a handle that is not valid.
+/// Changes pool_options_t.idle_timeout_ms, also for workers that are idle now.
+///
+/// @param ms  0: 60 000; POOL_FOREVER; POOL_NOW: they leave when no task waits
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_count_free_workers(pool: *const pool_t) -> u32 {
-    let counts = pool::counts(PoolTicket::from_raw(pool as u64));
-    counts.workers.saturating_sub(counts.busy)
-}
-
-/// How many tasks wait for a worker; 0 for a handle that is not valid.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_count_pending_tasks(pool: *const pool_t) -> u64 {
-    pool::counts(PoolTicket::from_raw(pool as u64)).pending
-}
-
-/// The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_state(pool: *const pool_t) -> u32 {
-    pool::state_bits(PoolTicket::from_raw(pool as u64))
+pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> pool_status_t {
+    boundary(|| {
+        let idle_ms = super::options::idle_time_from(ms)?;
+        pool::set_idle_time(PoolTicket::from_raw(pool as u64), idle_ms)
+    })
 }

@@ -3,9 +3,12 @@
 #![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
 
 use super::types::*;
+use super::{User, boundary, required};
 use crate::error::Status;
+use crate::pool::StopMode;
 use crate::{pool, worker};
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 
 /// To be called first in main by a program that may be started as its own worker:
 ///
@@ -22,6 +25,62 @@ use std::ffi::{c_char, c_int};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_worker_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
     worker::boot::worker_main(argc, argv.cast_const().cast())
+}
+
+/// Shuts all pools of this process down that are open, at the same time; see pool_shutdown.
+///
+/// @param mode        see enum pool_stop
+/// @param timeout_ms  how long to wait for all together, POOL_FOREVER, or 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: called from a task or a callback of one of
+///         them, which was left out; POOL_ERR_INVALID
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_shutdown_all(mode: pool_stop_t, timeout_ms: i64) -> pool_status_t {
+    boundary(|| {
+        let mode = required(StopMode::from_number(mode))?;
+        pool::shutdown_all(mode, timeout_ms)
+    })
+}
+
+/// Has a function called once when the program exits, before the pools that are still open are shut
+/// down; several in the order in which they were added. A forked child does not inherit them.
+///
+/// @param function  what to call
+/// @param user      its argument
+/// @param drop      called once with user after the call, or when the function is removed, or when this
+///                  call fails; may be NULL
+/// @param id        receives a number for pool_remove_at_exit; may be NULL
+/// @return POOL_OK; POOL_ERR_INVALID
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_at_exit(
+    function: pool_exit_fn,
+    user: *mut c_void,
+    drop: pool_drop_fn,
+    id: Option<&mut MaybeUninit<u64>>,
+) -> pool_status_t {
+    let user = User { pointer: user, drop };
+    let mut number = 0;
+    let status = boundary(|| {
+        let function = required(function)?;
+        number = pool::add_exit_handler(Box::new(move || {
+            let user = user;
+            // SAFETY: the header: a function that takes this pointer.
+            unsafe { function(user.pointer) };
+        }));
+        Ok(())
+    });
+    if let Some(id) = id {
+        id.write(number);
+    }
+    status
+}
+
+/// Removes a function that was added by pool_at_exit.
+///
+/// @return POOL_OK: it will not be called; POOL_ERR_INVALID: there is none with this number, or it
+///         has been called
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_remove_at_exit(id: u64) -> pool_status_t {
+    boundary(|| pool::remove_exit_handler(id))
 }
 
 /// How many pools there are that have not been freed.

@@ -80,7 +80,8 @@ pub unsafe extern "C" fn pool_task_cancelled(task: *const pool_task_t) -> bool {
 
 /// Whether the task's soft limit has passed. Soft limits are not built yet: false.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn pool_task_soft_expired(_task: *const pool_task_t) -> bool {
+pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> bool {
+    let _ = task;
     false
 }
 

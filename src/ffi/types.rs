@@ -29,6 +29,10 @@ pub type pool_driver_t = i32;
 pub type pool_log_level_t = i32;
 /// One of enum future_state.
 pub type future_state_t = i32;
+/// One of enum pool_on_error.
+pub type pool_on_error_t = i32;
+/// One of enum pool_worker_state.
+pub type pool_worker_state_t = i32;
 
 /// The first number of the library's version.
 pub const POOL_VERSION_MAJOR: u32 = 0;
@@ -82,149 +86,21 @@ pub struct pool_buffer_t {
     _opaque: [u8; 0],
 }
 
-/// The kinds of workers.
-#[repr(C)]
-pub enum pool_kind {
-    /// Each worker is a process of its own: a crash costs the one task that crashed.
-    POOL_PROCESS = 0,
-    /// Each worker is a thread of this process.
-    POOL_THREAD = 1,
-    /// No workers: tasks run in the submitting thread. Not built yet.
-    POOL_INLINE = 2,
-}
-
-/// How a worker process starts.
-#[repr(C)]
-pub enum pool_start {
-    /// A fresh program for each worker.
-    POOL_SPAWN = 0,
-    /// Forked from a clean server process. Not built yet.
-    POOL_FORKSERVER = 1,
-    /// A copy of the calling process. Not built yet.
-    POOL_FORK = 2,
-}
-
-/// How a pool stops. Each is stronger than the one before it in this order: DRAIN, CANCEL, KILL.
-#[repr(C)]
-pub enum pool_stop {
-    /// Tasks that wait are cancelled; tasks that run are waited for.
-    POOL_STOP_CANCEL = 0,
-    /// All tasks run first.
-    POOL_STOP_DRAIN = 1,
-    /// Tasks that wait are cancelled; worker processes are killed with the tasks they run. Threads
-    /// cannot be killed: they are waited for, and pool_task_cancelled tells their tasks.
-    POOL_STOP_KILL = 2,
-}
-
-/// Which tasks a cancel reaches.
-#[repr(C)]
-pub enum pool_cancel {
-    /// Only a task that has not started.
-    POOL_CANCEL_QUEUED = 0,
-    /// Also one that runs: its worker is killed. Not built yet.
-    POOL_CANCEL_RUNNING = 1,
-}
-
-/// What to wait for among many futures.
-#[repr(C)]
-pub enum pool_wait {
-    /// All are done.
-    POOL_WAIT_ALL = 0,
-    /// One is done.
-    POOL_WAIT_FIRST = 1,
-    /// One has failed or was cancelled, or all are done.
-    POOL_WAIT_FIRST_ERROR = 2,
-}
-
-/// What becomes of a task whose worker is lost.
-#[repr(C)]
-pub enum pool_lost {
-    /// It fails with POOL_ERR_WORKER_LOST; nothing else is touched.
-    POOL_LOST_FAIL_TASK = 0,
-    /// It runs again. Not built yet.
-    POOL_LOST_RETRY = 1,
-    /// The pool breaks. Not built yet.
-    POOL_LOST_BREAK = 2,
-}
-
-/// What becomes of an open pool when the program exits. Only the default is accepted as yet.
-#[repr(C)]
-pub enum pool_exit {
-    /// The default.
-    POOL_EXIT_CANCEL = 0,
-    /// Not built yet.
-    POOL_EXIT_DRAIN = 1,
-    /// Not built yet.
-    POOL_EXIT_KILL = 2,
-    /// Not built yet.
-    POOL_EXIT_NONE = 3,
-}
-
-/// How tasks are handed to workers.
-#[repr(C)]
-pub enum pool_sched {
-    /// A worker takes a task when it is free: no short task waits behind a long one.
-    POOL_FAIR = 0,
-    /// Several at once. Not built yet.
-    POOL_PREFETCH = 1,
-}
-
-/// Who runs callbacks.
-#[repr(C)]
-pub enum pool_driver {
-    /// A thread of the library.
-    POOL_DRIVER_INTERNAL = 0,
-    /// The caller's event loop. Not built yet.
-    POOL_DRIVER_EXTERNAL = 1,
-}
-
-/// How grave a log message is.
-#[repr(C)]
-pub enum pool_log_level {
-    /// Something failed.
-    POOL_LOG_ERROR = 1,
-    /// Something is not as it should be.
-    POOL_LOG_WARNING = 2,
-    /// Worth knowing.
-    POOL_LOG_INFO = 3,
-    /// For those who look for a fault.
-    POOL_LOG_DEBUG = 4,
-}
-
-/// Where a task stands.
-#[repr(C)]
-pub enum future_state {
-    /// It waits for a worker.
-    FUTURE_PENDING = 1,
-    /// A worker runs it.
-    FUTURE_RUNNING = 2,
-    /// Its function returned 0.
-    FUTURE_COMPLETED = 3,
-    /// Its function returned a code, or its worker was lost, or it could not be run.
-    FUTURE_FAILED = 4,
-    /// It was cancelled, or killed on request.
-    FUTURE_CANCELLED = 5,
-}
-
-/// The bits of pool_state.
-#[repr(C)]
-pub enum pool_state_bit {
-    /// No new tasks.
-    POOL_STATE_CLOSED = 1,
-    /// No worker can be started.
-    POOL_STATE_BROKEN = 2,
-    /// Shut down; every future is done.
-    POOL_STATE_TERMINATED = 4,
-    /// A pool_join is under way.
-    POOL_STATE_JOINING = 8,
-}
-
 /// A task: reads its argument bytes, leaves result bytes, and returns 0, or a code of its own when
 /// it fails. It must not throw, nor leave by longjmp or pthread_exit.
 pub type pool_task_fn = Option<unsafe extern "C-unwind" fn(task: *mut pool_task_t) -> i32>;
+/// A set of futures, to be taken out as they are done.
+///
+/// Threads: any thread may use it, also several at once.
+/// Lifetime: from future_set_new to future_set_free. A checked ticket like pool_t.
+/// NULL: POOL_ERR_INVALID.
+pub struct future_set_t {
+    _opaque: [u8; 0],
+}
+
 /// Called once with a user pointer, after its last use, also when the call it was given to failed.
 pub type pool_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
-/// Called when a future is done.
+/// Called when a future is done, which is good until the function returns.
 pub type future_done_fn = Option<unsafe extern "C" fn(future: *mut future_t, user: *mut c_void)>;
 /// Called when a worker has taken the task.
 pub type pool_accept_fn = Option<unsafe extern "C" fn(worker: u32, pid: i64, user: *mut c_void)>;
@@ -244,152 +120,5 @@ pub type pool_event_fn =
 pub struct pool_event_t {
     _opaque: [u8; 0],
 }
-
-/// What went wrong, in numbers and words. Yours: the library only fills it in.
-#[repr(C)]
-pub struct pool_error_t {
-    /// Which error; POOL_OK when there is none.
-    pub status: pool_status_t,
-    /// What the function returned (POOL_ERR_TASK), else 0.
-    pub task_code: i32,
-    /// The errno of the system call that failed, else 0.
-    pub os_errno: i32,
-    /// The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
-    pub exit_code: i32,
-    /// The signal that killed the worker, else 0.
-    pub signal: i32,
-    /// The process that was lost, else 0.
-    pub worker_pid: i64,
-    /// UTF-8, NUL-terminated; cut off where it is longer.
-    pub message: [c_char; 216],
-}
-
-/// A function to be run by a worker, with its argument bytes.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct pool_function_t {
-    /// The function, or NULL where module and symbol name it.
-    pub pointer: pool_task_fn,
-    /// The shared library that exports the symbol, as the dynamic loader finds it; NULL means the
-    /// main program.
-    pub module: *const c_char,
-    /// The name of an exported function.
-    pub symbol: *const c_char,
-    /// The argument bytes; copied.
-    pub args: *const c_void,
-    /// How many bytes.
-    pub len: usize,
-}
-
-/// The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
-/// field that says "not built yet" answers POOL_ERR_UNSUPPORTED when it is set.
-#[repr(C)]
-pub struct pool_options_t {
-    /// sizeof(pool_options_t); POOL_OPTIONS_INIT sets it.
-    pub struct_size: usize,
-    /// A name for threads and messages; NULL: "pool".
-    pub name: *const c_char,
-    /// POOL_PROCESS (default) or POOL_THREAD.
-    pub kind: pool_kind_t,
-    /// POOL_SPAWN (default).
-    pub start: pool_start_t,
-    /// Not built yet.
-    pub min_workers: u32,
-    /// At most this many workers at once, up to 1024; they start when there is work for them.
-    /// 0: pool_available_cpus(), for threads 5 more.
-    pub max_workers: u32,
-    /// Not built yet: workers stay until the pool stops.
-    pub idle_timeout_ms: i64,
-    /// Not built yet.
-    pub initializer: pool_function_t,
-    /// Not built yet.
-    pub finalizer: pool_function_t,
-    /// Not built yet.
-    pub max_tasks_per_worker: u64,
-    /// Not built yet.
-    pub max_memory_per_worker: u64,
-    /// Not built yet.
-    pub max_pending: u64,
-    /// Not built yet.
-    pub soft_limit_ms: i64,
-    /// Not built yet.
-    pub hard_limit_ms: i64,
-    /// Not built yet.
-    pub start_timeout_ms: i64,
-    /// Not built yet.
-    pub kill_grace_ms: i64,
-    /// POOL_LOST_FAIL_TASK (default).
-    pub on_worker_lost: pool_lost_t,
-    /// Not built yet.
-    pub retries: u32,
-    /// Not built yet.
-    pub max_restarts: u32,
-    /// Not built yet.
-    pub restart_window_ms: i64,
-    /// POOL_EXIT_CANCEL (default).
-    pub at_exit: pool_exit_t,
-    /// POOL_FAIR (default).
-    pub sched: pool_sched_t,
-    /// The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
-    /// helper installed with the library or, for functions of the main program, that program.
-    /// Process pools only.
-    pub worker_executable: *const c_char,
-    /// The environment of worker processes, "NAME=value" strings and a NULL at the end; NULL: the
-    /// caller's at pool_new. Process pools only.
-    pub env: *const *const c_char,
-    /// Shared libraries that each worker opens when it starts, and a NULL at the end. One that
-    /// cannot be opened breaks the pool. Process pools only.
-    pub modules: *const *const c_char,
-    /// The working directory of worker processes; NULL: the caller's. Process pools only.
-    pub cwd: *const c_char,
-    /// Not built yet.
-    pub log: pool_log_fn,
-    /// Not built yet.
-    pub on_event: pool_event_fn,
-    /// The last argument of log and on_event.
-    pub user: *mut c_void,
-    /// Called with user when the pool does not need it any more.
-    pub drop: pool_drop_fn,
-    /// POOL_DRIVER_INTERNAL (default).
-    pub driver: pool_driver_t,
-    /// Not built yet.
-    pub initializer_timeout_ms: i64,
-    /// Not built yet.
-    pub finalizer_timeout_ms: i64,
-}
-
-/// A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT.
-#[repr(C)]
-pub struct pool_call_t {
-    /// sizeof(pool_call_t); POOL_CALL_INIT sets it.
-    pub struct_size: usize,
-    /// What to run.
-    pub task: pool_function_t,
-    /// The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
-    /// fails.
-    pub buffer: *mut pool_buffer_t,
-    /// Not built yet.
-    pub soft_limit_ms: i64,
-    /// Not built yet.
-    pub hard_limit_ms: i64,
-    /// Not built yet.
-    pub start_deadline_ms: i64,
-    /// Not built yet, but for POOL_NOW: a submit never waits.
-    pub submit_timeout_ms: i64,
-    /// Not built yet.
-    pub retries: u32,
-    /// Not built yet.
-    pub priority: i32,
-    /// Not built yet.
-    pub tag: u64,
-    /// Not built yet.
-    pub on_accept: pool_accept_fn,
-    /// Not built yet.
-    pub on_done: future_done_fn,
-    /// Not built yet.
-    pub on_timeout: pool_timeout_fn,
-    /// The last argument of the callbacks.
-    pub user: *mut c_void,
-    /// Called with user when the task does not need it any more.
-    pub drop: pool_drop_fn,
-}
+/// Called when the program exits.
+pub type pool_exit_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;

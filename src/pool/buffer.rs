@@ -1,5 +1,6 @@
 //! Argument bytes that are written in place: blocks of the heap that the caller holds for a while.
 
+use super::submit::take_block;
 use super::{BufferTicket, Pool, PoolTicket};
 use crate::board::heap::Block;
 use crate::board::ledger::Ticket;
@@ -21,7 +22,7 @@ struct Place {
 pub(crate) fn buffer_new(pool: PoolTicket, len: usize) -> Result<(BufferTicket, *mut u8)> {
     let pool = pool.pool()?;
     pool.site.check_gate()?;
-    let block = pool.take_block(len)?;
+    let block = take_block(&pool.site, len)?;
     let ledger = &pool.site.ledger;
     let start = pool.region().memory.bytes(ledger.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;

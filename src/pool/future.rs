@@ -3,7 +3,7 @@
 use super::registry::{FutureTicket, PoolTicket};
 use super::{Pool, wait};
 use crate::board::copy_out;
-use crate::board::ledger::Ticket;
+use crate::board::ledger::{LetGo, Ticket};
 use crate::board::notes::Note;
 use crate::board::record::{Place, Slot};
 use crate::board::slot::{Phase, SeatIndex};
@@ -117,13 +117,21 @@ impl Pool {
 /// The most bytes of a message that a C caller has room for.
 const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 
-/// Cancels a task that has not started; once cancelled it stays so.
+/// Cancels a task that has not started; once cancelled it stays so. One that runs can see that it was
+/// asked to end.
 pub(crate) fn cancel(future: FutureTicket) -> Result<()> {
     let (pool, ticket) = future.find()?;
+    pool.region().board.slot(ticket.slot).word.ask_cancel(ticket.generation);
     if pool.site.take_back(ticket, None) || state(pool, ticket)? == State::Cancelled {
         return Ok(());
     }
     Err(Status::POOL_ERR_STATE.into())
+}
+
+/// Whether [`cancel`] was called, whatever came of it.
+pub(crate) fn is_cancel_asked(future: FutureTicket) -> Result<bool> {
+    let (pool, ticket) = future.find()?;
+    Ok(pool.region().board.slot(ticket.slot).word.is_cancel_asked())
 }
 
 pub(crate) fn future_id(future: FutureTicket) -> Result<u64> {
@@ -160,16 +168,26 @@ pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
-/// Frees the future. Its task goes on.
+/// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
 pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    if !pool.site.ledger.let_go(ticket) {
-        return Ok(());
+    if pool.is_of_promises() && !wait::is_done(pool, ticket) {
+        pool.site.take_back(ticket, None);
     }
+    match pool.site.ledger.let_go(ticket) {
+        LetGo::NotHeld => return Ok(()),
+        LetGo::Subscribed if pool.orphan(ticket) => return Ok(()),
+        LetGo::Free | LetGo::Subscribed => {}
+    }
+    let is_promise = pool.is_of_promises();
     if wait::is_done(pool, ticket) {
         pool.recycle(ticket.slot);
     } else {
         pool.leave_loose(ticket.slot);
+    }
+    // Of another pool this may have been the last future, and its memory be gone.
+    if is_promise {
+        pool.forget_promise();
     }
     Ok(())
 }

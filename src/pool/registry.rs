@@ -3,31 +3,40 @@
 //! ```text
 //!   bits  0..4    4..16   16..40          40..64
 //!         kind    cell    slot            generation      a future, a buffer
-//!                         epoch (48 bits)                 a pool
+//!                         epoch (48 bits)                 a pool, a set, a map
 //! ```
 //!
 //! Kinds are odd numbers, so that no ticket is the address of anything in C.
 
 use super::Pool;
+use super::notice;
+use super::set::Inbox;
 use crate::board::ledger::Ticket;
 use crate::cells::{CELLS, Cells, Reserved};
 use crate::error::{Result, Status};
+use std::sync::Arc;
 
 static POOLS: Cells<Pool> = Cells::new();
+static SETS: Cells<Arc<Inbox>> = Cells::new();
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Pool = 1,
     Future = 3,
     Buffer = 5,
+    Set = 7,
+    Map = 9,
 }
 
 /// A C handle of a pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PoolTicket(u64);
 /// A C handle of a future.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FutureTicket(u64);
+/// A C handle of a set of futures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SetTicket(u64);
 /// A C handle of a buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BufferTicket(u64);
@@ -96,10 +105,11 @@ impl FutureTicket {
     pub(crate) fn find(self) -> Result<(&'static Pool, Ticket)> {
         let (cell, rest) = unpack(self.0, Kind::Future)?;
         let (pool, ticket) = (POOLS.held(cell)?, slot_of(rest));
-        match pool.site.ledger.holds(ticket) {
-            true => Ok((pool, ticket)),
-            false => Err(Status::POOL_ERR_INVALID.into()),
+        // A freed one is still good for its own callback.
+        if pool.site.ledger.holds(ticket) || notice::is_present(self) {
+            return Ok((pool, ticket));
         }
+        Err(Status::POOL_ERR_INVALID.into())
     }
 
     /// The handle of the future's pool, if that was not freed.
@@ -133,6 +143,45 @@ impl BufferTicket {
     }
 }
 
+impl SetTicket {
+    pub(crate) fn from_raw(raw: u64) -> SetTicket {
+        SetTicket(raw)
+    }
+
+    pub(crate) fn to_raw(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn inbox(self) -> Result<Arc<Inbox>> {
+        let (cell, epoch) = unpack(self.0, Kind::Set)?;
+        Ok(SETS.open(cell, epoch)?.clone())
+    }
+
+    /// Makes the handle one of nothing.
+    pub(crate) fn remove(self) -> Result<()> {
+        let (cell, epoch) = unpack(self.0, Kind::Set)?;
+        SETS.remove(cell, epoch)
+    }
+}
+
+pub(crate) fn add_set(inbox: Arc<Inbox>) -> Result<SetTicket> {
+    let reserved = SETS.reserve()?;
+    let ticket = SetTicket(pack(Kind::Set, reserved.cell, reserved.epoch));
+    reserved.fill(Box::new(inbox));
+    Ok(ticket)
+}
+
+/// The pools of this process that were not freed, oldest first as far as places tell.
+pub(crate) fn open_pools() -> Vec<PoolTicket> {
+    let open = POOLS.all_open().into_iter();
+    open.map(|(cell, epoch)| PoolTicket(pack(Kind::Pool, cell, epoch))).collect()
+}
+
+/// Whether the thing in this cell was not made by a process that this one was forked from.
+pub(crate) fn is_of_this_process(cell: u16) -> bool {
+    POOLS.held(cell).is_ok()
+}
+
 /// A place for a new pool.
 pub(crate) fn reserve() -> Result<Reserved<Pool>> {
     POOLS.reserve()
@@ -159,5 +208,5 @@ pub(crate) fn settle_up(cell: u16, slots: i64) {
 
 /// Pools that were not freed.
 pub(crate) fn count_live() -> usize {
-    POOLS.count_open()
+    POOLS.all_open().len()
 }

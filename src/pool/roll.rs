@@ -1,6 +1,6 @@
 //! The functions that were submitted: each is named once, and then known by its index.
 
-use super::Callee;
+use super::{Callee, OwnedCallee};
 use crate::board::functions::{FUNCTIONS_MAX, Function, IDENTITY_LEN, Way};
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
@@ -8,7 +8,7 @@ use crate::sync::plain::AtomicU64;
 use crate::watch::site::{Kind, Site};
 use crate::worker::{resolve, start};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Recently submitted pointers, looked up without a lock. Each place holds a pointer (48 bits of it
 /// tell user addresses apart) and the index of its function.
@@ -26,6 +26,8 @@ struct Book {
     pointers: HashMap<usize, u32>,
     functions: HashMap<Function, u32>,
     names_used: usize,
+    /// What was submitted, by the index.
+    callees: Vec<Arc<OwnedCallee>>,
 }
 
 impl Default for Roll {
@@ -54,7 +56,7 @@ impl Roll {
                     identity: [0; IDENTITY_LEN],
                     way: Way::Symbol(symbol.to_owned()),
                 };
-                self.enter(site, &mut self.lock(), function)
+                self.enter(site, &mut self.lock(), function, callee)
             }
         }
     }
@@ -68,11 +70,11 @@ impl Roll {
                 // Named outside the lock: the loader has locks of its own, and a module's constructor,
                 // which it calls under them, may submit.
                 let function = match site.kind {
-                    Kind::Threads => by_address(pointer),
+                    Kind::Threads | Kind::Inline => by_address(pointer),
                     Kind::Processes(_) => resolve::name(pointer)?,
                 };
                 let mut book = self.lock();
-                let index = self.enter(site, &mut book, function)?;
+                let index = self.enter(site, &mut book, function, Callee::Pointer(pointer))?;
                 book.pointers.insert(pointer, index);
                 index
             }
@@ -83,7 +85,13 @@ impl Roll {
         Ok(index)
     }
 
-    fn enter(&self, site: &Site, book: &mut Book, function: Function) -> Result<u32> {
+    fn enter(
+        &self,
+        site: &Site,
+        book: &mut Book,
+        function: Function,
+        callee: Callee<'_>,
+    ) -> Result<u32> {
         if let Some(index) = book.functions.get(&function) {
             return Ok(*index);
         }
@@ -101,7 +109,13 @@ impl Roll {
             return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
         }
         book.functions.insert(function, index);
+        book.callees.push(Arc::new(OwnedCallee::of(callee)?));
         Ok(index)
+    }
+
+    /// What was submitted under this index. Its words stay where they are as long as the roll.
+    pub(crate) fn callee(&self, index: u32) -> Option<Arc<OwnedCallee>> {
+        self.lock().callees.get(index as usize).cloned()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Book> {

@@ -1,10 +1,11 @@
 //! Closing, joining, shutting down, freeing. The watch does it; this is where callers wait.
 
-use super::PoolTicket;
-use super::registry;
+use super::inline::Desks;
+use super::{Pool, PoolTicket, notice, registry};
+use crate::board::Stage;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*, fence, plain::AtomicU64};
-use crate::watch::site::{Order, Site, StopMode, gate};
+use crate::watch::site::{Kind, Order, Site, StopMode, gate};
 use crate::worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::sync::PoisonError;
@@ -22,20 +23,58 @@ pub(crate) fn close(pool: PoolTicket) -> Result<()> {
     Ok(())
 }
 
-/// Waits until what is queued has run and the workers have left.
-pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
-    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+/// Starts workers: so many, or below 0 as many as waiting tasks need; never more than may be.
+pub(crate) fn spawn_workers(pool: PoolTicket, count: i64) -> Result<u32> {
     let site = &pool.pool()?.site;
-    refuse_own_worker(site)?;
-    if site.gate.load(Acquire) & gate::TERMINATED != 0 {
+    site.check_gate()?;
+    if matches!(site.kind, Kind::Inline) {
+        return Ok(0);
+    }
+    let (answer, answered) = bounded(1);
+    if !site.order(Order::Hire(count, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
+    answered.recv().unwrap_or_else(|_| Err(Status::POOL_ERR_CLOSED.into()))
+}
+
+/// Says after how long idle workers leave, those that sleep included.
+pub(crate) fn set_idle_time(pool: PoolTicket, idle_ms: i64) -> Result<()> {
+    pool.pool()?.region().board.set_idle_time(idle_ms);
+    Ok(())
+}
+
+/// Waits until what is queued has run and the workers have left.
+pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
+    let pool = pool.pool()?;
+    refuse_own_thread(pool)?;
+    if pool.site.gate.load(Acquire) & gate::TERMINATED != 0 {
+        return Err(Status::POOL_ERR_CLOSED.into());
+    }
+    let deadline = Deadline::from_ms(timeout_ms);
+    match &pool.desks {
+        None => join_workers(&pool.site, deadline),
+        Some(desks) => {
+            pool.site.check_broken()?;
+            // Others may submit meanwhile; they are refused.
+            pool.site.gate.fetch_or(gate::JOINING, AcqRel);
+            let is_clear = desks.clear(pool, deadline);
+            pool.site.gate.fetch_and(!gate::JOINING, AcqRel);
+            if !is_clear {
+                return Err(Status::POOL_ERR_TIMEOUT.into());
+            }
+            pool.site.check_broken()
+        }
+    }
+}
+
+fn join_workers(site: &Site, deadline: Deadline) -> Result<()> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
     let (answer, answered) = bounded(1);
     if !site.order(Order::Join(number, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, Deadline::from_ms(timeout_ms)) {
+    match receive(&answered, deadline) {
         Ok(answer) => answer,
         // Shut down meanwhile: everything was run or cancelled, and the workers have left.
         Err(RecvTimeoutError::Disconnected) => Ok(()),
@@ -51,15 +90,30 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
 
 /// Shuts the pool down, or makes a shutdown that is under way stronger.
 pub(crate) fn shutdown(pool: PoolTicket, mode: StopMode, timeout_ms: i64) -> Result<()> {
-    let site = &pool.pool()?.site;
-    refuse_own_worker(site)?;
-    stop(site, mode, Deadline::from_ms(timeout_ms))
+    shutdown_until(pool, mode, Deadline::from_ms(timeout_ms))
 }
 
-fn stop(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
-    if site.gate.load(Acquire) & gate::TERMINATED != 0 {
-        return Err(Status::POOL_ERR_CLOSED.into());
+pub(super) fn shutdown_until(pool: PoolTicket, mode: StopMode, deadline: Deadline) -> Result<()> {
+    let pool = pool.pool()?;
+    refuse_own_thread(pool)?;
+    stop(pool, mode, deadline)
+}
+
+/// Order: no task is left, everybody has been told, and then the caller.
+fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
+    let stopped = match (pool.site.gate.load(Acquire) & gate::TERMINATED, &pool.desks) {
+        (0, None) => stop_workers(&pool.site, mode, deadline),
+        (0, Some(desks)) => stop_desks(pool, desks, mode, deadline),
+        _ => Err(Status::POOL_ERR_CLOSED.into()),
+    };
+    let is_over = stopped.as_ref().err().is_none_or(|it| it.status == Status::POOL_ERR_CLOSED);
+    if is_over && !pool.finish_notices(deadline) {
+        return Err(Status::POOL_ERR_TIMEOUT.into());
     }
+    stopped
+}
+
+fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
     let (answer, answered) = bounded(1);
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
@@ -68,6 +122,21 @@ fn stop(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
         Err(RecvTimeoutError::Timeout) => Err(Status::POOL_ERR_TIMEOUT.into()),
         // The watch ended between our order and its answer: somebody else's stop was done first.
         Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+    }
+}
+
+fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, deadline: Deadline) -> Result<()> {
+    pool.site.gate.fetch_or(gate::CLOSED, AcqRel);
+    fence(SeqCst);
+    if mode == StopMode::Kill {
+        pool.region().board.set_stage(Stage::Stop);
+    }
+    if !desks.clear(pool, deadline) {
+        return Err(Status::POOL_ERR_TIMEOUT.into());
+    }
+    match pool.site.gate.fetch_or(gate::TERMINATED, AcqRel) & gate::TERMINATED {
+        0 => Ok(()),
+        _ => Err(Status::POOL_ERR_CLOSED.into()),
     }
 }
 
@@ -83,23 +152,38 @@ fn receive<T>(
 
 /// Frees the pool, after shutting it down where it is open.
 pub(crate) fn free(ticket: PoolTicket) -> Result<()> {
-    refuse_own_worker(&ticket.pool()?.site)?;
+    refuse_own_thread(ticket.pool()?)?;
     let pool = ticket.close()?;
+    // Nobody can ask for the list any more.
+    pool.site.lists_cancelled.store(false, Relaxed);
     // An error means that it has been shut down before.
-    let _ = stop(&pool.site, StopMode::Cancel, Deadline::Never);
+    let _ = stop(pool, StopMode::Cancel, Deadline::Never);
     let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(watch) = watch {
-        let _ = watch.join();
+    for thread in watch.into_iter().chain(pool.notice_thread()) {
+        let _ = thread.join();
     }
-    let held = pool.site.ledger.close(&pool.site.region);
-    registry::settle_up(pool.cell, i64::from(held));
+    let kept = pool.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+    pool.settle_books();
+    drop(kept);
     Ok(())
 }
 
-/// A worker thread that waited for its own end would wait for ever.
-fn refuse_own_worker(site: &Site) -> Result<()> {
-    match worker::is_at_home(&site.region) {
-        true => Err(Error::new(Status::POOL_ERR_DEADLOCK, "called from a task of the same pool")),
-        false => Ok(()),
+impl Pool {
+    /// Closes the books when all is done; the last future that is still held frees the pool.
+    pub(super) fn settle_books(&self) {
+        for hook in &self.hooks {
+            self.undo(*hook);
+        }
+        let held = self.site.ledger.close(self.region());
+        registry::settle_up(self.cell, i64::from(held));
     }
+}
+
+/// A thread that waited for its own end would wait for ever.
+fn refuse_own_thread(pool: &Pool) -> Result<()> {
+    if worker::is_at_home(pool.region()) || notice::is_telling(pool) {
+        let words = "called from a task or a callback of the same pool";
+        return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
+    }
+    Ok(())
 }

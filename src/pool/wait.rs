@@ -5,8 +5,9 @@ use super::future::{State, state};
 use super::registry::FutureTicket;
 use crate::board::ledger::Ticket;
 use crate::board::slot::{Phase, Waited};
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::sync::{self, Deadline, Ordering::*, Sleeper};
+use crate::worker::{self, Help};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +34,58 @@ pub(crate) fn wait(future: FutureTicket, timeout_ms: i64) -> Result<()> {
     wait_until(pool, ticket, Deadline::from_ms(timeout_ms))
 }
 
+/// Waits like [`wait`], until a deadline.
+pub(super) fn wait_for(future: FutureTicket, deadline: Deadline) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    wait_until(pool, ticket, deadline)
+}
+
+/// Whether this thread could run a task that it waits for.
+pub(super) fn may_help() -> bool {
+    worker::is_anywhere()
+}
+
+/// In a task, runs the one that is waited for, if nobody has begun it. True: it is done.
+fn help(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<bool> {
+    if !may_help() || deadline.has_passed() {
+        return Ok(false);
+    }
+    match worker::help(pool.region(), ticket.slot, ticket.generation) {
+        Help::Done => {
+            // It was not its turn on the ring.
+            pool.site.hint(ticket.slot);
+            Ok(true)
+        }
+        Help::None => Ok(false),
+        Help::Deadlock => {
+            let words = "a task would wait for itself, or for one that waits for it";
+            Err(Error::new(Status::POOL_ERR_DEADLOCK, words))
+        }
+    }
+}
+
+/// In a task, runs one of these if nobody has begun it; there must be one that another thread may end.
+pub(super) fn help_one(futures: &[FutureTicket]) -> Result<()> {
+    let mut deadlock = Ok(());
+    let mut others = 0;
+    for (pool, ticket) in futures.iter().filter_map(|future| future.find().ok()) {
+        match help(pool, ticket, Deadline::Never) {
+            Ok(true) => return Ok(()),
+            Ok(false) => others += 1,
+            Err(error) => deadlock = Err(error),
+        }
+    }
+    if others > 0 { Ok(()) } else { deadlock }
+}
+
 pub(super) fn is_done(pool: &Pool, ticket: Ticket) -> bool {
     pool.region().board.slot(ticket.slot).word.phase().is_done()
 }
 
 fn wait_until(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<()> {
+    if help(pool, ticket, deadline)? {
+        return Ok(());
+    }
     let board = &pool.region().board;
     let word = &board.slot(ticket.slot).word;
     let nudge = |phase| {
@@ -84,8 +132,8 @@ fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result
         }
     }
     loop {
-        // Acquire; pairs with the Release of `Board::wake`.
-        let sleepers: Vec<Sleeper<'_>> = pools
+        // Acquire; pairs with the Release of `Board::ring_notice`.
+        let mut sleepers: Vec<Sleeper<'_>> = pools
             .iter()
             .map(|pool| {
                 let board = &pool.region().board;
@@ -99,13 +147,34 @@ fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result
         if deadline.has_passed() {
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
-        if ask_all(futures) {
+        if may_help() {
+            let tickets: Vec<FutureTicket> = pending(futures).collect();
+            help_one(&tickets)?;
+            if is_enough(futures, mode)? {
+                return Ok(());
+            }
+        }
+        if ask_all(futures) && heed_all(&pools, &mut sleepers) {
             for pool in &pools {
                 pool.region().board.bell.wake_one();
             }
             sync::sleep_on_any(&sleepers, deadline.left());
         }
     }
+}
+
+fn pending(futures: &[Found]) -> impl Iterator<Item = FutureTicket> {
+    let pending = futures.iter().filter(|(pool, ticket)| !is_done(pool, *ticket));
+    pending.map(|(pool, ticket)| FutureTicket::new(pool.cell, *ticket))
+}
+
+/// Says that we are about to sleep on the notices. False: one was rung since it was read.
+fn heed_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
+    pools.iter().zip(sleepers).all(|(pool, sleeper)| {
+        let heeded = pool.region().board.heed_notice(sleeper.seen);
+        sleeper.seen = heeded.unwrap_or(sleeper.seen);
+        heeded.is_some()
+    })
 }
 
 /// Whether what is waited for has come. An empty list has nothing to wait for.

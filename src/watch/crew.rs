@@ -12,7 +12,8 @@ use super::reap::{Death, How};
 use super::site::{Kind, Site};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::worker::start::{self, Image, Process};
+use crate::worker::Failure;
+use crate::worker::start::{self, Image, Process, Workplace};
 use crate::worker::wire::{Leave, Line, Message, Received};
 use rustix::event::epoll;
 use rustix::io::Errno;
@@ -55,6 +56,10 @@ pub(crate) struct Post {
     pub(crate) claimed_before: u64,
     pub(crate) bye: Option<Leave>,
     pub(crate) refusal: Option<Error>,
+    /// The finalizer has begun.
+    pub(crate) is_finalizing: bool,
+    /// A function around its life has failed.
+    pub(crate) failure: Option<Failure>,
 }
 
 enum Worker {
@@ -71,7 +76,7 @@ impl Crew {
     pub(crate) fn new(site: &Site) -> Result<Crew> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
-        let posts = (0..site.workers_max).map(|_| None).collect();
+        let posts = (0..site.plan.workers_max).map(|_| None).collect();
         let crew = Crew { epoll, posts };
         crew.listen(site.bell(), Wake::Bell)?;
         Ok(crew)
@@ -97,8 +102,21 @@ impl Crew {
         match started {
             Ok((seat, worker, is_up)) => {
                 let claimed_before = site.claimed(SeatIndex(seat as u16));
-                self.posts[seat] =
-                    Some(Post { line, worker, is_up, claimed_before, bye: None, refusal: None });
+                let pid = match &worker {
+                    Worker::Thread(_) => 0,
+                    Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
+                };
+                site.staff.came(seat, pid, is_up, claimed_before);
+                self.posts[seat] = Some(Post {
+                    line,
+                    worker,
+                    is_up,
+                    claimed_before,
+                    bye: None,
+                    refusal: None,
+                    is_finalizing: false,
+                    failure: None,
+                });
                 Ok(())
             }
             Err(error) => {
@@ -121,15 +139,17 @@ impl Crew {
         site.ledger.note_seat(index);
         // Listened to before there is a worker: nobody is started who cannot be heard.
         self.listen(line, Wake::Line(seat))?;
+        let (name, region, terms) = (&site.name, &site.region, site.terms);
+        let place = Workplace { name, region, seat: index, terms };
         let (worker, is_up) = match &site.kind {
             Kind::Threads => {
-                let region = site.region.clone();
-                let thread = start::start_thread(&site.name, region, index, theirs)?;
+                let thread = start::start_thread(&place, theirs)?;
                 (Worker::Thread(Some(thread)), true)
             }
+            Kind::Inline => return Err(Status::POOL_ERR_STATE.into()),
             Kind::Processes(recipe) => {
                 let Process { pid, handle } =
-                    start::start_process(recipe, image, &site.region, index, line, &theirs)?;
+                    start::start_process(&place, recipe, image, line, &theirs)?;
                 if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
                     kill(pid, &handle);
                     let _ = rustix::process::waitid(
@@ -149,7 +169,15 @@ impl Crew {
         let Some(post) = self.posts.get_mut(seat).and_then(Option::as_mut) else { return false };
         loop {
             match post.line.receive(false) {
-                Received::Message(Message::Up, _) => post.is_up = true,
+                Received::Message(Message::Up, _) => {
+                    post.is_up = true;
+                    site.staff.change(seat, |member| member.is_up = true);
+                }
+                Received::Message(Message::Finalizing, _) => {
+                    post.is_finalizing = true;
+                    site.staff.change(seat, |member| member.is_leaving = true);
+                }
+                Received::Message(Message::Broken(failure), _) => post.failure = Some(failure),
                 Received::Message(Message::Bye { why }, _) => {
                     post.bye = Some(why);
                     // A thread's last word. Its end of the line may stay open, in a child that the
@@ -201,6 +229,7 @@ impl Crew {
             }
         };
         let post = place.take()?;
+        site.staff.left(seat);
         // Closing an end does not end the listening while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &post.line);
         if let Worker::Process { handle, .. } = &post.worker {

@@ -1,24 +1,28 @@
 //! Starting workers: how many, of which image, and what becomes of starts that fail.
 //!
-//! A start that fails is tried again after a while, twice as long each time. When several have failed
+//! A start that fails is tried again after a while, twice as long each time. When too many have failed
 //! one after the other and there is no worker, or when it is certain that the next one will fail too,
-//! the pool is broken: its tasks are cancelled, and say why.
+//! the pool is broken: its tasks are cancelled, and say why. So it is when the user's own function at
+//! the beginning or the end of a worker's life fails.
 
+use super::reap::{self, Death};
 use super::site::{Kind, gate};
 use super::{Watch, sizing};
 use crate::board::Stage;
 use crate::board::notes::Note;
-use crate::error::{Error, Status};
+use crate::error::{Detail, Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::worker::start::Image;
+use crate::worker::{Failure, Hook};
 use std::time::{Duration, Instant};
 
-/// Workers that may fail to start, one after the other, before the pool is broken.
-const FAILURES_MAX: u32 = 5;
 /// How long to wait after a worker has failed to start; twice as long after each further one.
 pub(super) const BACK_OFF: Duration = Duration::from_millis(10);
+/// So often it is doubled.
+const DOUBLINGS_MAX: u32 = 6;
 
 impl Watch {
+    /// Starts the workers that are needed.
     pub(super) fn hire(&mut self) {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
@@ -27,75 +31,136 @@ impl Watch {
         if self.stage == Stage::Stop {
             return;
         }
-        let load = self.site.ledger.load(&self.site.region);
-        let workers = self.crew.count() as u32;
-        let facts = sizing::Facts {
-            queued: load.pending,
-            free: workers.saturating_sub(load.busy),
-            workers,
-            workers_max: self.site.workers_max,
-            lost: std::mem::take(&mut self.lost),
-        };
-        if self.site.needs_own_image.load(Relaxed) {
-            self.image = Image::Own;
-        }
+        let wanted = self.wanted();
         // What seats count may have been written over; without workers the slots are soon looked at.
-        let is_stranded = workers == 0 && load.pending == 0 && self.site.has_waiting_task();
+        let is_stranded = wanted == 0 && self.crew.count() == 0 && self.site.has_waiting_task();
         if is_stranded && !self.site.region.board.has_task() {
             self.site.put_all_back();
         }
-        for _ in 0..sizing::wanted(facts).max(u32::from(is_stranded)) {
-            // Counted before it runs a task, not after.
-            self.site.workers.fetch_add(1, Relaxed);
-            let started = self.crew.start(&self.site, self.image);
-            self.count();
-            match (started, &self.site.kind) {
-                (Ok(()), Kind::Threads) => self.failures = 0,
-                (Ok(()), Kind::Processes(_)) => {}
-                (Err(error), _) => {
-                    self.start_failed(error);
-                    break;
-                }
+        let _ = self.start_workers(wanted.max(u32::from(is_stranded)));
+    }
+
+    fn wanted(&mut self) -> u32 {
+        let load = self.site.ledger.load(&self.site.region);
+        let workers = self.crew.count() as u32;
+        let plan = self.site.plan;
+        sizing::wanted(sizing::Facts {
+            queued: load.pending,
+            free: workers.saturating_sub(load.busy),
+            workers,
+            workers_min: if self.stage == Stage::Open { plan.workers_min } else { 0 },
+            workers_max: plan.workers_max,
+            lost: std::mem::take(&mut self.lost),
+        })
+    }
+
+    /// Starts workers because somebody asks for them; how many.
+    pub(super) fn hire_on_order(&mut self, count: i64) -> Result<u32> {
+        if self.stage == Stage::Stop {
+            self.site.check_gate()?;
+            return Err(Status::POOL_ERR_CLOSED.into());
+        }
+        let room = self.site.plan.workers_max.saturating_sub(self.crew.count() as u32);
+        match u32::try_from(count) {
+            Ok(count) => self.start_workers(count.min(room)),
+            Err(_) if count > 0 => self.start_workers(room),
+            Err(_) => {
+                let wanted = self.wanted();
+                self.start_workers(wanted)
             }
         }
+    }
+
+    /// Starts so many workers; how many, or why not even one.
+    fn start_workers(&mut self, count: u32) -> Result<u32> {
+        if self.site.needs_own_image.load(Relaxed) {
+            self.image = Image::Own;
+        }
+        for started in 0..count {
+            // Counted before it runs a task, not after.
+            self.site.workers.fetch_add(1, Relaxed);
+            let outcome = self.crew.start(&self.site, self.image);
+            self.count();
+            if let Err(error) = outcome {
+                let why = Error::with_detail(error.status, detail_of(&error));
+                self.start_failed(error);
+                return if started > 0 { Ok(started) } else { Err(why) };
+            }
+            if matches!(self.site.kind, Kind::Threads) {
+                self.failures.clear();
+            }
+        }
+        Ok(count)
     }
 
     pub(super) fn count(&self) {
         self.site.workers.store(self.crew.count() as u32, Relaxed);
     }
 
-    pub(super) fn note_arrivals(&mut self, seat: usize) {
-        if self.crew.posts.get(seat).and_then(Option::as_ref).is_some_and(|post| post.is_up) {
-            self.failures = 0;
+    /// A worker has said something.
+    pub(super) fn note_news(&mut self, seat: usize) {
+        let Some(post) = self.crew.posts.get_mut(seat).and_then(Option::as_mut) else { return };
+        if post.is_up {
+            self.failures.clear();
+        }
+        if let Some(failure) = post.failure.take() {
+            self.break_by_hook(failure);
         }
     }
 
     /// A worker could not be started, or ended before it was up.
     pub(super) fn start_failed(&mut self, error: Error) {
-        self.failures += 1;
+        let (now, plan) = (Instant::now(), self.site.plan);
+        self.failures.push_back(now);
+        self.failures.retain(|at| now.duration_since(*at) <= plan.restart_window);
         let is_final = matches!(
             error.status,
             Status::POOL_ERR_VERSION | Status::POOL_ERR_FUNCTION | Status::POOL_ERR_INVALID
         );
-        let has_workers = self.crew.count_up() > 0;
-        if is_final || (self.failures >= FAILURES_MAX && !has_workers) {
-            self.break_pool(&error);
-        } else {
-            let doublings = self.failures.min(7) - 1;
-            self.retry_at = Some(Instant::now() + BACK_OFF * (1 << doublings));
+        let count = self.failures.len() as u32;
+        let is_too_often = plan.restarts_max != u32::MAX && count >= plan.restarts_max;
+        if is_final || (is_too_often && self.crew.count_up() == 0) {
+            let mut detail = detail_of(&error);
+            detail.message = format!("no worker can be started: {}", detail.message);
+            let status = if is_final { Status::POOL_ERR_BROKEN } else { Status::POOL_ERR_RESTARTS };
+            return self.break_pool(Note { status, detail });
         }
+        let pause = BACK_OFF * (1 << (count - 1).min(DOUBLINGS_MAX));
+        // Else so many would never fail within the window.
+        let pause = match plan.restarts_max {
+            u32::MAX => pause,
+            most => pause.min(plan.restart_window / most / 2),
+        };
+        self.retry_at = Some(now + pause);
     }
 
-    fn break_pool(&mut self, error: &Error) {
-        let mut detail = error.detail().cloned().unwrap_or_default();
-        detail.message = format!("no worker can be started: {}", detail.message);
-        let note = Note { status: Status::POOL_ERR_BROKEN, detail };
-        let note = self.site.why_broken.get_or_init(|| note).clone();
-        self.shut(gate::BROKEN);
-        self.site.take_all_back(Some(&note));
+    pub(super) fn break_by_hook(&mut self, failure: Failure) {
+        let status = match failure.hook {
+            Hook::Initializer => Status::POOL_ERR_INITIALIZER,
+            Hook::Finalizer => Status::POOL_ERR_FINALIZER,
+        };
+        let detail =
+            Detail { task_code: failure.code, message: failure.words, ..Detail::default() };
+        self.break_pool(Note { status, detail });
+    }
+
+    pub(super) fn break_by_death_in_finalizer(&mut self, death: Death) {
+        let detail = reap::detail_of(death, "while running the finalizer");
+        self.break_pool(Note { status: Status::POOL_ERR_FINALIZER, detail });
+    }
+
+    /// No worker works any more. The first reason stays.
+    fn break_pool(&mut self, note: Note) {
+        let note = self.site.note_break(note);
+        self.site.take_all_back();
         self.set_stage(Stage::Stop);
         for (_, answer) in self.joiners.drain(..) {
             let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
         }
+        self.site.gate.fetch_and(!gate::JOINING, AcqRel);
     }
+}
+
+fn detail_of(error: &Error) -> Detail {
+    error.detail().cloned().unwrap_or_default()
 }

@@ -11,11 +11,13 @@
 //!                 Stop                         no worker, no task
 //! ```
 
+pub(crate) mod cancelled;
 mod crew;
 mod hiring;
 mod reap;
 pub(crate) mod site;
 mod sizing;
+pub(crate) mod staff;
 
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
@@ -29,6 +31,7 @@ use hiring::BACK_OFF;
 use reap::{Death, Fate};
 use rustix::event::epoll;
 use site::{Order, Site, StopMode, gate};
+use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -45,8 +48,8 @@ pub(crate) struct Watch {
     image: Image,
     /// Workers lost since the last look, to be replaced.
     lost: u32,
-    /// Workers that failed to start, one after the other.
-    failures: u32,
+    /// When workers failed to start, one after the other.
+    failures: VecDeque<Instant>,
     retry_at: Option<Instant>,
     /// What workers are to do.
     stage: Stage,
@@ -65,19 +68,15 @@ impl Watch {
             stoppers: Vec::new(),
             image: Image::Helper,
             lost: 0,
-            failures: 0,
+            failures: VecDeque::new(),
             retry_at: None,
             stage: Stage::Open,
         };
-        let started = crate::worker::signals_blocked(|| {
-            std::thread::Builder::new().name(name).spawn(move || watch.run())
-        });
-        started.map_err(|error| {
-            Error::new(Status::POOL_ERR_OS, format!("starting the watch's thread: {error}"))
-        })
+        crate::worker::start_own_thread(name, move || watch.run())
     }
 
     fn run(&mut self) {
+        self.hire();
         loop {
             for wake in self.wait() {
                 match wake {
@@ -86,7 +85,7 @@ impl Watch {
                         if self.crew.hear(&self.site, seat) {
                             self.reap(seat);
                         }
-                        self.note_arrivals(seat);
+                        self.note_news(seat);
                     }
                     Wake::Handle(seat) => self.reap(seat),
                 }
@@ -122,6 +121,9 @@ impl Watch {
                 Order::Join(number, answer) => self.join(number, answer),
                 Order::GiveUp(number, answer) => self.give_up(number, &answer),
                 Order::Stop(mode, answer) => self.stop(mode, answer),
+                Order::Hire(count, answer) => {
+                    let _ = answer.try_send(self.hire_on_order(count));
+                }
             }
         }
     }
@@ -147,8 +149,11 @@ impl Watch {
     // ---- reaping -------------------------------------------------------------------------------
 
     fn reap(&mut self, seat: usize) {
-        let Some((post, death)) = self.crew.dismiss(&self.site, seat) else { return };
+        let Some((mut post, death)) = self.crew.dismiss(&self.site, seat) else { return };
         self.count();
+        if let Some(failure) = post.failure.take() {
+            self.break_by_hook(failure);
+        }
         let fate = self.fate(&post, death);
         self.keep_stage();
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
@@ -164,6 +169,7 @@ impl Watch {
                     post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
                 self.start_failed(refusal);
             }
+            Fate::Lost(death) if post.is_finalizing => self.break_by_death_in_finalizer(death),
             Fate::Lost(_) => {
                 self.lost += 1;
                 let claimed = self.site.claimed(SeatIndex(seat as u16));
@@ -179,7 +185,7 @@ impl Watch {
     fn fate(&self, post: &Post, death: Option<Death>) -> Fate {
         match (post.bye, death) {
             (Some(Leave::WrongImage), _) => Fate::WrongImage,
-            (Some(Leave::Told), _) | (None, None) => Fate::Left,
+            (Some(_), _) | (None, None) => Fate::Left,
             (None, Some(death)) if self.has_killed(post) => Fate::Killed(death),
             (None, Some(death)) => Fate::Lost(death),
         }
@@ -237,7 +243,7 @@ impl Watch {
             self.set_stage(Stage::Drain);
             return;
         }
-        self.site.take_all_back(None);
+        self.site.take_all_back();
         self.set_stage(Stage::Stop);
         // Who is still starting has no task, and may never look at the stage.
         self.crew.hear_all(&self.site);
@@ -251,7 +257,7 @@ impl Watch {
         }
         if self.stage == Stage::Stop {
             // Submits that were under way when the gate was shut.
-            self.site.take_all_back(self.site.why_broken.get());
+            self.site.take_all_back();
         } else if self.site.has_waiting_task() {
             self.rescue();
             return false;

@@ -85,6 +85,7 @@ pub(crate) fn settle_strays(site: &Site) {
         record.end_without_worker(0);
         site.ledger.notes.write(slot, note(site, Fate::Left, record));
         site.region.board.overrule(slot, generation);
+        site.hint(slot);
     });
 }
 
@@ -117,7 +118,9 @@ fn settle_slot(
     site.ledger.notes.take_back_file(record.id());
     record.end_without_worker(spans(site, seat, record));
     site.ledger.notes.write(slot, note(site, fate, record));
-    board.settle(slot, seat, outcome)
+    let is_settled = board.settle(slot, seat, outcome);
+    site.hint(slot);
+    is_settled
 }
 
 /// How long the task was queued and ran, packed, by what its worker had noted.
@@ -130,7 +133,7 @@ fn spans(site: &Site, seat: SeatIndex, record: &Slot) -> u64 {
 }
 
 fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
-    let function = site.region.functions.read(record.function(), &site.region.memory);
+    let function = site.region.functions.read(record.call().function, &site.region.memory);
     let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
     let (status, death) = match fate {
         Fate::Killed(death) => (Status::POOL_ERR_TERMINATED, death),
@@ -139,14 +142,19 @@ fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
             (Status::POOL_ERR_WORKER_LOST, Death { pid: 0, how: How::Unknown })
         }
     };
-    let message = format!("{} while running {function}", in_words(death));
+    Note { status, detail: detail_of(death, &format!("while running {function}")) }
+}
+
+/// A death in numbers and words; `doing` is the end of the sentence.
+pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
+    let message = format!("{} {doing}", in_words(death));
     let mut detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
     match death.how {
         How::Signal(signal) => detail.signal = signal,
         How::Exit(code) => detail.exit_code = code,
         How::Unknown => {}
     }
-    Note { status, detail }
+    detail
 }
 
 /// A death in words: the beginning of a sentence.

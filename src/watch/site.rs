@@ -1,19 +1,23 @@
 //! What a pool and its watch share: the board, the books, the gate, and the way to send orders.
 
+use super::cancelled::{Batch, CancelledList};
+use super::staff::Staff;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
 use crate::board::slot::{Phase, SeatIndex};
 use crate::board::{Region, record::Slot};
 use crate::clock;
 use crate::error::{Error, Result, Status};
-use crate::sync::Ordering::*;
 use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::{Ordering::*, fence};
+use crate::worker::Terms;
 use crate::worker::start::Recipe;
 use crossbeam_channel::{Receiver, Sender};
 use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Why no task is taken; the bits of `pool_state`.
 pub(crate) mod gate {
@@ -24,9 +28,12 @@ pub(crate) mod gate {
 }
 
 /// What kind of workers a pool has.
+#[derive(Clone)]
 pub(crate) enum Kind {
     Threads,
     Processes(Recipe),
+    /// No workers: tasks run in the threads that submit them.
+    Inline,
 }
 
 /// How strongly a pool stops.
@@ -54,14 +61,33 @@ pub(crate) enum Order {
     /// This joiner waits no longer.
     GiveUp(u64, Sender<()>),
     Stop(StopMode, Sender<()>),
+    /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
+    Hire(i64, Sender<Result<u32>>),
+}
+
+/// How many workers there are to be, and how often starting one may fail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) workers_min: u32,
+    pub(crate) workers_max: u32,
+    /// So many starts may fail one after the other within the window; the largest number: any.
+    pub(crate) restarts_max: u32,
+    pub(crate) restart_window: Duration,
 }
 
 pub(crate) struct Site {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    pub(crate) workers_max: u32,
+    pub(crate) plan: Plan,
+    pub(crate) terms: Terms,
+    pub(crate) staff: Staff,
     pub(crate) region: Arc<Region>,
     pub(crate) ledger: Ledger,
+    /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
+    hints: Mutex<Vec<u32>>,
+    /// The tasks that a stop or a break has cancelled; listed while somebody can still ask.
+    pub(crate) cancelled: CancelledList,
+    pub(crate) lists_cancelled: AtomicBool,
     /// Bits of [`gate`]. Written with a fence before the slots are looked at; a submitter reads it
     /// after the fence that follows its post. So either it sees the gate shut, or its task is seen.
     pub(crate) gate: AtomicU32,
@@ -79,7 +105,7 @@ impl Site {
     pub(crate) fn new(
         name: String,
         kind: Kind,
-        workers_max: u32,
+        plan: Plan,
         region: Region,
         ledger: Ledger,
     ) -> Result<(Site, Receiver<Order>)> {
@@ -89,9 +115,14 @@ impl Site {
         let site = Site {
             name,
             kind,
-            workers_max,
+            plan,
+            terms: Terms::default(),
+            staff: Staff::new(region.geometry.seats),
             region: Arc::new(region),
             ledger,
+            hints: Mutex::default(),
+            cancelled: CancelledList::default(),
+            lists_cancelled: AtomicBool::new(true),
             gate: AtomicU32::new(0),
             workers: AtomicU32::new(0),
             needs_own_image: AtomicBool::new(false),
@@ -122,7 +153,7 @@ impl Site {
     /// Called after a submit's fence: asks for workers, if more could be had and are needed.
     #[inline]
     pub(crate) fn call_for_workers(&self) {
-        if self.workers.load(Relaxed) < self.workers_max {
+        if self.workers.load(Relaxed) < self.plan.workers_max {
             self.call_if_needed();
         }
     }
@@ -157,20 +188,54 @@ impl Site {
             self.ledger.count_taken_back();
             let slot = self.region.board.slot(ticket.slot);
             slot.progress().store(clock::now(), Relaxed);
+            self.hint(ticket.slot);
         } else if note.is_some() {
             self.ledger.notes.forget(ticket.slot);
         }
         is_taken
     }
 
-    /// Takes every task back that waits.
-    pub(crate) fn take_all_back(&self, note: Option<&Note>) {
+    /// Takes every task back that waits, and lists them.
+    pub(crate) fn take_all_back(&self) {
+        let note = self.why_cancelled();
+        let mut batch = Batch::default();
         self.each_slot(|slot, record| {
-            if record.word.phase() == Phase::Ready {
-                let generation = record.word.generation();
-                self.take_back(Ticket { slot, generation }, note);
+            if record.word.phase() != Phase::Ready {
+                return;
+            }
+            let generation = record.word.generation();
+            let is_listed = self.lists_cancelled.load(Relaxed);
+            if is_listed {
+                batch.push(&self.region, record);
+            }
+            if !self.take_back(Ticket { slot, generation }, note.as_ref()) && is_listed {
+                batch.pop();
             }
         });
+        self.cancelled.add(batch);
+    }
+
+    /// What futures say that are cancelled because the pool is broken.
+    fn why_cancelled(&self) -> Option<Note> {
+        let mut note = self.why_broken.get()?.clone();
+        let sentence = note.status.sentence().to_string_lossy();
+        note.detail.message = match note.detail.message.as_str() {
+            "" => format!("cancelled: {sentence}"),
+            words => format!("cancelled: {sentence}: {words}"),
+        };
+        Some(Note { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
+    }
+
+    /// Tells whoever waits for several that the parent itself has ended a task.
+    pub(crate) fn hint(&self, slot: u32) {
+        if self.region.board.slot(slot).word.waiters().on_notice {
+            self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+            self.region.board.ring_notice();
+        }
+    }
+
+    pub(crate) fn take_hints(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
@@ -201,6 +266,23 @@ impl Site {
         }
     }
 
+    /// Notes that the pool is broken; answers why, which is the first reason that there was.
+    pub(crate) fn note_break(&self, note: Note) -> Note {
+        let note = self.why_broken.get_or_init(|| note).clone();
+        self.gate.fetch_or(gate::BROKEN, AcqRel);
+        // Pairs with the fence of a submit's ring (see `gate`).
+        fence(SeqCst);
+        note
+    }
+
+    /// The reason why the pool is broken, if it is.
+    pub(crate) fn check_broken(&self) -> Result<()> {
+        match self.why_broken.get() {
+            Some(note) => Err(Error::with_detail(note.status, note.detail.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Why the pool takes no task, if it does not.
     pub(crate) fn check_gate(&self) -> Result<()> {
         match self.gate.load(Acquire) {
@@ -211,10 +293,8 @@ impl Site {
 
     #[cold]
     fn refusal(&self, bits: u32) -> Error {
-        match self.why_broken.get() {
-            Some(note) if bits & (gate::CLOSED | gate::TERMINATED) == 0 => {
-                Error::with_detail(note.status, note.detail.clone())
-            }
+        match self.check_broken() {
+            Err(why) if bits & (gate::CLOSED | gate::TERMINATED) == 0 => why,
             _ => Status::POOL_ERR_CLOSED.into(),
         }
     }

@@ -9,18 +9,20 @@ pub(crate) struct Facts {
     pub(crate) free: u32,
     /// All workers, those that are starting included.
     pub(crate) workers: u32,
+    pub(crate) workers_min: u32,
     pub(crate) workers_max: u32,
     /// Workers that were lost since the last look.
     pub(crate) lost: u32,
 }
 
-/// How many workers to start: one for each waiting task that has no free worker, and one for each
-/// that was lost; never more than may be.
+/// How many workers to start: one for each waiting task that has no free worker, one for each that
+/// was lost, and as many as there are always to be; never more than may be.
 pub(crate) fn wanted(facts: Facts) -> u32 {
     let room = facts.workers_max.saturating_sub(facts.workers);
     let needed = facts.queued.saturating_sub(u64::from(facts.free));
     let needed = u32::try_from(needed).unwrap_or(u32::MAX);
-    needed.max(facts.lost).min(room)
+    let missing = facts.workers_min.saturating_sub(facts.workers);
+    needed.max(facts.lost).max(missing).min(room)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -30,11 +32,13 @@ mod tests {
     #[test]
     fn workers_start_for_tasks_that_have_none() {
         let wanted = |queued, free, workers, workers_max, lost| {
-            wanted(Facts { queued, free, workers, workers_max, lost })
+            wanted(Facts { queued, free, workers, workers_min: 2, workers_max, lost })
         };
-        assert_eq!(wanted(0, 0, 0, 4, 0), 0);
-        assert_eq!(wanted(1, 0, 0, 4, 0), 1);
-        assert_eq!(wanted(1, 1, 1, 4, 0), 0);
+        assert_eq!(wanted(0, 0, 0, 4, 0), 2);
+        assert_eq!(wanted(0, 0, 0, 1, 0), 1);
+        assert_eq!(wanted(3, 0, 0, 4, 0), 3);
+        assert_eq!(wanted(1, 1, 1, 4, 0), 1);
+        assert_eq!(wanted(1, 1, 2, 4, 0), 0);
         assert_eq!(wanted(9, 1, 2, 4, 0), 2);
         assert_eq!(wanted(9, 0, 4, 4, 0), 0);
         assert_eq!(wanted(u64::MAX, 0, 0, 1024, 0), 1024);

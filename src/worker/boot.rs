@@ -6,17 +6,18 @@
 
 use super::resolve::Resolver;
 use super::wire::{Leave, Line, Message, Received};
-use super::{Worker, module};
+use super::{Parcel, Worker, module};
 use crate::board::Region;
 use crate::board::layout::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
-use crate::sync::plain::AtomicBool;
+use crate::sync::plain::{AtomicBool, AtomicU32};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::sync::Arc;
 
 /// The first argument of a worker process; the second is the number of its line's descriptor.
 pub(crate) const MARK: &CStr = c"--carpool-worker";
@@ -30,6 +31,8 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 
 /// This process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
+/// What the parent's terms say.
+static DEPTH: AtomicU32 = AtomicU32::new(0);
 /// The worker's work has begun.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -69,7 +72,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return -1;
     }
     // SAFETY: the parent put the line there, and nothing else in this process knows of it.
-    let line = Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) });
+    let line = Arc::new(Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
     let is_line = rustix::net::sockopt::socket_type(line.as_fd())
         .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
     if !is_line {
@@ -78,6 +81,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return EXIT_NO_START;
     }
     let _ = rustix::io::fcntl_setfd(&line, rustix::io::FdFlags::CLOEXEC);
+    take_name(argv);
     match run(&line) {
         Ok(why) => {
             let _ = line.send(&Message::Bye { why }, None);
@@ -96,13 +100,14 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     }
 }
 
-fn run(line: &Line) -> Result<Leave> {
+fn run(line: &Arc<Line>) -> Result<Leave> {
     ignore_interrupts();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let Received::Message(message, Some(file)) = line.receive(true) else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome is no welcome"));
     };
-    let Message::Welcome { version, seat, parent, is_own_image, geometry, modules } = message
+    let Message::Welcome { version, seat, parent, is_own_image, geometry, terms, modules } =
+        message
     else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
     };
@@ -119,11 +124,33 @@ fn run(line: &Line) -> Result<Leave> {
     for path in modules.split('\0').filter(|path| !path.is_empty()) {
         resolver.open(path)?;
     }
+    DEPTH.store(terms.depth, Relaxed);
     guard(line, parent)?;
+    let region = Arc::new(region);
+    // It lives until the process ends: threads that tasks left behind may touch it.
+    std::mem::forget(region.clone());
+    let outlet = line.clone();
+    let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
+    let worker = Worker::new(region, SeatIndex(seat), terms, resolver, deliver);
+    if let Err(failure) = worker.begin() {
+        line.send(&Message::Broken(failure), None)?;
+        return Ok(Leave::Told);
+    }
     line.send(&Message::Up, None)?;
-    // The region lives until the process ends: threads that tasks left behind may touch it.
-    let region = Box::leak(Box::new(region));
-    Ok(Worker::new(region, SeatIndex(seat), line, resolver).run())
+    Ok(super::work(&worker, line))
+}
+
+/// Takes the name that the parent gave as the first argument, for `ps -e` and `top` to show.
+fn take_name(argv: *const *const c_char) {
+    // SAFETY: the arguments of a program; `line_of_worker` has seen that there are three.
+    let name = unsafe { *argv };
+    // SAFETY: a string that is ended by NUL, of which the kernel takes 15 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name) };
+}
+
+/// How many processes stand above this one that were started by a pool, itself included.
+pub(crate) fn depth() -> u32 {
+    DEPTH.load(Relaxed)
 }
 
 fn ignore_interrupts() {

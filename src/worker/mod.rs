@@ -1,9 +1,18 @@
 //! A worker's loop: take, resolve, call, finish. The same for threads and processes.
 //!
+//! ```text
+//!           initializer                     told, idle, or worn: finalizer
+//!   start ───────────────▶ take ▸ run ▸ finish ──────────────────────────────▶ leave
+//!     │ it fails: says so    ▲         │
+//!     ▼                      └─────────┘
+//!   leave
+//! ```
+//!
 //! What a worker holds is in the board: its seat in the word of the slot it has claimed, and its
 //! bits in the bell. So whatever happens to it in a task, the watch can settle what it leaves.
 
 pub(crate) mod boot;
+pub(crate) mod chunk;
 mod module;
 pub(crate) mod resolve;
 pub(crate) mod start;
@@ -11,16 +20,20 @@ pub(crate) mod takeover;
 mod task;
 pub(crate) mod wire;
 
-pub(crate) use task::{MESSAGE_MAX, Task};
+pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
 
-use crate::board::Region;
-use crate::board::slot::{Outcome, SeatIndex};
+use crate::board::record::Call;
+use crate::board::ring::Entry;
+use crate::board::slot::{Claim, Outcome, Phase, SeatIndex};
+use crate::board::{Next, Region};
 use crate::cells;
 use crate::clock;
-use crate::error::Status;
-use resolve::Resolver;
-use std::cell::Cell;
+use crate::error::{Error, Result, Status};
+use resolve::{Resolver, TaskFunction};
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use task::State;
 use wire::{Leave, Line, Message};
 
 /// The library's version, which parent and worker must have in common: their board is the same.
@@ -30,110 +43,356 @@ pub(crate) fn version() -> u64 {
         .fold(0, |number, part| number * 1000 + part.parse::<u64>().unwrap_or(0))
 }
 
+/// What all workers of a pool live by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// Seats below this stay, however long they have nothing to do.
+    pub(crate) keep: u32,
+    /// After so many tasks a worker leaves; 0: after any number it stays.
+    pub(crate) tasks_max: u64,
+    /// Slots that hold a function with its arguments, to be run at the beginning and at the end.
+    pub(crate) initializer: Option<u32>,
+    pub(crate) finalizer: Option<u32>,
+    /// How many processes stand above a worker that were started by a pool, itself included.
+    pub(crate) depth: u32,
+}
+
+/// Which of the two functions around a worker's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Initializer = 1,
+    Finalizer = 2,
+}
+
+/// A hook that failed, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) hook: Hook,
+    /// What the function returned; 0 when it could not be called.
+    pub(crate) code: i32,
+    pub(crate) words: String,
+}
+
+/// Sends a result that does not lie on the board to where the parent will find it.
+pub(crate) type Deliver = Box<dyn Fn(Parcel) -> Result<()> + Send>;
+
+pub(crate) struct Worker {
+    region: Arc<Region>,
+    seat: SeatIndex,
+    terms: Terms,
+    resolver: RefCell<Resolver>,
+    deliver: Deliver,
+    state: State,
+    tasks_done: Cell<u64>,
+    /// What [`cells::forks`] was when the worker began.
+    forks: u32,
+    /// The worker that this thread was before, while it runs a task of ours in the middle of one.
+    outer: Cell<*const Worker>,
+}
+
+// SAFETY: a worker is used by one thread at a time; `outer` is only set while it is at work in one.
+unsafe impl Send for Worker {}
+
 thread_local! {
-    /// The board whose worker this thread is: the address of its region, or 0.
-    static HOME: Cell<usize> = const { Cell::new(0) };
+    /// The worker that this thread is at the moment, or NULL.
+    static HOME: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+}
+
+/// While it lives, this thread is the worker's.
+struct AtHome<'a>(&'a Worker);
+
+impl AtHome<'_> {
+    fn enter(worker: &Worker) -> AtHome<'_> {
+        worker.outer.set(HOME.replace(worker));
+        AtHome(worker)
+    }
+}
+
+impl Drop for AtHome<'_> {
+    fn drop(&mut self) {
+        HOME.set(self.0.outer.get());
+    }
+}
+
+/// The innermost worker that this thread is and that is wanted.
+fn home<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
+    let mut place = HOME.get();
+    while !place.is_null() {
+        // SAFETY: an `AtHome` below us on this thread's stack borrows the worker.
+        let worker = unsafe { &*place };
+        if is_wanted(worker) {
+            return Some(worker);
+        }
+        place = worker.outer.get();
+    }
+    None
+}
+
+/// Whether this thread is a worker of any board.
+pub(crate) fn is_anywhere() -> bool {
+    !HOME.get().is_null()
 }
 
 /// Whether this thread is a worker of that board.
 pub(crate) fn is_at_home(region: &Region) -> bool {
-    HOME.get() == region.memory.start().addr()
+    home(|worker| worker.is_of(region)).is_some()
 }
 
-pub(crate) struct Worker<'a> {
-    region: &'a Region,
-    seat: SeatIndex,
-    line: &'a Line,
-    resolver: Resolver,
-    /// What [`cells::forks`] was when the worker began.
-    forks: u32,
+/// What a worker can do for a task that it waits for.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// It has run the task.
+    Done,
+    /// Nothing: somebody else runs it, or it is done, or this thread is no worker of its board.
+    None,
+    /// It would wait for itself: this thread is running the task.
+    Deadlock,
 }
 
-impl<'a> Worker<'a> {
+/// Runs the task, if this thread is a worker of its board and nobody has claimed it. So a task that
+/// waits for another never waits for a worker.
+pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
+    let Some(worker) = home(|worker| worker.is_of(region)) else { return Help::None };
+    match region.board.slot(slot).word.phase() {
+        Phase::Ready => worker.help(slot, generation),
+        Phase::Running(seat) => {
+            match home(|worker| worker.is_of(region) && worker.seat == seat).is_some() {
+                true => Help::Deadlock,
+                false => Help::None,
+            }
+        }
+        _ => Help::None,
+    }
+}
+
+/// What a task's end is to be that no function decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ByHand<'a> {
+    Completed(&'a [u8]),
+    Failed { status: Status, code: i32, message: &'a str },
+}
+
+/// The seat in whose name tasks are ended by hand.
+const NOBODYS_SEAT: SeatIndex = SeatIndex(0);
+
+/// Claims a task that no worker will run. False: it was cancelled, or claimed before.
+pub(crate) fn claim_by_hand(region: &Region, slot: u32, generation: u32) -> bool {
+    region.board.claim(NOBODYS_SEAT, Entry { slot, generation }) == Claim::Yours
+}
+
+/// Ends a task that was claimed by hand.
+pub(crate) fn end_by_hand(
+    region: &Region,
+    slot: u32,
+    how: ByHand<'_>,
+    deliver: &dyn Fn(Parcel) -> Result<()>,
+) {
+    let (state, now) = (State::default(), clock::now());
+    let task = Task::new(region, NOBODYS_SEAT, &state);
+    task.begin(slot);
+    let outcome = match how {
+        ByHand::Completed(data) => {
+            let (outcome, parcel) = task.end(task.return_copy(data), now);
+            match parcel.map_or(Ok(()), deliver) {
+                Ok(()) => outcome,
+                Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
+            }
+        }
+        ByHand::Failed { status, code, message } => {
+            task.leave_message(message.as_bytes());
+            task.end_failed(status, code, now)
+        }
+    };
+    region.board.finish(NOBODYS_SEAT, slot, outcome);
+}
+
+impl Worker {
     pub(crate) fn new(
-        region: &'a Region,
+        region: Arc<Region>,
         seat: SeatIndex,
-        line: &'a Line,
+        terms: Terms,
         resolver: Resolver,
-    ) -> Worker<'a> {
+        deliver: Deliver,
+    ) -> Worker {
         cells::note_forks();
-        Worker { region, seat, line, resolver, forks: cells::forks() }
+        Worker {
+            region,
+            seat,
+            terms,
+            resolver: RefCell::new(resolver),
+            deliver,
+            state: State::default(),
+            tasks_done: Cell::new(0),
+            forks: cells::forks(),
+            outer: Cell::new(std::ptr::null()),
+        }
     }
 
-    /// Works until told to leave.
-    pub(crate) fn run(mut self) -> Leave {
-        HOME.set(self.region.memory.start().addr());
-        let task = Task::new(self.region, self.seat);
+    fn is_of(&self, region: &Region) -> bool {
+        std::ptr::eq(&*self.region, region)
+    }
+
+    pub(crate) fn seat(&self) -> SeatIndex {
+        self.seat
+    }
+
+    /// Runs the initializer, if there is one.
+    pub(crate) fn begin(&self) -> std::result::Result<(), Failure> {
+        self.run_hook(Hook::Initializer, self.terms.initializer)
+    }
+
+    /// Runs the finalizer, if there is one.
+    pub(crate) fn end(&self) -> std::result::Result<(), Failure> {
+        self.run_hook(Hook::Finalizer, self.terms.finalizer)
+    }
+
+    pub(crate) fn has_finalizer(&self) -> bool {
+        self.terms.finalizer.is_some()
+    }
+
+    /// Whether it has run as many tasks as it may.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.terms.tasks_max != 0 && self.tasks_done.get() >= self.terms.tasks_max
+    }
+
+    /// Works until it is time to leave.
+    pub(crate) fn run(&self) -> Leave {
+        let _home = AtHome::enter(self);
+        let task = Task::new(&self.region, self.seat, &self.state);
+        let stays = u32::from(self.seat.0) < self.terms.keep;
         loop {
-            match self.region.board.next(self.seat) {
-                None => return Leave::Told,
-                Some(slot) => {
+            match self.region.board.next(self.seat, stays) {
+                Next::Leave => return Leave::Told,
+                Next::Idle => return Leave::Idle,
+                Next::Task(slot) => {
                     if let Err(why) = self.perform(&task, slot) {
                         return why;
                     }
                 }
             }
+            if self.is_worn() {
+                return Leave::Worn;
+            }
         }
     }
 
+    /// Claims this task and runs it, now. False: somebody else has claimed it.
+    pub(crate) fn run_now(&self, slot: u32, generation: u32) -> bool {
+        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+            return false;
+        }
+        let _home = AtHome::enter(self);
+        // Only a process can be of the wrong image, and only threads run tasks so.
+        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        true
+    }
+
+    fn help(&self, slot: u32, generation: u32) -> Help {
+        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+            return Help::None;
+        }
+        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        Help::Done
+    }
+
     /// Runs the task of a slot that our seat has claimed.
-    fn perform(&mut self, task: &Task, slot: u32) -> Result<(), Leave> {
+    fn perform(&self, task: &Task, slot: u32) -> std::result::Result<(), Leave> {
         let board = &self.region.board;
-        let index = board.slot(slot).function();
+        let Call { function: index, is_chunk } = board.slot(slot).call();
         let started = clock::now();
         board.note_start(self.seat, started);
         task.begin(slot);
-        let outcome = match self.resolver.find(index, self.region) {
+        let found = self.resolver.borrow_mut().find(index, &self.region).clone();
+        let outcome = match found {
             Ok(function) => {
-                let code = call(*function, task);
-                if cells::forks() != self.forks {
-                    leave_forked_copy();
-                }
+                let code = match is_chunk {
+                    false => self.call(function, task),
+                    true => chunk::run(task, &|| self.call(function, task)),
+                };
                 let (outcome, parcel) = task.end(code, started);
                 match parcel {
-                    Some(parcel) => self.send(task, parcel, started),
+                    Some(parcel) => self.deliver(task, parcel, started),
                     None => outcome,
                 }
             }
             // The watch puts the task back, and starts a worker of the right image.
             Err(words) => {
                 task.leave_message(words.as_bytes());
-                if self.resolver.is_elsewhere(index, self.region) {
+                if self.resolver.borrow().is_elsewhere(index, &self.region) {
                     return Err(Leave::WrongImage);
                 }
                 task.end_failed(Status::POOL_ERR_FUNCTION, 0, started)
             }
         };
         board.finish(self.seat, slot, outcome);
+        self.tasks_done.set(self.tasks_done.get() + 1);
         Ok(())
     }
 
     /// Sends a result that does not lie on the board. It must be under way before the task is done.
     #[cold]
-    fn send(&self, task: &Task, parcel: task::Parcel, started: u64) -> Outcome {
-        let message = Message::File { task: parcel.task, len: parcel.len };
-        match self.line.send(&message, parcel.memory.file()) {
+    fn deliver(&self, task: &Task, parcel: Parcel, started: u64) -> Outcome {
+        match (self.deliver)(parcel) {
             Ok(()) => Outcome::Completed,
             Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, started),
         }
     }
+
+    fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), Failure> {
+        let Some(slot) = slot else { return Ok(()) };
+        let _home = AtHome::enter(self);
+        let task = Task::new(&self.region, self.seat, &self.state);
+        task.begin_hook(slot);
+        let index = self.region.board.slot(slot).call().function;
+        let found = self.resolver.borrow_mut().find(index, &self.region).clone();
+        let (code, words) = match found {
+            Ok(function) => match self.call(function, &task) {
+                0 => return Ok(()),
+                code => (code, task.take_message()),
+            },
+            Err(words) => (0, words),
+        };
+        Err(Failure { hook, code, words })
+    }
+
+    /// Calls a task's function. A panic that reaches us fails the task, like any other code.
+    fn call(&self, function: TaskFunction, task: &Task) -> i32 {
+        let pointer = std::ptr::from_ref(task).cast_mut().cast();
+        // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives it.
+        let run = || unsafe { function(pointer) };
+        let code = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(code) => code,
+            Err(panic) => {
+                let words = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+                let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+                task.leave_message(words.as_deref().unwrap_or("the function panicked").as_bytes());
+                std::mem::forget(panic);
+                i32::MIN
+            }
+        };
+        if cells::forks() != self.forks {
+            leave_forked_copy();
+        }
+        code
+    }
 }
 
-/// Calls the task's function. A panic that reaches us fails the task, like any other code.
-fn call(function: resolve::TaskFunction, task: &Task) -> i32 {
-    let pointer = std::ptr::from_ref(task).cast_mut().cast();
-    // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives it.
-    let run = || unsafe { function(pointer) };
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(code) => code,
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-            task.leave_message(words.as_deref().unwrap_or("the function panicked").as_bytes());
-            std::mem::forget(panic);
-            i32::MIN
-        }
+/// Lets a worker work that has begun, and end; what fails is told over the line.
+fn work(worker: &Worker, line: &Line) -> Leave {
+    let why = worker.run();
+    if worker.has_finalizer() {
+        let _ = line.send(&Message::Finalizing, None);
     }
+    if let Err(failure) = worker.end() {
+        let _ = line.send(&Message::Broken(failure), None);
+    }
+    why
+}
+
+fn send_parcel(line: &Line, parcel: &Parcel) -> Result<()> {
+    let message = Message::File { task: parcel.task, len: parcel.len };
+    line.send(&message, parcel.memory.file())
 }
 
 /// The function has forked, and this is the child: the seat belongs to the parent.
@@ -156,4 +415,15 @@ pub(crate) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: the set that the call above has filled in.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
     started
+}
+
+/// Starts a thread of the library's own, which runs no handler of a signal.
+pub(crate) fn start_own_thread(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>> {
+    let started = signals_blocked(|| std::thread::Builder::new().name(name.clone()).spawn(work));
+    started.map_err(|error| {
+        Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))
+    })
 }

@@ -12,7 +12,7 @@ use libloading::os::unix::{Library, RTLD_NOW};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What tasks call.
 pub(crate) type TaskFunction = unsafe extern "C-unwind" fn(*mut c_void) -> i32;
@@ -91,7 +91,7 @@ fn address_of(library: &Library, symbol: &CStr) -> Option<usize> {
 /// Finds functions in this process, and remembers where they are.
 pub(crate) struct Resolver {
     found: Vec<Option<Found>>,
-    modules: HashMap<String, Rc<Opened>>,
+    modules: HashMap<String, Arc<Opened>>,
     /// Whether this process runs the main program's image.
     has_main: bool,
 }
@@ -174,11 +174,11 @@ impl Resolver {
     }
 
     /// Opens a module once and for good.
-    pub(crate) fn open(&mut self, path: &str) -> Result<Rc<Opened>> {
+    pub(crate) fn open(&mut self, path: &str) -> Result<Arc<Opened>> {
         if let Some(opened) = self.modules.get(path) {
             return Ok(opened.clone());
         }
-        let opened = Rc::new(open(path)?);
+        let opened = Arc::new(open(path)?);
         self.modules.insert(path.to_owned(), opened.clone());
         Ok(opened)
     }

@@ -5,8 +5,8 @@
 //! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
 
 use super::resolve::Resolver;
-use super::wire::{Line, Message};
-use super::{Worker, boot, module, takeover};
+use super::wire::{Leave, Line, Message};
+use super::{Parcel, Terms, Worker, boot, module, takeover};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// What worker processes are made of; fixed when the pool is made.
+#[derive(Clone)]
 pub(crate) struct Recipe {
     /// The program that the user names.
     pub(crate) executable: Option<CString>,
@@ -47,45 +48,76 @@ pub(crate) struct Process {
 }
 
 /// Starts a worker thread with its end of a line, which closes when the thread ends.
-pub(crate) fn start_thread(
-    name: &str,
-    region: Arc<Region>,
-    seat: SeatIndex,
-    line: Line,
-) -> Result<JoinHandle<()>> {
+pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHandle<()>> {
+    let Workplace { region, seat, terms, .. } = *place;
+    let (region, line) = (region.clone(), Arc::new(line));
     let work = move || {
-        let why = Worker::new(&region, seat, &line, Resolver::new(true)).run();
+        let outlet = line.clone();
+        let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
+        let worker = Worker::new(region, seat, terms, Resolver::new(true), deliver);
+        let why = match worker.begin() {
+            Ok(()) => super::work(&worker, &line),
+            Err(failure) => {
+                let _ = line.send(&Message::Broken(failure), None);
+                Leave::Told
+            }
+        };
         let _ = line.send(&Message::Bye { why }, None);
     };
-    let builder = std::thread::Builder::new().name(format!("{name}/{}", seat.0));
+    let builder = std::thread::Builder::new().name(place.title()).stack_size(stack_size());
     let started = super::signals_blocked(|| builder.spawn(work));
     started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting a worker thread: {error}"))
     })
 }
 
+/// Where a worker will work, and how.
+pub(crate) struct Workplace<'a> {
+    /// The pool's name.
+    pub(crate) name: &'a str,
+    pub(crate) region: &'a Arc<Region>,
+    pub(crate) seat: SeatIndex,
+    pub(crate) terms: Terms,
+}
+
+impl Workplace<'_> {
+    /// The name of a worker's thread, and the title of its process.
+    fn title(&self) -> String {
+        format!("{}/{}", self.name, self.seat.0)
+    }
+}
+
+/// The stack that C's own threads get: the limit of the process. Costs memory where it is touched.
+fn stack_size() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize
+}
+
 /// Starts a worker process with its end of a line. It finds its welcome when it looks there.
 pub(crate) fn start_process(
+    place: &Workplace<'_>,
     recipe: &Recipe,
     image: Image,
-    region: &Region,
-    seat: SeatIndex,
     ours: &Line,
     theirs: &Line,
 ) -> Result<Process> {
+    let region = place.region;
     let program = program(recipe, image)?;
     let welcome = Message::Welcome {
         version: super::version(),
-        seat: u64::from(seat.0),
+        seat: u64::from(place.seat.0),
         parent: u64::from(std::process::id()),
         is_own_image: program.is_own,
         geometry: region.geometry.to_numbers(),
+        terms: Terms { depth: boot::depth() + 1, ..place.terms },
         modules: recipe.modules.join("\0"),
     };
     region.sign();
     ours.send(&welcome, region.file())?;
     let environment = environment(recipe, &program)?;
-    let pid = spawn(&program.path, &environment, recipe.directory.as_deref(), theirs)?;
+    let title = CString::new(place.title()).map_err(|_| Status::POOL_ERR_INVALID)?;
+    let directory = recipe.directory.as_deref();
+    let pid = spawn(&program.path, &title, &environment, directory, theirs)?;
     let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
     // Nobody else waits for the process, so its number is still its own.
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
@@ -183,6 +215,7 @@ fn joined(mut name: OsString, value: OsString) -> OsString {
 /// ours before it is the new program, and the memory of a large parent is not copied.
 fn spawn(
     path: &CStr,
+    title: &CStr,
     environment: &[CString],
     directory: Option<&CStr>,
     line: &Line,
@@ -194,7 +227,7 @@ fn spawn(
         .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
     wishes.descriptors(line.as_raw_fd(), directory)?;
     let number = CString::from(c"3");
-    let arguments = [path.as_ptr(), boot::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
+    let arguments = [title.as_ptr(), boot::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
     let environment: Vec<*const c_char> =
         environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
     let mut pid = 0;

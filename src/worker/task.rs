@@ -1,8 +1,10 @@
 //! A task as its function sees it: arguments, room for a result, a message when it fails.
 //!
-//! There is one [`Task`] for each worker, used for one task after the other. C code holds a pointer
-//! to it while its function runs.
+//! A [`Task`] is used for one call after the other: of a task's function, of a hook around the
+//! worker's life, or of a chunk's function for each of its items ([`Role`]). C code holds a pointer to
+//! it while its function runs.
 
+use super::chunk::Verdict;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::Memory;
@@ -16,25 +18,60 @@ use std::ffi::c_void;
 
 /// Marks a live `Task`, so that a stray pointer is told apart. The version is in it: a module that
 /// is linked with another copy of the library finds the same struct or none.
-const MAGIC: u64 = u64::from_be_bytes(*b"pool_tk\x01");
+const MAGIC: u64 = u64::from_be_bytes(*b"pool_tk\x02");
 
 /// The most bytes of a message that `pool_error_t` can hold, without the NUL.
 pub(crate) const MESSAGE_MAX: usize = 215;
+
+/// The pointer that a worker keeps for its functions.
+pub(super) struct State(Cell<*mut c_void>);
+
+impl Default for State {
+    fn default() -> State {
+        State(Cell::new(std::ptr::null_mut()))
+    }
+}
+
+/// What the function is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Task,
+    /// Around the worker's life: a result is dropped.
+    Hook,
+    /// An item whose result has this much room, from here on.
+    Item {
+        start: *mut u8,
+        size: usize,
+    },
+    /// An item whose result may have any size.
+    UnevenItem,
+}
 
 #[repr(C)]
 pub(crate) struct Task {
     magic: u64,
     region: *const Region,
+    state: *const State,
     seat: SeatIndex,
     arena: Arena,
     /// The slot of the present task.
     slot: Cell<u32>,
+    role: Cell<Role>,
+    args: Cell<(*const u8, usize)>,
     room: RefCell<Room>,
+    /// The result of a hook or an uneven item.
+    aside: RefCell<Vec<Lump>>,
+    /// How many bytes an item has asked for.
+    item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
     /// There was no memory for the result.
     was_refused: Cell<bool>,
-    state: Cell<*mut c_void>,
 }
+
+/// Bytes aligned for any type of C.
+#[derive(Clone, Copy, Default)]
+#[repr(C, align(16))]
+struct Lump([u8; 16]);
 
 /// Where the present task's result goes.
 enum Room {
@@ -42,6 +79,8 @@ enum Room {
     Block { block: Block, len: usize },
     File { memory: Memory, len: usize },
 }
+
+const NO_ROOM: Room = Room::Slot { start: std::ptr::null_mut(), len: 0 };
 
 /// A result that does not lie on the board, to be sent to the parent before the task ends.
 pub(crate) struct Parcel {
@@ -51,22 +90,27 @@ pub(crate) struct Parcel {
 }
 
 impl Task {
-    /// The caller keeps the region alive as long as the task.
-    pub(crate) fn new(region: &Region, seat: SeatIndex) -> Task {
+    /// The caller keeps region and state alive as long as the task.
+    pub(super) fn new(region: &Region, seat: SeatIndex, state: &State) -> Task {
         Task {
             magic: MAGIC,
             region,
+            state,
             seat,
             arena: region.results_arena(seat),
             slot: Cell::new(0),
-            room: RefCell::new(Room::Slot { start: std::ptr::null_mut(), len: 0 }),
+            role: Cell::new(Role::Task),
+            args: Cell::new((std::ptr::null(), 0)),
+            room: RefCell::new(NO_ROOM),
+            aside: RefCell::default(),
+            item_len: Cell::new(0),
             message: RefCell::default(),
             was_refused: Cell::new(false),
-            state: Cell::new(std::ptr::null_mut()),
         }
     }
 
     /// The task behind a pointer of C's, if it is one.
+    #[inline]
     pub(crate) fn at<'a>(pointer: *const Task) -> Option<&'a Task> {
         if pointer.is_null() || !pointer.is_aligned() {
             return None;
@@ -86,14 +130,36 @@ impl Task {
         self.region().board.slot(self.slot.get())
     }
 
+    // ---- before the function -------------------------------------------------------------------
+
     /// Begins with the task of this slot, which our seat has claimed.
-    pub(crate) fn begin(&self, slot: u32) {
+    pub(super) fn begin(&self, slot: u32) {
         self.slot.set(slot);
-        *self.room.borrow_mut() = Room::Slot { start: std::ptr::null_mut(), len: 0 };
+        self.role.set(Role::Task);
+        self.args.set(self.find_args());
+        *self.room.borrow_mut() = NO_ROOM;
         self.was_refused.set(false);
     }
 
-    pub(crate) fn args(&self) -> (*const u8, usize) {
+    /// Begins with a hook, whose function and arguments this slot holds for every worker.
+    pub(super) fn begin_hook(&self, slot: u32) {
+        self.begin(slot);
+        self.role.set(Role::Hook);
+    }
+
+    pub(super) fn begin_item(&self, item: &[u8], start: *mut u8, size: usize) {
+        self.args.set((item.as_ptr(), item.len()));
+        self.role.set(Role::Item { start, size });
+        self.item_len.set(0);
+    }
+
+    pub(super) fn begin_uneven_item(&self, item: &[u8]) {
+        self.args.set((item.as_ptr(), item.len()));
+        self.role.set(Role::UnevenItem);
+        self.item_len.set(0);
+    }
+
+    fn find_args(&self) -> (*const u8, usize) {
         match self.slot().args() {
             (Place::Slot { len }, start) => (start, len),
             (Place::Heap(far) | Place::File(far), _) => {
@@ -104,15 +170,43 @@ impl Task {
         }
     }
 
+    // ---- for the function ----------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn args(&self) -> (*const u8, usize) {
+        self.args.get()
+    }
+
     /// Room for a result; NULL when there is no memory for it.
+    #[inline]
     pub(crate) fn result(&self, len: usize) -> *mut u8 {
-        self.give_up_room();
-        let (start, room) = match self.find_room(len) {
-            Some(found) => found,
-            None => {
-                self.was_refused.set(true);
-                return std::ptr::null_mut();
+        match self.role.get() {
+            Role::Item { start, size } if len <= size => {
+                self.item_len.set(len);
+                start
             }
+            Role::Item { .. } => {
+                self.item_len.set(usize::MAX);
+                std::ptr::null_mut()
+            }
+            Role::Task => self.result_of_task(len),
+            Role::Hook | Role::UnevenItem => {
+                let mut aside = self.aside.borrow_mut();
+                self.item_len.set(len);
+                let lumps = len.div_ceil(size_of::<Lump>()).max(1);
+                if aside.len() < lumps {
+                    aside.resize(lumps, Lump::default());
+                }
+                aside.as_mut_ptr().cast()
+            }
+        }
+    }
+
+    fn result_of_task(&self, len: usize) -> *mut u8 {
+        self.give_up_room();
+        let Some((start, room)) = self.find_room(len) else {
+            self.was_refused.set(true);
+            return std::ptr::null_mut();
         };
         *self.room.borrow_mut() = room;
         start
@@ -131,19 +225,18 @@ impl Task {
     }
 
     fn give_up_room(&self) {
-        let empty = Room::Slot { start: std::ptr::null_mut(), len: 0 };
-        if let Room::Block { block, .. } = self.room.replace(empty) {
+        if let Room::Block { block, .. } = self.room.replace(NO_ROOM) {
             self.arena.give(block, &self.region().memory);
         }
     }
 
+    #[inline]
     pub(crate) fn return_copy(&self, data: &[u8]) -> i32 {
         let room = self.result(data.len());
         if room.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result` found room for these bytes, and `data` is no part of it: the room was
-        // free until now.
+        // SAFETY: `result` found room for these bytes. `data` may lie in what was there before.
         unsafe { room.copy_from(data.as_ptr(), data.len()) };
         0
     }
@@ -159,15 +252,21 @@ impl Task {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.region().board.stage() == crate::board::Stage::Stop
+            || self.slot().word.is_cancel_asked()
     }
 
     pub(crate) fn set_progress(&self, done: u64, total: u64) {
-        let packed = u64::from(clock::pack(done)) << 32 | u64::from(clock::pack(total));
-        self.slot().progress().store(packed, Relaxed);
+        if self.role.get() != Role::Hook {
+            let packed = u64::from(clock::pack(done)) << 32 | u64::from(clock::pack(total));
+            self.slot().progress().store(packed, Relaxed);
+        }
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.slot().id()
+        match self.role.get() {
+            Role::Hook => 0,
+            _ => self.slot().id(),
+        }
     }
 
     pub(crate) fn worker(&self) -> u32 {
@@ -175,22 +274,23 @@ impl Task {
     }
 
     pub(crate) fn state(&self) -> *mut *mut c_void {
-        self.state.as_ptr()
+        // SAFETY: `new`'s caller keeps the state alive as long as the task.
+        let state = unsafe { &*self.state };
+        state.0.as_ptr()
     }
+
+    // ---- after the function --------------------------------------------------------------------
 
     /// Writes how the task ended, after its function returned this code. A parcel has to be sent
     /// before the slot is finished.
-    pub(crate) fn end(&self, code: i32, started: u64) -> (Outcome, Option<Parcel>) {
+    pub(super) fn end(&self, code: i32, started: u64) -> (Outcome, Option<Parcel>) {
         if code != 0 {
             let was_refused = self.was_refused.get();
             let status = if was_refused { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_TASK };
             return (self.end_failed(status, code, started), None);
         }
-        if !self.message.borrow().is_empty() {
-            self.message.borrow_mut().clear();
-        }
-        let empty = Room::Slot { start: std::ptr::null_mut(), len: 0 };
-        let (result, parcel) = match self.room.replace(empty) {
+        self.forget_message();
+        let (result, parcel) = match self.room.replace(NO_ROOM) {
             Room::Slot { len, .. } => (Place::Slot { len }, None),
             Room::Block { block, len } => {
                 let place = self.arena.offset(block) as u64;
@@ -206,7 +306,7 @@ impl Task {
     }
 
     /// Writes that the task failed, with the message that was left.
-    pub(crate) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
+    pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
         let message = self.message.take();
         self.return_copy(&message);
         let result = match &*self.room.borrow() {
@@ -227,5 +327,96 @@ impl Task {
         let queued = clock::pack(started.saturating_sub(slot.stamp()));
         let running = clock::pack(clock::now().saturating_sub(started));
         slot.end(ending, u64::from(queued) << 32 | u64::from(running));
+    }
+
+    pub(super) fn take_message(&self) -> String {
+        String::from_utf8_lossy(&self.message.take()).into_owned()
+    }
+
+    fn forget_message(&self) {
+        if !self.message.borrow().is_empty() {
+            self.message.borrow_mut().clear();
+        }
+    }
+
+    // ---- for chunks ----------------------------------------------------------------------------
+
+    /// The arguments of the whole task.
+    pub(super) fn args_bytes(&self) -> &[u8] {
+        let (start, len) = self.args.get();
+        if start.is_null() {
+            return &[];
+        }
+        // SAFETY: `find_args` checked that they lie on the board, which nobody else writes to while
+        // the task runs but a worker gone astray; bytes have no invalid values.
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+
+    /// Room for the results of a chunk.
+    pub(super) fn chunk_room(&self, len: usize) -> Option<*mut u8> {
+        self.role.set(Role::Task);
+        let room = self.result_of_task(len);
+        (!room.is_null()).then_some(room)
+    }
+
+    /// Of the chunk's room only so much is its result.
+    pub(super) fn keep_chunk(&self, kept: usize) {
+        match &mut *self.room.borrow_mut() {
+            Room::Slot { len, .. } | Room::Block { len, .. } | Room::File { len, .. } => {
+                *len = kept
+            }
+        }
+    }
+
+    /// Copies bytes to a place in the chunk's room that has room for them.
+    pub(super) fn write_to_room(&self, place: *mut u8, bytes: &[u8]) {
+        // SAFETY: `chunk::run` asked `chunk_room` for as much as it writes, and they lie elsewhere.
+        unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// How an item has ended whose function returned this code. What it left unwritten of its room
+    /// becomes 0.
+    pub(super) fn end_item(&self, code: i32) -> Verdict {
+        let len = self.item_len.get();
+        let status = match (code, len) {
+            (0, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
+            (0, _) => Status::POOL_OK,
+            (_, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
+            _ => Status::POOL_ERR_TASK,
+        };
+        if let Role::Item { start, size } = self.role.get() {
+            let kept = if status == Status::POOL_OK { len } else { 0 };
+            if kept < size {
+                // SAFETY: the item's room has `size` bytes, and its function has returned.
+                unsafe { start.wrapping_add(kept).write_bytes(0, size - kept) };
+            }
+        }
+        Verdict { status: status as i32, code }
+    }
+
+    /// Appends the result of an uneven item that has ended, or else the message that it left.
+    pub(super) fn take_item_result(&self, is_good: bool, into: &mut Vec<u8>) {
+        let message = self.message.take();
+        if !is_good {
+            into.extend_from_slice(&message);
+            return;
+        }
+        let aside = self.aside.borrow();
+        let len = self.item_len.get().min(aside.len() * size_of::<Lump>());
+        // SAFETY: so many bytes of `aside` have been made, and they are plain numbers.
+        into.extend_from_slice(unsafe { std::slice::from_raw_parts(aside.as_ptr().cast(), len) });
+    }
+
+    /// Makes the whole task fail like an item of it: the code to return for that.
+    pub(super) fn fail_like(&self, verdict: Verdict) -> i32 {
+        if verdict.code == 0 || verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
+            self.leave_message(b"the result of an item is larger than the room for it");
+        }
+        if verdict.code == 0 { Status::POOL_ERR_TOO_LARGE as i32 } else { verdict.code }
+    }
+
+    /// The function is not called for items any more.
+    pub(super) fn end_items(&self) {
+        self.role.set(Role::Task);
     }
 }

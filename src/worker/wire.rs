@@ -5,12 +5,15 @@
 //!   watch ── Welcome (board's file, seat) ──▶ worker
 //!         ◀── Up, or Refuse (why) ──────────
 //!         ◀── File (a result too large for the board) ──    any number
+//!         ◀── Finalizing ───────────────────    when there is a finalizer
+//!         ◀── Broken (which function, why) ─    when a function around its life has failed
 //!         ◀── Bye (why) ────────────────────
 //! ```
 //!
 //! Each message is valid alone: eight-byte little-endian numbers, the first of which says which it
 //! is, and perhaps a text. Whatever else arrives is no message.
 
+use super::{Failure, Hook, Terms};
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
 use rustix::net::{
@@ -21,7 +24,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-const NUMBERS: usize = 10;
+const NUMBERS: usize = 16;
 const TEXT_MAX: usize = 1024;
 const LEN_MAX: usize = NUMBERS * 8 + TEXT_MAX;
 
@@ -32,6 +35,17 @@ pub(crate) enum Leave {
     Told = 1,
     /// It holds a task whose function is in the main program, and it is not of that image.
     WrongImage = 2,
+    /// It had nothing to do for too long.
+    Idle = 3,
+    /// It has run as many tasks as it may.
+    Worn = 4,
+}
+
+impl Leave {
+    fn from_number(number: u64) -> Option<Leave> {
+        let all = [Leave::Told, Leave::WrongImage, Leave::Idle, Leave::Worn];
+        all.into_iter().find(|why| *why as u64 == number)
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +58,7 @@ pub(crate) enum Message {
         /// Whether the worker runs the main program's image.
         is_own_image: bool,
         geometry: [u64; 6],
+        terms: Terms,
         /// Shared libraries to open, separated by NULs.
         modules: String,
     },
@@ -58,6 +73,9 @@ pub(crate) enum Message {
         task: u64,
         len: u64,
     },
+    /// The finalizer is about to be run.
+    Finalizing,
+    Broken(Failure),
     Bye {
         why: Leave,
     },
@@ -66,11 +84,13 @@ pub(crate) enum Message {
 impl Message {
     fn encode(&self) -> Vec<u8> {
         let (numbers, text): ([u64; NUMBERS], &str) = match self {
-            Message::Welcome { version, seat, parent, is_own_image, geometry, modules } => {
-                let mut numbers = [1, *version, *seat, *parent, 0, 0, 0, 0, 0, 0];
-                numbers[4..].copy_from_slice(geometry);
+            Message::Welcome { version, seat, parent, is_own_image, geometry, terms, modules } => {
+                let mut numbers = [0; NUMBERS];
                 // The seat has 16 bits; the flag stands above them.
-                numbers[2] |= u64::from(*is_own_image) << 32;
+                let seat = *seat | u64::from(*is_own_image) << 32;
+                numbers[..4].copy_from_slice(&[1, *version, seat, *parent]);
+                numbers[4..10].copy_from_slice(geometry);
+                numbers[10..15].copy_from_slice(&numbers_of(*terms));
                 (numbers, modules)
             }
             Message::Up => (numbers([2, 0, 0]), ""),
@@ -79,6 +99,10 @@ impl Message {
             }
             Message::File { task, len } => (numbers([4, *task, *len]), ""),
             Message::Bye { why } => (numbers([5, *why as u64, 0]), ""),
+            Message::Finalizing => (numbers([6, 0, 0]), ""),
+            Message::Broken(Failure { hook, code, words }) => {
+                (numbers([7, *hook as u64, *code as u64]), words)
+            }
         };
         let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let mut end = text.len().min(TEXT_MAX);
@@ -102,7 +126,8 @@ impl Message {
                 seat: numbers[2] & 0xffff_ffff,
                 parent: numbers[3],
                 is_own_image: numbers[2] >> 32 != 0,
-                geometry: numbers[4..].try_into().ok()?,
+                geometry: numbers[4..10].try_into().ok()?,
+                terms: terms_of(&numbers[10..15])?,
                 modules: text,
             },
             2 => Message::Up,
@@ -112,8 +137,15 @@ impl Message {
                 words: text,
             },
             4 => Message::File { task: numbers[1], len: numbers[2] },
-            5 if numbers[1] == Leave::Told as u64 => Message::Bye { why: Leave::Told },
-            5 if numbers[1] == Leave::WrongImage as u64 => Message::Bye { why: Leave::WrongImage },
+            5 => Message::Bye { why: Leave::from_number(numbers[1])? },
+            6 => Message::Finalizing,
+            7 => Message::Broken(Failure {
+                hook: [Hook::Initializer, Hook::Finalizer]
+                    .into_iter()
+                    .find(|hook| *hook as u64 == numbers[1])?,
+                code: numbers[2] as i32,
+                words: text,
+            }),
             _ => return None,
         })
     }
@@ -123,6 +155,25 @@ fn numbers(first: [u64; 3]) -> [u64; NUMBERS] {
     let mut numbers = [0; NUMBERS];
     numbers[..3].copy_from_slice(&first);
     numbers
+}
+
+/// The slots of hooks are counted from 1; 0 is none.
+fn numbers_of(terms: Terms) -> [u64; 5] {
+    let Terms { keep, tasks_max, initializer, finalizer, depth } = terms;
+    let slot = |slot: Option<u32>| slot.map_or(0, |slot| u64::from(slot) + 1);
+    [u64::from(keep), tasks_max, slot(initializer), slot(finalizer), u64::from(depth)]
+}
+
+fn terms_of(numbers: &[u64]) -> Option<Terms> {
+    let &[keep, tasks_max, initializer, finalizer, depth] = numbers else { return None };
+    let small = |number: u64| u32::try_from(number).ok();
+    Some(Terms {
+        keep: small(keep)?,
+        tasks_max,
+        initializer: initializer.checked_sub(1).and_then(small),
+        finalizer: finalizer.checked_sub(1).and_then(small),
+        depth: small(depth)?,
+    })
 }
 
 /// One end of a worker's pair of sockets.
@@ -218,12 +269,22 @@ mod tests {
                 parent: 99,
                 is_own_image: true,
                 geometry: [1, 2, 3, 4, 5, 6],
+                terms: Terms {
+                    keep: 1,
+                    tasks_max: u64::MAX,
+                    initializer: Some(0),
+                    finalizer: None,
+                    depth: 3,
+                },
                 modules: "a.so\0b.so".into(),
             },
             Message::Up,
             Message::Refuse { status: Status::POOL_ERR_FUNCTION, errno: -2, words: "why".into() },
             Message::File { task: u64::MAX, len: 1 << 40 },
             Message::Bye { why: Leave::WrongImage },
+            Message::Bye { why: Leave::Worn },
+            Message::Finalizing,
+            Message::Broken(Failure { hook: Hook::Finalizer, code: -3, words: "why".into() }),
         ];
         for message in messages {
             assert_eq!(Message::decode(&message.encode()), Some(message));

@@ -1,0 +1,166 @@
+//! The C enumerations. Their doc comments are the header's.
+
+#![allow(non_camel_case_types, reason = "these are the C names")]
+#![allow(dead_code, reason = "C uses the constants")]
+
+/// The kinds of workers.
+#[repr(C)]
+pub enum pool_kind {
+    /// Each worker is a process of its own: a crash costs the one task that crashed.
+    POOL_PROCESS = 0,
+    /// Each worker is a thread of this process.
+    POOL_THREAD = 1,
+    /// No workers of its own: a task runs in the thread that submits it, before the submit returns. For
+    /// debugging, with the same meaning of everything else; options of workers that wait do nothing.
+    POOL_INLINE = 2,
+}
+
+/// How a worker process starts.
+#[repr(C)]
+pub enum pool_start {
+    /// A fresh program for each worker.
+    POOL_SPAWN = 0,
+    /// Forked from a clean server process. Not built yet.
+    POOL_FORKSERVER = 1,
+    /// A copy of the calling process. Not built yet.
+    POOL_FORK = 2,
+}
+
+/// How a pool stops. Each is stronger than the one before it in this order: DRAIN, CANCEL, KILL.
+#[repr(C)]
+pub enum pool_stop {
+    /// Tasks that wait are cancelled; tasks that run are waited for.
+    POOL_STOP_CANCEL = 0,
+    /// All tasks run first.
+    POOL_STOP_DRAIN = 1,
+    /// Tasks that wait are cancelled; worker processes are killed with the tasks they run. Threads
+    /// cannot be killed: they are waited for, and pool_task_cancelled tells their tasks.
+    POOL_STOP_KILL = 2,
+}
+
+/// Which tasks a cancel reaches.
+#[repr(C)]
+pub enum pool_cancel {
+    /// Only a task that has not started.
+    POOL_CANCEL_QUEUED = 0,
+    /// Also one that runs: its worker is killed. Not built yet.
+    POOL_CANCEL_RUNNING = 1,
+}
+
+/// What to wait for among many futures.
+#[repr(C)]
+pub enum pool_wait {
+    /// All are done.
+    POOL_WAIT_ALL = 0,
+    /// One is done.
+    POOL_WAIT_FIRST = 1,
+    /// One has failed or was cancelled, or all are done.
+    POOL_WAIT_FIRST_ERROR = 2,
+}
+
+/// What becomes of a task whose worker is lost.
+#[repr(C)]
+pub enum pool_lost {
+    /// It fails with POOL_ERR_WORKER_LOST; nothing else is touched.
+    POOL_LOST_FAIL_TASK = 0,
+    /// It runs again. Not built yet.
+    POOL_LOST_RETRY = 1,
+    /// The pool breaks. Not built yet.
+    POOL_LOST_BREAK = 2,
+}
+
+/// What becomes of a pool that is still open when the program exits.
+#[repr(C)]
+pub enum pool_exit {
+    /// Tasks that wait are cancelled; tasks that run are waited for.
+    POOL_EXIT_CANCEL = 0,
+    /// All tasks run first.
+    POOL_EXIT_DRAIN = 1,
+    /// As POOL_STOP_KILL.
+    POOL_EXIT_KILL = 2,
+    /// Nothing: worker processes leave when they see that their parent is gone.
+    POOL_EXIT_NONE = 3,
+}
+
+/// How tasks are handed to workers.
+#[repr(C)]
+pub enum pool_sched {
+    /// A worker takes a task when it is free: no short task waits behind a long one.
+    POOL_FAIR = 0,
+    /// Several at once. Not built yet.
+    POOL_PREFETCH = 1,
+}
+
+/// Who runs callbacks.
+#[repr(C)]
+pub enum pool_driver {
+    /// A thread of the library.
+    POOL_DRIVER_INTERNAL = 0,
+    /// The caller's event loop. Not built yet.
+    POOL_DRIVER_EXTERNAL = 1,
+}
+
+/// How grave a log message is.
+#[repr(C)]
+pub enum pool_log_level {
+    /// Something failed.
+    POOL_LOG_ERROR = 1,
+    /// Something is not as it should be.
+    POOL_LOG_WARNING = 2,
+    /// Worth knowing.
+    POOL_LOG_INFO = 3,
+    /// For those who look for a fault.
+    POOL_LOG_DEBUG = 4,
+}
+
+/// Where a task stands.
+#[repr(C)]
+pub enum future_state {
+    /// It waits for a worker.
+    FUTURE_PENDING = 1,
+    /// A worker runs it.
+    FUTURE_RUNNING = 2,
+    /// Its function returned 0.
+    FUTURE_COMPLETED = 3,
+    /// Its function returned a code, or its worker was lost, or it could not be run.
+    FUTURE_FAILED = 4,
+    /// It was cancelled, or killed on request.
+    FUTURE_CANCELLED = 5,
+}
+
+/// The bits of pool_state.
+#[repr(C)]
+pub enum pool_state_bit {
+    /// No new tasks.
+    POOL_STATE_CLOSED = 1,
+    /// No worker can be started, or a function around a worker's life has failed.
+    POOL_STATE_BROKEN = 2,
+    /// Shut down; every future is done.
+    POOL_STATE_TERMINATED = 4,
+    /// A pool_join is under way.
+    POOL_STATE_JOINING = 8,
+}
+
+/// What a map does after an item has failed.
+#[repr(C)]
+pub enum pool_on_error {
+    /// All items are run.
+    POOL_ON_ERROR_CONTINUE = 0,
+    /// Nothing more is handed out; what was handed out runs.
+    POOL_ON_ERROR_STOP = 1,
+    /// What waits is cancelled, too.
+    POOL_ON_ERROR_CANCEL_REST = 2,
+}
+
+/// What a worker does.
+#[repr(C)]
+pub enum pool_worker_state {
+    /// Its process is starting, or its initializer runs.
+    POOL_WORKER_STARTING = 1,
+    /// It waits for a task.
+    POOL_WORKER_IDLE = 2,
+    /// It runs a task.
+    POOL_WORKER_BUSY = 3,
+    /// It is leaving.
+    POOL_WORKER_STOPPING = 4,
+}

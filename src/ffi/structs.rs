@@ -1,0 +1,202 @@
+//! The C structs. Their doc comments are the header's.
+
+#![allow(non_camel_case_types, reason = "these are the C names")]
+#![allow(dead_code, reason = "C uses the fields")]
+
+use super::types::*;
+use std::ffi::{c_char, c_void};
+
+/// What went wrong, in numbers and words. Yours: the library only fills it in.
+#[repr(C)]
+pub struct pool_error_t {
+    /// Which error; POOL_OK when there is none.
+    pub status: pool_status_t,
+    /// What the function returned (POOL_ERR_TASK), else 0.
+    pub task_code: i32,
+    /// The errno of the system call that failed, else 0.
+    pub os_errno: i32,
+    /// The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
+    pub exit_code: i32,
+    /// The signal that killed the worker, else 0.
+    pub signal: i32,
+    /// The process that was lost, else 0.
+    pub worker_pid: i64,
+    /// UTF-8, NUL-terminated; cut off where it is longer.
+    pub message: [c_char; 216],
+}
+
+/// A function to be run by a worker, with its argument bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_function_t {
+    /// The function, or NULL where module and symbol name it.
+    pub pointer: pool_task_fn,
+    /// The shared library that exports the symbol, as the dynamic loader finds it; NULL means the
+    /// main program.
+    pub module: *const c_char,
+    /// The name of an exported function.
+    pub symbol: *const c_char,
+    /// The argument bytes; copied.
+    pub args: *const c_void,
+    /// How many bytes.
+    pub len: usize,
+}
+
+/// The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
+/// field that says "not built yet" answers POOL_ERR_UNSUPPORTED when it is set.
+#[repr(C)]
+pub struct pool_options_t {
+    /// sizeof(pool_options_t); POOL_OPTIONS_INIT sets it.
+    pub struct_size: usize,
+    /// A name for threads and messages; NULL: "pool".
+    pub name: *const c_char,
+    /// POOL_PROCESS (default), POOL_THREAD or POOL_INLINE.
+    pub kind: pool_kind_t,
+    /// POOL_SPAWN (default).
+    pub start: pool_start_t,
+    /// So many start with the pool and stay, however long they have nothing to do.
+    pub min_workers: u32,
+    /// At most this many workers at once, up to 1024; they start when there is work for them.
+    /// 0: pool_available_cpus(), for threads 5 more.
+    pub max_workers: u32,
+    /// A worker beyond min_workers leaves when it has had nothing to do for so long. 0: 60 000;
+    /// POOL_FOREVER: it stays; POOL_NOW: it leaves when no task waits.
+    pub idle_timeout_ms: i64,
+    /// Run once in each worker before its first task, with its own arguments, as a task is:
+    /// pool_task_state is its pointer to set, a result is dropped. If it returns other than 0, the
+    /// pool is broken.
+    pub initializer: pool_function_t,
+    /// Run likewise when a worker leaves, in whatever way but a crash or a kill.
+    pub finalizer: pool_function_t,
+    /// After so many tasks a worker leaves, and is replaced when tasks wait; a chunk of a map is one
+    /// task. 0: any number.
+    pub max_tasks_per_worker: u64,
+    /// Not built yet.
+    pub max_memory_per_worker: u64,
+    /// Not built yet.
+    pub max_pending: u64,
+    /// Not built yet.
+    pub soft_limit_ms: i64,
+    /// Not built yet.
+    pub hard_limit_ms: i64,
+    /// Not built yet.
+    pub start_timeout_ms: i64,
+    /// Not built yet.
+    pub kill_grace_ms: i64,
+    /// POOL_LOST_FAIL_TASK (default).
+    pub on_worker_lost: pool_lost_t,
+    /// Not built yet.
+    pub retries: u32,
+    /// So many workers may fail to start, one after the other within the window; then the pool is
+    /// broken with POOL_ERR_RESTARTS. 0: 5; UINT32_MAX: any number.
+    pub max_restarts: u32,
+    /// The window for that; 0: 10 000.
+    pub restart_window_ms: i64,
+    /// POOL_EXIT_CANCEL (default).
+    pub at_exit: pool_exit_t,
+    /// POOL_FAIR (default).
+    pub sched: pool_sched_t,
+    /// The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
+    /// helper installed with the library or, for functions of the main program, that program.
+    /// Process pools only.
+    pub worker_executable: *const c_char,
+    /// The environment of worker processes, "NAME=value" strings and a NULL at the end; NULL: the
+    /// caller's at pool_new. Process pools only.
+    pub env: *const *const c_char,
+    /// Shared libraries that each worker opens when it starts, and a NULL at the end. One that
+    /// cannot be opened breaks the pool. Process pools only.
+    pub modules: *const *const c_char,
+    /// The working directory of worker processes; NULL: the caller's. Process pools only.
+    pub cwd: *const c_char,
+    /// Not built yet.
+    pub log: pool_log_fn,
+    /// Not built yet.
+    pub on_event: pool_event_fn,
+    /// The last argument of log and on_event.
+    pub user: *mut c_void,
+    /// Called with user when the pool does not need it any more.
+    pub drop: pool_drop_fn,
+    /// POOL_DRIVER_INTERNAL (default).
+    pub driver: pool_driver_t,
+    /// Not built yet.
+    pub initializer_timeout_ms: i64,
+    /// Not built yet.
+    pub finalizer_timeout_ms: i64,
+}
+
+/// A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT.
+#[repr(C)]
+pub struct pool_call_t {
+    /// sizeof(pool_call_t); POOL_CALL_INIT sets it.
+    pub struct_size: usize,
+    /// What to run.
+    pub task: pool_function_t,
+    /// The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
+    /// fails.
+    pub buffer: *mut pool_buffer_t,
+    /// Not built yet.
+    pub soft_limit_ms: i64,
+    /// Not built yet.
+    pub hard_limit_ms: i64,
+    /// Not built yet.
+    pub start_deadline_ms: i64,
+    /// Not built yet, but for POOL_NOW: a submit never waits.
+    pub submit_timeout_ms: i64,
+    /// Not built yet.
+    pub retries: u32,
+    /// Not built yet.
+    pub priority: i32,
+    /// Not built yet.
+    pub tag: u64,
+    /// Not built yet.
+    pub on_accept: pool_accept_fn,
+    /// Not built yet.
+    pub on_done: future_done_fn,
+    /// Not built yet.
+    pub on_timeout: pool_timeout_fn,
+    /// The last argument of the callbacks.
+    pub user: *mut c_void,
+    /// Called with user when the task does not need it any more.
+    pub drop: pool_drop_fn,
+}
+
+/// A task that was cancelled when its pool was shut down or broken. Set struct_size before.
+#[repr(C)]
+pub struct pool_cancelled_t {
+    /// sizeof(pool_cancelled_t).
+    pub struct_size: usize,
+    /// The task's number, as future_id told it.
+    pub id: u64,
+    /// 0: tasks have no tag yet.
+    pub tag: u64,
+    /// Its function as it was submitted, and its argument bytes; they live until pool_free.
+    pub task: pool_function_t,
+}
+
+/// What a worker is and does. Set struct_size in the first of an array.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_worker_info_t {
+    /// sizeof(pool_worker_info_t).
+    pub struct_size: usize,
+    /// Its place: 0 to max_workers - 1.
+    pub index: u32,
+    /// Its number among all workers that the pool has had, from 1.
+    pub id: u64,
+    /// Its process; 0: a thread.
+    pub pid: i64,
+    /// What it does.
+    pub state: pool_worker_state_t,
+    /// The task that it runs, else 0.
+    pub task_id: u64,
+    /// The function of that task, as far as it has a name; cut off where it is longer.
+    pub function: [c_char; 64],
+    /// How long it has been running that task.
+    pub running_ms: i64,
+    /// How many tasks it has ended.
+    pub tasks_done: u64,
+    /// How many workers had this place before it.
+    pub restarts: u64,
+    /// The memory of its process that it shares with nobody; 0: a thread.
+    pub resident_bytes: u64,
+}

@@ -1,0 +1,57 @@
+//! What a pool is made from, checked.
+
+use super::submit::Callee;
+use crate::error::{Result, Status};
+use crate::watch::site::{Kind, Plan, StopMode};
+use std::ffi::CString;
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) plan: Plan,
+    /// In milliseconds; see [`crate::board::IDLE_NOW`] and [`crate::board::IDLE_NEVER`].
+    pub(crate) idle_ms: i64,
+    /// 0: any number.
+    pub(crate) tasks_max: u64,
+    pub(crate) initializer: Option<HookSpec>,
+    pub(crate) finalizer: Option<HookSpec>,
+    /// What is done to an open pool at the program's exit; None: nothing.
+    pub(crate) at_exit: Option<StopMode>,
+}
+
+/// The largest number of workers of one pool.
+pub(crate) const WORKERS_MAX: u32 = crate::board::layout::SEATS_MAX as u32;
+
+/// A function to be run in every worker, with its arguments.
+#[derive(Clone)]
+pub(crate) struct HookSpec {
+    pub(crate) callee: OwnedCallee,
+    pub(crate) args: Vec<u8>,
+}
+
+/// [`Callee`] with words of its own, as C has them.
+#[derive(Debug, Clone)]
+pub(crate) enum OwnedCallee {
+    Pointer(usize),
+    Names(CString, CString),
+}
+
+impl OwnedCallee {
+    pub(crate) fn of(callee: Callee<'_>) -> Result<OwnedCallee> {
+        let owned = |text: &str| CString::new(text).map_err(|_| Status::POOL_ERR_INVALID);
+        Ok(match callee {
+            Callee::Pointer(pointer) => OwnedCallee::Pointer(pointer),
+            Callee::Names(module, symbol) => OwnedCallee::Names(owned(module)?, owned(symbol)?),
+        })
+    }
+
+    pub(crate) fn as_callee(&self) -> Callee<'_> {
+        match self {
+            OwnedCallee::Pointer(pointer) => Callee::Pointer(*pointer),
+            OwnedCallee::Names(module, symbol) => {
+                Callee::Names(module.to_str().unwrap_or(""), symbol.to_str().unwrap_or(""))
+            }
+        }
+    }
+}

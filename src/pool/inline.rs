@@ -1,0 +1,153 @@
+//! Pools without workers: a task runs in the thread that submits it, before the submit returns.
+//!
+//! Each such run has a desk, which is a seat with what a worker keeps from task to task. A task that
+//! submits another one holds its own desk meanwhile, so the other one gets the next.
+
+use super::Pool;
+use crate::board::ledger::Ticket;
+use crate::board::notes::Note;
+use crate::board::slot::SeatIndex;
+use crate::error::{Detail, Error, Result, Status};
+use crate::sync::{Deadline, Ordering::*};
+use crate::worker::resolve::Resolver;
+use crate::worker::{Failure, Hook, Parcel, Worker};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+pub(super) struct Desks {
+    book: Mutex<Book>,
+    /// A desk has been left.
+    left: Condvar,
+}
+
+#[derive(Default)]
+struct Book {
+    desks: Vec<Desk>,
+    busy: usize,
+}
+
+enum Desk {
+    Vacant,
+    /// Its worker has begun, and runs nothing.
+    Idle(Box<Worker>),
+    Busy,
+}
+
+impl Desks {
+    /// Runs a task that was published, or cancels it where it cannot be run.
+    pub(super) fn run(&self, pool: &Pool, ticket: Ticket) -> Result<()> {
+        let (place, worker) = self.sit(pool)?;
+        let Some(worker) = worker else {
+            pool.site.take_all_back();
+            return Ok(());
+        };
+        worker.run_now(ticket.slot, ticket.generation);
+        let worker = if worker.is_worn() {
+            self.retire(pool, place, &worker);
+            None
+        } else {
+            Some(worker)
+        };
+        self.stand(place, worker);
+        Ok(())
+    }
+
+    /// The lowest desk that is not busy, and its worker. None: its worker could not begin, and the pool
+    /// is broken.
+    fn sit(&self, pool: &Pool) -> Result<(usize, Option<Box<Worker>>)> {
+        let mut book = self.lock();
+        let free = book.desks.iter().position(|desk| !matches!(desk, Desk::Busy));
+        let place = free.unwrap_or(book.desks.len());
+        if place >= pool.region().geometry.seats {
+            let words = "tasks are nested, or run at once, more than 1024 deep";
+            return Err(Error::new(Status::POOL_ERR_FULL, words));
+        }
+        if free.is_none() {
+            book.desks.push(Desk::Vacant);
+        }
+        book.busy += 1;
+        let desk = std::mem::replace(&mut book.desks[place], Desk::Busy);
+        drop(book);
+        if let Desk::Idle(worker) = desk {
+            return Ok((place, Some(worker)));
+        }
+        let worker = new_worker(pool, place);
+        pool.site.ledger.note_seat(worker.seat());
+        pool.site.staff.came(place, 0, true, pool.site.claimed(worker.seat()));
+        pool.site.workers.fetch_add(1, Relaxed);
+        match worker.begin() {
+            Ok(()) => Ok((place, Some(worker))),
+            Err(failure) => {
+                note_failure(pool, failure);
+                forget(pool, place);
+                self.stand(place, None);
+                Ok((place, None))
+            }
+        }
+    }
+
+    fn stand(&self, place: usize, worker: Option<Box<Worker>>) {
+        let mut book = self.lock();
+        book.desks[place] = worker.map_or(Desk::Vacant, Desk::Idle);
+        book.busy -= 1;
+        self.left.notify_all();
+    }
+
+    /// Waits until nothing runs, and then lets the workers leave. False: the time is over.
+    pub(super) fn clear(&self, pool: &Pool, deadline: Deadline) -> bool {
+        let mut book = self.lock();
+        while book.busy > 0 {
+            book = match deadline.left() {
+                None => self.left.wait(book).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
+                    let waited = self.left.wait_timeout(book, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        let desks = std::mem::take(&mut book.desks);
+        drop(book);
+        for (place, desk) in desks.into_iter().enumerate() {
+            if let Desk::Idle(worker) = desk {
+                self.retire(pool, place, &worker);
+            }
+        }
+        true
+    }
+
+    fn retire(&self, pool: &Pool, place: usize, worker: &Worker) {
+        if let Err(failure) = worker.end() {
+            note_failure(pool, failure);
+        }
+        forget(pool, place);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn new_worker(pool: &Pool, place: usize) -> Box<Worker> {
+    let site = pool.site.clone();
+    let deliver = Box::new(move |parcel: Parcel| {
+        site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
+        Ok(())
+    });
+    let (region, seat) = (pool.site.region.clone(), SeatIndex(place as u16));
+    Box::new(Worker::new(region, seat, pool.site.terms, Resolver::new(true), deliver))
+}
+
+fn forget(pool: &Pool, place: usize) {
+    pool.site.staff.left(place);
+    pool.site.workers.fetch_sub(1, Relaxed);
+}
+
+fn note_failure(pool: &Pool, failure: Failure) {
+    let status = match failure.hook {
+        Hook::Initializer => Status::POOL_ERR_INITIALIZER,
+        Hook::Finalizer => Status::POOL_ERR_FINALIZER,
+    };
+    let detail = Detail { task_code: failure.code, message: failure.words, ..Detail::default() };
+    pool.site.note_break(Note { status, detail });
+}

@@ -1,0 +1,128 @@
+//! Looking in: what a pool consists of and does at the moment.
+
+use super::{Config, Kept, OwnedCallee, Pool, PoolTicket};
+use crate::clock;
+use crate::error::{Result, Status};
+use crate::sync::Ordering::*;
+use crate::watch::cancelled::Cancelled;
+use crate::watch::staff::Member;
+use crate::worker::resolve;
+use std::sync::{Arc, PoisonError};
+
+/// What can be counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) workers: u32,
+    pub(crate) busy: u32,
+    pub(crate) pending: u64,
+}
+
+/// All zero for a handle that is not valid.
+pub(crate) fn counts(pool: PoolTicket) -> Counts {
+    let Ok(pool) = pool.pool() else { return Counts::default() };
+    let load = pool.site.ledger.load(pool.region());
+    Counts { workers: pool.site.workers.load(Relaxed), busy: load.busy, pending: load.pending }
+}
+
+/// 0 for a handle that is not valid.
+pub(crate) fn state_bits(pool: PoolTicket) -> u32 {
+    pool.pool().map_or(0, |pool| pool.site.gate.load(Acquire))
+}
+
+/// The CPUs that this process may use: by its affinity and its cgroup's quota.
+pub(crate) fn available_cpus() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32)
+}
+
+/// A worker, and what it does.
+pub(crate) struct Activity {
+    pub(crate) seat: usize,
+    pub(crate) member: Member,
+    /// Tasks that it has begun.
+    pub(crate) claimed: u64,
+    pub(crate) task: Option<Running>,
+    /// Memory of a worker process that is not shared with the board, as far as can be told.
+    pub(crate) resident_bytes: u64,
+}
+
+/// What a worker runs.
+pub(crate) struct Running {
+    pub(crate) id: u64,
+    pub(crate) function: String,
+    pub(crate) ns: u64,
+}
+
+/// The workers that there are.
+pub(crate) fn workers(pool: PoolTicket) -> Result<Vec<Activity>> {
+    let pool = pool.pool()?;
+    Ok(pool
+        .site
+        .staff
+        .present()
+        .into_iter()
+        .map(|(seat, member)| pool.activity(seat, member))
+        .collect())
+}
+
+/// After how many milliseconds idle workers leave now.
+pub(crate) fn idle_time_of(pool: PoolTicket) -> Result<i64> {
+    Ok(pool.pool()?.region().board.idle_time())
+}
+
+/// What the caller has had kept with the pool.
+pub(crate) fn kept_of(pool: PoolTicket) -> Result<Kept> {
+    let kept = pool.pool()?.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    kept.ok_or(Status::POOL_ERR_INVALID.into())
+}
+
+pub(crate) fn cancelled_count(pool: PoolTicket) -> usize {
+    pool.pool().map_or(0, |pool| pool.site.cancelled.len())
+}
+
+/// A task that a stop or a break has cancelled, with its function as it was submitted.
+pub(crate) fn cancelled_task(
+    pool: PoolTicket,
+    index: usize,
+) -> Result<(Cancelled, Arc<OwnedCallee>)> {
+    let pool = pool.pool()?;
+    let task = pool.site.cancelled.get(index).ok_or(Status::POOL_ERR_INVALID)?;
+    let callee = pool.roll.callee(task.function).ok_or(Status::POOL_ERR_INVALID)?;
+    Ok((task, callee))
+}
+
+impl Pool {
+    fn activity(&self, seat: usize, member: Member) -> Activity {
+        let board = &self.region().board;
+        let place = board.seats().at(seat);
+        let claimed = place.claimed.load(Acquire);
+        let is_busy = place.ended.load(Relaxed) < claimed;
+        // Where it looked last: most likely its task.
+        let slot = place.slot.load(Relaxed).checked_sub(1);
+        let slot = slot.filter(|slot| is_busy && *slot < self.site.ledger.used());
+        let task = slot.map(|slot| {
+            let record = board.slot(slot);
+            let function = record.call().function;
+            let function = self.region().functions.read(function, &self.region().memory);
+            let ticks = clock::now().saturating_sub(place.started.load(Relaxed));
+            Running {
+                id: record.id(),
+                function: function.map_or_else(String::new, |it| resolve::describe(&it)),
+                ns: clock::ns_of_ticks(ticks),
+            }
+        });
+        let claimed = claimed.saturating_sub(member.claimed_before);
+        let resident_bytes = resident_bytes(member.pid).unwrap_or(0);
+        Activity { seat, member, claimed, task, resident_bytes }
+    }
+}
+
+/// Pages that only the process itself has in memory: /proc/PID/statm, resident less shared.
+fn resident_bytes(pid: i64) -> Option<u64> {
+    if pid == 0 {
+        return None;
+    }
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let mut pages = text.split(' ').skip(1).map_while(|number| number.trim().parse::<u64>().ok());
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,299 @@
+//! Telling callers that futures are done: one thread for each pool, started for the first who asks.
+//!
+//! ```text
+//!            on_done, set_add            its task is done                all acts have run
+//!   nobody ───────────────────▶ listed ──────────────────▶ being told ───────────────────▶ nobody
+//!                                 │  remove_callback, or                  the slot goes back, if
+//!                                 ▼  freed with nothing left              the future was freed
+//!                               nobody
+//! ```
+//!
+//! The thread sleeps on the board's notice, which a worker rings when it ends a task that somebody is
+//! listed for. Tasks are claimed in the order of the ring, so what is done stands at the front of the
+//! list: it looks at those whose place the ring's head has passed, of which only those that run are
+//! not done. What the parent itself has ended stands anywhere; it gives hints (`Site::hint`).
+//!
+//! A future that is freed while it is listed stays where it is until its callbacks have run; they can
+//! use its handle, and nobody else can.
+
+use super::set::Inbox;
+use super::{FutureTicket, Pool, promise, wait};
+use crate::board::ledger::Ticket;
+use crate::error::{Result, Status};
+use crate::sync::{Deadline, Ordering::*, plain::AtomicU64, spin_until};
+use crate::worker;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// What a caller wants to have called, with the future.
+pub(crate) type Callback = Box<dyn FnOnce(FutureTicket) + Send>;
+
+/// What is done when a future is done.
+pub(super) enum Act {
+    /// The number is the callback's own.
+    Call(u64, Callback),
+    Deliver(Arc<Inbox>),
+}
+
+impl Act {
+    fn perform(self, future: FutureTicket) {
+        match self {
+            Act::Call(_, callback) => callback(future),
+            Act::Deliver(inbox) => inbox.deliver(future),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Notice {
+    books: Mutex<Books>,
+    /// The thread has come to its end.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Books {
+    /// Who is listed, by the slot.
+    entries: HashMap<u32, Entry>,
+    /// Tasks that are not known to be done, in the order of their places on the ring.
+    order: BTreeSet<(u64, u32)>,
+    thread: Option<JoinHandle<()>>,
+    is_ending: bool,
+    has_ended: bool,
+}
+
+struct Entry {
+    ticket: Ticket,
+    id: u64,
+    acts: Vec<Act>,
+    is_being_told: bool,
+    /// The future was freed: its slot goes back when all is done.
+    is_orphan: bool,
+}
+
+thread_local! {
+    /// The future that this thread is telling about.
+    static PRESENT: Cell<Option<FutureTicket>> = const { Cell::new(None) };
+    /// The pool whose notices this thread runs: the address of its region, or 0.
+    static TELLING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread runs callbacks for that pool, which would wait for their end.
+pub(super) fn is_telling(pool: &Pool) -> bool {
+    TELLING.get() == pool.address()
+}
+
+/// Whether this freed future is the one whose callback is running on this thread.
+pub(super) fn is_present(future: FutureTicket) -> bool {
+    PRESENT.get().is_some_and(|present| present.to_raw() == future.to_raw())
+}
+
+/// Calls back when the future is done, or now. Answers the callback's number.
+pub(crate) fn on_done(future: FutureTicket, callback: Callback) -> Result<u64> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    let number = NUMBERS.fetch_add(1, Relaxed);
+    list(future, Act::Call(number, callback))?;
+    Ok(number)
+}
+
+/// Does this when the future is done, or now.
+pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    let left = if wait::is_done(pool, ticket) { Some(act) } else { pool.list(ticket, act)? };
+    if let Some(act) = left {
+        act.perform(future);
+    }
+    Ok(())
+}
+
+/// Removes a callback that has not begun.
+pub(crate) fn remove_callback(future: FutureTicket, number: u64) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    // Dropped when no lock is held: that calls the caller.
+    let act = pool.notice.lock().take_act(ticket, number);
+    act.map(drop).ok_or(Status::POOL_ERR_STATE.into())
+}
+
+impl Pool {
+    pub(super) fn address(&self) -> usize {
+        self.region().memory.start().addr()
+    }
+
+    /// Lists an act, and gives it back when the task is done already.
+    fn list(&'static self, ticket: Ticket, act: Act) -> Result<Option<Act>> {
+        let record = self.region().board.slot(ticket.slot);
+        let number = match &act {
+            Act::Call(number, _) => *number,
+            Act::Deliver(_) => 0,
+        };
+        {
+            let mut books = self.notice.lock();
+            if books.thread.is_none() {
+                let name = format!("{}/notice", self.site.name);
+                books.thread = Some(worker::start_own_thread(name, move || self.tell())?);
+            }
+            self.site.ledger.note_subscription(ticket);
+            books.add(ticket, record.id(), act);
+        }
+        if record.word.ask_notice(ticket.generation) {
+            return Ok(None);
+        }
+        // Done in between: whoever takes it off the list does it.
+        Ok(self.notice.lock().take_act(ticket, number))
+    }
+
+    /// The thread's loop.
+    fn tell(&'static self) {
+        TELLING.set(self.address());
+        let board = &self.region().board;
+        loop {
+            // Acquire; pairs with `Board::ring_notice`.
+            let seen = board.notice().load(Acquire);
+            let due = self.take_due();
+            if !due.is_empty() {
+                due.into_iter().for_each(|(ticket, acts)| self.perform(ticket, acts));
+                continue;
+            }
+            if promise::close_from_within(self) || self.end_if_over() {
+                return;
+            }
+            let is_busy = !self.notice.lock().order.is_empty();
+            if is_busy && spin_until(|| board.notice().load(Relaxed) != seen) {
+                continue;
+            }
+            if let Some(heeded) = board.heed_notice(seen) {
+                board.notice().sleep_if(heeded, board.scope(), None);
+            }
+        }
+    }
+
+    /// Takes what is to be told off the list.
+    fn take_due(&self) -> Vec<(Ticket, Vec<Act>)> {
+        let hints = self.site.take_hints();
+        let mut books = self.notice.lock();
+        let end = if books.is_ending { u64::MAX } else { self.region().board.ring.passed() };
+        let passed = books.order.range(..=(end, u32::MAX)).map(|(_, slot)| *slot);
+        let slots: Vec<u32> = passed.chain(hints).collect();
+        let mut due = Vec::new();
+        for slot in slots {
+            let Some(entry) = books.entries.get_mut(&slot) else { continue };
+            if entry.is_being_told || !wait::is_done(self, entry.ticket) {
+                continue;
+            }
+            entry.is_being_told = true;
+            let place = (entry.id, slot);
+            due.push((entry.ticket, std::mem::take(&mut entry.acts)));
+            books.order.remove(&place);
+        }
+        due
+    }
+
+    fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
+        let future = FutureTicket::new(self.cell, ticket);
+        PRESENT.set(Some(future));
+        acts.into_iter().for_each(|act| act.perform(future));
+        PRESENT.set(None);
+        let entry = self.notice.lock().entries.remove(&ticket.slot);
+        if entry.is_some_and(|entry| entry.is_orphan) {
+            self.recycle(ticket.slot);
+            if self.is_of_promises() {
+                self.forget_promise();
+            }
+        }
+    }
+
+    fn end_if_over(&self) -> bool {
+        let mut books = self.notice.lock();
+        books.has_ended = books.is_ending && books.entries.is_empty();
+        if books.has_ended {
+            self.notice.ended.notify_all();
+        }
+        books.has_ended
+    }
+
+    /// The future was freed. True: it is still listed, and its slot goes back later.
+    pub(super) fn orphan(&self, ticket: Ticket) -> bool {
+        let mut books = self.notice.lock();
+        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return false };
+        let is_delivery = |act: &mut Act| matches!(act, Act::Deliver(_));
+        let deliveries: Vec<Act> = entry.acts.extract_if(.., is_delivery).collect();
+        entry.is_orphan = entry.is_being_told || !entry.acts.is_empty();
+        let (is_orphan, place) = (entry.is_orphan, (entry.id, ticket.slot));
+        if !is_orphan {
+            books.entries.remove(&ticket.slot);
+            books.order.remove(&place);
+        }
+        drop(books);
+        for act in deliveries {
+            if let Act::Deliver(inbox) = act {
+                inbox.forget(FutureTicket::new(self.cell, ticket));
+            }
+        }
+        is_orphan
+    }
+
+    /// Waits until everything has been told, when every task is done. False: the time is over.
+    pub(super) fn finish_notices(&self, deadline: Deadline) -> bool {
+        let mut books = self.notice.lock();
+        if books.thread.is_none() {
+            return true;
+        }
+        books.is_ending = true;
+        self.region().board.ring_notice();
+        while !books.has_ended {
+            books = match deadline.left() {
+                None => self.notice.ended.wait(books).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
+                    let waited = self.notice.ended.wait_timeout(books, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        true
+    }
+
+    /// The thread, which has ended or is about to.
+    pub(super) fn notice_thread(&self) -> Option<JoinHandle<()>> {
+        self.notice.lock().thread.take()
+    }
+}
+
+impl Notice {
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    fn add(&mut self, ticket: Ticket, id: u64, act: Act) {
+        let fresh =
+            || Entry { ticket, id, acts: Vec::new(), is_being_told: false, is_orphan: false };
+        let entry = self.entries.entry(ticket.slot).or_insert_with(fresh);
+        entry.acts.push(act);
+        if !entry.is_being_told {
+            self.order.insert((entry.id, ticket.slot));
+        }
+    }
+
+    /// Takes an act off the list that has not begun. One without a number is taken for any such.
+    fn take_act(&mut self, ticket: Ticket, number: u64) -> Option<Act> {
+        let entry = self.entries.get_mut(&ticket.slot)?;
+        if entry.ticket != ticket {
+            return None;
+        }
+        let is_wanted = |act: &Act| match act {
+            Act::Call(own, _) => *own == number,
+            Act::Deliver(_) => number == 0,
+        };
+        let act = entry.acts.remove(entry.acts.iter().position(is_wanted)?);
+        if entry.acts.is_empty() && !entry.is_being_told {
+            let place = (entry.id, ticket.slot);
+            self.entries.remove(&ticket.slot);
+            self.order.remove(&place);
+        }
+        Some(act)
+    }
+}

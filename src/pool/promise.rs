@@ -1,0 +1,184 @@
+//! Promises: futures that the caller ends.
+//!
+//! They are futures of an inline pool of the library's own, which is made for the first of them and
+//! goes with the last. So whatever can be done with a future can be done with a promise.
+
+use super::submit::Args;
+use super::{Config, FutureTicket, Kind, Pool, registry};
+use crate::board::ledger::Ticket;
+use crate::board::record::Call;
+use crate::error::{Result, Status};
+use crate::sync::{Deadline, Ordering::*};
+use crate::watch::site::{Plan, gate};
+use crate::worker::{self, ByHand, Parcel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The pool of all promises.
+static HOME: Mutex<Option<Home>> = Mutex::new(None);
+
+struct Home {
+    pool: &'static Pool,
+    /// How many promises there are, and calls and keepers that are about to end one.
+    users: usize,
+}
+
+/// A promise that nobody but its keeper can end.
+pub(super) struct Keeper {
+    pool: &'static Pool,
+    ticket: Ticket,
+}
+
+pub(crate) fn new_promise() -> Result<FutureTicket> {
+    let (pool, ticket) = make()?;
+    Ok(FutureTicket::new(pool.cell, ticket))
+}
+
+/// A promise that is running already, and its keeper.
+pub(super) fn new_kept() -> Result<(FutureTicket, Keeper)> {
+    let (pool, ticket) = make()?;
+    let claimed = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
+    debug_assert!(claimed);
+    pool.keep_promises();
+    Ok((FutureTicket::new(pool.cell, ticket), Keeper { pool, ticket }))
+}
+
+fn make() -> Result<(&'static Pool, Ticket)> {
+    let mut home = lock();
+    // A forked child makes one of its own.
+    let pool = match &*home {
+        Some(home) if registry::is_of_this_process(home.pool.cell) => home.pool,
+        _ => open()?,
+    };
+    let ticket = pool.site.ledger.take(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
+    let call = Call { function: 0, is_chunk: false };
+    if let Err(error) = pool.fill(call, &Args::Bytes(&[]), ticket) {
+        pool.undo(ticket);
+        return Err(error);
+    }
+    match &mut *home {
+        Some(home) if std::ptr::eq(home.pool, pool) => home.users += 1,
+        other => *other = Some(Home { pool, users: 1 }),
+    }
+    Ok((pool, ticket))
+}
+
+fn open() -> Result<&'static Pool> {
+    let (none, forever) = (0, Duration::MAX);
+    let plan =
+        Plan { workers_min: 0, workers_max: none, restarts_max: none, restart_window: forever };
+    let config = Config {
+        name: "promises".into(),
+        kind: Kind::Inline,
+        plan,
+        idle_ms: 0,
+        tasks_max: 0,
+        initializer: None,
+        finalizer: None,
+        at_exit: None,
+    };
+    // Closed at once: it has no handle.
+    super::open(config, Arc::new(()))?.close()
+}
+
+pub(crate) fn resolve(future: FutureTicket, data: &[u8]) -> Result<()> {
+    end(future, ByHand::Completed(data))
+}
+
+pub(crate) fn reject(future: FutureTicket, code: i32, message: &str) -> Result<()> {
+    end(future, ByHand::Failed { status: Status::POOL_ERR_TASK, code, message })
+}
+
+fn end(future: FutureTicket, how: ByHand<'_>) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    if !pool.is_of_promises() {
+        return Err(Status::POOL_ERR_STATE.into());
+    }
+    // Whoever waits may free the promise as soon as it is done, before we have finished here.
+    pool.keep_promises();
+    let is_ours = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
+    if is_ours {
+        pool.end_promise(ticket, how);
+    }
+    pool.forget_promise();
+    if is_ours { Ok(()) } else { Err(Status::POOL_ERR_STATE.into()) }
+}
+
+impl Keeper {
+    pub(super) fn end(self, how: ByHand<'_>) {
+        self.pool.end_promise(self.ticket, how);
+        self.pool.forget_promise();
+    }
+
+    /// Whether somebody has asked to cancel it.
+    pub(super) fn is_cancel_asked(&self) -> bool {
+        self.pool.region().board.slot(self.ticket.slot).word.is_cancel_asked()
+    }
+}
+
+impl Pool {
+    pub(super) fn is_of_promises(&self) -> bool {
+        matches!(self.config.kind, Kind::Inline) && self.config.plan.workers_max == 0
+    }
+
+    fn end_promise(&self, ticket: Ticket, how: ByHand<'_>) {
+        let site = &self.site;
+        let deliver = |parcel: Parcel| {
+            site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
+            Ok(())
+        };
+        worker::end_by_hand(&site.region, ticket.slot, how, &deliver);
+        site.hint(ticket.slot);
+    }
+
+    fn keep_promises(&self) {
+        if let Some(home) = lock().as_mut().filter(|home| std::ptr::eq(home.pool, self)) {
+            home.users += 1;
+        }
+    }
+
+    /// A promise was freed, or somebody has ended one.
+    pub(super) fn forget_promise(&'static self) {
+        let mut home = lock();
+        let Some(known) = home.as_mut().filter(|home| std::ptr::eq(home.pool, self)) else {
+            return;
+        };
+        known.users -= 1;
+        // The thread that tells about them looks itself.
+        if known.users == 0 && !super::notice::is_telling(self) {
+            *home = None;
+            drop(home);
+            self.end_promises();
+        }
+    }
+
+    fn end_promises(&'static self) {
+        self.site.gate.fetch_or(gate::CLOSED | gate::TERMINATED, AcqRel);
+        self.finish_notices(Deadline::Never);
+        if let Some(thread) = self.notice_thread() {
+            let _ = thread.join();
+        }
+        self.settle_books();
+    }
+}
+
+/// Called by the thread that tells about promises, when it has nothing to do. True: there are none any
+/// more, and no pool: the thread has to end at once.
+pub(super) fn close_from_within(pool: &'static Pool) -> bool {
+    if !pool.is_of_promises() {
+        return false;
+    }
+    let mut home = lock();
+    if home.as_ref().is_none_or(|home| !std::ptr::eq(home.pool, pool) || home.users > 0) {
+        return false;
+    }
+    *home = None;
+    drop(home);
+    drop(pool.notice_thread());
+    pool.settle_books();
+    true
+}
+
+fn lock() -> MutexGuard<'static, Option<Home>> {
+    HOME.lock().unwrap_or_else(PoisonError::into_inner)
+}

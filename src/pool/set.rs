@@ -1,0 +1,148 @@
+//! Sets of futures, that are taken out in the order in which they are done.
+
+use super::notice::{self, Act};
+use super::registry::{self, SetTicket};
+use super::{FutureTicket, wait};
+use crate::error::{Error, Result, Status};
+use crate::sync::Deadline;
+use once_cell::sync::OnceCell;
+use rustix::event::EventfdFlags;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Where the futures of a set arrive.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    books: Mutex<Books>,
+    arrived: Condvar,
+    /// Readable while there is something to be taken out.
+    bell: OnceCell<OwnedFd>,
+}
+
+#[derive(Default)]
+struct Books {
+    ready: VecDeque<FutureTicket>,
+    /// Those that are not done, and how often each was added.
+    waiting: HashMap<FutureTicket, usize>,
+}
+
+impl Inbox {
+    /// The future is done.
+    pub(super) fn deliver(&self, future: FutureTicket) {
+        let mut books = self.lock();
+        books.stop_waiting(future);
+        books.ready.push_back(future);
+        self.show(&books);
+        self.arrived.notify_all();
+    }
+
+    /// The future was freed.
+    pub(super) fn forget(&self, future: FutureTicket) {
+        self.lock().stop_waiting(future);
+        self.arrived.notify_all();
+    }
+
+    /// Makes the descriptor readable or not, as it should be.
+    fn show(&self, books: &Books) {
+        let Some(bell) = self.bell.get() else { return };
+        if books.ready.is_empty() {
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        } else {
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    fn stop_waiting(&mut self, future: FutureTicket) {
+        if let Some(times) = self.waiting.get_mut(&future) {
+            *times -= 1;
+            if *times == 0 {
+                self.waiting.remove(&future);
+            }
+        }
+    }
+}
+
+pub(crate) fn set_new() -> Result<SetTicket> {
+    registry::add_set(Arc::default())
+}
+
+/// Frees the set; its futures stay their owner's.
+pub(crate) fn set_free(set: SetTicket) -> Result<()> {
+    set.remove()
+}
+
+pub(crate) fn set_add(set: SetTicket, future: FutureTicket) -> Result<()> {
+    let inbox = set.inbox()?;
+    future.find()?;
+    *inbox.lock().waiting.entry(future).or_default() += 1;
+    let listed = notice::list(future, Act::Deliver(inbox.clone()));
+    if listed.is_err() {
+        inbox.forget(future);
+    }
+    listed
+}
+
+/// Takes the next one out that is done; waits for it.
+pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> {
+    let inbox = set.inbox()?;
+    let deadline = Deadline::from_ms(timeout_ms);
+    let mut books = inbox.lock();
+    loop {
+        while let Some(future) = books.ready.pop_front() {
+            inbox.show(&books);
+            // It may have been freed since.
+            if future.find().is_ok() {
+                return Ok(future);
+            }
+        }
+        if books.waiting.is_empty() {
+            return Err(Status::POOL_ERR_END.into());
+        }
+        if deadline.has_passed() {
+            return Err(Status::POOL_ERR_TIMEOUT.into());
+        }
+        if wait::may_help() {
+            // In a task, a future may wait for this very thread. What is run here is delivered soon.
+            let waiting: Vec<FutureTicket> = books.waiting.keys().copied().collect();
+            drop(books);
+            wait::help_one(&waiting)?;
+            books = inbox.lock();
+            if !books.ready.is_empty() {
+                continue;
+            }
+        }
+        books = wait_for_arrival(&inbox, books, deadline);
+    }
+}
+
+fn wait_for_arrival<'a>(
+    inbox: &'a Inbox,
+    books: MutexGuard<'a, Books>,
+    deadline: Deadline,
+) -> MutexGuard<'a, Books> {
+    match deadline.left() {
+        None => inbox.arrived.wait(books).unwrap_or_else(PoisonError::into_inner),
+        Some(left) => {
+            let waited = inbox.arrived.wait_timeout(books, left);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
+}
+
+/// A descriptor that is readable while there is something to be taken out. The set owns it.
+pub(crate) fn set_fd(set: SetTicket) -> Result<i32> {
+    let inbox = set.inbox()?;
+    let bell = inbox.bell.get_or_try_init(|| {
+        rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::os("eventfd", errno))
+    })?;
+    inbox.show(&inbox.lock());
+    Ok(bell.as_raw_fd())
+}

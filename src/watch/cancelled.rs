@@ -1,0 +1,88 @@
+//! The list of tasks that a stop or a break has cancelled, for whoever wants to run them elsewhere.
+
+use crate::board::record::{Place, Slot};
+use crate::board::{Region, copy_out};
+use std::sync::{Mutex, PoisonError};
+
+/// A task that was cancelled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cancelled {
+    pub(crate) id: u64,
+    /// The index of its function.
+    pub(crate) function: u32,
+    /// Its arguments, which stay where they are as long as the list.
+    pub(crate) args: (*const u8, usize),
+}
+
+#[derive(Default)]
+pub(crate) struct CancelledList(Mutex<Vec<Batch>>);
+
+/// What was cancelled at one time. It does not change any more once it is listed, so that its bytes stay
+/// where they are.
+#[derive(Default)]
+pub(crate) struct Batch {
+    tasks: Vec<Task>,
+    args: Vec<u8>,
+}
+
+struct Task {
+    id: u64,
+    function: u32,
+    start: usize,
+    len: usize,
+}
+
+impl Batch {
+    /// Copies what a waiting task consists of. Nothing says yet that it is cancelled.
+    pub(crate) fn push(&mut self, region: &Region, record: &Slot) {
+        let start = self.args.len();
+        let (data, len) = match record.args() {
+            (Place::Slot { len }, data) => (Some(data), len),
+            (Place::Heap(far) | Place::File(far), _) => {
+                let (offset, len) = (far.place as usize, far.len as usize);
+                (region.memory.bytes(offset, len).map(<*mut u8>::cast_const), len)
+            }
+        };
+        if let Some(data) = data {
+            self.args.resize(start + len, 0);
+            copy_out(data, &mut self.args[start..]);
+        }
+        let len = self.args.len() - start;
+        self.tasks.push(Task { id: record.id(), function: record.call().function, start, len });
+    }
+
+    /// The last one was not cancelled after all.
+    pub(crate) fn pop(&mut self) {
+        if let Some(task) = self.tasks.pop() {
+            self.args.truncate(task.start);
+        }
+    }
+}
+
+impl CancelledList {
+    pub(crate) fn add(&self, batch: Batch) {
+        if !batch.tasks.is_empty() {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        batches.iter().map(|batch| batch.tasks.len()).sum()
+    }
+
+    pub(crate) fn get(&self, mut index: usize) -> Option<Cancelled> {
+        let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for batch in &*batches {
+            match batch.tasks.get(index) {
+                Some(Task { id, function, start, len }) => {
+                    let args = &batch.args[*start..start + len];
+                    let args = (args.as_ptr(), args.len());
+                    return Some(Cancelled { id: *id, function: *function, args });
+                }
+                None => index -= batch.tasks.len(),
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,63 @@
+//! Who works at each seat, for those who ask. The watch writes it, rarely; nobody else does.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The worker of a seat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Member {
+    /// Counts the pool's workers from 1; 0: the seat is vacant.
+    pub(crate) number: u64,
+    /// 0: a thread.
+    pub(crate) pid: i64,
+    pub(crate) is_up: bool,
+    pub(crate) is_leaving: bool,
+    /// How many tasks the seat had claimed before this worker came.
+    pub(crate) claimed_before: u64,
+    /// How many workers the seat had before this one.
+    pub(crate) restarts: u64,
+}
+
+pub(crate) struct Staff(Mutex<Book>);
+
+struct Book {
+    members: Vec<Member>,
+    hired: u64,
+}
+
+impl Staff {
+    pub(crate) fn new(seats: usize) -> Staff {
+        Staff(Mutex::new(Book { members: vec![Member::default(); seats], hired: 0 }))
+    }
+
+    pub(crate) fn came(&self, seat: usize, pid: i64, is_up: bool, claimed_before: u64) {
+        let mut book = self.lock();
+        book.hired += 1;
+        let number = book.hired;
+        let Some(member) = book.members.get_mut(seat) else { return };
+        let restarts = member.restarts;
+        *member = Member { number, pid, is_up, is_leaving: false, claimed_before, restarts };
+    }
+
+    pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.lock().members.get_mut(seat) {
+            change(member);
+        }
+    }
+
+    pub(crate) fn left(&self, seat: usize) {
+        self.change(seat, |member| {
+            *member = Member { restarts: member.restarts + 1, ..Member::default() };
+        });
+    }
+
+    /// Who is there, with their seats.
+    pub(crate) fn present(&self) -> Vec<(usize, Member)> {
+        let book = self.lock();
+        let members = book.members.iter().copied().enumerate();
+        members.filter(|(_, member)| member.number != 0).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
