@@ -7,13 +7,14 @@ use std::{env, fs};
 const HEADER: &str = "include/carpool.h";
 
 /// Titles, each before the first function of its section.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("pool_new", "pools"),
     ("pool_submit", "submitting"),
     ("pool_check", "workers and stopping"),
     ("pool_task_args", "inside a task"),
     ("future_wait", "futures"),
     ("future_on_done", "being told"),
+    ("pool_map", "maps"),
     ("pool_count_workers", "looking"),
     ("pool_worker_main", "the process"),
 ];

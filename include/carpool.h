@@ -287,6 +287,15 @@ typedef struct pool_buffer_t pool_buffer_t;
 typedef struct pool_event_t pool_event_t;
 
 /**
+ * A map over a source of items, whose results are taken one by one.
+ *
+ * Threads: one at a time, but for pool_map_cancel.
+ * Lifetime: from pool_map_start to pool_map_free. A checked ticket like pool_t.
+ * NULL: POOL_ERR_INVALID.
+ */
+typedef struct pool_map_t pool_map_t;
+
+/**
  * A pool: workers and the tasks that wait for them.
  *
  * Threads: any thread may use it, also several at once.
@@ -544,6 +553,55 @@ typedef int32_t pool_cancel_t;
 /** One of enum pool_wait. */
 typedef int32_t pool_wait_t;
 
+/** One of enum pool_on_error. */
+typedef int32_t pool_on_error_t;
+
+/** Told how many items of a map have come back, and how many there are; 0: not known. */
+typedef void (*pool_progress_fn)(uint64_t done, uint64_t total, void *user);
+
+/**
+ * How a map is to be done. Fill it with POOL_MAP_INIT: zero means the default everywhere.
+ */
+typedef struct pool_map_options_t {
+    /** sizeof(pool_map_options_t); POOL_MAP_INIT sets it. */
+    size_t struct_size;
+    /**
+     * How many items make one task; 0: so many that it takes about a quarter of a millisecond, by
+     * what items were measured to take.
+     */
+    size_t chunk_size;
+    /** The most items that are handed out and not taken; 0: two chunks for each worker. */
+    size_t window;
+    /** Lazy maps: results come as they are done. */
+    bool unordered;
+    /** POOL_ON_ERROR_CONTINUE (default). */
+    pool_on_error_t on_error;
+    /** For the whole map, from its beginning, or from the first pool_map_next. 0: none. */
+    int64_t deadline_ms;
+    /** Not built yet. */
+    int64_t item_hard_limit_ms;
+    /** Called when items have come back. */
+    pool_progress_fn on_progress;
+    /** Its last argument. */
+    void *user;
+} pool_map_options_t;
+
+/** An array for pool_map_zip. */
+typedef struct pool_array_t {
+    /** n elements, one behind the other. */
+    const void *items;
+    /** The size of each, in bytes. */
+    size_t item_size;
+    /** How many there are. */
+    size_t n;
+} pool_array_t;
+
+/**
+ * Gives the next item of a lazy map: its bytes are copied before the next call. It answers POOL_OK;
+ * POOL_ERR_END when there is none; any other status ends the map with it, after the items before.
+ */
+typedef pool_status_t (*pool_source_fn)(void *user, const void **item, size_t *len);
+
 /** One of enum pool_worker_state. */
 typedef int32_t pool_worker_state_t;
 
@@ -648,8 +706,8 @@ void pool_free(pool_t *pool);
  * @param args      the argument bytes; may be NULL when len is 0
  * @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
  *                  result and errors are dropped
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started,
- *         pool_check tells why; POOL_ERR_FUNCTION: the function is in no module that a worker
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
+ *         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
  *         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
  *         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
  */
@@ -740,12 +798,28 @@ CARPOOL_API void pool_buffer_free(pool_buffer_t *buffer);
  * Whether the pool takes tasks.
  *
  * @param error  filled in when it does not; may be NULL
- * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started, the message tells
- *         why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER: that function failed,
+ *         task_code and the message are its own; POOL_ERR_RESTARTS: workers died too often while
+ *         they started; POOL_ERR_BROKEN: no worker can be started; the message tells why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_check(pool_t *pool,
                          pool_error_t *error);
+
+/**
+ * Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
+ * own and a map. This pool is not touched.
+ *
+ * @param timeout_ms  how long to wait for these, POOL_FOREVER, or 0: do not block
+ * @param error       filled in on failure, with the reason; may be NULL
+ * @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN and
+ *         what else a pool or a task can come to; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_test(pool_t *pool,
+                        int64_t timeout_ms,
+                        pool_error_t *error);
 
 /**
  * Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
@@ -1160,6 +1234,189 @@ CARPOOL_API pool_status_t future_resolve(future_t *future, const void *data, siz
  */
 CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const char *message);
 
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+/**
+ * Runs a function for every item of an array, and waits. The function sees each item as a task of its
+ * own: pool_task_args is the item. Items are handed to the workers in chunks; what becomes of one
+ * item does not touch the others of its chunk, unless the worker is lost.
+ *
+ * A map that has begun counts as submitted: pool_close and pool_join let it come to its end.
+ *
+ * @param items        n items, one behind the other; may be NULL when n or item_size is 0
+ * @param item_size    the size of each, in bytes
+ * @param options      NULL: all defaults
+ * @param results      room for n results of result_size bytes; may be NULL when result_size is 0. The
+ *                     result of item i comes to place i; where it is shorter the rest is 0, and
+ *                     where the item has failed all of it
+ * @param item_status  room for n statuses, or NULL. POOL_ERR_TOO_LARGE: its result has more than
+ *                     result_size bytes; POOL_ERR_CANCELLED: it was not run; POOL_ERR_TIMEOUT: it
+ *                     was not done at the deadline; others as for future_result
+ * @return POOL_OK: every item has completed; else the status of the first item, in order, that has
+ *         not; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
+ *         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_map(pool_t *pool,
+                       pool_task_fn function,
+                       const void *items,
+                       size_t item_size,
+                       size_t n,
+                       const pool_map_options_t *options,
+                       void *results,
+                       size_t result_size,
+                       pool_status_t *item_status);
+
+/**
+ * As pool_map, without waiting. The arrays must stay as they are until the future is done; it has no
+ * result of its own, and fails like the first item, in order, that did not complete. The progress
+ * function is called by a thread of the library. future_cancel answers POOL_ERR_STATE, and the map
+ * ends soon, as cancelled.
+ *
+ * @param out  receives the future, to be given to future_free; NULL on failure
+ * @return POOL_OK; otherwise as pool_map, but for what happens to items; POOL_ERR_OS
+ */
+CARPOOL_API
+pool_status_t pool_map_async(pool_t *pool,
+                             pool_task_fn function,
+                             const void *items,
+                             size_t item_size,
+                             size_t n,
+                             const pool_map_options_t *options,
+                             void *results,
+                             size_t result_size,
+                             pool_status_t *item_status,
+                             future_t **out);
+
+/**
+ * Runs a function for the elements of several arrays, and waits: item i is made of element i of each,
+ * laid out like a C struct of such members, each aligned to the largest power of two that divides its
+ * size, 16 at most. There are as many items as the shortest array has elements.
+ *
+ * @param arrays    n_arrays arrays, at least 1
+ * @param n_items   receives how many items there are; may be NULL
+ * @return as pool_map
+ */
+CARPOOL_API
+pool_status_t pool_map_zip(pool_t *pool,
+                           pool_task_fn function,
+                           const pool_array_t *arrays,
+                           size_t n_arrays,
+                           const pool_map_options_t *options,
+                           void *results,
+                           size_t result_size,
+                           pool_status_t *item_status,
+                           size_t *n_items);
+
+/**
+ * Runs a function for items that a source gives, one by one, as they are needed: nothing before the
+ * first pool_map_next, and never more than the window ahead of what was taken. So there may be any
+ * number of them. Items and results may have any size.
+ *
+ * @param source   gives the items; called by the thread that is in pool_map_next, and not at the same
+ *                 time by two
+ * @param user     the source's argument
+ * @param options  NULL: all defaults
+ * @param out      receives the map, to be given to pool_map_free; NULL on failure
+ * @return POOL_OK; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_INVALID;
+ *         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_FULL: 4096 such maps are alive;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_map_start(pool_t *pool,
+                             pool_task_fn function,
+                             pool_source_fn source,
+                             void *user,
+                             const pool_map_options_t *options,
+                             pool_map_t **out);
+
+/**
+ * The next result; waits for it. In the order of the items, or unordered as they are done.
+ *
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param data        receives the result's bytes, which live until the next call; NULL without one
+ * @param len         receives how many; may be NULL
+ * @param index       receives the item's number, from 0, also of one that has failed; may be NULL
+ * @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED and others of
+ *         future_result: how this item has ended, pool_map_error has the words, and the next call goes
+ *         on with the next item; POOL_ERR_END: there are no more; POOL_ERR_TIMEOUT: the same item
+ *         comes next time, but for good when the deadline of the whole has passed;
+ *         POOL_ERR_CLOSED: the pool is; what the source answered instead of an item, once;
+ *         POOL_ERR_STATE: another call with the map is under way; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_map_next(pool_map_t *map,
+                            int64_t timeout_ms,
+                            const void **data,
+                            size_t *len,
+                            uint64_t *index);
+
+/**
+ * What went wrong with the item that pool_map_next has answered last, in numbers and words.
+ *
+ * @param error  filled in; its status is POOL_OK when the item completed
+ * @return POOL_OK: error is filled in; POOL_ERR_STATE: another call with the map is under way;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t pool_map_error(pool_map_t *map, pool_error_t *error);
+
+/**
+ * Cancels the items that wait, and takes no more from the source: pool_map_next then answers those that
+ * were cancelled with POOL_ERR_CANCELLED, and the others with their results. From any thread.
+ *
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_map_cancel(pool_map_t *map);
+
+/**
+ * Frees the map. Items that wait are cancelled; those that run go on, and their results are dropped.
+ * NULL is ignored. No call with the map may be under way.
+ */
+CARPOOL_API
+void pool_map_free(pool_map_t *map);
+
+/**
+ * Submits one task that runs a function for n items of an array: for those who divide a map
+ * themselves. Its result is n results of result_size bytes, one behind the other. It fails as the
+ * first item does that fails, and the items behind that are not run.
+ *
+ * @param out  receives the future, to be given to future_free
+ * @return as pool_submit
+ */
+CARPOOL_API
+pool_status_t pool_submit_chunk(pool_t *pool,
+                                pool_task_fn function,
+                                const void *items,
+                                size_t item_size,
+                                size_t n,
+                                size_t result_size,
+                                future_t **out);
+
+/**
+ * How many chunks there are of n items, so many in each and the rest in the last; 0 when chunk_size
+ * is 0.
+ */
+CARPOOL_API
+size_t pool_chunk_count(size_t n,
+                        size_t chunk_size);
+
+/**
+ * Where a chunk of n items begins and ends.
+ *
+ * @param i      which: 0 to pool_chunk_count - 1
+ * @param begin  receives its first item; may be NULL
+ * @param end    receives the item behind its last; may be NULL
+ * @return       whether there is such a chunk
+ */
+CARPOOL_API
+bool pool_chunk_bounds(size_t n,
+                       size_t chunk_size,
+                       size_t i,
+                       size_t *begin,
+                       size_t *end);
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 /** How many workers there are; 0 for a handle that is not valid. */
@@ -1318,6 +1575,7 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
  *
  *     pool_options_t options = POOL_OPTIONS_INIT;
  *     pool_call_t call = POOL_CALL_INIT;
+ *     pool_map_options_t map_options = POOL_MAP_INIT;
  */
 #ifndef POOL_OPTIONS_INIT
 #ifdef __cplusplus
@@ -1331,11 +1589,18 @@ static inline pool_call_t pool_call_init() {
     call.struct_size = sizeof call;
     return call;
 }
+static inline pool_map_options_t pool_map_options_init() {
+    pool_map_options_t options = pool_map_options_t();
+    options.struct_size = sizeof options;
+    return options;
+}
 #define POOL_OPTIONS_INIT (pool_options_init())
 #define POOL_CALL_INIT (pool_call_init())
+#define POOL_MAP_INIT (pool_map_options_init())
 #else
 #define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
 #define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
+#define POOL_MAP_INIT { .struct_size = sizeof(pool_map_options_t) }
 #endif
 
 /* ---- pools of a fixed size: pool_new_fixed by other names ------------------------------------- */

@@ -57,9 +57,8 @@ pub(crate) enum Next {
     Idle,
 }
 
-/// Idle workers leave at once, or never; any other number is a time in milliseconds.
+/// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
 pub(crate) const IDLE_NOW: i64 = -2;
-pub(crate) const IDLE_NEVER: i64 = -1;
 
 /// In the notice's word: somebody sleeps on it. The bits above count the rings.
 const NOTICE_WAITED: u64 = 1;

@@ -53,7 +53,7 @@ pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<Spec<
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(Spec { callee, args })
+    Ok(Spec { callee, args, is_inside: false })
 }
 
 pub(super) fn check_cancel_mode(mode: pool_cancel_t) -> Result<()> {

@@ -24,6 +24,8 @@ mod future;
 
 mod set;
 
+mod map;
+
 mod look;
 
 mod process;

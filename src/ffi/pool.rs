@@ -68,8 +68,8 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
 /// @param args      the argument bytes; may be NULL when len is 0
 /// @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
 ///                  result and errors are dropped
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started,
-///         pool_check tells why; POOL_ERR_FUNCTION: the function is in no module that a worker
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
+///         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
 ///         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
 ///         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
@@ -208,14 +208,32 @@ pub unsafe extern "C" fn pool_buffer_free(buffer: *mut pool_buffer_t) {
 /// Whether the pool takes tasks.
 ///
 /// @param error  filled in when it does not; may be NULL
-/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN: no worker can be started, the message tells
-///         why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER: that function failed,
+///         task_code and the message are its own; POOL_ERR_RESTARTS: workers died too often while
+///         they started; POOL_ERR_BROKEN: no worker can be started; the message tells why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_check(
     pool: *mut pool_t,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
     write_error(answer(|| pool::check(PoolTicket::from_raw(pool as u64))), error)
+}
+
+/// Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
+/// own and a map. This pool is not touched.
+///
+/// @param timeout_ms  how long to wait for these, POOL_FOREVER, or 0: do not block
+/// @param error       filled in on failure, with the reason; may be NULL
+/// @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN and
+///         what else a pool or a task can come to; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_test(
+    pool: *mut pool_t,
+    timeout_ms: i64,
+    error: Option<&mut MaybeUninit<pool_error_t>>,
+) -> pool_status_t {
+    write_error(answer(|| pool::test(PoolTicket::from_raw(pool as u64), timeout_ms)), error)
 }
 
 /// Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more

@@ -200,3 +200,39 @@ pub struct pool_worker_info_t {
     /// The memory of its process that it shares with nobody; 0: a thread.
     pub resident_bytes: u64,
 }
+
+/// How a map is to be done. Fill it with POOL_MAP_INIT: zero means the default everywhere.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_map_options_t {
+    /// sizeof(pool_map_options_t); POOL_MAP_INIT sets it.
+    pub struct_size: usize,
+    /// How many items make one task; 0: so many that it takes about a quarter of a millisecond, by
+    /// what items were measured to take.
+    pub chunk_size: usize,
+    /// The most items that are handed out and not taken; 0: two chunks for each worker.
+    pub window: usize,
+    /// Lazy maps: results come as they are done.
+    pub unordered: bool,
+    /// POOL_ON_ERROR_CONTINUE (default).
+    pub on_error: pool_on_error_t,
+    /// For the whole map, from its beginning, or from the first pool_map_next. 0: none.
+    pub deadline_ms: i64,
+    /// Not built yet.
+    pub item_hard_limit_ms: i64,
+    /// Called when items have come back.
+    pub on_progress: pool_progress_fn,
+    /// Its last argument.
+    pub user: *mut c_void,
+}
+
+/// An array for pool_map_zip.
+#[repr(C)]
+pub struct pool_array_t {
+    /// n elements, one behind the other.
+    pub items: *const c_void,
+    /// The size of each, in bytes.
+    pub item_size: usize,
+    /// How many there are.
+    pub n: usize,
+}

@@ -98,6 +98,15 @@ pub struct future_set_t {
     _opaque: [u8; 0],
 }
 
+/// A map over a source of items, whose results are taken one by one.
+///
+/// Threads: one at a time, but for pool_map_cancel.
+/// Lifetime: from pool_map_start to pool_map_free. A checked ticket like pool_t.
+/// NULL: POOL_ERR_INVALID.
+pub struct pool_map_t {
+    _opaque: [u8; 0],
+}
+
 /// Called once with a user pointer, after its last use, also when the call it was given to failed.
 pub type pool_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Called when a future is done, which is good until the function returns.
@@ -122,3 +131,14 @@ pub struct pool_event_t {
 }
 /// Called when the program exits.
 pub type pool_exit_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+/// Told how many items of a map have come back, and how many there are; 0: not known.
+pub type pool_progress_fn = Option<unsafe extern "C" fn(done: u64, total: u64, user: *mut c_void)>;
+/// Gives the next item of a lazy map: its bytes are copied before the next call. It answers POOL_OK;
+/// POOL_ERR_END when there is none; any other status ends the map with it, after the items before.
+pub type pool_source_fn = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        item: *mut *const c_void,
+        len: *mut usize,
+    ) -> pool_status_t,
+>;

@@ -10,7 +10,7 @@ pub(crate) struct Config {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) plan: Plan,
-    /// In milliseconds; see [`crate::board::IDLE_NOW`] and [`crate::board::IDLE_NEVER`].
+    /// In milliseconds; see [`crate::board::IDLE_NOW`].
     pub(crate) idle_ms: i64,
     /// 0: any number.
     pub(crate) tasks_max: u64,

@@ -109,6 +109,8 @@ impl Pool {
             status @ (Status::POOL_ERR_TASK
             | Status::POOL_ERR_FUNCTION
             | Status::POOL_ERR_NOMEM) => Error::with_detail(status, detail),
+            // Nobody else writes on the board of promises.
+            status if self.is_of_promises() => Error::with_detail(status, detail),
             _ => spoilt(),
         }
     }

@@ -1,10 +1,11 @@
 //! Looking in: what a pool consists of and does at the moment.
 
-use super::{Config, Kept, OwnedCallee, Pool, PoolTicket};
+use super::{Kept, OwnedCallee, Pool, PoolTicket};
 use crate::clock;
 use crate::error::{Result, Status};
 use crate::sync::Ordering::*;
 use crate::watch::cancelled::Cancelled;
+use crate::watch::site::gate;
 use crate::watch::staff::Member;
 use crate::worker::resolve;
 use std::sync::{Arc, PoisonError};
@@ -26,7 +27,7 @@ pub(crate) fn counts(pool: PoolTicket) -> Counts {
 
 /// 0 for a handle that is not valid.
 pub(crate) fn state_bits(pool: PoolTicket) -> u32 {
-    pool.pool().map_or(0, |pool| pool.site.gate.load(Acquire))
+    pool.pool().map_or(0, |pool| pool.site.gate.load(Acquire) & gate::SHOWN)
 }
 
 /// The CPUs that this process may use: by its affinity and its cgroup's quota.

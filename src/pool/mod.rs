@@ -4,41 +4,54 @@
 //! dead. What happens to a task is in [`submit`], [`wait`] and [`future`]; what happens to a pool in
 //! [`stop`] and [`exit`]; what is built on tasks in [`map`] and [`lazy`].
 
+mod aide;
 mod buffer;
 mod config;
 mod exit;
 mod future;
 mod inline;
+mod lazy;
 mod look;
+mod map;
 mod notice;
+mod pieces;
 mod promise;
 mod registry;
 mod roll;
 mod set;
 mod stop;
 mod submit;
+mod trial;
 mod wait;
+mod zip;
 
 pub(crate) use crate::watch::site::{Kind, Plan, StopMode};
 pub(crate) use crate::worker::start::{Recipe, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, WORKERS_MAX};
-pub(crate) use exit::{ExitHandler, add_exit_handler, remove_exit_handler, shutdown_all};
+pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
 pub(crate) use future::{
     cancel, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_asked,
     progress, result,
 };
+pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{
     Activity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, kept_of,
     state_bits, workers,
 };
-pub(crate) use notice::{Callback, on_done, remove_callback};
+pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
+pub(crate) use notice::{on_done, remove_callback};
+pub(crate) use pieces::OnError;
 pub(crate) use promise::{new_promise, reject, resolve};
-pub(crate) use registry::{BufferTicket, FutureTicket, PoolTicket, SetTicket, count_live};
+pub(crate) use registry::{
+    BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
+};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
 pub(crate) use stop::{check, close, free, join, set_idle_time, shutdown, spawn_workers};
 pub(crate) use submit::{Args, Callee, Spec, run, submit, submit_detached};
+pub(crate) use trial::test;
 pub(crate) use wait::{WaitMode, wait, wait_many};
+pub(crate) use zip::{Column, zip};
 
 use crate::board::Region;
 use crate::board::ledger::{Ledger, Ticket};
@@ -49,6 +62,7 @@ use crate::sync::Scope;
 use crate::watch::Watch;
 use crate::watch::site::Site;
 use crate::worker::{self, Terms};
+use aide::Aides;
 use buffer::Buffers;
 use inline::Desks;
 use notice::Notice;
@@ -63,6 +77,7 @@ pub(crate) struct Pool {
     buffers: Buffers,
     watch: Mutex<Option<JoinHandle<()>>>,
     notice: Notice,
+    aides: Aides,
     /// Of an inline pool, where its tasks run.
     desks: Option<Desks>,
     /// The slots of initializer and finalizer.
@@ -115,6 +130,7 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
         buffers: Buffers::default(),
         watch: Mutex::new(watch),
         notice: Notice::default(),
+        aides: Aides::default(),
         desks,
         hooks,
         config,

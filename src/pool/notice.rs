@@ -85,6 +85,11 @@ pub(super) fn is_telling(pool: &Pool) -> bool {
     TELLING.get() == pool.address()
 }
 
+/// This thread runs callbacks for that pool.
+pub(super) fn tell_for(pool: &Pool) {
+    TELLING.set(pool.address());
+}
+
 /// Whether this freed future is the one whose callback is running on this thread.
 pub(super) fn is_present(future: FutureTicket) -> bool {
     PRESENT.get().is_some_and(|present| present.to_raw() == future.to_raw())
@@ -146,7 +151,7 @@ impl Pool {
 
     /// The thread's loop.
     fn tell(&'static self) {
-        TELLING.set(self.address());
+        tell_for(self);
         let board = &self.region().board;
         loop {
             // Acquire; pairs with `Board::ring_notice`.

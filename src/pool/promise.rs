@@ -106,13 +106,24 @@ fn end(future: FutureTicket, how: ByHand<'_>) -> Result<()> {
 
 impl Keeper {
     pub(super) fn end(self, how: ByHand<'_>) {
-        self.pool.end_promise(self.ticket, how);
-        self.pool.forget_promise();
+        let pool = self.pool;
+        pool.end_promise(self.ticket, how);
+        std::mem::forget(self);
+        pool.forget_promise();
     }
 
     /// Whether somebody has asked to cancel it.
     pub(super) fn is_cancel_asked(&self) -> bool {
         self.pool.region().board.slot(self.ticket.slot).word.is_cancel_asked()
+    }
+}
+
+/// A keeper that goes without a word: its promise is cancelled.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let status = Status::POOL_ERR_CANCELLED;
+        self.pool.end_promise(self.ticket, ByHand::Failed { status, code: 0, message: "" });
+        self.pool.forget_promise();
     }
 }
 

@@ -9,6 +9,7 @@
 //! Kinds are odd numbers, so that no ticket is the address of anything in C.
 
 use super::Pool;
+use super::lazy::Map;
 use super::notice;
 use super::set::Inbox;
 use crate::board::ledger::Ticket;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 static POOLS: Cells<Pool> = Cells::new();
 static SETS: Cells<Arc<Inbox>> = Cells::new();
+static MAPS: Cells<Map> = Cells::new();
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -37,6 +39,9 @@ pub(crate) struct FutureTicket(u64);
 /// A C handle of a set of futures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SetTicket(u64);
+/// A C handle of a lazy map.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapTicket(u64);
 /// A C handle of a buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BufferTicket(u64);
@@ -168,6 +173,34 @@ pub(crate) fn add_set(inbox: Arc<Inbox>) -> Result<SetTicket> {
     let reserved = SETS.reserve()?;
     let ticket = SetTicket(pack(Kind::Set, reserved.cell, reserved.epoch));
     reserved.fill(Box::new(inbox));
+    Ok(ticket)
+}
+
+impl MapTicket {
+    pub(crate) fn from_raw(raw: u64) -> MapTicket {
+        MapTicket(raw)
+    }
+
+    pub(crate) fn to_raw(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn map(self) -> Result<&'static Map> {
+        let (cell, epoch) = unpack(self.0, Kind::Map)?;
+        MAPS.open(cell, epoch)
+    }
+
+    /// Makes the handle one of nothing.
+    pub(crate) fn remove(self) -> Result<()> {
+        let (cell, epoch) = unpack(self.0, Kind::Map)?;
+        MAPS.remove(cell, epoch)
+    }
+}
+
+pub(crate) fn add_map(map: Map) -> Result<MapTicket> {
+    let reserved = MAPS.reserve()?;
+    let ticket = MapTicket(pack(Kind::Map, reserved.cell, reserved.epoch));
+    reserved.fill(Box::new(map));
     Ok(ticket)
 }
 

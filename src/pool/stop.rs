@@ -107,7 +107,7 @@ fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
         _ => Err(Status::POOL_ERR_CLOSED.into()),
     };
     let is_over = stopped.as_ref().err().is_none_or(|it| it.status == Status::POOL_ERR_CLOSED);
-    if is_over && !pool.finish_notices(deadline) {
+    if is_over && !(pool.finish_aides(deadline) && pool.finish_notices(deadline)) {
         return Err(Status::POOL_ERR_TIMEOUT.into());
     }
     stopped
@@ -128,6 +128,9 @@ fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
 fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, deadline: Deadline) -> Result<()> {
     pool.site.gate.fetch_or(gate::CLOSED, AcqRel);
     fence(SeqCst);
+    if mode != StopMode::Drain {
+        pool.site.gate.fetch_or(gate::STOPPED, AcqRel);
+    }
     if mode == StopMode::Kill {
         pool.region().board.set_stage(Stage::Stop);
     }

@@ -11,7 +11,7 @@ use crate::board::ring::Entry;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
-use crate::watch::site::Site;
+use crate::watch::site::{Insider, Site, gate};
 
 /// The function of a task.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +25,8 @@ pub(crate) enum Callee<'a> {
 pub(crate) struct Spec<'a> {
     pub(crate) callee: Callee<'a>,
     pub(crate) args: Args<'a>,
+    /// It is part of something that was begun when the pool was open: only a stop keeps it out.
+    pub(crate) is_inside: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +39,7 @@ pub(crate) enum Args<'a> {
 
 impl<'a> Spec<'a> {
     pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> Spec<'a> {
-        Spec { callee: Callee::Pointer(pointer), args: Args::Bytes(args) }
+        Spec { callee: Callee::Pointer(pointer), args: Args::Bytes(args), is_inside: false }
     }
 }
 
@@ -85,7 +87,8 @@ pub(crate) fn run(
 
 impl Pool {
     fn submit(&self, spec: &Spec<'_>, is_held: bool) -> Result<Ticket> {
-        self.site.check_gate()?;
+        let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
+        self.site.check_gate_for(shut)?;
         let function = self.roll.index(&self.site, spec.callee)?;
         let call = Call { function, is_chunk: matches!(spec.args, Args::Chunk(_)) };
         let ledger = &self.site.ledger;
@@ -101,13 +104,20 @@ impl Pool {
             return Err(error);
         }
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
-        if self.site.gate.load(Relaxed) != 0 && self.site.take_back(ticket, None) {
+        if self.site.gate.load(Relaxed) & shut != 0 && self.site.take_back(ticket, None) {
             self.undo(ticket);
-            self.site.check_gate()?;
+            self.site.check_gate_for(shut)?;
             return Err(Status::POOL_ERR_CLOSED.into());
         }
         self.site.call_for_workers();
         Ok(ticket)
+    }
+
+    /// Lets the caller go on submitting while the pool is being joined or drained, which waits for it.
+    pub(super) fn become_insider(&self) -> Result<Insider> {
+        let insider = Insider::new(&self.site);
+        self.site.check_gate()?;
+        Ok(insider)
     }
 
     fn post(&self, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {

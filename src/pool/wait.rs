@@ -109,17 +109,28 @@ pub(crate) fn wait_many(
     timeout_ms: i64,
     n_done: &mut usize,
 ) -> Result<()> {
-    let futures: Vec<Found> =
-        futures.iter().map(|raw| FutureTicket::from_raw(*raw).find()).collect::<Result<_>>()?;
-    let deadline = Deadline::from_ms(timeout_ms);
-    let waited = match mode {
+    let futures = find_all(futures)?;
+    let waited = wait_for_found(&futures, mode, Deadline::from_ms(timeout_ms));
+    *n_done = futures.iter().filter(|(pool, ticket)| is_done(pool, *ticket)).count();
+    waited
+}
+
+/// Waits for several futures until a deadline.
+pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadline) -> Result<()> {
+    wait_for_found(&find_all(futures)?, mode, deadline)
+}
+
+fn find_all(futures: &[u64]) -> Result<Vec<Found>> {
+    futures.iter().map(|raw| FutureTicket::from_raw(*raw).find()).collect()
+}
+
+fn wait_for_found(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result<()> {
+    match mode {
         WaitMode::All => {
             futures.iter().try_for_each(|(pool, ticket)| wait_until(pool, *ticket, deadline))
         }
-        WaitMode::First | WaitMode::FirstError => wait_for_one(&futures, mode, deadline),
-    };
-    *n_done = futures.iter().filter(|(pool, ticket)| is_done(pool, *ticket)).count();
-    waited
+        WaitMode::First | WaitMode::FirstError => wait_for_one(futures, mode, deadline),
+    }
 }
 
 /// Asks each task's pool for a notice, and sleeps on the notices of all pools. What is seen of a

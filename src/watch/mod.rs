@@ -243,6 +243,7 @@ impl Watch {
             self.set_stage(Stage::Drain);
             return;
         }
+        self.shut(gate::STOPPED);
         self.site.take_all_back();
         self.set_stage(Stage::Stop);
         // Who is still starting has no task, and may never look at the stage.
@@ -258,6 +259,9 @@ impl Watch {
         if self.stage == Stage::Stop {
             // Submits that were under way when the gate was shut.
             self.site.take_all_back();
+        } else if self.site.insiders.load(Acquire) > 0 {
+            // They ring when they have finished.
+            return false;
         } else if self.site.has_waiting_task() {
             self.rescue();
             return false;

@@ -25,6 +25,34 @@ pub(crate) mod gate {
     pub(crate) const BROKEN: u32 = 2;
     pub(crate) const TERMINATED: u32 = 4;
     pub(crate) const JOINING: u32 = 8;
+    /// A stop that lets nothing more run. Nobody is shown this one.
+    pub(crate) const STOPPED: u32 = 16;
+    /// What keeps those out who have begun when the gate was open.
+    pub(crate) const FOR_INSIDERS: u32 = BROKEN | TERMINATED | STOPPED;
+    pub(crate) const SHOWN: u32 = CLOSED | BROKEN | TERMINATED | JOINING;
+}
+
+/// Somebody who is about to submit more, for something that was begun when the gate was open. Joining and
+/// draining wait for them.
+pub(crate) struct Insider(Arc<Site>);
+
+impl Insider {
+    pub(crate) fn new(site: &Arc<Site>) -> Insider {
+        site.insiders.fetch_add(1, AcqRel);
+        // Pairs with the fence after the gate is shut: the watch sees us, or we see the gate.
+        fence(SeqCst);
+        Insider(site.clone())
+    }
+}
+
+impl Drop for Insider {
+    fn drop(&mut self) {
+        self.0.insiders.fetch_sub(1, AcqRel);
+        fence(SeqCst);
+        if self.0.gate.load(Relaxed) != 0 {
+            self.0.ring();
+        }
+    }
 }
 
 /// What kind of workers a pool has.
@@ -91,6 +119,7 @@ pub(crate) struct Site {
     /// Bits of [`gate`]. Written with a fence before the slots are looked at; a submitter reads it
     /// after the fence that follows its post. So either it sees the gate shut, or its task is seen.
     pub(crate) gate: AtomicU32,
+    pub(crate) insiders: AtomicU32,
     /// Workers that were started and have not left.
     pub(crate) workers: AtomicU32,
     /// A function of the main program was submitted: helpers will not do.
@@ -124,6 +153,7 @@ impl Site {
             cancelled: CancelledList::default(),
             lists_cancelled: AtomicBool::new(true),
             gate: AtomicU32::new(0),
+            insiders: AtomicU32::new(0),
             workers: AtomicU32::new(0),
             needs_own_image: AtomicBool::new(false),
             why_broken: OnceCell::new(),
@@ -285,8 +315,14 @@ impl Site {
 
     /// Why the pool takes no task, if it does not.
     pub(crate) fn check_gate(&self) -> Result<()> {
+        self.check_gate_for(u32::MAX)
+    }
+
+    /// The same, for whom only these bits count.
+    #[inline]
+    pub(crate) fn check_gate_for(&self, shut: u32) -> Result<()> {
         match self.gate.load(Acquire) {
-            0 => Ok(()),
+            bits if bits & shut == 0 => Ok(()),
             bits => Err(self.refusal(bits)),
         }
     }

@@ -29,6 +29,7 @@ use crate::board::{Next, Region};
 use crate::cells;
 use crate::clock;
 use crate::error::{Error, Result, Status};
+use crate::sync::Ordering::Relaxed;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -198,6 +199,12 @@ pub(crate) fn end_by_hand(
                 Ok(()) => outcome,
                 Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
             }
+        }
+        ByHand::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
+            // What a task is that was taken back: see `Site::take_back`.
+            region.board.slot(slot).progress().store(now, Relaxed);
+            region.board.settle(slot, NOBODYS_SEAT, Outcome::Cancelled);
+            return;
         }
         ByHand::Failed { status, code, message } => {
             task.leave_message(message.as_bytes());
@@ -426,4 +433,15 @@ pub(crate) fn start_own_thread(
     started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))
     })
+}
+
+/// A task's function of the library's own: its result is its arguments.
+unsafe extern "C-unwind" fn echo(task: *mut std::ffi::c_void) -> i32 {
+    let Some(task) = Task::at(task.cast_const().cast()) else { return -1 };
+    task.return_copy(task.args_bytes())
+}
+
+/// A function that any worker can run, of whatever pool.
+pub(crate) fn echo_address() -> usize {
+    echo as *const () as usize
 }

@@ -1,0 +1,68 @@
+//! Threads that feed a pool for somebody who does not wait: they count as its tasks do.
+
+use super::{Pool, notice};
+use crate::error::Result;
+use crate::sync::Deadline;
+use crate::worker;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+#[derive(Default)]
+pub(super) struct Aides {
+    book: Mutex<Book>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Book {
+    threads: Vec<JoinHandle<()>>,
+    at_work: usize,
+}
+
+impl Pool {
+    /// Does the work in a thread of its own, or here where the pool has none.
+    pub(super) fn start_aide(&'static self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        if self.desks.is_some() {
+            work();
+            return Ok(());
+        }
+        let mut book = self.aides.lock();
+        book.threads.retain(|thread| !thread.is_finished());
+        let thread = worker::start_own_thread(format!("{}/map", self.site.name), move || {
+            notice::tell_for(self);
+            work();
+            self.aides.lock().at_work -= 1;
+            self.aides.ended.notify_all();
+        })?;
+        book.at_work += 1;
+        book.threads.push(thread);
+        Ok(())
+    }
+
+    /// Waits until all have done their work. False: the time is over.
+    pub(super) fn finish_aides(&self, deadline: Deadline) -> bool {
+        let mut book = self.aides.lock();
+        while book.at_work > 0 {
+            book = match deadline.left() {
+                None => self.aides.ended.wait(book).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
+                    let waited = self.aides.ended.wait_timeout(book, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        let threads = std::mem::take(&mut book.threads);
+        drop(book);
+        for thread in threads {
+            let _ = thread.join();
+        }
+        true
+    }
+}
+
+impl Aides {
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

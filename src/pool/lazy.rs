@@ -1,0 +1,302 @@
+//! Maps over a source that is asked for items one by one, as results are taken.
+//!
+//! ```text
+//!            pull, submit              done                 taken by the caller
+//!   source ───────────────▶ under way ──────▶ open piece ───────────────────────▶ gone
+//!                (not more than the window)     (one, whose results lie there)
+//! ```
+
+use super::pieces::{Basket, ItemResult, OnError, Piece, Sizer, workers_of};
+use super::registry::{self, MapTicket};
+use super::wait::{self, WaitMode};
+use super::{MapOptions, OwnedCallee, PoolTicket, cancel, future_free};
+use crate::error::{Error, Result, Status};
+use crate::sync::{Deadline, Ordering::*, plain::AtomicBool};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// Where items come from.
+pub(crate) trait Source: Send {
+    /// The next item, if there is one. It is copied before the next call.
+    fn pull(&mut self) -> Result<Option<&[u8]>>;
+}
+
+pub(crate) struct Map {
+    pool: PoolTicket,
+    callee: OwnedCallee,
+    state: Mutex<State>,
+    /// Pieces that are not taken yet; apart, for whoever cancels them.
+    under_way: Mutex<VecDeque<Piece>>,
+    is_cancelled: AtomicBool,
+}
+
+struct State {
+    source: Box<dyn Source>,
+    options: MapOptions,
+    sizer: Sizer,
+    workers: usize,
+    basket: Basket,
+    deadline: Option<Deadline>,
+    /// How many items were pulled, and how many taken.
+    pulled: u64,
+    taken: u64,
+    /// The piece whose results are being taken, and how many of them were.
+    open: Option<(Piece, usize)>,
+    /// Nothing more is pulled; with an error that is told when all before it is.
+    end: Option<Option<Error>>,
+    last_error: Option<Error>,
+}
+
+/// An item's number, and its result.
+pub(crate) type Item = (u64, ItemResult);
+
+pub(crate) fn map_start(
+    pool: PoolTicket,
+    callee: OwnedCallee,
+    source: Box<dyn Source>,
+    options: MapOptions,
+) -> Result<MapTicket> {
+    pool.pool()?.site.check_gate()?;
+    let workers = workers_of(pool)?;
+    let state = State {
+        source,
+        sizer: Sizer::new(options.chunk_size, workers, 0),
+        options,
+        workers,
+        basket: Basket::default(),
+        deadline: None,
+        pulled: 0,
+        taken: 0,
+        open: None,
+        end: None,
+        last_error: None,
+    };
+    registry::add_map(Map {
+        pool,
+        callee,
+        state: Mutex::new(state),
+        under_way: Mutex::default(),
+        is_cancelled: AtomicBool::new(false),
+    })
+}
+
+/// The next item's number and result; waits for it. An error that is not an item's: there is none now,
+/// or none any more.
+pub(crate) fn map_next(map: MapTicket, timeout_ms: i64) -> Result<Item> {
+    let map = map.map()?;
+    let mut state = map.state()?;
+    let deadline = Deadline::from_ms(timeout_ms);
+    let whole = state.options.deadline_ms;
+    let whole =
+        *state.deadline.get_or_insert_with(|| whole.map_or(Deadline::Never, Deadline::from_ms));
+    let item = map.next(&mut state, deadline.min(whole));
+    if let Err(error) = &item
+        && error.status == Status::POOL_ERR_TIMEOUT
+        && whole.has_passed()
+    {
+        map.end(&mut state, Some(Status::POOL_ERR_TIMEOUT.into()));
+        map.drop_pieces();
+    }
+    if let Ok((_, result)) = &item {
+        state.last_error = result.as_ref().err().map(copy_of);
+        state.taken += 1;
+        let (taken, total) = (state.taken, if state.end.is_some() { state.pulled } else { 0 });
+        if let Some(on_progress) = &mut state.options.on_progress {
+            on_progress(taken, total);
+        }
+    }
+    item
+}
+
+/// What went wrong with the item that was answered last.
+pub(crate) fn map_error(map: MapTicket) -> Result<Result<()>> {
+    let state = map.map()?.state()?;
+    Ok(state.last_error.as_ref().map_or(Ok(()), |error| Err(copy_of(error))))
+}
+
+fn copy_of(error: &Error) -> Error {
+    Error::with_detail(error.status, error.detail().cloned().unwrap_or_default())
+}
+
+/// Cancels what waits, and pulls nothing more.
+pub(crate) fn map_cancel(map: MapTicket) -> Result<()> {
+    let map = map.map()?;
+    map.is_cancelled.store(true, Release);
+    map.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+    Ok(())
+}
+
+/// Frees the map; what waits is cancelled.
+pub(crate) fn map_free(map: MapTicket) -> Result<()> {
+    {
+        let map = map.map()?;
+        if let Some((piece, _)) = map.state()?.open.take() {
+            future_free(piece.future)?;
+        }
+        map.drop_pieces();
+    }
+    map.remove()
+}
+
+impl Map {
+    /// One thread at a time; and none from within its own source.
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Ok(state),
+            Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                let words = "another call with this map is under way";
+                Err(Error::new(Status::POOL_ERR_STATE, words))
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Piece>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, state: &mut State, deadline: Deadline) -> Result<Item> {
+        if let Some((piece, taken)) = state.open {
+            if taken < piece.count {
+                return Ok(self.take(state, piece, taken));
+            }
+            state.open = None;
+            future_free(piece.future)?;
+        }
+        self.fill(state);
+        let Some(piece) = self.wait_for_piece(state, deadline)? else {
+            // What ended the source is told once; the pool's end and the deadline for good.
+            let why = state.end.as_mut().and_then(|why| match why {
+                Some(error) if is_for_good(error) => Some(copy_of(error)),
+                why => why.take(),
+            });
+            return Err(why.unwrap_or_else(|| Status::POOL_ERR_END.into()));
+        };
+        state.sizer.learn(&piece);
+        Ok(self.take(state, piece, 0))
+    }
+
+    fn take(&self, state: &mut State, piece: Piece, index: usize) -> Item {
+        state.open = Some((piece, index + 1));
+        let result = piece.item(index);
+        if result.is_err() && state.options.on_error != OnError::Continue {
+            self.end(state, None);
+            if state.options.on_error == OnError::CancelRest {
+                self.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+            }
+            self.drop_pieces_quietly();
+            state.open = Some((piece, piece.count));
+        }
+        (piece.first + index as u64, result)
+    }
+
+    /// Pulls and submits as long as there is room in the window.
+    fn fill(&self, state: &mut State) {
+        while state.end.is_none() {
+            if self.is_cancelled.load(Acquire) {
+                return self.end(state, None);
+            }
+            if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
+                return self.end(state, Some(closed(error)));
+            }
+            let size = self.room(state);
+            if size == 0 {
+                return;
+            }
+            if let Err(error) = self.submit_piece(state, size) {
+                return self.end(state, Some(closed(error)));
+            }
+        }
+    }
+
+    /// How many items the next piece may have; 0: enough are under way.
+    fn room(&self, state: &State) -> usize {
+        let under_way = self.lock();
+        let items: usize = under_way.iter().map(|piece| piece.count).sum();
+        match state.options.window {
+            0 if under_way.len() >= 2 * state.workers => 0,
+            0 => state.sizer.next(usize::MAX),
+            window => {
+                let room = window.saturating_sub(items);
+                let share = window.div_ceil(2 * state.workers);
+                let size = state.sizer.next(usize::MAX);
+                let size = if state.options.chunk_size == 0 { size.min(share) } else { size };
+                // A piece larger than the window goes alone.
+                if items == 0 || size <= room { size } else { 0 }
+            }
+        }
+    }
+
+    fn submit_piece(&self, state: &mut State, size: usize) -> Result<()> {
+        while state.basket.len() < size && state.end.is_none() {
+            match state.source.pull() {
+                Ok(Some(item)) => state.basket.add(item),
+                Ok(None) => state.end = Some(None),
+                Err(error) => state.end = Some(Some(error)),
+            }
+        }
+        let count = state.basket.len();
+        if count == 0 {
+            return Ok(());
+        }
+        let then = state.options.on_error.then();
+        let future = state.basket.submit(self.pool, self.callee.as_callee(), then)?;
+        let piece = Piece { future, first: state.pulled, count };
+        state.pulled += count as u64;
+        self.lock().push_back(piece);
+        if self.is_cancelled.load(Acquire) {
+            // Whoever cancelled may have looked before.
+            let _ = cancel(future);
+        }
+        Ok(())
+    }
+
+    /// The piece whose results come next, when it is done. None: there is none under way.
+    fn wait_for_piece(&self, state: &State, deadline: Deadline) -> Result<Option<Piece>> {
+        let futures: Vec<u64> = self.lock().iter().map(|piece| piece.future.to_raw()).collect();
+        let Some(first) = futures.first() else { return Ok(None) };
+        let place = if state.options.is_ordered {
+            wait::wait_many_until(&[*first], WaitMode::All, deadline)?;
+            0
+        } else {
+            wait::wait_many_until(&futures, WaitMode::First, deadline)?;
+            let is_done = |piece: &Piece| wait::wait(piece.future, 0).is_ok();
+            self.lock().iter().position(is_done).unwrap_or(0)
+        };
+        Ok(self.lock().remove(place))
+    }
+
+    fn end(&self, state: &mut State, why: Option<Error>) {
+        if !matches!(state.end, Some(Some(_))) {
+            state.end = Some(why);
+        }
+    }
+
+    /// Cancels what waits, and waits for nothing.
+    fn drop_pieces(&self) {
+        for piece in self.lock().drain(..) {
+            let _ = cancel(piece.future);
+            let _ = future_free(piece.future);
+        }
+    }
+
+    /// Lets what was handed out run, without its results.
+    fn drop_pieces_quietly(&self) {
+        for piece in self.lock().drain(..) {
+            let _ = future_free(piece.future);
+        }
+    }
+}
+
+/// Whether every further call answers the same.
+fn is_for_good(error: &Error) -> bool {
+    matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_TIMEOUT)
+}
+
+/// A pool that was freed is a pool that is closed.
+fn closed(error: Error) -> Error {
+    match error.status {
+        Status::POOL_ERR_INVALID => Status::POOL_ERR_CLOSED.into(),
+        _ => error,
+    }
+}

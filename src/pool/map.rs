@@ -1,0 +1,270 @@
+//! Maps from array to array: pieces are submitted as long as not too many are under way, and taken in
+//! order as they come back.
+
+use super::pieces::{OnError, Piece, Sizer, submit_even, workers_of};
+use super::promise::{self, Keeper};
+use super::submit::Callee;
+use super::{FutureTicket, OwnedCallee, PoolTicket, cancel, future_free, wait};
+use crate::error::{Error, Result, Status};
+use crate::sync::Deadline;
+use crate::worker::ByHand;
+use crate::worker::chunk::{Head, Then};
+use std::collections::VecDeque;
+
+/// How a map is to be done.
+pub(crate) struct MapOptions {
+    /// 0: by measured time.
+    pub(crate) chunk_size: usize,
+    /// The most items under way; 0: enough to keep all workers busy.
+    pub(crate) window: usize,
+    pub(crate) is_ordered: bool,
+    pub(crate) on_error: OnError,
+    /// For the whole; None: no end.
+    pub(crate) deadline_ms: Option<i64>,
+    pub(crate) on_progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
+}
+
+/// What a map reads and writes: arrays of the caller's.
+pub(crate) struct Arrays<'a> {
+    pub(crate) items: &'a [u8],
+    pub(crate) item_size: usize,
+    pub(crate) count: usize,
+    pub(crate) results: &'a mut [u8],
+    pub(crate) result_size: usize,
+    /// One for each item, or none at all.
+    pub(crate) statuses: Option<&'a mut [i32]>,
+}
+
+/// Pieces under way for each worker: one that runs, and one that waits so that nobody does.
+const PIECES_PER_WORKER: usize = 2;
+
+struct Run<'a> {
+    pool: PoolTicket,
+    callee: Callee<'a>,
+    arrays: Arrays<'a>,
+    options: MapOptions,
+    sizer: Sizer,
+    under_way: VecDeque<Piece>,
+    /// Items that were handed out, and items that have come back.
+    next: usize,
+    done: usize,
+    /// The first item, in order, that did not complete, and why.
+    first_error: Option<Status>,
+    verdicts: Vec<i32>,
+}
+
+/// Runs the function for every item. An error is that of the first item, in order, that has one.
+pub(crate) fn map(
+    pool: PoolTicket,
+    callee: Callee<'_>,
+    arrays: Arrays<'_>,
+    options: MapOptions,
+) -> Result<()> {
+    if arrays.count == 0 {
+        return pool.pool().map(drop);
+    }
+    let _insider = pool.pool()?.become_insider()?;
+    run(pool, callee, arrays, options, || false)
+}
+
+/// The same in a thread of its own. The future is done when it has written the last result.
+pub(crate) fn map_async(
+    pool: PoolTicket,
+    callee: OwnedCallee,
+    arrays: Arrays<'static>,
+    options: MapOptions,
+) -> Result<FutureTicket> {
+    let insider = pool.pool()?.become_insider()?;
+    let (future, keeper) = promise::new_kept()?;
+    let work = move || {
+        let _insider = insider;
+        let is_cancelled = || keeper.is_cancel_asked();
+        let outcome = run(pool, callee.as_callee(), arrays, options, is_cancelled);
+        end(keeper, outcome);
+    };
+    match pool.pool()?.start_aide(work) {
+        Ok(()) => Ok(future),
+        Err(error) => {
+            // The keeper was dropped with the work.
+            future_free(future)?;
+            Err(error)
+        }
+    }
+}
+
+fn end(keeper: Keeper, outcome: Result<()>) {
+    match outcome {
+        Ok(()) => keeper.end(ByHand::Completed(&[])),
+        Err(error) => {
+            let detail = error.detail().cloned().unwrap_or_default();
+            let (status, code, message) = (error.status, detail.task_code, &*detail.message);
+            keeper.end(ByHand::Failed { status, code, message });
+        }
+    }
+}
+
+fn run(
+    pool: PoolTicket,
+    callee: Callee<'_>,
+    arrays: Arrays<'_>,
+    options: MapOptions,
+    is_cancelled: impl Fn() -> bool,
+) -> Result<()> {
+    let workers = workers_of(pool)?;
+    let deadline = options.deadline_ms.map_or(Deadline::Never, Deadline::from_ms);
+    let sizer = Sizer::new(options.chunk_size, workers, arrays.item_size + arrays.result_size);
+    let mut run = Run {
+        pool,
+        callee,
+        arrays,
+        options,
+        sizer,
+        under_way: VecDeque::new(),
+        next: 0,
+        done: 0,
+        first_error: None,
+        verdicts: Vec::new(),
+    };
+    let stopped = run.go(workers, deadline, is_cancelled);
+    run.give_up(stopped.err());
+    match run.first_error {
+        None => Ok(()),
+        Some(status) => Err(status.into()),
+    }
+}
+
+impl Run<'_> {
+    /// Hands out and takes back, until all is done or something ends it.
+    fn go(&mut self, workers: usize, deadline: Deadline, stop: impl Fn() -> bool) -> Result<()> {
+        loop {
+            if stop() {
+                return Err(Status::POOL_ERR_CANCELLED.into());
+            }
+            while self.next < self.arrays.count && self.has_room(workers) {
+                let may_go_on =
+                    self.first_error.is_none() || self.options.on_error == OnError::Continue;
+                if !may_go_on {
+                    return self.stop_early(deadline);
+                }
+                match self.hand_out() {
+                    Ok(()) => {}
+                    // So many futures are alive elsewhere; ours will make room.
+                    Err(error)
+                        if error.status == Status::POOL_ERR_FULL && !self.under_way.is_empty() =>
+                    {
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let Some(piece) = self.under_way.front().copied() else { return Ok(()) };
+            wait::wait_for(piece.future, deadline)?;
+            self.take_back(&piece)?;
+        }
+    }
+
+    fn has_room(&self, workers: usize) -> bool {
+        let pieces = self.under_way.len();
+        match self.options.window {
+            0 => pieces < PIECES_PER_WORKER * workers,
+            window => pieces == 0 || self.next - self.done < window,
+        }
+    }
+
+    fn hand_out(&mut self) -> Result<()> {
+        let Arrays { item_size, result_size, count, .. } = self.arrays;
+        let size = self.sizer.next(count - self.next);
+        let size = match self.options.window {
+            0 => size,
+            window => size.min(window),
+        };
+        let head = Head {
+            count: size as u64,
+            item_size: item_size as u64,
+            result_size: result_size as u64,
+            then: self.options.on_error.then() as u64,
+        };
+        let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
+        let future = submit_even(self.pool, self.callee, items, head, true)?;
+        self.under_way.push_back(Piece { future, first: self.next as u64, count: size });
+        self.next += size;
+        Ok(())
+    }
+
+    /// Takes the results of the oldest piece, which is done.
+    fn take_back(&mut self, piece: &Piece) -> Result<()> {
+        self.under_way.pop_front();
+        let (first, size) = (piece.first as usize, self.arrays.result_size);
+        let results = &mut self.arrays.results[first * size..(first + piece.count) * size];
+        self.verdicts.resize(piece.count, 0);
+        piece.take_even(results, &mut self.verdicts);
+        self.sizer.learn(piece);
+        future_free(piece.future)?;
+        let bad = self.verdicts.iter().position(|verdict| *verdict != 0);
+        if let (Some(bad), None) = (bad, self.first_error) {
+            self.first_error =
+                Status::from_number(self.verdicts[bad]).or(Some(Status::POOL_ERR_WORKER_LOST));
+        }
+        if let Some(statuses) = &mut self.arrays.statuses {
+            statuses[first..first + piece.count].copy_from_slice(&self.verdicts);
+        }
+        self.done += piece.count;
+        if let Some(on_progress) = &mut self.options.on_progress {
+            on_progress(self.done as u64, self.arrays.count as u64);
+        }
+        Ok(())
+    }
+
+    /// An item has failed: hands nothing more out, and takes back what is under way.
+    fn stop_early(&mut self, deadline: Deadline) -> Result<()> {
+        if self.options.on_error == OnError::CancelRest {
+            self.under_way.iter().for_each(|piece| drop(cancel(piece.future)));
+        }
+        while let Some(piece) = self.under_way.front().copied() {
+            wait::wait_for(piece.future, deadline)?;
+            self.take_back(&piece)?;
+        }
+        Err(Status::POOL_ERR_CANCELLED.into())
+    }
+
+    /// Cancels what is under way; all that has not come back gets this status.
+    fn give_up(&mut self, why: Option<Error>) {
+        let Some(why) = why else { return };
+        for piece in self.under_way.drain(..) {
+            let _ = cancel(piece.future);
+            let _ = future_free(piece.future);
+        }
+        // Where the pool was stopped or broken meanwhile, that is what became of the items, too.
+        let status = match why.status {
+            status @ (Status::POOL_ERR_TIMEOUT
+            | Status::POOL_ERR_DEADLOCK
+            | Status::POOL_ERR_NOMEM
+            | Status::POOL_ERR_TOO_LARGE
+            | Status::POOL_ERR_FUNCTION
+            | Status::POOL_ERR_FULL) => status,
+            _ => Status::POOL_ERR_CANCELLED,
+        };
+        let (done, size) = (self.done, self.arrays.result_size);
+        self.arrays.results[done * size..].fill(0);
+        if let Some(statuses) = &mut self.arrays.statuses {
+            statuses[done..].fill(status as i32);
+        }
+        self.first_error.get_or_insert(status);
+    }
+}
+
+/// Submits one task that runs the function for all these items, and fails when one of them does.
+pub(crate) fn submit_chunk(
+    pool: PoolTicket,
+    callee: Callee<'_>,
+    items: &[u8],
+    [item_size, count, result_size]: [usize; 3],
+) -> Result<FutureTicket> {
+    let head = Head {
+        count: count as u64,
+        item_size: item_size as u64,
+        result_size: result_size as u64,
+        then: Then::Fail as u64,
+    };
+    submit_even(pool, callee, items, head, false)
+}

@@ -1,0 +1,244 @@
+//! Pieces of a map: so many items in one task, and how large to make them.
+
+use super::submit::{Args, Callee, Spec};
+use super::{FutureTicket, PoolTicket, duration, result, submit};
+use crate::board::copy_out;
+use crate::error::{Error, Result, Status};
+use crate::worker::chunk::{self, Head, SHARE_LEN, Share, Then, UNEVEN, VERDICT_LEN, Verdict};
+
+/// What a map does after an item has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    Continue,
+    Stop,
+    CancelRest,
+}
+
+impl OnError {
+    /// From the C API's number.
+    pub(crate) fn from_number(number: i32) -> Option<OnError> {
+        let all = [OnError::Continue, OnError::Stop, OnError::CancelRest];
+        all.get(usize::try_from(number).ok()?).copied()
+    }
+
+    pub(super) fn then(self) -> Then {
+        match self {
+            OnError::Continue => Then::GoOn,
+            OnError::Stop | OnError::CancelRest => Then::Stop,
+        }
+    }
+}
+
+/// A task that is under way, for items from this one on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) future: FutureTicket,
+    pub(super) first: u64,
+    pub(super) count: usize,
+}
+
+/// How many workers a pool may have, for whoever shares work out among them.
+pub(super) fn workers_of(pool: PoolTicket) -> Result<usize> {
+    Ok(pool.pool()?.config.plan.workers_max.max(1) as usize)
+}
+
+/// Submits one task for `count` items of one size.
+pub(super) fn submit_even(
+    pool: PoolTicket,
+    callee: Callee<'_>,
+    items: &[u8],
+    head: Head,
+    is_inside: bool,
+) -> Result<FutureTicket> {
+    let bytes = head.to_bytes();
+    submit(pool, Spec { callee, args: Args::Chunk([&bytes, items]), is_inside })
+}
+
+/// Items of any size, one behind the other, to be submitted as one task.
+#[derive(Default)]
+pub(super) struct Basket {
+    ends: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Basket {
+    pub(super) fn add(&mut self, item: &[u8]) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(chunk::ALIGN), 0);
+        self.bytes.extend_from_slice(item);
+        self.ends.push(self.bytes.len() as u64);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Submits what is in it: one item as a task of its own, several as a chunk.
+    pub(super) fn submit(
+        &mut self,
+        pool: PoolTicket,
+        callee: Callee<'_>,
+        then: Then,
+    ) -> Result<FutureTicket> {
+        let Basket { ends, bytes } = std::mem::take(self);
+        if ends.len() == 1 {
+            return submit(pool, Spec { callee, args: Args::Bytes(&bytes), is_inside: false });
+        }
+        let (count, uneven) = (ends.len() as u64, UNEVEN);
+        let head = Head { count, item_size: uneven, result_size: uneven, then: then as u64 };
+        let mut table: Vec<u8> = head.to_bytes().into();
+        table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
+        submit(pool, Spec { callee, args: Args::Chunk([&table, &bytes]), is_inside: false })
+    }
+}
+
+/// How one item of an uneven piece has ended: its bytes, or why there are none.
+pub(super) type ItemResult = Result<(*const u8, usize)>;
+
+impl Piece {
+    /// The result of one of its items, when it is done and was submitted by [`Basket::submit`].
+    pub(super) fn item(&self, index: usize) -> ItemResult {
+        let whole = result(self.future);
+        if self.count == 1 {
+            return whole;
+        }
+        let (start, len) = whole?;
+        let place = index * SHARE_LEN;
+        let mut bytes = [0; SHARE_LEN];
+        if place + SHARE_LEN > len {
+            return Err(spoilt());
+        }
+        // Read once; what is checked is what is used.
+        copy_out(start.wrapping_add(place), &mut bytes);
+        let share = Share::read(&bytes).ok_or_else(spoilt)?;
+        let table = (self.count * SHARE_LEN).next_multiple_of(chunk::ALIGN);
+        let range = usize::try_from(share.start).ok().zip(usize::try_from(share.len).ok());
+        let range = range.and_then(|(from, size)| {
+            let from = from.checked_add(table)?;
+            (from.checked_add(size)? <= len).then_some((from, size))
+        });
+        let (from, size) = range.ok_or_else(spoilt)?;
+        let data = start.wrapping_add(from);
+        match share.verdict {
+            Verdict { status: 0, .. } => Ok((data, size)),
+            verdict => Err(error_of(verdict, data, size)),
+        }
+    }
+
+    /// Takes the results of an even piece that is done: `results` and `verdicts` are those of its items.
+    pub(super) fn take_even(&self, results: &mut [u8], verdicts: &mut [i32]) {
+        let (start, len) = match result(self.future) {
+            Ok(found) => found,
+            Err(error) => {
+                results.fill(0);
+                verdicts.fill(error.status as i32);
+                return;
+            }
+        };
+        let size = results.len();
+        if len < size {
+            verdicts.fill(spoilt().status as i32);
+            return;
+        }
+        copy_out(start, results);
+        let table = chunk::verdicts_at(self.count, size / self.count.max(1));
+        for (index, verdict) in verdicts.iter_mut().enumerate() {
+            let place = table + index * VERDICT_LEN;
+            *verdict = 0;
+            if place + VERDICT_LEN <= len && len > size {
+                let mut bytes = [0; VERDICT_LEN];
+                copy_out(start.wrapping_add(place), &mut bytes);
+                *verdict = Verdict::read(&bytes).map_or(0, |verdict| verdict.status);
+            }
+        }
+    }
+
+    /// How long its items took to run, each, as far as its worker told.
+    pub(super) fn ns_per_item(&self) -> Option<u64> {
+        let (_, running) = duration(self.future).ok()?;
+        Some(running / self.count.max(1) as u64)
+    }
+}
+
+fn error_of(verdict: Verdict, words: *const u8, len: usize) -> Error {
+    let mut text = vec![0; len.min(crate::worker::MESSAGE_MAX)];
+    copy_out(words, &mut text);
+    let detail = crate::error::Detail {
+        task_code: verdict.code,
+        message: String::from_utf8_lossy(&text).into_owned(),
+        ..Default::default()
+    };
+    match Status::from_number(verdict.status) {
+        Some(status) => Error::with_detail(status, detail),
+        None => spoilt(),
+    }
+}
+
+fn spoilt() -> Error {
+    Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the results")
+}
+
+/// How large pieces are made: as told, or so that each takes about [`Sizer::TARGET_NS`].
+pub(super) struct Sizer {
+    fixed: Option<usize>,
+    workers: usize,
+    bytes_per_item: usize,
+    ns_per_item: Option<u64>,
+}
+
+impl Sizer {
+    /// Long enough that handing a piece over does not count, short enough to share work out evenly.
+    const TARGET_NS: u64 = 250_000;
+    /// More would not stay in the caches on its way.
+    const BYTES_MAX: usize = 1 << 20;
+
+    /// `fixed` of 0 is automatic.
+    pub(super) fn new(fixed: usize, workers: usize, bytes_per_item: usize) -> Sizer {
+        let fixed = (fixed > 0).then_some(fixed);
+        Sizer { fixed, workers, bytes_per_item: bytes_per_item.max(1), ns_per_item: None }
+    }
+
+    /// A piece has come back.
+    pub(super) fn learn(&mut self, piece: &Piece) {
+        if self.fixed.is_none()
+            && let Some(ns) = piece.ns_per_item()
+        {
+            // The newest measurement counts half.
+            let before = self.ns_per_item.unwrap_or(ns);
+            self.ns_per_item = Some((before / 2 + ns / 2).max(1));
+        }
+    }
+
+    /// How many items the next piece is to have, of those that are left.
+    pub(super) fn next(&self, left: usize) -> usize {
+        let count = match (self.fixed, self.ns_per_item) {
+            (Some(fixed), _) => return fixed.min(left),
+            // Nothing is known yet: as little as can be.
+            (None, None) => 1,
+            (None, Some(ns)) => (Self::TARGET_NS / ns).max(1) as usize,
+        };
+        // Towards the end, so that no worker is left with much more than the others.
+        let share = left.div_ceil(2 * self.workers);
+        count.min(share).min(Self::BYTES_MAX / self.bytes_per_item).max(1).min(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_as_large_as_told_or_as_measured() {
+        let mut sizer = Sizer::new(7, 2, 8);
+        assert_eq!((sizer.next(100), sizer.next(3)), (7, 3));
+        sizer = Sizer::new(0, 2, 8);
+        assert_eq!(sizer.next(1_000_000), 1);
+        sizer.ns_per_item = Some(10);
+        assert_eq!(sizer.next(1_000_000), 25_000);
+        assert_eq!(sizer.next(1_000), 250);
+        assert_eq!(sizer.next(1), 1);
+        sizer.ns_per_item = Some(1_000_000_000);
+        assert_eq!(sizer.next(1_000), 1);
+        sizer = Sizer { ns_per_item: Some(1), ..Sizer::new(0, 1, 1 << 30) };
+        assert_eq!(sizer.next(1_000), 1);
+    }
+}

@@ -1,0 +1,67 @@
+//! Trying a pool's configuration: a second pool of it, with one worker, gets something to do.
+
+use super::map::{Arrays, MapOptions, map};
+use super::pieces::OnError;
+use super::{
+    Callee, Kind, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, submit,
+    wait,
+};
+use crate::error::{Error, Result, Status};
+use crate::worker;
+use std::sync::Arc;
+
+/// How many items the trial's map has, and how many of them make a piece.
+const ITEMS: usize = 10;
+const PIECE: usize = 2;
+
+/// Whether a pool like this one works; else why not. The pool itself is not touched.
+pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
+    let pool = pool.pool()?;
+    pool.site.check_gate()?;
+    let mut config = pool.config.clone();
+    if !matches!(config.kind, Kind::Inline) {
+        config.plan.workers_max = 1;
+    }
+    config.plan.workers_min = 0;
+    config.at_exit = Some(StopMode::Kill);
+    let trial = open(config, Arc::new(()))?;
+    let outcome = try_out(trial, timeout_ms);
+    // Why it is broken is a better answer than what that did to a task.
+    let outcome = check(trial).and(outcome);
+    let mode = if outcome.is_ok() { StopMode::Drain } else { StopMode::Kill };
+    let stopped = shutdown(trial, mode, -1);
+    let broken = trial.pool().and_then(|trial| trial.site.check_broken());
+    super::free(trial)?;
+    outcome.and(broken).and(stopped)
+}
+
+fn try_out(trial: PoolTicket, timeout_ms: i64) -> Result<()> {
+    let echo = worker::echo_address();
+    let future = submit(trial, Spec::pointer(echo, &[1, 2, 3]))?;
+    let outcome = wait(future, timeout_ms).and_then(|()| failure(future)?);
+    future_free(future)?;
+    outcome?;
+    let items: Vec<u8> = (0..ITEMS as u8).collect();
+    let mut results = [0; ITEMS];
+    let arrays = Arrays {
+        items: &items,
+        item_size: 1,
+        count: ITEMS,
+        results: &mut results,
+        result_size: 1,
+        statuses: None,
+    };
+    let options = MapOptions {
+        chunk_size: PIECE,
+        window: 0,
+        is_ordered: true,
+        on_error: OnError::Stop,
+        deadline_ms: (timeout_ms >= 0).then_some(timeout_ms),
+        on_progress: None,
+    };
+    map(trial, Callee::Pointer(echo), arrays, options)?;
+    match results.as_slice() == items {
+        true => Ok(()),
+        false => Err(Error::new(Status::POOL_ERR_STATE, "the results are not what they should be")),
+    }
+}
