@@ -12,17 +12,17 @@
 //!
 //! # The rooms, top to bottom; a room uses only rooms below it
 //!
-//! | room       | what it does                                                                    |
-//! |------------|---------------------------------------------------------------------------------|
-//! | [`ffi`]    | converts between C and the rest, and decides nothing                            |
-//! | [`pool`]   | submits, waits, cancels, stops: the last room in which anything is decided      |
-//! | [`watch`]  | one thread for each pool, that starts workers and settles what dead ones held   |
-//! | [`worker`] | takes a task, finds its function, calls it; and how a worker starts             |
-//! | [`board`]  | what submitters and workers agree on: slots, ring, bell, heap                   |
-//! | [`cells`]  | the table that handles are checked against                                      |
-//! | [`clock`]  | time stamps that cost less than a task                                          |
-//! | [`sync`]   | the only door to atomics, fences and sleeping                                   |
-//! | [`error`]  | the table of statuses                                                           |
+//! | room       | what it does                                                                     |
+//! |------------|----------------------------------------------------------------------------------|
+//! | [`ffi`]    | converts between C and the rest, and decides nothing                             |
+//! | [`pool`]   | submits, waits, maps, cancels, stops: the last room in which anything is decided |
+//! | [`watch`]  | one thread for each pool, that starts workers and settles what dead ones held    |
+//! | [`worker`] | takes a task, finds its function, calls it; and how a worker starts              |
+//! | [`board`]  | what submitters and workers agree on: slots, ring, bell, heap                    |
+//! | [`cells`]  | the table that handles are checked against                                       |
+//! | [`clock`]  | time stamps that cost less than a task                                           |
+//! | [`sync`]   | the only door to atomics, fences and sleeping                                    |
+//! | [`error`]  | the table of statuses                                                            |
 //!
 //! In a worker process nothing above `worker` runs, but where a task makes a pool of its own.
 //!
@@ -35,7 +35,7 @@
 //! 3. The worker's loop ([`worker::Worker::run`]) claims it ([`board::slot::SlotWord::claim`]), finds
 //!    the function ([`worker::resolve`]), calls it with a [`worker::Task`], and finishes the slot.
 //! 4. [`pool::wait()`] sees that in the slot's word, or is woken there; `future_result` hands out the
-//!    bytes where they are.
+//!    bytes where they are. Whoever asked to be told is told by `pool::notice`.
 //!
 //! The side door: a worker dies between claiming and finishing. The watch sees its process end
 //! ([`watch`]), finds the slots with its seat, and ends them in its name (`watch::reap`).
@@ -46,7 +46,7 @@
 //! - What a worker can write is read once, checked, and only then used.
 //! - Every state machine is one word in one file, with its picture: [`board::slot`], [`board::ring`],
 //!   [`board::bell`], [`board::free`]; `board::models` tries every interleaving of a few steps.
-//! - An idle pool makes no wake-up at all.
+//! - An idle pool makes no wake-up at all, but for its workers to leave when their time is over.
 
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use the board alone"))]
 

@@ -1,8 +1,8 @@
 //! Pools: made, given tasks, stopped, freed.
 //!
 //! The last room in which anything is decided: below it, the other side may be another process, or
-//! dead. What happens to a task is in [`submit`], [`wait`] and [`future`]; what happens to a pool in
-//! [`stop`] and [`exit`]; what is built on tasks in [`map`] and [`lazy`].
+//! dead. What happens to a task is in `submit`, `wait` and `future`; what happens to a pool in `stop` and
+//! `exit`; what is built on tasks in `map` and `lazy`.
 
 mod aide;
 mod buffer;

@@ -12,7 +12,9 @@
 //! bits in the bell. So whatever happens to it in a task, the watch can settle what it leaves.
 
 pub(crate) mod boot;
+mod by_hand;
 pub(crate) mod chunk;
+mod home;
 mod module;
 pub(crate) mod resolve;
 pub(crate) mod start;
@@ -20,16 +22,18 @@ pub(crate) mod takeover;
 mod task;
 pub(crate) mod wire;
 
+pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
+pub(crate) use home::{Help, help, is_anywhere, is_at_home};
 pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
 
 use crate::board::record::Call;
 use crate::board::ring::Entry;
-use crate::board::slot::{Claim, Outcome, Phase, SeatIndex};
+use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::{Next, Region};
 use crate::cells;
 use crate::clock;
 use crate::error::{Error, Result, Status};
-use crate::sync::Ordering::Relaxed;
+use home::AtHome;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,126 +97,6 @@ pub(crate) struct Worker {
 
 // SAFETY: a worker is used by one thread at a time; `outer` is only set while it is at work in one.
 unsafe impl Send for Worker {}
-
-thread_local! {
-    /// The worker that this thread is at the moment, or NULL.
-    static HOME: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
-}
-
-/// While it lives, this thread is the worker's.
-struct AtHome<'a>(&'a Worker);
-
-impl AtHome<'_> {
-    fn enter(worker: &Worker) -> AtHome<'_> {
-        worker.outer.set(HOME.replace(worker));
-        AtHome(worker)
-    }
-}
-
-impl Drop for AtHome<'_> {
-    fn drop(&mut self) {
-        HOME.set(self.0.outer.get());
-    }
-}
-
-/// The innermost worker that this thread is and that is wanted.
-fn home<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
-    let mut place = HOME.get();
-    while !place.is_null() {
-        // SAFETY: an `AtHome` below us on this thread's stack borrows the worker.
-        let worker = unsafe { &*place };
-        if is_wanted(worker) {
-            return Some(worker);
-        }
-        place = worker.outer.get();
-    }
-    None
-}
-
-/// Whether this thread is a worker of any board.
-pub(crate) fn is_anywhere() -> bool {
-    !HOME.get().is_null()
-}
-
-/// Whether this thread is a worker of that board.
-pub(crate) fn is_at_home(region: &Region) -> bool {
-    home(|worker| worker.is_of(region)).is_some()
-}
-
-/// What a worker can do for a task that it waits for.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Help {
-    /// It has run the task.
-    Done,
-    /// Nothing: somebody else runs it, or it is done, or this thread is no worker of its board.
-    None,
-    /// It would wait for itself: this thread is running the task.
-    Deadlock,
-}
-
-/// Runs the task, if this thread is a worker of its board and nobody has claimed it. So a task that
-/// waits for another never waits for a worker.
-pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
-    let Some(worker) = home(|worker| worker.is_of(region)) else { return Help::None };
-    match region.board.slot(slot).word.phase() {
-        Phase::Ready => worker.help(slot, generation),
-        Phase::Running(seat) => {
-            match home(|worker| worker.is_of(region) && worker.seat == seat).is_some() {
-                true => Help::Deadlock,
-                false => Help::None,
-            }
-        }
-        _ => Help::None,
-    }
-}
-
-/// What a task's end is to be that no function decides.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ByHand<'a> {
-    Completed(&'a [u8]),
-    Failed { status: Status, code: i32, message: &'a str },
-}
-
-/// The seat in whose name tasks are ended by hand.
-const NOBODYS_SEAT: SeatIndex = SeatIndex(0);
-
-/// Claims a task that no worker will run. False: it was cancelled, or claimed before.
-pub(crate) fn claim_by_hand(region: &Region, slot: u32, generation: u32) -> bool {
-    region.board.claim(NOBODYS_SEAT, Entry { slot, generation }) == Claim::Yours
-}
-
-/// Ends a task that was claimed by hand.
-pub(crate) fn end_by_hand(
-    region: &Region,
-    slot: u32,
-    how: ByHand<'_>,
-    deliver: &dyn Fn(Parcel) -> Result<()>,
-) {
-    let (state, now) = (State::default(), clock::now());
-    let task = Task::new(region, NOBODYS_SEAT, &state);
-    task.begin(slot);
-    let outcome = match how {
-        ByHand::Completed(data) => {
-            let (outcome, parcel) = task.end(task.return_copy(data), now);
-            match parcel.map_or(Ok(()), deliver) {
-                Ok(()) => outcome,
-                Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
-            }
-        }
-        ByHand::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
-            // What a task is that was taken back: see `Site::take_back`.
-            region.board.slot(slot).progress().store(now, Relaxed);
-            region.board.settle(slot, NOBODYS_SEAT, Outcome::Cancelled);
-            return;
-        }
-        ByHand::Failed { status, code, message } => {
-            task.leave_message(message.as_bytes());
-            task.end_failed(status, code, now)
-        }
-    };
-    region.board.finish(NOBODYS_SEAT, slot, outcome);
-}
 
 impl Worker {
     pub(crate) fn new(
@@ -293,14 +177,6 @@ impl Worker {
         // Only a process can be of the wrong image, and only threads run tasks so.
         let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
         true
-    }
-
-    fn help(&self, slot: u32, generation: u32) -> Help {
-        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
-            return Help::None;
-        }
-        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
-        Help::Done
     }
 
     /// Runs the task of a slot that our seat has claimed.
@@ -433,15 +309,4 @@ pub(crate) fn start_own_thread(
     started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))
     })
-}
-
-/// A task's function of the library's own: its result is its arguments.
-unsafe extern "C-unwind" fn echo(task: *mut std::ffi::c_void) -> i32 {
-    let Some(task) = Task::at(task.cast_const().cast()) else { return -1 };
-    task.return_copy(task.args_bytes())
-}
-
-/// A function that any worker can run, of whatever pool.
-pub(crate) fn echo_address() -> usize {
-    echo as *const () as usize
 }

@@ -4,7 +4,8 @@
 //! worker's life, or of a chunk's function for each of its items ([`Role`]). C code holds a pointer to
 //! it while its function runs.
 
-use super::chunk::Verdict;
+mod items;
+
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::Memory;
@@ -145,18 +146,6 @@ impl Task {
     pub(super) fn begin_hook(&self, slot: u32) {
         self.begin(slot);
         self.role.set(Role::Hook);
-    }
-
-    pub(super) fn begin_item(&self, item: &[u8], start: *mut u8, size: usize) {
-        self.args.set((item.as_ptr(), item.len()));
-        self.role.set(Role::Item { start, size });
-        self.item_len.set(0);
-    }
-
-    pub(super) fn begin_uneven_item(&self, item: &[u8]) {
-        self.args.set((item.as_ptr(), item.len()));
-        self.role.set(Role::UnevenItem);
-        self.item_len.set(0);
     }
 
     fn find_args(&self) -> (*const u8, usize) {
@@ -337,86 +326,5 @@ impl Task {
         if !self.message.borrow().is_empty() {
             self.message.borrow_mut().clear();
         }
-    }
-
-    // ---- for chunks ----------------------------------------------------------------------------
-
-    /// The arguments of the whole task.
-    pub(super) fn args_bytes(&self) -> &[u8] {
-        let (start, len) = self.args.get();
-        if start.is_null() {
-            return &[];
-        }
-        // SAFETY: `find_args` checked that they lie on the board, which nobody else writes to while
-        // the task runs but a worker gone astray; bytes have no invalid values.
-        unsafe { std::slice::from_raw_parts(start, len) }
-    }
-
-    /// Room for the results of a chunk.
-    pub(super) fn chunk_room(&self, len: usize) -> Option<*mut u8> {
-        self.role.set(Role::Task);
-        let room = self.result_of_task(len);
-        (!room.is_null()).then_some(room)
-    }
-
-    /// Of the chunk's room only so much is its result.
-    pub(super) fn keep_chunk(&self, kept: usize) {
-        match &mut *self.room.borrow_mut() {
-            Room::Slot { len, .. } | Room::Block { len, .. } | Room::File { len, .. } => {
-                *len = kept
-            }
-        }
-    }
-
-    /// Copies bytes to a place in the chunk's room that has room for them.
-    pub(super) fn write_to_room(&self, place: *mut u8, bytes: &[u8]) {
-        // SAFETY: `chunk::run` asked `chunk_room` for as much as it writes, and they lie elsewhere.
-        unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-    }
-
-    /// How an item has ended whose function returned this code. What it left unwritten of its room
-    /// becomes 0.
-    pub(super) fn end_item(&self, code: i32) -> Verdict {
-        let len = self.item_len.get();
-        let status = match (code, len) {
-            (0, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
-            (0, _) => Status::POOL_OK,
-            (_, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
-            _ => Status::POOL_ERR_TASK,
-        };
-        if let Role::Item { start, size } = self.role.get() {
-            let kept = if status == Status::POOL_OK { len } else { 0 };
-            if kept < size {
-                // SAFETY: the item's room has `size` bytes, and its function has returned.
-                unsafe { start.wrapping_add(kept).write_bytes(0, size - kept) };
-            }
-        }
-        Verdict { status: status as i32, code }
-    }
-
-    /// Appends the result of an uneven item that has ended, or else the message that it left.
-    pub(super) fn take_item_result(&self, is_good: bool, into: &mut Vec<u8>) {
-        let message = self.message.take();
-        if !is_good {
-            into.extend_from_slice(&message);
-            return;
-        }
-        let aside = self.aside.borrow();
-        let len = self.item_len.get().min(aside.len() * size_of::<Lump>());
-        // SAFETY: so many bytes of `aside` have been made, and they are plain numbers.
-        into.extend_from_slice(unsafe { std::slice::from_raw_parts(aside.as_ptr().cast(), len) });
-    }
-
-    /// Makes the whole task fail like an item of it: the code to return for that.
-    pub(super) fn fail_like(&self, verdict: Verdict) -> i32 {
-        if verdict.code == 0 || verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
-            self.leave_message(b"the result of an item is larger than the room for it");
-        }
-        if verdict.code == 0 { Status::POOL_ERR_TOO_LARGE as i32 } else { verdict.code }
-    }
-
-    /// The function is not called for items any more.
-    pub(super) fn end_items(&self) {
-        self.role.set(Role::Task);
     }
 }

@@ -1,0 +1,68 @@
+//! Tasks that no worker's function ends, and a function that belongs to no caller.
+
+use super::task::State;
+use super::{Parcel, Task};
+use crate::board::Region;
+use crate::board::ring::Entry;
+use crate::board::slot::{Claim, Outcome, SeatIndex};
+use crate::clock;
+use crate::error::{Result, Status};
+use crate::sync::Ordering::Relaxed;
+
+/// What a task's end is to be that no function decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ByHand<'a> {
+    Completed(&'a [u8]),
+    Failed { status: Status, code: i32, message: &'a str },
+}
+
+/// The seat in whose name tasks are ended by hand.
+const NOBODYS_SEAT: SeatIndex = SeatIndex(0);
+
+/// Claims a task that no worker will run. False: it was cancelled, or claimed before.
+pub(crate) fn claim_by_hand(region: &Region, slot: u32, generation: u32) -> bool {
+    region.board.claim(NOBODYS_SEAT, Entry { slot, generation }) == Claim::Yours
+}
+
+/// Ends a task that was claimed by hand.
+pub(crate) fn end_by_hand(
+    region: &Region,
+    slot: u32,
+    how: ByHand<'_>,
+    deliver: &dyn Fn(Parcel) -> Result<()>,
+) {
+    let (state, now) = (State::default(), clock::now());
+    let task = Task::new(region, NOBODYS_SEAT, &state);
+    task.begin(slot);
+    let outcome = match how {
+        ByHand::Completed(data) => {
+            let (outcome, parcel) = task.end(task.return_copy(data), now);
+            match parcel.map_or(Ok(()), deliver) {
+                Ok(()) => outcome,
+                Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
+            }
+        }
+        ByHand::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
+            // What a task is that was taken back: see `Site::take_back`.
+            region.board.slot(slot).progress().store(now, Relaxed);
+            region.board.settle(slot, NOBODYS_SEAT, Outcome::Cancelled);
+            return;
+        }
+        ByHand::Failed { status, code, message } => {
+            task.leave_message(message.as_bytes());
+            task.end_failed(status, code, now)
+        }
+    };
+    region.board.finish(NOBODYS_SEAT, slot, outcome);
+}
+
+/// A task's function of the library's own: its result is its arguments.
+unsafe extern "C-unwind" fn echo(task: *mut std::ffi::c_void) -> i32 {
+    let Some(task) = Task::at(task.cast_const().cast()) else { return -1 };
+    task.return_copy(task.args_bytes())
+}
+
+/// A function that any worker can run, of whatever pool.
+pub(crate) fn echo_address() -> usize {
+    echo as *const () as usize
+}

@@ -1,0 +1,91 @@
+//! Which worker this thread is, and what follows from that: it can run a task that it would wait for, and
+//! must not wait for itself.
+
+use super::{Task, Worker};
+use crate::board::Region;
+use crate::board::ring::Entry;
+use crate::board::slot::{Claim, Phase};
+use std::cell::Cell;
+
+thread_local! {
+    /// The worker that this thread is at the moment, or NULL.
+    static HOME: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+}
+
+/// While it lives, this thread is the worker's.
+pub(super) struct AtHome<'a>(&'a Worker);
+
+impl AtHome<'_> {
+    pub(super) fn enter(worker: &Worker) -> AtHome<'_> {
+        worker.outer.set(HOME.replace(worker));
+        AtHome(worker)
+    }
+}
+
+impl Drop for AtHome<'_> {
+    fn drop(&mut self) {
+        HOME.set(self.0.outer.get());
+    }
+}
+
+/// The innermost worker that this thread is and that is wanted.
+fn home<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
+    let mut place = HOME.get();
+    while !place.is_null() {
+        // SAFETY: an `AtHome` below us on this thread's stack borrows the worker.
+        let worker = unsafe { &*place };
+        if is_wanted(worker) {
+            return Some(worker);
+        }
+        place = worker.outer.get();
+    }
+    None
+}
+
+/// Whether this thread is a worker of any board.
+pub(crate) fn is_anywhere() -> bool {
+    !HOME.get().is_null()
+}
+
+/// Whether this thread is a worker of that board.
+pub(crate) fn is_at_home(region: &Region) -> bool {
+    home(|worker| worker.is_of(region)).is_some()
+}
+
+/// What a worker can do for a task that it waits for.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// It has run the task.
+    Done,
+    /// Nothing: somebody else runs it, or it is done, or this thread is no worker of its board.
+    None,
+    /// It would wait for itself: this thread is running the task.
+    Deadlock,
+}
+
+/// Runs the task, if this thread is a worker of its board and nobody has claimed it. So a task that
+/// waits for another never waits for a worker.
+pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
+    let Some(worker) = home(|worker| worker.is_of(region)) else { return Help::None };
+    match region.board.slot(slot).word.phase() {
+        Phase::Ready => worker.help(slot, generation),
+        Phase::Running(seat) => {
+            match home(|worker| worker.is_of(region) && worker.seat == seat).is_some() {
+                true => Help::Deadlock,
+                false => Help::None,
+            }
+        }
+        _ => Help::None,
+    }
+}
+
+impl Worker {
+    fn help(&self, slot: u32, generation: u32) -> Help {
+        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+            return Help::None;
+        }
+        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        Help::Done
+    }
+}
