@@ -43,6 +43,7 @@ CANCELLED = "a_waiter_hears_that_its_task_is_cancelled"
 BACK = "a_task_that_a_worker_puts_back_is_done_by_another"
 FULL = "a_ring_full_of_cancelled_tasks_takes_new_ones"
 NOTICE = "a_notice_tells_of_the_first_of_two"
+LEFT = "what_was_left_to_a_worker_that_leaves_is_left_to_another"
 LEAVE = "a_worker_is_told_to_leave_in_its_sleep"
 GATE = "no_task_stays_behind_a_shut_gate"
 STOPS = "a_worker_that_stops_at_any"  # At an even or an odd step: one of both must fail.
@@ -89,6 +90,8 @@ REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.ring.write(position, Entry { slot, generation });"""
 FINISH = "let waiters = self.slot(slot).word.finish(outcome);\n        self.wake(slot, waiters);"
+RING = "if waiters.on_notice {\n            self.ring_notice();"
+FOUND = "self.bell.found(seat, || self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
 FREE_GIVE = "match self.head.compare_exchange_weak(head, new, Release, Relaxed) {"
 CLOSE_IN_TWO_STEPS = "{ let head = self.head.load(Acquire); self.head.store(CLOSED, Release); head }"
@@ -130,8 +133,12 @@ MUTATIONS = [
     ("requeue: writes the entry first", "mod", *swapped(REQUEUE), [BACK]),
     ("requeue: rings nobody", "mod", *without("self.bell.ring();", "self.bell.ring();\n        made"), [BACK]),
     ("wake_again: does nothing", "mod", "if word.phase().is_done() {", "if false {", [STOPS]),
-    ("wake: leaves the notice as it is", "mod", "self.notice().fetch_add(1, Release);", "", [NOTICE]),
-    ("wake: changes the notice without release", "mod", *relaxed("self.notice().fetch_add(1, Release)"), [NOTICE]),
+    ("wake: rings no notice", "mod", *without("self.ring_notice();", RING), [NOTICE]),
+    ("ring_notice: no release", "mod", *relaxed("self.notice().fetch_update(Release, Relaxed, rung)"), [NOTICE]),
+    ("ring_notice: leaves the count", "mod", ".wrapping_add(NOTICE_RING)", "", [NOTICE]),
+    ("ring_notice: sees no sleeper", "mod", "before & NOTICE_WAITED != 0", "false && before > 0", [NOTICE]),
+    ("heed_notice: leaves no mark", "mod", "fetch_or(NOTICE_WAITED, Relaxed)", "load(Relaxed)", [NOTICE]),
+    ("search: leaves without ringing", "mod", FOUND, f"if rest == Rest::Roused {{ {FOUND} }}", [LEFT]),
     ("set_stage: wakes nobody", "mod", *without("self.bell.wake_all();", STAGE), [LEAVE]),
     ("set_stage: wakes first", "mod", *swapped(STAGE), [LEAVE]),
     ("retag: the old tag", "free", "(head >> SLOT_BITS).wrapping_add(1)", "(head >> SLOT_BITS)", [FREE]),

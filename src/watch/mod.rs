@@ -186,16 +186,17 @@ impl Watch {
         match (post.bye, death) {
             (Some(Leave::WrongImage), _) => Fate::WrongImage,
             (Some(_), _) | (None, None) => Fate::Left,
-            (None, Some(death)) if self.has_killed(post) => Fate::Killed(death),
+            (None, Some(death)) if self.is_to_be_killed(post) => Fate::Killed(death),
             (None, Some(death)) => Fate::Lost(death),
         }
     }
 
-    /// Whether it was the stop that killed the worker of this post.
-    fn has_killed(&self, post: &Post) -> bool {
+    /// Whether the stop kills the worker of this post. Who is still starting has no task, and need not
+    /// be waited for, unless it may be in the user's initializer.
+    fn is_to_be_killed(&self, post: &Post) -> bool {
         match self.stop {
             Some(StopMode::Kill) => true,
-            Some(StopMode::Cancel) => !post.is_up,
+            Some(StopMode::Cancel) => !post.is_up && self.site.terms.initializer.is_none(),
             Some(StopMode::Drain) | None => false,
         }
     }
@@ -246,9 +247,8 @@ impl Watch {
         self.shut(gate::STOPPED);
         self.site.take_all_back();
         self.set_stage(Stage::Stop);
-        // Who is still starting has no task, and may never look at the stage.
         self.crew.hear_all(&self.site);
-        self.crew.kill(|post| mode == StopMode::Kill || !post.is_up);
+        self.crew.kill(|post| self.is_to_be_killed(post));
     }
 
     /// Answers those who wait for the end of everything, when it has come. True: for good.
