@@ -136,6 +136,7 @@ impl Pool {
         {
             let mut books = self.notice.lock();
             if books.thread.is_none() {
+                self.site.listen();
                 let name = format!("{}/notice", self.site.name);
                 books.thread = Some(worker::start_own_thread(name, move || self.tell())?);
             }

@@ -230,6 +230,8 @@ impl Watch {
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
         if self.stop.is_none() && self.site.why_broken.get().is_none() {
             self.set_stage(Stage::Open);
+            // Those that are always to be there.
+            self.site.ring();
         }
     }
 

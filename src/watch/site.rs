@@ -113,6 +113,8 @@ pub(crate) struct Site {
     pub(crate) ledger: Ledger,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
     hints: Mutex<Vec<u32>>,
+    /// Whether somebody takes the hints.
+    has_listener: AtomicBool,
     /// The tasks that a stop or a break has cancelled; listed while somebody can still ask.
     pub(crate) cancelled: CancelledList,
     pub(crate) lists_cancelled: AtomicBool,
@@ -150,6 +152,7 @@ impl Site {
             region: Arc::new(region),
             ledger,
             hints: Mutex::default(),
+            has_listener: AtomicBool::new(false),
             cancelled: CancelledList::default(),
             lists_cancelled: AtomicBool::new(true),
             gate: AtomicU32::new(0),
@@ -256,9 +259,20 @@ impl Site {
         Some(Note { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
     }
 
-    /// Tells whoever waits for several that the parent itself has ended a task.
+    /// From now on somebody takes the hints. The fence pairs with that of `hint`: who sees the flag of a
+    /// task that is asked for after this also sees the listener.
+    pub(crate) fn listen(&self) {
+        self.has_listener.store(true, Relaxed);
+        fence(SeqCst);
+    }
+
+    /// Tells the listener that the parent itself has ended a task.
     pub(crate) fn hint(&self, slot: u32) {
-        if self.region.board.slot(slot).word.waiters().on_notice {
+        if !self.region.board.slot(slot).word.waiters().on_notice {
+            return;
+        }
+        fence(SeqCst);
+        if self.has_listener.load(Relaxed) {
             self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
             self.region.board.ring_notice();
         }
