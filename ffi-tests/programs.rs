@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 /// Each program runs once for each of these.
-const KINDS: [&str; 2] = ["thread", "spawn"];
+const KINDS: [&str; 3] = ["thread", "spawn", "inline"];
 
 /// Far more than any program needs: what takes longer hangs.
 const WATCHDOG: Duration = Duration::from_secs(60);

@@ -15,6 +15,7 @@ static int32_t meet_the_others(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
+    skip_inline(&options);
     pool_t *pool = new_pool(&options, WORKERS);
     for (uint32_t burst = 0; burst < BURSTS; burst++) {
         future_t *futures[WORKERS];

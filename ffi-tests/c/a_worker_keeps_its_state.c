@@ -18,6 +18,7 @@ static int32_t count_in_state(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
+    skip_inline(&options);
     pool_t *pool = new_pool(&options, WORKERS);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         future_t *futures[WORKERS];

@@ -163,7 +163,9 @@ static inline pool_options_t test_begin(int argc, char **argv) {
 #endif
     const char *kind = argc > 1 ? argv[1] : "thread";
     pool_options_t options = POOL_OPTIONS_INIT;
-    options.kind = strcmp(kind, "thread") == 0 ? POOL_THREAD : POOL_PROCESS;
+    options.kind = strcmp(kind, "thread") == 0   ? POOL_THREAD
+                   : strcmp(kind, "inline") == 0 ? POOL_INLINE
+                                                 : POOL_PROCESS;
     if (strcmp(kind, "forkserver") == 0) options.start = POOL_FORKSERVER;
     if (strcmp(kind, "fork") == 0) options.start = POOL_FORK;
 
@@ -175,6 +177,11 @@ static inline pool_options_t test_begin(int argc, char **argv) {
     pool_free(pool);
     traces_at_start = traces_now();
     return options;
+}
+
+/* For what needs workers: tasks that wait, or run beside each other. */
+static inline void skip_inline(const pool_options_t *options) {
+    if (options->kind == POOL_INLINE) exit(SKIPPED);
 }
 
 /* The last line of every main. A thread that was joined, or a child that was reaped, may stand in

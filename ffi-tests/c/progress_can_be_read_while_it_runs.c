@@ -21,6 +21,7 @@ static void check_progress(future_t *future, uint64_t done, uint64_t total) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
+    skip_inline(&options);
     pool_t *pool = new_pool(&options, 1);
     future_t *talks, *is_silent;
     CHECK_OK(pool_submit(pool, work_in_steps, NULL, 0, &talks));

@@ -12,6 +12,7 @@ static int32_t work_until_cancelled(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
+    skip_inline(&options);
     pool_t *pool = new_pool(&options, 1);
     future_t *running, *queued[QUEUED], *late;
     const void *data;

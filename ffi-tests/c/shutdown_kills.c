@@ -20,6 +20,7 @@ static int32_t do_not_stop(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
+    skip_inline(&options);
     pool_t *pool = new_pool(&options, WORKERS);
     future_t *running[WORKERS], *queued[QUEUED];
     uint32_t is_thread = options.kind == POOL_THREAD, ran = RAN;

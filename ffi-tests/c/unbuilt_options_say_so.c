@@ -54,15 +54,8 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(kind = POOL_INLINE, POOL_ERR_UNSUPPORTED);
     OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
     OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
-    OPTION(min_workers = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(idle_timeout_ms = 1000, POOL_ERR_UNSUPPORTED);
-    OPTION(initializer.pointer = warm_up, POOL_ERR_UNSUPPORTED);
-    OPTION(initializer.symbol = "warm_up", POOL_ERR_UNSUPPORTED);
-    OPTION(finalizer.pointer = warm_up, POOL_ERR_UNSUPPORTED);
-    OPTION(max_tasks_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(soft_limit_ms = 1, POOL_ERR_UNSUPPORTED);
@@ -72,11 +65,6 @@ static void check_options(void) {
     OPTION(on_worker_lost = POOL_LOST_RETRY, POOL_ERR_UNSUPPORTED);
     OPTION(on_worker_lost = POOL_LOST_BREAK, POOL_ERR_UNSUPPORTED);
     OPTION(retries = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(max_restarts = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(restart_window_ms = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(at_exit = POOL_EXIT_DRAIN, POOL_ERR_UNSUPPORTED);
-    OPTION(at_exit = POOL_EXIT_KILL, POOL_ERR_UNSUPPORTED);
-    OPTION(at_exit = POOL_EXIT_NONE, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
     OPTION(log = on_log, POOL_ERR_UNSUPPORTED);
     OPTION(on_event = on_event, POOL_ERR_UNSUPPORTED);
@@ -87,7 +75,11 @@ static void check_options(void) {
     /* What is in no enum is not built either; what never could be is invalid. */
     OPTION(start = 3, POOL_ERR_UNSUPPORTED);
     OPTION(on_worker_lost = 3, POOL_ERR_UNSUPPORTED);
-    OPTION(at_exit = 4, POOL_ERR_UNSUPPORTED);
+    OPTION(at_exit = 4, POOL_ERR_INVALID);
+    OPTION(idle_timeout_ms = -3, POOL_ERR_INVALID);
+    OPTION(restart_window_ms = -1, POOL_ERR_INVALID);
+    OPTION(min_workers = 1025, POOL_ERR_INVALID);
+    OPTION(initializer.module = "m", POOL_ERR_INVALID);
     OPTION(sched = 2, POOL_ERR_UNSUPPORTED);
     OPTION(driver = 2, POOL_ERR_UNSUPPORTED);
     OPTION(kind = 3, POOL_ERR_INVALID);
