@@ -43,6 +43,7 @@ CANCELLED = "a_waiter_hears_that_its_task_is_cancelled"
 BACK = "a_task_that_a_worker_puts_back_is_done_by_another"
 FULL = "a_ring_full_of_cancelled_tasks_takes_new_ones"
 NOTICE = "a_notice_tells_of_the_first_of_two"
+NEWS = "a_sleeper_hears_of_a_new_idle_time"
 LEFT = "what_was_left_to_a_worker_that_leaves_is_left_to_another"
 LEAVE = "a_worker_is_told_to_leave_in_its_sleep"
 GATE = "no_task_stays_behind_a_shut_gate"
@@ -86,6 +87,7 @@ PASS = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Re
 POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.ring.write(position, entry);"
 TAKE = "let claim = self.claim(seat, entry);\n            self.ring.pass(position);"
 STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.bell.wake_all();"
+IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.bell.wake_all();"
 REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.ring.write(position, Entry { slot, generation });"""
@@ -138,6 +140,8 @@ MUTATIONS = [
     ("ring_notice: leaves the count", "mod", ".wrapping_add(NOTICE_RING)", "", [NOTICE]),
     ("ring_notice: sees no sleeper", "mod", "before & NOTICE_WAITED != 0", "false && before > 0", [NOTICE]),
     ("heed_notice: leaves no mark", "mod", "fetch_or(NOTICE_WAITED, Relaxed)", "load(Relaxed)", [NOTICE]),
+    ("search: does not look at the idle time", "mod", "|| new();", ";", [NEWS]),
+    ("set_idle_time: wakes nobody", "mod", *without("self.bell.wake_all();", IDLE), [NEWS]),
     ("search: leaves without ringing", "mod", FOUND, f"if rest == Rest::Roused {{ {FOUND} }}", [LEFT]),
     ("set_stage: wakes nobody", "mod", *without("self.bell.wake_all();", STAGE), [LEAVE]),
     ("set_stage: wakes first", "mod", *swapped(STAGE), [LEAVE]),

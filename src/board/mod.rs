@@ -152,12 +152,13 @@ impl Board {
             if stage == Stage::Drain {
                 return Next::Leave;
             }
-            let patience = match self.header.at(0).idle_ms.load(Relaxed) as i64 {
+            let idle_ms = self.idle_time();
+            let patience = match idle_ms {
                 _ if stays => Deadline::Never,
                 IDLE_NOW => return Next::Idle,
                 idle_ms => Deadline::after(idle_since.get_or_insert_with(Instant::now), idle_ms),
             };
-            match self.search(seat, patience) {
+            match self.search(seat, patience, || !stays && self.idle_time() != idle_ms) {
                 (Some(slot), _) => return Next::Task(slot),
                 (None, Rest::TimedOut) => return Next::Idle,
                 (None, Rest::Roused) => {}
@@ -165,9 +166,15 @@ impl Board {
         }
     }
 
-    /// Looks for a task for a while, if nobody else does; then sleeps until there is one.
-    fn search(&self, seat: SeatIndex, patience: Deadline) -> (Option<u32>, Rest) {
-        let wanted = || self.has_task() || self.stage() != Stage::Open;
+    /// Looks for a task for a while, if nobody else does; then sleeps until there is one, or until it
+    /// is `new` how long to sleep.
+    fn search(
+        &self,
+        seat: SeatIndex,
+        patience: Deadline,
+        new: impl Fn() -> bool,
+    ) -> (Option<u32>, Rest) {
+        let wanted = || self.has_task() || self.stage() != Stage::Open || new();
         let rest = if !self.bell.search(seat) || !spin_until(wanted) {
             self.bell.fall_asleep(seat, patience, wanted)
         } else {

@@ -299,6 +299,18 @@ fn a_worker_is_told_to_leave_in_its_sleep() {
     });
 }
 
+#[test]
+fn a_sleeper_hears_of_a_new_idle_time() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.board.set_idle_time(-1);
+        let worker =
+            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, false), Next::Idle));
+        floor.board.set_idle_time(0);
+        worker.join().unwrap();
+    });
+}
+
 /// A submit that finds the gate open has posted before the stop looked at the slots, or takes its
 /// task back itself: see `Site::gate` and `Pool::submit`.
 #[test]

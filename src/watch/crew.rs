@@ -100,8 +100,7 @@ impl Crew {
         let (line, theirs) = Line::pair()?;
         let started = self.start_on(site, image, &line, theirs);
         match started {
-            Ok((seat, worker, is_up)) => {
-                let claimed_before = site.claimed(SeatIndex(seat as u16));
+            Ok((seat, worker, is_up, claimed_before)) => {
                 let pid = match &worker {
                     Worker::Thread(_) => 0,
                     Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
@@ -132,13 +131,15 @@ impl Crew {
         image: Image,
         line: &Line,
         theirs: Line,
-    ) -> Result<(usize, Worker, bool)> {
+    ) -> Result<(usize, Worker, bool, u64)> {
         let vacant = self.posts.iter().position(Option::is_none);
         let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
         let index = SeatIndex(seat as u16);
         site.ledger.note_seat(index);
         // Listened to before there is a worker: nobody is started who cannot be heard.
         self.listen(line, Wake::Line(seat))?;
+        // Before it can claim any.
+        let claimed_before = site.claimed(index);
         let (name, region, terms) = (&site.name, &site.region, site.terms);
         let place = Workplace { name, region, seat: index, terms };
         let (worker, is_up) = match &site.kind {
@@ -161,7 +162,7 @@ impl Crew {
                 (Worker::Process { pid, handle }, false)
             }
         };
-        Ok((seat, worker, is_up))
+        Ok((seat, worker, is_up, claimed_before))
     }
 
     /// Reads what a worker says. True: it is a thread that has ended.
