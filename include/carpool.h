@@ -1190,7 +1190,8 @@ pool_status_t future_set_next(future_set_t *set,
 
 /**
  * A descriptor that is readable while future_set_next would give a future out at once, for poll and
- * its like. It belongs to the set: do not read from it, nor close it.
+ * its like. It belongs to the set: do not read from it, nor close it. A future that is freed after it
+ * was done may leave it readable until the next future_set_next.
  *
  * @return the descriptor; -1 when the handle is not valid or there are no descriptors left
  */
@@ -1271,7 +1272,8 @@ pool_status_t pool_map(pool_t *pool,
  * As pool_map, without waiting. The arrays must stay as they are until the future is done; it has no
  * result of its own, and fails like the first item, in order, that did not complete. The progress
  * function is called by a thread of the library. future_cancel answers POOL_ERR_STATE, and the map
- * ends soon, as cancelled.
+ * ends soon, as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
+ * when the call returns.
  *
  * @param out  receives the future, to be given to future_free; NULL on failure
  * @return POOL_OK; otherwise as pool_map, but for what happens to items; POOL_ERR_OS

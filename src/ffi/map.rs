@@ -52,7 +52,8 @@ pub unsafe extern "C" fn pool_map(
 /// As pool_map, without waiting. The arrays must stay as they are until the future is done; it has no
 /// result of its own, and fails like the first item, in order, that did not complete. The progress
 /// function is called by a thread of the library. future_cancel answers POOL_ERR_STATE, and the map
-/// ends soon, as cancelled.
+/// ends soon, as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
+/// when the call returns.
 ///
 /// @param out  receives the future, to be given to future_free; NULL on failure
 /// @return POOL_OK; otherwise as pool_map, but for what happens to items; POOL_ERR_OS

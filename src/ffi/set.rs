@@ -106,7 +106,8 @@ pub unsafe extern "C" fn future_set_next(
 }
 
 /// A descriptor that is readable while future_set_next would give a future out at once, for poll and
-/// its like. It belongs to the set: do not read from it, nor close it.
+/// its like. It belongs to the set: do not read from it, nor close it. A future that is freed after it
+/// was done may leave it readable until the next future_set_next.
 ///
 /// @return the descriptor; -1 when the handle is not valid or there are no descriptors left
 #[unsafe(no_mangle)]

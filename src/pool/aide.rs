@@ -20,9 +20,10 @@ struct Book {
 }
 
 impl Pool {
-    /// Does the work in a thread of its own, or here where the pool has none.
+    /// Does the work in a thread of its own. Here and now where the pool has none, and in its own tasks:
+    /// these can help with what they wait for, and the thread could not.
     pub(super) fn start_aide(&'static self, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        if self.desks.is_some() {
+        if self.desks.is_some() || worker::is_at_home(self.region()) {
             work();
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Futures: what became of a task.
 
 use super::registry::{FutureTicket, PoolTicket};
-use super::{Pool, wait};
+use super::{Pool, notice, wait};
 use crate::board::copy_out;
 use crate::board::ledger::{LetGo, Ticket};
 use crate::board::notes::Note;
@@ -181,15 +181,24 @@ pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
         LetGo::Subscribed if pool.orphan(ticket) => return Ok(()),
         LetGo::Free | LetGo::Subscribed => {}
     }
-    let is_promise = pool.is_of_promises();
-    if wait::is_done(pool, ticket) {
-        pool.recycle(ticket.slot);
-    } else {
-        pool.leave_loose(ticket.slot);
-    }
-    // Of another pool this may have been the last future, and its memory be gone.
-    if is_promise {
-        pool.forget_promise();
+    if !notice::is_freed_later(future) {
+        pool.give_back(ticket);
     }
     Ok(())
+}
+
+impl Pool {
+    /// Gives the slot of a freed future back, now or when its task is done.
+    pub(super) fn give_back(&'static self, ticket: Ticket) {
+        let is_promise = self.is_of_promises();
+        if wait::is_done(self, ticket) {
+            self.recycle(ticket.slot);
+        } else {
+            self.leave_loose(ticket.slot);
+        }
+        // Of another pool this may have been the last future, and its memory be gone.
+        if is_promise {
+            self.forget_promise();
+        }
+    }
 }

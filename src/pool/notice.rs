@@ -73,9 +73,17 @@ struct Entry {
     is_orphan: bool,
 }
 
+/// A future that a thread is telling about.
+#[derive(Clone, Copy)]
+struct Present {
+    future: FutureTicket,
+    /// It is told at once, by the caller, and nothing is listed.
+    is_at_once: bool,
+    is_freed: bool,
+}
+
 thread_local! {
-    /// The future that this thread is telling about.
-    static PRESENT: Cell<Option<FutureTicket>> = const { Cell::new(None) };
+    static PRESENT: Cell<Option<Present>> = const { Cell::new(None) };
     /// The pool whose notices this thread runs: the address of its region, or 0.
     static TELLING: Cell<usize> = const { Cell::new(0) };
 }
@@ -85,6 +93,22 @@ pub(super) fn is_telling(pool: &Pool) -> bool {
     TELLING.get() == pool.address()
 }
 
+/// Whether this thread runs callbacks for any pool.
+pub(super) fn is_telling_any() -> bool {
+    TELLING.get() != 0
+}
+
+/// Delivers those of these futures to the set that are done, without waiting for the thread whose work
+/// that is: it may be this one.
+pub(super) fn deliver_done(futures: &[FutureTicket], inbox: &Arc<Inbox>) {
+    for future in futures {
+        let Ok((pool, ticket)) = future.find() else { continue };
+        if wait::is_done(pool, ticket) && pool.notice.lock().take_delivery(ticket, inbox) {
+            inbox.deliver(*future);
+        }
+    }
+}
+
 /// This thread runs callbacks for that pool.
 pub(super) fn tell_for(pool: &Pool) {
     TELLING.set(pool.address());
@@ -92,7 +116,32 @@ pub(super) fn tell_for(pool: &Pool) {
 
 /// Whether this freed future is the one whose callback is running on this thread.
 pub(super) fn is_present(future: FutureTicket) -> bool {
-    PRESENT.get().is_some_and(|present| present.to_raw() == future.to_raw())
+    PRESENT.get().is_some_and(|present| present.future == future)
+}
+
+/// Whether the future, which was just freed, is still to be used by the callback that runs on this
+/// thread: then its slot goes back behind that.
+pub(super) fn is_freed_later(future: FutureTicket) -> bool {
+    match PRESENT.get() {
+        Some(present) if present.is_at_once && present.future == future => {
+            PRESENT.set(Some(Present { is_freed: true, ..present }));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Tells at once that a future is done.
+fn tell_at_once(future: FutureTicket, act: Act) -> Result<()> {
+    let (pool, ticket) = future.find()?;
+    let outer = PRESENT.replace(Some(Present { future, is_at_once: true, is_freed: false }));
+    act.perform(future);
+    let is_freed = PRESENT.replace(outer).is_some_and(|present| present.is_freed);
+    // Where this was called by another callback of the future, that one still uses it.
+    if is_freed && !(is_present(future) && is_freed_later(future)) {
+        pool.give_back(ticket);
+    }
+    Ok(())
 }
 
 /// Calls back when the future is done, or now. Answers the callback's number.
@@ -107,10 +156,7 @@ pub(crate) fn on_done(future: FutureTicket, callback: Callback) -> Result<u64> {
 pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
     let (pool, ticket) = future.find()?;
     let left = if wait::is_done(pool, ticket) { Some(act) } else { pool.list(ticket, act)? };
-    if let Some(act) = left {
-        act.perform(future);
-    }
-    Ok(())
+    left.map_or(Ok(()), |act| tell_at_once(future, act))
 }
 
 /// Removes a callback that has not begun.
@@ -198,15 +244,12 @@ impl Pool {
 
     fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
         let future = FutureTicket::new(self.cell, ticket);
-        PRESENT.set(Some(future));
+        PRESENT.set(Some(Present { future, is_at_once: false, is_freed: false }));
         acts.into_iter().for_each(|act| act.perform(future));
         PRESENT.set(None);
         let entry = self.notice.lock().entries.remove(&ticket.slot);
         if entry.is_some_and(|entry| entry.is_orphan) {
-            self.recycle(ticket.slot);
-            if self.is_of_promises() {
-                self.forget_promise();
-            }
+            self.give_back(ticket);
         }
     }
 
@@ -284,16 +327,26 @@ impl Books {
         }
     }
 
-    /// Takes an act off the list that has not begun. One without a number is taken for any such.
+    /// Takes a callback off the list that has not begun, or with number 0 any delivery.
     fn take_act(&mut self, ticket: Ticket, number: u64) -> Option<Act> {
+        self.take_first(ticket, |act| match act {
+            Act::Call(own, _) => *own == number,
+            Act::Deliver(_) => number == 0,
+        })
+    }
+
+    /// Takes a delivery to this set off the list, if there is one that has not begun.
+    fn take_delivery(&mut self, ticket: Ticket, wanted: &Arc<Inbox>) -> bool {
+        let is_wanted =
+            |act: &Act| matches!(act, Act::Deliver(inbox) if Arc::ptr_eq(inbox, wanted));
+        self.take_first(ticket, is_wanted).is_some()
+    }
+
+    fn take_first(&mut self, ticket: Ticket, is_wanted: impl Fn(&Act) -> bool) -> Option<Act> {
         let entry = self.entries.get_mut(&ticket.slot)?;
         if entry.ticket != ticket {
             return None;
         }
-        let is_wanted = |act: &Act| match act {
-            Act::Call(own, _) => *own == number,
-            Act::Deliver(_) => number == 0,
-        };
         let act = entry.acts.remove(entry.acts.iter().position(is_wanted)?);
         if entry.acts.is_empty() && !entry.is_being_told {
             let place = (entry.id, ticket.slot);

@@ -136,6 +136,7 @@ impl Piece {
         };
         let size = results.len();
         if len < size {
+            results.fill(0);
             verdicts.fill(spoilt().status as i32);
             return;
         }
@@ -148,6 +149,10 @@ impl Piece {
                 let mut bytes = [0; VERDICT_LEN];
                 copy_out(start.wrapping_add(place), &mut bytes);
                 *verdict = Verdict::read(&bytes).map_or(0, |verdict| verdict.status);
+            }
+            if *verdict != 0 {
+                let size = size / self.count;
+                results[index * size..(index + 1) * size].fill(0);
             }
         }
     }
