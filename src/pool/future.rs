@@ -1,7 +1,7 @@
 //! Futures: what became of a task.
 
 use super::registry::{FutureTicket, PoolTicket};
-use super::{Pool, notice, wait};
+use super::{Pool, notice, promise, wait};
 use crate::board::copy_out;
 use crate::board::ledger::{LetGo, Ticket};
 use crate::board::notes::Note;
@@ -108,7 +108,8 @@ impl Pool {
         match ending.status {
             status @ (Status::POOL_ERR_TASK
             | Status::POOL_ERR_FUNCTION
-            | Status::POOL_ERR_NOMEM) => Error::with_detail(status, detail),
+            | Status::POOL_ERR_NOMEM
+            | Status::POOL_ERR_TOO_LARGE) => Error::with_detail(status, detail),
             // Nobody else writes on the board of promises.
             status if self.is_of_promises() => Error::with_detail(status, detail),
             _ => spoilt(),
@@ -124,6 +125,9 @@ const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 pub(crate) fn cancel(future: FutureTicket) -> Result<()> {
     let (pool, ticket) = future.find()?;
     pool.region().board.slot(ticket.slot).word.ask_cancel(ticket.generation);
+    if pool.is_of_promises() {
+        promise::cancel_kept(ticket);
+    }
     if pool.site.take_back(ticket, None) || state(pool, ticket)? == State::Cancelled {
         return Ok(());
     }

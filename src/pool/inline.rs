@@ -24,6 +24,8 @@ pub(super) struct Desks {
 struct Book {
     desks: Vec<Desk>,
     busy: usize,
+    /// Those who are about to submit more.
+    admitted: usize,
 }
 
 enum Desk {
@@ -93,10 +95,20 @@ impl Desks {
         self.left.notify_all();
     }
 
-    /// Waits until nothing runs, and then lets the workers leave. False: the time is over.
-    pub(super) fn clear(&self, pool: &Pool, deadline: Deadline) -> bool {
+    pub(super) fn admit(&self) {
+        self.lock().admitted += 1;
+    }
+
+    pub(super) fn dismiss(&self) {
+        self.lock().admitted -= 1;
+        self.left.notify_all();
+    }
+
+    /// Waits until nothing runs and, to drain, until nobody is about to submit more; and then lets the
+    /// workers leave. False: the time is over.
+    pub(super) fn clear(&self, pool: &Pool, is_draining: bool, deadline: Deadline) -> bool {
         let mut book = self.lock();
-        while book.busy > 0 {
+        while book.busy > 0 || (is_draining && book.admitted > 0) {
             book = match deadline.left() {
                 None => self.left.wait(book).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return false,

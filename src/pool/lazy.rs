@@ -6,14 +6,13 @@
 //!                (not more than the window)     (one, whose results lie there)
 //! ```
 
-use super::pieces::{Basket, ItemResult, OnError, Piece, Sizer, workers_of};
+use super::pieces::{Basket, ItemResult, OnError, Piece, Sizer, UnderWay, workers_of};
 use super::registry::{self, MapTicket};
 use super::wait::{self, WaitMode};
-use super::{MapOptions, OwnedCallee, PoolTicket, cancel, future_free};
+use super::{MapOptions, OwnedCallee, PoolTicket, future_free};
 use crate::error::{Error, Result, Status};
-use crate::sync::{Deadline, Ordering::*, plain::AtomicBool};
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use crate::sync::Deadline;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 /// Where items come from.
 pub(crate) trait Source: Send {
@@ -25,9 +24,7 @@ pub(crate) struct Map {
     pool: PoolTicket,
     callee: OwnedCallee,
     state: Mutex<State>,
-    /// Pieces that are not taken yet; apart, for whoever cancels them.
-    under_way: Mutex<VecDeque<Piece>>,
-    is_cancelled: AtomicBool,
+    under_way: UnderWay,
 }
 
 struct State {
@@ -75,8 +72,7 @@ pub(crate) fn map_start(
         pool,
         callee,
         state: Mutex::new(state),
-        under_way: Mutex::default(),
-        is_cancelled: AtomicBool::new(false),
+        under_way: UnderWay::default(),
     })
 }
 
@@ -95,7 +91,8 @@ pub(crate) fn map_next(map: MapTicket, timeout_ms: i64) -> Result<Item> {
         && whole.has_passed()
     {
         map.end(&mut state, Some(Status::POOL_ERR_TIMEOUT.into()));
-        map.drop_pieces();
+        map.under_way.cancel();
+        map.under_way.forget();
     }
     if let Ok((_, result)) = &item {
         state.last_error = result.as_ref().err().map(copy_of);
@@ -120,9 +117,7 @@ fn copy_of(error: &Error) -> Error {
 
 /// Cancels what waits, and pulls nothing more.
 pub(crate) fn map_cancel(map: MapTicket) -> Result<()> {
-    let map = map.map()?;
-    map.is_cancelled.store(true, Release);
-    map.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+    map.map()?.under_way.cancel();
     Ok(())
 }
 
@@ -133,7 +128,8 @@ pub(crate) fn map_free(map: MapTicket) -> Result<()> {
         if let Some((piece, _)) = map.state()?.open.take() {
             future_free(piece.future)?;
         }
-        map.drop_pieces();
+        map.under_way.cancel();
+        map.under_way.forget();
     }
     map.remove()
 }
@@ -149,10 +145,6 @@ impl Map {
                 Err(Error::new(Status::POOL_ERR_STATE, words))
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Piece>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn next(&self, state: &mut State, deadline: Deadline) -> Result<Item> {
@@ -182,9 +174,9 @@ impl Map {
         if result.is_err() && state.options.on_error != OnError::Continue {
             self.end(state, None);
             if state.options.on_error == OnError::CancelRest {
-                self.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+                self.under_way.cancel();
             }
-            self.drop_pieces_quietly();
+            self.under_way.forget();
             state.open = Some((piece, piece.count));
         }
         (piece.first + index as u64, result)
@@ -193,7 +185,7 @@ impl Map {
     /// Pulls and submits as long as there is room in the window.
     fn fill(&self, state: &mut State) {
         while state.end.is_none() {
-            if self.is_cancelled.load(Acquire) {
+            if self.under_way.is_cancelled() {
                 return self.end(state, None);
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
@@ -211,10 +203,9 @@ impl Map {
 
     /// How many items the next piece may have; 0: enough are under way.
     fn room(&self, state: &State) -> usize {
-        let under_way = self.lock();
-        let items: usize = under_way.iter().map(|piece| piece.count).sum();
+        let (pieces, items) = self.under_way.count();
         match state.options.window {
-            0 if under_way.len() >= 2 * state.workers => 0,
+            0 if pieces >= 2 * state.workers => 0,
             0 => state.sizer.next(usize::MAX),
             window => {
                 let room = window.saturating_sub(items);
@@ -243,47 +234,25 @@ impl Map {
         let future = state.basket.submit(self.pool, self.callee.as_callee(), then)?;
         let piece = Piece { future, first: state.pulled, count };
         state.pulled += count as u64;
-        self.lock().push_back(piece);
-        if self.is_cancelled.load(Acquire) {
-            // Whoever cancelled may have looked before.
-            let _ = cancel(future);
-        }
+        self.under_way.push(piece);
         Ok(())
     }
 
     /// The piece whose results come next, when it is done. None: there is none under way.
     fn wait_for_piece(&self, state: &State, deadline: Deadline) -> Result<Option<Piece>> {
-        let futures: Vec<u64> = self.lock().iter().map(|piece| piece.future.to_raw()).collect();
+        let futures = self.under_way.futures();
         let Some(first) = futures.first() else { return Ok(None) };
-        let place = if state.options.is_ordered {
+        if state.options.is_ordered {
             wait::wait_many_until(&[*first], WaitMode::All, deadline)?;
-            0
-        } else {
-            wait::wait_many_until(&futures, WaitMode::First, deadline)?;
-            let is_done = |piece: &Piece| wait::wait(piece.future, 0).is_ok();
-            self.lock().iter().position(is_done).unwrap_or(0)
-        };
-        Ok(self.lock().remove(place))
+            return Ok(self.under_way.take(|_| true));
+        }
+        wait::wait_many_until(&futures, WaitMode::First, deadline)?;
+        Ok(self.under_way.take(|piece| wait::wait(piece.future, 0).is_ok()))
     }
 
     fn end(&self, state: &mut State, why: Option<Error>) {
         if !matches!(state.end, Some(Some(_))) {
             state.end = Some(why);
-        }
-    }
-
-    /// Cancels what waits, and waits for nothing.
-    fn drop_pieces(&self) {
-        for piece in self.lock().drain(..) {
-            let _ = cancel(piece.future);
-            let _ = future_free(piece.future);
-        }
-    }
-
-    /// Lets what was handed out run, without its results.
-    fn drop_pieces_quietly(&self) {
-        for piece in self.lock().drain(..) {
-            let _ = future_free(piece.future);
         }
     }
 }

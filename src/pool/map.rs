@@ -1,15 +1,15 @@
 //! Maps from array to array: pieces are submitted as long as not too many are under way, and taken in
 //! order as they come back.
 
-use super::pieces::{OnError, Piece, Sizer, submit_even, workers_of};
+use super::pieces::{OnError, Piece, Sizer, UnderWay, submit_even, workers_of};
 use super::promise::{self, Keeper};
 use super::submit::Callee;
-use super::{FutureTicket, OwnedCallee, PoolTicket, cancel, future_free, wait};
+use super::{FutureTicket, OwnedCallee, PoolTicket, future_free, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::worker::ByHand;
 use crate::worker::chunk::{Head, Then};
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// How a map is to be done.
 pub(crate) struct MapOptions {
@@ -44,7 +44,7 @@ struct Run<'a> {
     arrays: Arrays<'a>,
     options: MapOptions,
     sizer: Sizer,
-    under_way: VecDeque<Piece>,
+    under_way: Arc<UnderWay>,
     /// Items that were handed out, and items that have come back.
     next: usize,
     done: usize,
@@ -63,23 +63,24 @@ pub(crate) fn map(
     if arrays.count == 0 {
         return pool.pool().map(drop);
     }
-    let _insider = pool.pool()?.become_insider()?;
-    run(pool, callee, arrays, options, || false)
+    let _admission = pool.pool()?.admit()?;
+    run(pool, callee, arrays, options, Arc::default())
 }
 
-/// The same in a thread of its own. The future is done when it has written the last result.
+/// The same in a thread of its own. The future is done when it has written the last result; to cancel
+/// it cancels what is under way.
 pub(crate) fn map_async(
     pool: PoolTicket,
     callee: OwnedCallee,
     arrays: Arrays<'static>,
     options: MapOptions,
 ) -> Result<FutureTicket> {
-    let insider = pool.pool()?.become_insider()?;
-    let (future, keeper) = promise::new_kept()?;
+    let admission = pool.pool()?.admit()?;
+    let under_way = Arc::new(UnderWay::default());
+    let (future, keeper) = promise::new_kept(under_way.clone())?;
     let work = move || {
-        let _insider = insider;
-        let is_cancelled = || keeper.is_cancel_asked();
-        let outcome = run(pool, callee.as_callee(), arrays, options, is_cancelled);
+        let _admission = admission;
+        let outcome = run(pool, callee.as_callee(), arrays, options, under_way);
         end(keeper, outcome);
     };
     match pool.pool()?.start_aide(work) {
@@ -108,7 +109,7 @@ fn run(
     callee: Callee<'_>,
     arrays: Arrays<'_>,
     options: MapOptions,
-    is_cancelled: impl Fn() -> bool,
+    under_way: Arc<UnderWay>,
 ) -> Result<()> {
     let workers = workers_of(pool)?;
     let deadline = options.deadline_ms.map_or(Deadline::Never, Deadline::from_ms);
@@ -119,14 +120,15 @@ fn run(
         arrays,
         options,
         sizer,
-        under_way: VecDeque::new(),
+        under_way,
         next: 0,
         done: 0,
         first_error: None,
         verdicts: Vec::new(),
     };
-    let stopped = run.go(workers, deadline, is_cancelled);
-    run.give_up(stopped.err());
+    if let Err(why) = run.go(workers, deadline).or_else(|why| run.come_home(why, deadline)) {
+        run.give_up(&why);
+    }
     match run.first_error {
         None => Ok(()),
         Some(status) => Err(status.into()),
@@ -135,36 +137,55 @@ fn run(
 
 impl Run<'_> {
     /// Hands out and takes back, until all is done or something ends it.
-    fn go(&mut self, workers: usize, deadline: Deadline, stop: impl Fn() -> bool) -> Result<()> {
+    fn go(&mut self, workers: usize, deadline: Deadline) -> Result<()> {
         loop {
-            if stop() {
+            if self.under_way.is_cancelled() {
                 return Err(Status::POOL_ERR_CANCELLED.into());
             }
             while self.next < self.arrays.count && self.has_room(workers) {
-                let may_go_on =
-                    self.first_error.is_none() || self.options.on_error == OnError::Continue;
-                if !may_go_on {
-                    return self.stop_early(deadline);
+                if deadline.has_passed() {
+                    return Err(Status::POOL_ERR_TIMEOUT.into());
+                }
+                if self.first_error.is_some() && self.options.on_error != OnError::Continue {
+                    return Err(Status::POOL_ERR_CANCELLED.into());
                 }
                 match self.hand_out() {
-                    Ok(()) => {}
                     // So many futures are alive elsewhere; ours will make room.
                     Err(error)
-                        if error.status == Status::POOL_ERR_FULL && !self.under_way.is_empty() =>
+                        if error.status == Status::POOL_ERR_FULL
+                            && self.under_way.first().is_some() =>
                     {
                         break;
                     }
-                    Err(error) => return Err(error),
+                    outcome => outcome?,
                 }
             }
-            let Some(piece) = self.under_way.front().copied() else { return Ok(()) };
+            let Some(piece) = self.under_way.first() else { return Ok(()) };
             wait::wait_for(piece.future, deadline)?;
             self.take_back(&piece)?;
         }
     }
 
+    /// Something has ended the map: what runs is waited for, as long as there is time.
+    fn come_home(&mut self, why: Error, deadline: Deadline) -> Result<()> {
+        let is_stopped_by_item =
+            self.first_error.is_some() && self.options.on_error == OnError::Stop;
+        if !is_stopped_by_item {
+            self.under_way.cancel();
+        }
+        let is_late = matches!(why.status, Status::POOL_ERR_TIMEOUT | Status::POOL_ERR_DEADLOCK);
+        let deadline = if is_late { Deadline::from_ms(0) } else { deadline };
+        while let Some(piece) = self.under_way.first() {
+            if wait::wait_for(piece.future, deadline).is_err() {
+                break;
+            }
+            self.take_back(&piece)?;
+        }
+        Err(why)
+    }
+
     fn has_room(&self, workers: usize) -> bool {
-        let pieces = self.under_way.len();
+        let (pieces, _) = self.under_way.count();
         match self.options.window {
             0 => pieces < PIECES_PER_WORKER * workers,
             window => pieces == 0 || self.next - self.done < window,
@@ -186,14 +207,14 @@ impl Run<'_> {
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
         let future = submit_even(self.pool, self.callee, items, head, true)?;
-        self.under_way.push_back(Piece { future, first: self.next as u64, count: size });
+        self.under_way.push(Piece { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
     }
 
     /// Takes the results of the oldest piece, which is done.
     fn take_back(&mut self, piece: &Piece) -> Result<()> {
-        self.under_way.pop_front();
+        let _ = self.under_way.take(|_| true);
         let (first, size) = (piece.first as usize, self.arrays.result_size);
         let results = &mut self.arrays.results[first * size..(first + piece.count) * size];
         self.verdicts.resize(piece.count, 0);
@@ -215,25 +236,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// An item has failed: hands nothing more out, and takes back what is under way.
-    fn stop_early(&mut self, deadline: Deadline) -> Result<()> {
-        if self.options.on_error == OnError::CancelRest {
-            self.under_way.iter().for_each(|piece| drop(cancel(piece.future)));
-        }
-        while let Some(piece) = self.under_way.front().copied() {
-            wait::wait_for(piece.future, deadline)?;
-            self.take_back(&piece)?;
-        }
-        Err(Status::POOL_ERR_CANCELLED.into())
-    }
-
-    /// Cancels what is under way; all that has not come back gets this status.
-    fn give_up(&mut self, why: Option<Error>) {
-        let Some(why) = why else { return };
-        for piece in self.under_way.drain(..) {
-            let _ = cancel(piece.future);
-            let _ = future_free(piece.future);
-        }
+    /// All that has not come back gets the status that follows from this.
+    fn give_up(&mut self, why: &Error) {
+        self.under_way.forget();
         // Where the pool was stopped or broken meanwhile, that is what became of the items, too.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT

@@ -1,10 +1,13 @@
 //! Pieces of a map: so many items in one task, and how large to make them.
 
 use super::submit::{Args, Callee, Spec};
-use super::{FutureTicket, PoolTicket, duration, result, submit};
+use super::{FutureTicket, PoolTicket, cancel, duration, future_free, result, submit};
 use crate::board::copy_out;
 use crate::error::{Error, Result, Status};
+use crate::sync::{Ordering::*, plain::AtomicBool};
 use crate::worker::chunk::{self, Head, SHARE_LEN, Share, Then, UNEVEN, VERDICT_LEN, Verdict};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a map does after an item has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,66 @@ pub(super) struct Piece {
     pub(super) future: FutureTicket,
     pub(super) first: u64,
     pub(super) count: usize,
+}
+
+/// The pieces of a map that were handed out and not taken back. They stand apart from the rest of it, for
+/// whoever cancels it meanwhile.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    pieces: Mutex<VecDeque<Piece>>,
+    is_cancelled: AtomicBool,
+}
+
+impl UnderWay {
+    pub(super) fn push(&self, piece: Piece) {
+        self.lock().push_back(piece);
+        if self.is_cancelled() {
+            // Whoever cancelled may have looked before.
+            let _ = cancel(piece.future);
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Piece> {
+        self.lock().front().copied()
+    }
+
+    /// Takes the first one away that is wanted.
+    pub(super) fn take(&self, is_wanted: impl Fn(&Piece) -> bool) -> Option<Piece> {
+        let mut pieces = self.lock();
+        let place = pieces.iter().position(is_wanted)?;
+        pieces.remove(place)
+    }
+
+    pub(super) fn futures(&self) -> Vec<u64> {
+        self.lock().iter().map(|piece| piece.future.to_raw()).collect()
+    }
+
+    /// How many pieces there are, and how many items in them.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let pieces = self.lock();
+        (pieces.len(), pieces.iter().map(|piece| piece.count).sum())
+    }
+
+    /// Cancels what waits, and asks what runs to end; also what comes later.
+    pub(super) fn cancel(&self) {
+        self.is_cancelled.store(true, Release);
+        self.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Acquire)
+    }
+
+    /// Lets go of all of them: nobody takes them back.
+    pub(super) fn forget(&self) {
+        for piece in self.lock().drain(..) {
+            let _ = future_free(piece.future);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Piece>> {
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How many workers a pool may have, for whoever shares work out among them.

@@ -3,6 +3,7 @@
 //! They are futures of an inline pool of the library's own, which is made for the first of them and
 //! goes with the last. So whatever can be done with a future can be done with a promise.
 
+use super::pieces::UnderWay;
 use super::submit::Args;
 use super::{Config, FutureTicket, Kind, Pool, registry};
 use crate::board::ledger::Ticket;
@@ -11,6 +12,7 @@ use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
 use crate::watch::site::{Plan, gate};
 use crate::worker::{self, ByHand, Parcel};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +23,21 @@ struct Home {
     pool: &'static Pool,
     /// How many promises there are, and calls and keepers that are about to end one.
     users: usize,
+}
+
+/// What is under way for promises that have a keeper.
+static KEPT: Mutex<BTreeMap<Ticket, Arc<UnderWay>>> = Mutex::new(BTreeMap::new());
+
+fn kept() -> MutexGuard<'static, BTreeMap<Ticket, Arc<UnderWay>>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Somebody wants to cancel a promise that has a keeper.
+pub(super) fn cancel_kept(ticket: Ticket) {
+    let under_way = kept().get(&ticket).cloned();
+    if let Some(under_way) = under_way {
+        under_way.cancel();
+    }
 }
 
 /// A promise that nobody but its keeper can end.
@@ -34,9 +51,10 @@ pub(crate) fn new_promise() -> Result<FutureTicket> {
     Ok(FutureTicket::new(pool.cell, ticket))
 }
 
-/// A promise that is running already, and its keeper.
-pub(super) fn new_kept() -> Result<(FutureTicket, Keeper)> {
+/// A promise that is running already, and its keeper. To cancel it cancels what is under way for it.
+pub(super) fn new_kept(under_way: Arc<UnderWay>) -> Result<(FutureTicket, Keeper)> {
     let (pool, ticket) = make()?;
+    kept().insert(ticket, under_way);
     let claimed = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
     debug_assert!(claimed);
     pool.keep_promises();
@@ -106,15 +124,11 @@ fn end(future: FutureTicket, how: ByHand<'_>) -> Result<()> {
 
 impl Keeper {
     pub(super) fn end(self, how: ByHand<'_>) {
-        let pool = self.pool;
-        pool.end_promise(self.ticket, how);
+        let (pool, ticket) = (self.pool, self.ticket);
         std::mem::forget(self);
+        kept().remove(&ticket);
+        pool.end_promise(ticket, how);
         pool.forget_promise();
-    }
-
-    /// Whether somebody has asked to cancel it.
-    pub(super) fn is_cancel_asked(&self) -> bool {
-        self.pool.region().board.slot(self.ticket.slot).word.is_cancel_asked()
     }
 }
 
@@ -122,6 +136,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
+        kept().remove(&self.ticket);
         self.pool.end_promise(self.ticket, ByHand::Failed { status, code: 0, message: "" });
         self.pool.forget_promise();
     }

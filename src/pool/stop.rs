@@ -57,7 +57,7 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
             pool.site.check_broken()?;
             // Others may submit meanwhile; they are refused.
             pool.site.gate.fetch_or(gate::JOINING, AcqRel);
-            let is_clear = desks.clear(pool, deadline);
+            let is_clear = desks.clear(pool, true, deadline);
             pool.site.gate.fetch_and(!gate::JOINING, AcqRel);
             if !is_clear {
                 return Err(Status::POOL_ERR_TIMEOUT.into());
@@ -134,7 +134,7 @@ fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, deadline: Deadline) ->
     if mode == StopMode::Kill {
         pool.region().board.set_stage(Stage::Stop);
     }
-    if !desks.clear(pool, deadline) {
+    if !desks.clear(pool, mode == StopMode::Drain, deadline) {
         return Err(Status::POOL_ERR_TIMEOUT.into());
     }
     match pool.site.gate.fetch_or(gate::TERMINATED, AcqRel) & gate::TERMINATED {

@@ -1,5 +1,6 @@
 //! Submitting a task: take a slot from the books, fill it, post it. Nobody else has a hand in it.
 
+use super::inline::Desks;
 use super::{BufferTicket, FutureTicket, Pool, PoolTicket, buffer_free};
 use super::{future_free, registry, result, wait};
 use crate::board::copy_out;
@@ -35,6 +36,20 @@ pub(crate) enum Args<'a> {
     Buffer(BufferTicket),
     /// The parts of a chunk (see [`crate::worker::chunk`]), to be laid one behind the other.
     Chunk([&'a [u8]; 2]),
+}
+
+/// Held by somebody who submits more for something that was begun when the pool was open.
+pub(super) struct Admission {
+    _insider: Insider,
+    desks: Option<&'static Desks>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if let Some(desks) = self.desks {
+            desks.dismiss();
+        }
+    }
 }
 
 impl<'a> Spec<'a> {
@@ -114,10 +129,11 @@ impl Pool {
     }
 
     /// Lets the caller go on submitting while the pool is being joined or drained, which waits for it.
-    pub(super) fn become_insider(&self) -> Result<Insider> {
+    pub(super) fn admit(&'static self) -> Result<Admission> {
         let insider = Insider::new(&self.site);
         self.site.check_gate()?;
-        Ok(insider)
+        self.desks.as_ref().inspect(|desks| desks.admit());
+        Ok(Admission { _insider: insider, desks: self.desks.as_ref() })
     }
 
     fn post(&self, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {

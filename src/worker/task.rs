@@ -65,8 +65,8 @@ pub(crate) struct Task {
     /// How many bytes an item has asked for.
     item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
-    /// There was no memory for the result.
-    was_refused: Cell<bool>,
+    /// What the task's failure is called, if it fails.
+    fail_status: Cell<Status>,
 }
 
 /// Bytes aligned for any type of C.
@@ -106,7 +106,7 @@ impl Task {
             aside: RefCell::default(),
             item_len: Cell::new(0),
             message: RefCell::default(),
-            was_refused: Cell::new(false),
+            fail_status: Cell::new(Status::POOL_ERR_TASK),
         }
     }
 
@@ -139,7 +139,7 @@ impl Task {
         self.role.set(Role::Task);
         self.args.set(self.find_args());
         *self.room.borrow_mut() = NO_ROOM;
-        self.was_refused.set(false);
+        self.fail_status.set(Status::POOL_ERR_TASK);
     }
 
     /// Begins with a hook, whose function and arguments this slot holds for every worker.
@@ -194,7 +194,7 @@ impl Task {
     fn result_of_task(&self, len: usize) -> *mut u8 {
         self.give_up_room();
         let Some((start, room)) = self.find_room(len) else {
-            self.was_refused.set(true);
+            self.fail_status.set(Status::POOL_ERR_NOMEM);
             return std::ptr::null_mut();
         };
         *self.room.borrow_mut() = room;
@@ -274,9 +274,7 @@ impl Task {
     /// before the slot is finished.
     pub(super) fn end(&self, code: i32, started: u64) -> (Outcome, Option<Parcel>) {
         if code != 0 {
-            let was_refused = self.was_refused.get();
-            let status = if was_refused { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_TASK };
-            return (self.end_failed(status, code, started), None);
+            return (self.end_failed(self.fail_status.get(), code, started), None);
         }
         self.forget_message();
         let (result, parcel) = match self.room.replace(NO_ROOM) {

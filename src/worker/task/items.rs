@@ -53,6 +53,9 @@ impl Task {
     /// How an item has ended whose function returned this code. What it left unwritten of its room
     /// becomes 0.
     pub(in crate::worker) fn end_item(&self, code: i32) -> Verdict {
+        if code == 0 {
+            self.forget_message();
+        }
         let len = self.item_len.get();
         let status = match (code, len) {
             (0, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
@@ -85,10 +88,12 @@ impl Task {
 
     /// Makes the whole task fail like an item of it: the code to return for that.
     pub(in crate::worker) fn fail_like(&self, verdict: Verdict) -> i32 {
-        if verdict.code == 0 || verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
+        if verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
             self.leave_message(b"the result of an item is larger than the room for it");
+            self.fail_status.set(Status::POOL_ERR_TOO_LARGE);
+            return Status::POOL_ERR_TOO_LARGE as i32;
         }
-        if verdict.code == 0 { Status::POOL_ERR_TOO_LARGE as i32 } else { verdict.code }
+        verdict.code
     }
 
     /// The function is not called for items any more.
