@@ -531,7 +531,7 @@ typedef struct pool_call_t {
     uint64_t tag;
     /** Not built yet. */
     pool_accept_fn on_accept;
-    /** Not built yet. */
+    /** Called when the task is done, as by future_on_done. */
     future_done_fn on_done;
     /** Not built yet. */
     pool_timeout_fn on_timeout;

@@ -21,10 +21,6 @@ static void on_accept(uint32_t worker, int64_t pid, void *user) {
     (void)worker, (void)pid, (void)user;
 }
 
-static void on_done(future_t *future, void *user) {
-    (void)future, (void)user;
-}
-
 static void on_timeout(future_t *future, bool soft, int64_t limit_ms, void *user) {
     (void)future, (void)soft, (void)limit_ms, (void)user;
 }
@@ -126,7 +122,6 @@ static void check_calls(pool_t *pool) {
     CALL(priority = -1, POOL_ERR_UNSUPPORTED);
     CALL(tag = 1, POOL_ERR_UNSUPPORTED);
     CALL(on_accept = on_accept, POOL_ERR_UNSUPPORTED);
-    CALL(on_done = on_done, POOL_ERR_UNSUPPORTED);
     CALL(on_timeout = on_timeout, POOL_ERR_UNSUPPORTED);
 }
 

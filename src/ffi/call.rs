@@ -4,16 +4,21 @@ use super::enums::*;
 use super::options::{invalid, refuse_set, unsupported};
 use super::structs::*;
 use super::types::*;
-use super::{User, bytes, sized, utf8};
+use super::{User, bytes, callback, sized, utf8};
 use crate::error::Result;
-use crate::pool::{Args, BufferTicket, Callee, Spec};
+use crate::pool::{Args, BufferTicket, Callback, Callee, Spec};
 
-/// The task that pool_submit_call is given.
-pub(super) fn spec_from_call<'a>(call: *const pool_call_t) -> Result<Spec<'a>> {
+/// The task that pool_submit_call is given, and what is to be called when it is done.
+pub(super) fn spec_from_call<'a>(call: *const pool_call_t) -> Result<(Spec<'a>, Option<Callback>)> {
     // SAFETY: a struct of C types with its size first; zeros are its defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
-    let _user = User { pointer: call.user, drop: call.drop };
-    let checked = check_unbuilt_of_call(&call).and_then(|()| spec_from_function(&call.task));
+    let user = User { pointer: call.user, drop: call.drop };
+    let spec = spec_of(&call)?;
+    Ok((spec, call.on_done.map(|on_done| callback(on_done, user))))
+}
+
+fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
+    let checked = check_unbuilt_of_call(call).and_then(|()| spec_from_function(&call.task));
     if call.buffer.is_null() {
         return checked;
     }
@@ -38,7 +43,6 @@ fn check_unbuilt_of_call(call: &pool_call_t) -> Result<()> {
         ("priority", call.priority != 0),
         ("tag", call.tag != 0),
         ("on_accept", call.on_accept.is_some()),
-        ("on_done", call.on_done.is_some()),
         ("on_timeout", call.on_timeout.is_some()),
     ])
 }

@@ -233,6 +233,18 @@ impl Drop for User {
     }
 }
 
+/// A callback of C, with its last argument.
+fn callback(
+    function: unsafe extern "C" fn(*mut future_t, *mut c_void),
+    user: User,
+) -> crate::pool::Callback {
+    Box::new(move |future| {
+        let user = user;
+        // SAFETY: the header: a function that takes a future and this pointer.
+        unsafe { function(future.to_raw() as *mut future_t, user.pointer) };
+    })
+}
+
 /// Strings of C, and the list that ends with NULL which C sees.
 #[derive(Default)]
 struct StringList {

@@ -116,7 +116,20 @@ pub unsafe extern "C" fn pool_submit_call(
     call: *const pool_call_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    submit(pool, out, || spec_from_call(call))
+    let ticket = PoolTicket::from_raw(pool as u64);
+    let submit_it = || {
+        let (spec, on_done) = spec_from_call(call)?;
+        match on_done {
+            Some(on_done) => pool::submit_and_tell(ticket, spec, on_done),
+            None => pool::submit(ticket, spec),
+        }
+    };
+    match out {
+        Some(out) => status_of(&give(Some(out), std::ptr::null_mut(), || {
+            Ok(submit_it()?.to_raw() as *mut future_t)
+        })),
+        None => boundary(|| pool::future_free(submit_it()?)),
+    }
 }
 
 fn submit<'a>(
@@ -126,11 +139,9 @@ fn submit<'a>(
 ) -> pool_status_t {
     let ticket = PoolTicket::from_raw(pool as u64);
     match out {
-        Some(out) => boundary(|| {
-            give(Some(out), std::ptr::null_mut(), || {
-                Ok(pool::submit(ticket, spec()?)?.to_raw() as *mut future_t)
-            })
-        }),
+        Some(out) => status_of(&give(Some(out), std::ptr::null_mut(), || {
+            Ok(pool::submit(ticket, spec()?)?.to_raw() as *mut future_t)
+        })),
         None => boundary(|| pool::submit_detached(ticket, spec()?)),
     }
 }

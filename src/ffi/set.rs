@@ -1,7 +1,7 @@
 //! `future_set_*`, promises and callbacks: being told that futures are done, and saying so.
 
 use super::types::*;
-use super::{User, boundary, bytes, give, required, status_of, utf8};
+use super::{User, boundary, bytes, callback, give, required, status_of, utf8};
 use crate::pool::{self, FutureTicket, SetTicket};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
@@ -37,12 +37,7 @@ pub unsafe extern "C" fn future_on_done(
     let mut number = 0;
     let status = boundary(|| {
         let function = required(function)?;
-        let callback = Box::new(move |future: FutureTicket| {
-            let user = user;
-            // SAFETY: the header: a function that takes a future and this pointer.
-            unsafe { function(future.to_raw() as *mut future_t, user.pointer) };
-        });
-        number = pool::on_done(ticket(future), callback)?;
+        number = pool::on_done(ticket(future), callback(function, user))?;
         Ok(())
     });
     if let Some(id) = id {

@@ -150,7 +150,7 @@ pub struct pool_call_t {
     pub tag: u64,
     /// Not built yet.
     pub on_accept: pool_accept_fn,
-    /// Not built yet.
+    /// Called when the task is done, as by future_on_done.
     pub on_done: future_done_fn,
     /// Not built yet.
     pub on_timeout: pool_timeout_fn,

@@ -40,7 +40,7 @@ pub(crate) use look::{
     state_bits, workers,
 };
 pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
-pub(crate) use notice::{on_done, remove_callback};
+pub(crate) use notice::{Callback, on_done, remove_callback};
 pub(crate) use pieces::OnError;
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::{
@@ -48,7 +48,7 @@ pub(crate) use registry::{
 };
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
 pub(crate) use stop::{check, close, free, join, set_idle_time, shutdown, spawn_workers};
-pub(crate) use submit::{Args, Callee, Spec, run, submit, submit_detached};
+pub(crate) use submit::{Args, Callee, Spec, run, submit, submit_and_tell, submit_detached};
 pub(crate) use trial::test;
 pub(crate) use wait::{WaitMode, wait, wait_many};
 pub(crate) use zip::{Column, zip};

@@ -2,7 +2,7 @@
 
 use super::inline::Desks;
 use super::{BufferTicket, FutureTicket, Pool, PoolTicket, buffer_free};
-use super::{future_free, registry, result, wait};
+use super::{Callback, cancel, future_free, notice, registry, result, wait};
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
@@ -62,6 +62,21 @@ impl<'a> Spec<'a> {
 pub(crate) fn submit(pool: PoolTicket, spec: Spec<'_>) -> Result<FutureTicket> {
     let (pool, ticket) = submit_to(pool, spec, true)?;
     Ok(FutureTicket::new(pool.cell, ticket))
+}
+
+/// Submits a task, and calls back when it is done.
+pub(crate) fn submit_and_tell(
+    pool: PoolTicket,
+    spec: Spec<'_>,
+    on_done: Callback,
+) -> Result<FutureTicket> {
+    let future = submit(pool, spec)?;
+    if let Err(error) = notice::on_done(future, on_done) {
+        let _ = cancel(future);
+        future_free(future)?;
+        return Err(error);
+    }
+    Ok(future)
 }
 
 /// Submits a task whose future nobody wants.
