@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
     CHECK_OK(future_cancel(single, POOL_CANCEL_QUEUED));
     CHECK_EQUAL(pool_cancelled_count(pool), 0);
     CHECK_IS(pool_shutdown(pool, POOL_STOP_CANCEL, 0), POOL_ERR_TIMEOUT);
+    while (pool_cancelled_count(pool) == 0) look_again_soon();
     release(0);
     pool_status_t status = pool_shutdown(pool, POOL_STOP_CANCEL, POOL_FOREVER);
     CHECK(status == POOL_OK || status == POOL_ERR_CLOSED); /* it may be over already */

@@ -161,11 +161,13 @@ fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result
         if may_help() {
             let tickets: Vec<FutureTicket> = pending(futures).collect();
             help_one(&tickets)?;
-            if is_enough(futures, mode)? {
-                return Ok(());
-            }
         }
-        if ask_all(futures) && heed_all(&pools, &mut sleepers) {
+        ask_all(futures);
+        // A task that was done before we asked has rung nobody; it is seen here.
+        if is_enough(futures, mode)? {
+            return Ok(());
+        }
+        if heed_all(&pools, &mut sleepers) {
             for pool in &pools {
                 pool.region().board.bell.wake_one();
             }
@@ -201,11 +203,9 @@ fn is_enough(futures: &[Found], mode: WaitMode) -> Result<bool> {
     Ok(are_all_done)
 }
 
-/// Asks for notices. False: a task that was not seen done before is done now, so look again.
-fn ask_all(futures: &[Found]) -> bool {
-    futures.iter().all(|(pool, ticket)| {
-        let word = &pool.region().board.slot(ticket.slot).word;
-        let was_done = word.phase().is_done();
-        was_done || word.ask_notice(ticket.generation)
-    })
+/// Asks for a notice of every task that is not done.
+fn ask_all(futures: &[Found]) {
+    for (pool, ticket) in futures {
+        pool.region().board.slot(ticket.slot).word.ask_notice(ticket.generation);
+    }
 }
