@@ -39,9 +39,19 @@ struct State {
     taken: u64,
     /// The piece whose results are being taken, and how many of them were.
     open: Option<(Piece, usize)>,
-    /// Nothing more is pulled; with an error that is told when all before it is.
-    end: Option<Option<Error>>,
+    /// Nothing more is pulled.
+    end: Option<End>,
     last_error: Option<Error>,
+}
+
+/// What is told when all items before it have been.
+enum End {
+    /// That there are no more.
+    Done,
+    /// What the source has said; once.
+    Once(Error),
+    /// That the pool is closed, or the time is over; again and again.
+    ForGood(Status),
 }
 
 /// An item's number, and its result.
@@ -85,14 +95,13 @@ pub(crate) fn map_next(map: MapTicket, timeout_ms: i64) -> Result<Item> {
     let whole = state.options.deadline_ms;
     let whole =
         *state.deadline.get_or_insert_with(|| whole.map_or(Deadline::Never, Deadline::from_ms));
+    if whole.has_passed() && !map.is_at_end(&state) {
+        return Err(map.give_up(&mut state)?);
+    }
     let item = map.next(&mut state, deadline.min(whole));
-    if let Err(error) = &item
-        && error.status == Status::POOL_ERR_TIMEOUT
-        && whole.has_passed()
+    if matches!(&item, Err(error) if error.status == Status::POOL_ERR_TIMEOUT) && whole.has_passed()
     {
-        map.end(&mut state, Some(Status::POOL_ERR_TIMEOUT.into()));
-        map.under_way.cancel();
-        map.under_way.forget();
+        return Err(map.give_up(&mut state)?);
     }
     if let Ok((_, result)) = &item {
         state.last_error = result.as_ref().err().map(copy_of);
@@ -157,12 +166,20 @@ impl Map {
         }
         self.fill(state);
         let Some(piece) = self.wait_for_piece(state, deadline)? else {
-            // What ended the source is told once; the pool's end and the deadline for good.
-            let why = state.end.as_mut().and_then(|why| match why {
-                Some(error) if is_for_good(error) => Some(copy_of(error)),
-                why => why.take(),
+            return Err(match state.end.take() {
+                Some(End::Once(error)) => {
+                    state.end = Some(End::Done);
+                    error
+                }
+                Some(End::ForGood(status)) => {
+                    state.end = Some(End::ForGood(status));
+                    status.into()
+                }
+                done => {
+                    state.end = done;
+                    Status::POOL_ERR_END.into()
+                }
             });
-            return Err(why.unwrap_or_else(|| Status::POOL_ERR_END.into()));
         };
         state.sizer.learn(&piece);
         Ok(self.take(state, piece, 0))
@@ -172,7 +189,7 @@ impl Map {
         state.open = Some((piece, index + 1));
         let result = piece.item(index);
         if result.is_err() && state.options.on_error != OnError::Continue {
-            self.end(state, None);
+            end(state, End::Done);
             if state.options.on_error == OnError::CancelRest {
                 self.under_way.cancel();
             }
@@ -186,17 +203,17 @@ impl Map {
     fn fill(&self, state: &mut State) {
         while state.end.is_none() {
             if self.under_way.is_cancelled() {
-                return self.end(state, None);
+                return end(state, End::Done);
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
-                return self.end(state, Some(closed(error)));
+                return end(state, of_pool(error));
             }
             let size = self.room(state);
             if size == 0 {
                 return;
             }
             if let Err(error) = self.submit_piece(state, size) {
-                return self.end(state, Some(closed(error)));
+                return end(state, of_pool(error));
             }
         }
     }
@@ -208,12 +225,11 @@ impl Map {
             0 if pieces >= 2 * state.workers => 0,
             0 => state.sizer.next(usize::MAX),
             window => {
-                let room = window.saturating_sub(items);
                 let share = window.div_ceil(2 * state.workers);
-                let size = state.sizer.next(usize::MAX);
+                let size = state.sizer.next(usize::MAX).min(window);
                 let size = if state.options.chunk_size == 0 { size.min(share) } else { size };
-                // A piece larger than the window goes alone.
-                if items == 0 || size <= room { size } else { 0 }
+                // Where a whole piece has no room, it waits for the one before.
+                if items + size <= window { size } else { 0 }
             }
         }
     }
@@ -222,8 +238,8 @@ impl Map {
         while state.basket.len() < size && state.end.is_none() {
             match state.source.pull() {
                 Ok(Some(item)) => state.basket.add(item),
-                Ok(None) => state.end = Some(None),
-                Err(error) => state.end = Some(Some(error)),
+                Ok(None) => state.end = Some(End::Done),
+                Err(error) => state.end = Some(End::Once(error)),
             }
         }
         let count = state.basket.len();
@@ -250,22 +266,33 @@ impl Map {
         Ok(self.under_way.take(|piece| wait::wait(piece.future, 0).is_ok()))
     }
 
-    fn end(&self, state: &mut State, why: Option<Error>) {
-        if !matches!(state.end, Some(Some(_))) {
-            state.end = Some(why);
+    /// Whether there is nothing more to be told but the end.
+    fn is_at_end(&self, state: &State) -> bool {
+        let is_taken = state.open.is_none_or(|(piece, taken)| taken == piece.count);
+        state.end.is_some() && is_taken && self.under_way.first().is_none()
+    }
+
+    /// The time for the whole is over: nothing is taken any more.
+    fn give_up(&self, state: &mut State) -> Result<Error> {
+        state.end = Some(End::ForGood(Status::POOL_ERR_TIMEOUT));
+        if let Some((piece, _)) = state.open.take() {
+            future_free(piece.future)?;
         }
+        self.under_way.cancel();
+        self.under_way.forget();
+        Ok(Status::POOL_ERR_TIMEOUT.into())
     }
 }
 
-/// Whether every further call answers the same.
-fn is_for_good(error: &Error) -> bool {
-    matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_TIMEOUT)
+/// What ends the source first stays.
+fn end(state: &mut State, how: End) {
+    state.end.get_or_insert(how);
 }
 
-/// A pool that was freed is a pool that is closed.
-fn closed(error: Error) -> Error {
+/// The pool takes no more. One that was freed is closed.
+fn of_pool(error: Error) -> End {
     match error.status {
-        Status::POOL_ERR_INVALID => Status::POOL_ERR_CLOSED.into(),
-        _ => error,
+        Status::POOL_ERR_INVALID | Status::POOL_ERR_CLOSED => End::ForGood(Status::POOL_ERR_CLOSED),
+        _ => End::Once(error),
     }
 }

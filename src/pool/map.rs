@@ -64,7 +64,8 @@ pub(crate) fn map(
         return pool.pool().map(drop);
     }
     let _admission = pool.pool()?.admit()?;
-    run(pool, callee, arrays, options, Arc::default())
+    let workers = workers_of(pool)?;
+    run(pool, workers, callee, arrays, options, Arc::default())
 }
 
 /// The same in a thread of its own. The future is done when it has written the last result; to cancel
@@ -76,11 +77,11 @@ pub(crate) fn map_async(
     options: MapOptions,
 ) -> Result<FutureTicket> {
     let admission = pool.pool()?.admit()?;
-    let under_way = Arc::new(UnderWay::default());
+    let (workers, under_way) = (workers_of(pool)?, Arc::new(UnderWay::default()));
     let (future, keeper) = promise::new_kept(under_way.clone())?;
     let work = move || {
         let _admission = admission;
-        let outcome = run(pool, callee.as_callee(), arrays, options, under_way);
+        let outcome = run(pool, workers, callee.as_callee(), arrays, options, under_way);
         end(keeper, outcome);
     };
     match pool.pool()?.start_aide(work) {
@@ -106,12 +107,12 @@ fn end(keeper: Keeper, outcome: Result<()>) {
 
 fn run(
     pool: PoolTicket,
+    workers: usize,
     callee: Callee<'_>,
     arrays: Arrays<'_>,
     options: MapOptions,
     under_way: Arc<UnderWay>,
 ) -> Result<()> {
-    let workers = workers_of(pool)?;
     let deadline = options.deadline_ms.map_or(Deadline::Never, Deadline::from_ms);
     let sizer = Sizer::new(options.chunk_size, workers, arrays.item_size + arrays.result_size);
     let mut run = Run {

@@ -150,6 +150,7 @@ impl Basket {
         let head = Head { count, item_size: uneven, result_size: uneven, then: then as u64 };
         let mut table: Vec<u8> = head.to_bytes().into();
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
+        table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
         submit(pool, Spec { callee, args: Args::Chunk([&table, &bytes]), is_inside: false })
     }
 }

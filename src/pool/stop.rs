@@ -17,10 +17,14 @@ pub(crate) fn check(pool: PoolTicket) -> Result<()> {
 
 /// No new tasks.
 pub(crate) fn close(pool: PoolTicket) -> Result<()> {
-    pool.pool()?.site.gate.fetch_or(gate::CLOSED, AcqRel);
+    shut(&pool.pool()?.site);
+    Ok(())
+}
+
+fn shut(site: &Site) {
+    site.gate.fetch_or(gate::CLOSED, AcqRel);
     // Pairs with the fence of a submit's ring (see `Site::gate`).
     fence(SeqCst);
-    Ok(())
 }
 
 /// Starts workers: so many, or below 0 as many as waiting tasks need; never more than may be.
@@ -114,6 +118,8 @@ fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
 }
 
 fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
+    // Nothing that is submitted after this call is taken, however long the watch takes to hear of it.
+    shut(site);
     let (answer, answered) = bounded(1);
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
@@ -126,8 +132,7 @@ fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
 }
 
 fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, deadline: Deadline) -> Result<()> {
-    pool.site.gate.fetch_or(gate::CLOSED, AcqRel);
-    fence(SeqCst);
+    shut(&pool.site);
     if mode != StopMode::Drain {
         pool.site.gate.fetch_or(gate::STOPPED, AcqRel);
     }

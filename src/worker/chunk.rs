@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   arguments, even:   Head │ item │ item │ …                      items of one size
-//!              uneven: Head │ end │ end │ … │ item, aligned │ …     each with where it ends
+//!              uneven: Head │ end │ end │ … │ items, aligned       each with where it ends
 //!   result, even:      result │ result │ … [│ Verdict │ Verdict │ …]   verdicts if an item failed
 //!           uneven:    Share │ Share │ … │ result, aligned │ …
 //! ```
@@ -184,7 +184,7 @@ fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Op
 
 fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Option<i32> {
     let count = usize::try_from(head.count).ok()?;
-    let table = count.checked_mul(8)?;
+    let table = count.checked_mul(8)?.checked_next_multiple_of(ALIGN)?;
     let end = |index: usize| usize::try_from(read_u64(items.get(index * 8..table)?)?).ok();
     let mut shares = Vec::new();
     let mut results = Vec::new();
