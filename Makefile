@@ -29,10 +29,13 @@ HEADER := $(OUT)/include/carpool.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
-# One example takes its hash from OpenSSL, whose header may be missing.
-OPENSSL := $(shell echo '\#include <openssl/evp.h>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
+# Two examples need a library of others, whose header may be missing.
+has = $(shell echo '\#include <$1>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
+OPENSSL := $(call has,openssl/evp.h)
+PNG := $(call has,png.h)
 EXAMPLES := $(patsubst examples-c/%.c,$(OUT)/bin/%,$(filter-out %_functions.c,$(wildcard examples-c/*.c)))
 EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
+EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
 .PHONY: all package examples run test mutations bench header install uninstall clean doctor help FORCE
@@ -88,6 +91,7 @@ $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 
 examples: $(EXAMPLES)                               ## the programs of examples-c, in out/bin
 	$(if $(OPENSSL),,@echo "skip: sha256tree: openssl/evp.h is missing (Debian: libssl-dev)")
+	$(if $(PNG),,@echo "skip: mandelbrot: png.h is missing (Debian: libpng-dev)")
 
 $(OUT)/bin/%: examples-c/%.c $(HEADER) $(SHARED)
 	@mkdir -p $(@D)
@@ -103,6 +107,7 @@ $(OUT)/bin/03_library: LDLIBS += -l03_library_functions
 $(OUT)/bin/03_library: $(OUT)/bin/lib03_library_functions.so
 $(OUT)/bin/sha256tree: LDLIBS += -lcrypto
 $(OUT)/bin/sha256tree: $(wildcard examples-c/sha256tree/*)
+$(OUT)/bin/mandelbrot: LDLIBS += -lpng -lm
 
 run: all                                            ## hashes a folder with sha256tree, checks and times it
 	@python3 ffi-tests/tools.py openssl

@@ -106,7 +106,7 @@ def main():
     os.chdir(ROOT)
     LOGS.mkdir(parents=True, exist_ok=True)
     passed = failed = skipped = 0
-    for tool in ("openssl/evp.h", "g++"):
+    for tool in ("openssl/evp.h", "png.h", "g++"):
         with contextlib.suppress(tools.Missing):  # Who needs it says so.
             tools.bring(tool)
     for number, (name, promise, command, environment, needs, shown) in enumerate(STEPS):

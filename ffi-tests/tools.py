@@ -21,6 +21,7 @@ PACKAGES = {
     "g++": (None, "g++"),
     "clang": (None, "clang"),
     "openssl/evp.h": (None, "libssl-dev"),
+    "png.h": (None, "libpng-dev"),
 }
 OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
 
