@@ -250,6 +250,58 @@ fn the_version_is_one() {
     assert_eq!(line, format!("version = \"{}\"", parts.join(".")));
 }
 
+/// Each row of its tables: what asyncpal has | how carpool does it | the test programs that prove it.
+#[test]
+fn the_coverage_names_functions_and_tests_that_exist() {
+    let (coverage, header) =
+        (fs::read_to_string("docs/coverage.md").unwrap(), without_comments(&header()));
+    let declared: Vec<&str> = identifiers(&header).collect();
+    let (mut rows, mut wrong) = (0, Vec::new());
+    for (number, line) in coverage.lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let &["", asyncpal, carpool, proof, ""] = &cells[..] else {
+            continue;
+        };
+        if asyncpal == "asyncpal" || asyncpal.starts_with("---") {
+            continue; // the head of a table
+        }
+        rows += 1;
+        let mut complain =
+            |what: String| wrong.push(format!("docs/coverage.md:{} {what}", number + 1));
+        for name in code_in(carpool).flat_map(identifiers).filter(|name| !declared.contains(name)) {
+            complain(format!("names {name}, which the header does not declare"));
+        }
+        for test in code_in(proof).filter(|test| !is_test(test)) {
+            complain(format!("names the test {test}, which does not exist"));
+        }
+        if code_in(proof).next().is_none() && !proof.starts_with("none: ") {
+            complain("names no test, and does not say why there is none".into());
+        }
+    }
+    assert!(rows > 0, "docs/coverage.md has no rows");
+    none(wrong);
+}
+
+fn is_test(name: &str) -> bool {
+    let places = ["c/{}.c", "c/{}.cc", "crash/{}.c", "{}.py"];
+    places.iter().any(|place| Path::new("ffi-tests").join(place.replace("{}", name)).exists())
+}
+
+/// What stands between backticks.
+fn code_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with(|c: char| c.is_alphabetic()))
+}
+
+fn without_comments(text: &str) -> String {
+    let rest = text.split("/*").skip(1).filter_map(|part| part.split_once("*/")).map(|part| part.1);
+    text.split("/*").take(1).chain(rest).collect::<Vec<_>>().join(" ")
+}
+
 struct Function {
     name: String,
     answers: String,
