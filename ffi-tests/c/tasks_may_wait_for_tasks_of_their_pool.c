@@ -51,7 +51,7 @@ static int32_t wait_in_every_way(pool_task_t *task) {
     uint64_t number = 3;
     future_t *future;
     CHECK_OK(pool_submit(pool, square, &number, sizeof number, &future));
-    CHECK_IS(future_wait(future, 0), POOL_ERR_TIMEOUT);
+    if (pool_count_workers(pool) == 1) CHECK_IS(future_wait(future, 0), POOL_ERR_TIMEOUT);
     CHECK_EQUAL(collect_number(future), 9);
     future_free(future);
     return 0;

@@ -252,6 +252,8 @@ pub(super) struct Sizer {
     workers: usize,
     bytes_per_item: usize,
     ns_per_item: Option<u64>,
+    /// The largest piece that has come back.
+    largest: usize,
 }
 
 impl Sizer {
@@ -263,7 +265,13 @@ impl Sizer {
     /// `fixed` of 0 is automatic.
     pub(super) fn new(fixed: usize, workers: usize, bytes_per_item: usize) -> Sizer {
         let fixed = (fixed > 0).then_some(fixed);
-        Sizer { fixed, workers, bytes_per_item: bytes_per_item.max(1), ns_per_item: None }
+        Sizer {
+            fixed,
+            workers,
+            bytes_per_item: bytes_per_item.max(1),
+            ns_per_item: None,
+            largest: 0,
+        }
     }
 
     /// A piece has come back.
@@ -274,6 +282,7 @@ impl Sizer {
             // The newest measurement counts half.
             let before = self.ns_per_item.unwrap_or(ns);
             self.ns_per_item = Some((before / 2 + ns / 2).max(1));
+            self.largest = self.largest.max(piece.count);
         }
     }
 
@@ -283,10 +292,12 @@ impl Sizer {
             (Some(fixed), _) => return fixed.min(left),
             // Nothing is known yet: as little as can be.
             (None, None) => 1,
-            (None, Some(ns)) => (Self::TARGET_NS / ns).max(1) as usize,
+            // Step by step: the next items may take longer than the last.
+            (None, Some(ns)) => ((Self::TARGET_NS / ns) as usize).min(4 * self.largest),
         };
-        // Towards the end, so that no worker is left with much more than the others.
-        let share = left.div_ceil(2 * self.workers);
+        // Towards the end, so that no worker is left with much more than the others; but a little more
+        // does no harm.
+        let share = left.div_ceil(2 * self.workers).max(count / 8);
         count.min(share).min(Self::BYTES_MAX / self.bytes_per_item).max(1).min(left)
     }
 }
@@ -301,9 +312,12 @@ mod tests {
         assert_eq!((sizer.next(100), sizer.next(3)), (7, 3));
         sizer = Sizer::new(0, 2, 8);
         assert_eq!(sizer.next(1_000_000), 1);
-        sizer.ns_per_item = Some(10);
+        (sizer.ns_per_item, sizer.largest) = (Some(10), 8);
+        assert_eq!(sizer.next(1_000_000), 32);
+        sizer.largest = 1 << 20;
         assert_eq!(sizer.next(1_000_000), 25_000);
-        assert_eq!(sizer.next(1_000), 250);
+        assert_eq!(sizer.next(1_000), 1_000);
+        assert_eq!(sizer.next(16_000), 4_000);
         assert_eq!(sizer.next(1), 1);
         sizer.ns_per_item = Some(1_000_000_000);
         assert_eq!(sizer.next(1_000), 1);

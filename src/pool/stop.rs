@@ -120,6 +120,11 @@ fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
 fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
     // Nothing that is submitted after this call is taken, however long the watch takes to hear of it.
     shut(site);
+    if mode != StopMode::Drain {
+        site.gate.fetch_or(gate::STOPPED, AcqRel);
+        fence(SeqCst);
+        site.take_all_back();
+    }
     let (answer, answered) = bounded(1);
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());

@@ -246,8 +246,7 @@ impl Watch {
             self.set_stage(Stage::Drain);
             return;
         }
-        self.shut(gate::STOPPED);
-        self.site.take_all_back();
+        // Who stops so has taken all back that waits.
         self.set_stage(Stage::Stop);
         self.crew.hear_all(&self.site);
         self.crew.kill(|post| self.is_to_be_killed(post));

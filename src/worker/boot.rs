@@ -13,6 +13,7 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicU32};
+use once_cell::sync::OnceCell;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -33,6 +34,8 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// What the parent's terms say.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
+/// The board that this process works for.
+static REGION: OnceCell<Arc<Region>> = OnceCell::new();
 /// The worker's work has begun.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -128,7 +131,7 @@ fn run(line: &Arc<Line>) -> Result<Leave> {
     guard(line, parent)?;
     let region = Arc::new(region);
     // It lives until the process ends: threads that tasks left behind may touch it.
-    std::mem::forget(region.clone());
+    let _ = REGION.set(region.clone());
     let outlet = line.clone();
     let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
     let worker = Worker::new(region, SeatIndex(seat), terms, resolver, deliver);

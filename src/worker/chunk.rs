@@ -7,6 +7,8 @@
 //!           uneven:    Share │ Share │ … │ result, aligned │ …
 //! ```
 //!
+//! A chunk that is cancelled while it runs ends behind the present item.
+//!
 //! An even chunk's result is nothing but its items' results, unless one has failed. Each item's
 //! function sees a task like any other: its item as arguments, room for its result.
 
@@ -154,15 +156,18 @@ fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Op
     let mut verdicts = Vec::new();
     for index in 0..count {
         let item = items.get(index * item_size..(index + 1) * item_size)?;
+        if head.then != Then::Fail as u64 && task.is_cancelled() {
+            verdicts.resize(count, GOOD);
+            verdicts[index..].fill(NOT_RUN);
+            break;
+        }
         task.begin_item(item, room.wrapping_add(index * result_size), result_size);
         let verdict = task.end_item(call());
         if verdict != GOOD {
             if head.then == Then::Fail as u64 {
                 return Some(task.fail_like(verdict));
             }
-            if verdicts.is_empty() {
-                verdicts = vec![GOOD; count];
-            }
+            verdicts.resize(count, GOOD);
             verdicts[index] = verdict;
             if head.then == Then::Stop as u64 {
                 verdicts[index + 1..].fill(NOT_RUN);
@@ -192,6 +197,10 @@ fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> 
     for index in 0..count {
         let item = items.get(table..)?.get(start..end(index)?)?;
         start = end(index)?.checked_next_multiple_of(ALIGN)?;
+        if task.is_cancelled() {
+            shares.resize(count, Share { verdict: NOT_RUN, start: 0, len: 0 });
+            break;
+        }
         task.begin_uneven_item(item);
         let verdict = task.end_item(call());
         results.resize(results.len().next_multiple_of(ALIGN), 0);
