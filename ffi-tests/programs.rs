@@ -16,7 +16,7 @@ use std::{env, fs, thread};
 const KINDS: [&str; 3] = ["thread", "spawn", "inline"];
 
 /// Far more than any program needs: what takes longer hangs.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// A process that is still there so long after its program has ended was left behind.
 const GRACE: Duration = Duration::from_secs(1);
