@@ -42,9 +42,15 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
+/* Not by exit, which would wait for the pools that are open and what they run. */
+static inline _Noreturn void fail_at_once(void) {
+    fflush(NULL);
+    _exit(1);
+}
+
 static inline void check_failed(const char *file, int line, const char *what) {
     fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
-    exit(1);
+    fail_at_once();
 }
 
 static inline void check_status(const char *file, int line, const char *what,
@@ -52,14 +58,14 @@ static inline void check_status(const char *file, int line, const char *what,
     if (status == expected) return;
     fprintf(stderr, "%s:%d: %s answers %s, not %s\n", file, line, what, pool_status_name(status),
             pool_status_name(expected));
-    exit(1);
+    fail_at_once();
 }
 
 static inline void check_equal(const char *file, int line, const char *what, long long left,
                                long long right) {
     if (left == right) return;
     fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", file, line, what, left, right);
-    exit(1);
+    fail_at_once();
 }
 
 static inline uint64_t now_ns(void) {

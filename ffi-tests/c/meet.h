@@ -106,6 +106,12 @@ static inline void release(uint32_t gate) {
     word_set(gate_open(gate), 1);
 }
 
+/* For a gate that nobody waits at any more: it can be used again. */
+static inline void shut(uint32_t gate) {
+    word_set(gate_started(gate), 0);
+    word_set(gate_open(gate), 0);
+}
+
 /* ---- tasks that many programs use ------------------------------------------------------------ */
 
 /* Adds 1 to the word whose number is the argument, a uint32_t. */

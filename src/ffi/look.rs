@@ -83,8 +83,9 @@ fn info_of(activity: &Activity) -> pool_worker_info_t {
     let Activity { seat, member, claimed, task, resident_bytes } = activity;
     let state = match (member.is_up, member.is_leaving, task) {
         (_, true, _) => pool_worker_state::POOL_WORKER_STOPPING,
-        (false, ..) => pool_worker_state::POOL_WORKER_STARTING,
+        // Perhaps it has not been heard yet that it is up.
         (_, _, Some(_)) => pool_worker_state::POOL_WORKER_BUSY,
+        (false, ..) => pool_worker_state::POOL_WORKER_STARTING,
         (_, _, None) => pool_worker_state::POOL_WORKER_IDLE,
     };
     let mut function = [0; 64];

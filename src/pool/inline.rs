@@ -75,7 +75,8 @@ impl Desks {
         }
         let worker = new_worker(pool, place);
         pool.site.ledger.note_seat(worker.seat());
-        pool.site.staff.came(place, 0, true, pool.site.claimed(worker.seat()));
+        let claimed = pool.site.claimed(worker.seat());
+        pool.site.staff.enroll(place, claimed, || Ok(((), 0, true)))?;
         pool.site.workers.fetch_add(1, Relaxed);
         match worker.begin() {
             Ok(()) => Ok((place, Some(worker))),

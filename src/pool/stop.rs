@@ -166,11 +166,16 @@ fn receive<T>(
 /// Frees the pool, after shutting it down where it is open.
 pub(crate) fn free(ticket: PoolTicket) -> Result<()> {
     refuse_own_thread(ticket.pool()?)?;
-    let pool = ticket.close()?;
+    end(ticket.close()?, StopMode::Cancel);
+    Ok(())
+}
+
+/// Stops and frees a pool that has no handle any more.
+pub(super) fn end(pool: &'static Pool, mode: StopMode) {
     // Nobody can ask for the list any more.
     pool.site.lists_cancelled.store(false, Relaxed);
     // An error means that it has been shut down before.
-    let _ = stop(pool, StopMode::Cancel, Deadline::Never);
+    let _ = stop(pool, mode, Deadline::Never);
     let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
     for thread in watch.into_iter().chain(pool.notice_thread()) {
         let _ = thread.join();
@@ -178,7 +183,6 @@ pub(crate) fn free(ticket: PoolTicket) -> Result<()> {
     let kept = pool.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
     pool.settle_books();
     drop(kept);
-    Ok(())
 }
 
 impl Pool {

@@ -3,8 +3,8 @@
 use super::map::{Arrays, MapOptions, map};
 use super::pieces::OnError;
 use super::{
-    Callee, Kind, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, submit,
-    wait,
+    Callee, Kind, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, stop,
+    submit, wait,
 };
 use crate::error::{Error, Result, Status};
 use crate::worker;
@@ -28,11 +28,26 @@ pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     let outcome = try_out(trial, timeout_ms);
     // Why it is broken is a better answer than what that did to a task.
     let outcome = check(trial).and(outcome);
+    if matches!(&outcome, Err(error) if error.status == Status::POOL_ERR_TIMEOUT) {
+        return outcome.and(dispose(trial));
+    }
     let mode = if outcome.is_ok() { StopMode::Drain } else { StopMode::Kill };
     let stopped = shutdown(trial, mode, -1);
     let broken = trial.pool().and_then(|trial| trial.site.check_broken());
     super::free(trial)?;
     outcome.and(broken).and(stopped)
+}
+
+/// Frees a pool whose worker may be long in coming to an end. Threads cannot be killed: somebody else
+/// waits for them.
+fn dispose(trial: PoolTicket) -> Result<()> {
+    let trial = trial.close()?;
+    let end = move || stop::end(trial, StopMode::Kill);
+    let is_thread = matches!(trial.config.kind, Kind::Threads);
+    if !is_thread || worker::start_own_thread("trial".into(), end).is_err() {
+        end();
+    }
+    Ok(())
 }
 
 fn try_out(trial: PoolTicket, timeout_ms: i64) -> Result<()> {

@@ -97,57 +97,51 @@ impl Crew {
 
     /// Starts a worker on the lowest vacant seat.
     pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<()> {
+        let vacant = self.posts.iter().position(Option::is_none);
+        let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
         let (line, theirs) = Line::pair()?;
-        let started = self.start_on(site, image, &line, theirs);
-        match started {
-            Ok((seat, worker, is_up, claimed_before)) => {
-                let pid = match &worker {
-                    Worker::Thread(_) => 0,
-                    Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
-                };
-                site.staff.came(seat, pid, is_up, claimed_before);
-                self.posts[seat] = Some(Post {
-                    line,
-                    worker,
-                    is_up,
-                    claimed_before,
-                    bye: None,
-                    refusal: None,
-                    is_finalizing: false,
-                    failure: None,
-                });
-                Ok(())
-            }
-            Err(error) => {
-                let _ = epoll::delete(&self.epoll, &line);
-                Err(error)
-            }
-        }
+        site.ledger.note_seat(SeatIndex(seat as u16));
+        // Before it can claim any.
+        let claimed_before = site.claimed(SeatIndex(seat as u16));
+        let started = site.staff.enroll(seat, claimed_before, || {
+            let worker = self.start_on(site, seat, image, &line, theirs)?;
+            let (pid, is_up) = match &worker {
+                Worker::Thread(_) => (0, true),
+                Worker::Process { pid, .. } => (i64::from(pid.as_raw_nonzero().get()), false),
+            };
+            Ok(((worker, is_up), pid, is_up))
+        });
+        let (worker, is_up) = started.inspect_err(|_| {
+            let _ = epoll::delete(&self.epoll, &line);
+        })?;
+        self.posts[seat] = Some(Post {
+            line,
+            worker,
+            is_up,
+            claimed_before,
+            bye: None,
+            refusal: None,
+            is_finalizing: false,
+            failure: None,
+        });
+        Ok(())
     }
 
     fn start_on(
         &self,
         site: &Site,
+        seat: usize,
         image: Image,
         line: &Line,
         theirs: Line,
-    ) -> Result<(usize, Worker, bool, u64)> {
-        let vacant = self.posts.iter().position(Option::is_none);
-        let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
-        let index = SeatIndex(seat as u16);
-        site.ledger.note_seat(index);
+    ) -> Result<Worker> {
         // Listened to before there is a worker: nobody is started who cannot be heard.
         self.listen(line, Wake::Line(seat))?;
-        // Before it can claim any.
-        let claimed_before = site.claimed(index);
         let (name, region, terms) = (&site.name, &site.region, site.terms);
-        let place = Workplace { name, region, seat: index, terms };
-        let (worker, is_up) = match &site.kind {
-            Kind::Threads => {
-                let thread = start::start_thread(&place, theirs)?;
-                (Worker::Thread(Some(thread)), true)
-            }
-            Kind::Inline => return Err(Status::POOL_ERR_STATE.into()),
+        let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
+        match &site.kind {
+            Kind::Threads => Ok(Worker::Thread(Some(start::start_thread(&place, theirs)?))),
+            Kind::Inline => Err(Status::POOL_ERR_STATE.into()),
             Kind::Processes(recipe) => {
                 let Process { pid, handle } =
                     start::start_process(&place, recipe, image, line, &theirs)?;
@@ -159,10 +153,9 @@ impl Crew {
                     );
                     return Err(error);
                 }
-                (Worker::Process { pid, handle }, false)
+                Ok(Worker::Process { pid, handle })
             }
-        };
-        Ok((seat, worker, is_up, claimed_before))
+        }
     }
 
     /// Reads what a worker says. True: it is a thread that has ended.

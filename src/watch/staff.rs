@@ -1,5 +1,6 @@
 //! Who works at each seat, for those who ask. The watch writes it, rarely; nobody else does.
 
+use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The worker of a seat.
@@ -29,13 +30,23 @@ impl Staff {
         Staff(Mutex::new(Book { members: vec![Member::default(); seats], hired: 0 }))
     }
 
-    pub(crate) fn came(&self, seat: usize, pid: i64, is_up: bool, claimed_before: u64) {
+    /// Enters a worker that `start` starts. Whoever asks meanwhile waits: the worker may run its first task
+    /// before we are back.
+    pub(crate) fn enroll<T>(
+        &self,
+        seat: usize,
+        claimed_before: u64,
+        start: impl FnOnce() -> Result<(T, i64, bool)>,
+    ) -> Result<T> {
         let mut book = self.lock();
+        let (worker, pid, is_up) = start()?;
         book.hired += 1;
         let number = book.hired;
-        let Some(member) = book.members.get_mut(seat) else { return };
-        let restarts = member.restarts;
-        *member = Member { number, pid, is_up, is_leaving: false, claimed_before, restarts };
+        if let Some(member) = book.members.get_mut(seat) {
+            let restarts = member.restarts;
+            *member = Member { number, pid, is_up, is_leaving: false, claimed_before, restarts };
+        }
+        Ok(worker)
     }
 
     pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut Member)) {
