@@ -16,6 +16,7 @@ pub(crate) mod plain {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 }
 
+use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Who may sleep on the words of a region. The kernel finds sleepers of one process faster.
@@ -63,6 +64,22 @@ impl Deadline {
         match self {
             Deadline::Never => None,
             Deadline::At(end) => Some(end.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    /// Sleeps until the condition is told or the time is over, or for less. None: it was over before.
+    pub(crate) fn wait_on<'a, T>(
+        self,
+        condition: &Condvar,
+        guard: MutexGuard<'a, T>,
+    ) -> Option<MutexGuard<'a, T>> {
+        match self.left() {
+            None => Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner)),
+            Some(Duration::ZERO) => None,
+            Some(left) => {
+                let waited = condition.wait_timeout(guard, left);
+                Some(waited.unwrap_or_else(PoisonError::into_inner).0)
+            }
         }
     }
 

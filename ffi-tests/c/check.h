@@ -43,7 +43,7 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* Not by exit, which would wait for the pools that are open and what they run. */
-static inline _Noreturn void fail_at_once(void) {
+__attribute__((noreturn)) static inline void fail_at_once(void) {
     fflush(NULL);
     _exit(1);
 }

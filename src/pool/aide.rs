@@ -44,14 +44,10 @@ impl Pool {
     pub(super) fn finish_aides(&self, deadline: Deadline) -> bool {
         let mut book = self.aides.lock();
         while book.at_work > 0 {
-            book = match deadline.left() {
-                None => self.aides.ended.wait(book).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => {
-                    let waited = self.aides.ended.wait_timeout(book, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            match deadline.wait_on(&self.aides.ended, book) {
+                Some(guard) => book = guard,
+                None => return false,
+            }
         }
         let threads = std::mem::take(&mut book.threads);
         drop(book);

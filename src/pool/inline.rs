@@ -110,14 +110,10 @@ impl Desks {
     pub(super) fn clear(&self, pool: &Pool, is_draining: bool, deadline: Deadline) -> bool {
         let mut book = self.lock();
         while book.busy > 0 || (is_draining && book.admitted > 0) {
-            book = match deadline.left() {
-                None => self.left.wait(book).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => {
-                    let waited = self.left.wait_timeout(book, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            match deadline.wait_on(&self.left, book) {
+                Some(guard) => book = guard,
+                None => return false,
+            }
         }
         let desks = std::mem::take(&mut book.desks);
         drop(book);

@@ -292,14 +292,10 @@ impl Pool {
         books.is_ending = true;
         self.region().board.ring_notice();
         while !books.has_ended {
-            books = match deadline.left() {
-                None => self.notice.ended.wait(books).unwrap_or_else(PoisonError::into_inner),
-                Some(left) if left.is_zero() => return false,
-                Some(left) => {
-                    let waited = self.notice.ended.wait_timeout(books, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            match deadline.wait_on(&self.notice.ended, books) {
+                Some(guard) => books = guard,
+                None => return false,
+            }
         }
         true
     }

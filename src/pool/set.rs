@@ -117,7 +117,8 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
                 continue;
             }
         }
-        books = wait_for_arrival(&inbox, books, deadline);
+        let woken = deadline.wait_on(&inbox.arrived, books);
+        books = woken.unwrap_or_else(|| inbox.lock());
     }
 }
 
@@ -132,20 +133,6 @@ fn wait_by_itself(inbox: &Arc<Inbox>, waiting: &[FutureTicket], deadline: Deadli
         return Ok(());
     }
     wait::help_one(waiting)
-}
-
-fn wait_for_arrival<'a>(
-    inbox: &'a Inbox,
-    books: MutexGuard<'a, Books>,
-    deadline: Deadline,
-) -> MutexGuard<'a, Books> {
-    match deadline.left() {
-        None => inbox.arrived.wait(books).unwrap_or_else(PoisonError::into_inner),
-        Some(left) => {
-            let waited = inbox.arrived.wait_timeout(books, left);
-            waited.unwrap_or_else(PoisonError::into_inner).0
-        }
-    }
 }
 
 /// A descriptor that is readable while there is something to be taken out. The set owns it.
