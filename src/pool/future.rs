@@ -177,21 +177,33 @@ pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
 /// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
 pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    if pool.is_of_promises() && !wait::is_done(pool, ticket) {
-        pool.site.take_back(ticket, None);
+    if !pool.is_of_promises() {
+        pool.let_go(future, ticket);
+        return Ok(());
     }
-    match pool.site.ledger.let_go(ticket) {
-        LetGo::NotHeld => return Ok(()),
-        LetGo::Subscribed if pool.orphan(ticket) => return Ok(()),
-        LetGo::Free | LetGo::Subscribed => {}
-    }
-    if !notice::is_freed_later(future) {
-        pool.give_back(ticket);
-    }
+    // Whoever is told that it is cancelled may be the last to need the pool.
+    pool.keep_promises();
+    pool.let_go(future, ticket);
+    pool.forget_promise();
     Ok(())
 }
 
 impl Pool {
+    fn let_go(&'static self, future: FutureTicket, ticket: Ticket) {
+        let stays = match self.site.ledger.let_go(ticket) {
+            LetGo::NotHeld => return,
+            LetGo::Free => false,
+            LetGo::Subscribed => self.orphan(ticket),
+        };
+        // After it has left its sets: these give out nothing that was freed.
+        if self.is_of_promises() && !wait::is_done(self, ticket) {
+            self.site.take_back(ticket, None);
+        }
+        if !stays && !notice::is_freed_later(future) {
+            self.give_back(ticket);
+        }
+    }
+
     /// Gives the slot of a freed future back, now or when its task is done.
     pub(super) fn give_back(&'static self, ticket: Ticket) {
         let is_promise = self.is_of_promises();

@@ -157,7 +157,8 @@ impl Pool {
         site.hint(ticket.slot);
     }
 
-    fn keep_promises(&self) {
+    /// Keeps the pool of promises until [`Pool::forget_promise`].
+    pub(super) fn keep_promises(&self) {
         if let Some(home) = lock().as_mut().filter(|home| std::ptr::eq(home.pool, self)) {
             home.users += 1;
         }
