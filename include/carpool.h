@@ -976,7 +976,8 @@ void **pool_task_state(pool_task_t *task);
  *
  * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
  * In a task of a thread pool, to wait for a task of the same pool that nobody has begun runs it, then
- * and there: so that always ends, also with one worker.
+ * and there, on its own stack: so that always ends, also with one worker, unless thousands of such
+ * waits stand one inside the other and the stack is too small for them.
  *
  * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: the task would wait for itself;
  *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS

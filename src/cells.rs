@@ -14,7 +14,7 @@
 //! A thing has one owner, who may [`Cells::close`] it, and any number of holders, whom the thing
 //! counts itself. After closing, the owner adds how many there still are, and each of them takes
 //! itself off when it leaves ([`Cells::settle_up`]). Whoever brings the sum to 0 has the only access
-//! left, because every other has already taken itself off; it frees the thing.
+//! left, because every other has already taken itself off; it gets the thing.
 
 use crate::error::{Error, Result, Status};
 use crate::sync::AtomicI64;
@@ -148,27 +148,30 @@ impl<T> Cells<T> {
         Ok(())
     }
 
-    /// Adds the holders that there are when the thing is closed, or takes one off. The last one frees
-    /// the thing.
-    pub(crate) fn settle_up(&self, cell: u16, holders: i64) {
+    /// Adds the holders that there are when the thing is closed, or takes one off. The last one gets the
+    /// thing, to free it.
+    #[must_use]
+    pub(crate) fn settle_up(&self, cell: u16, holders: i64) -> Option<Box<T>> {
         let cell = &self.cells[usize::from(cell)];
         if !cell.owed.settle(holders) {
-            return;
+            return None;
         }
         let thing = cell.thing.swap(std::ptr::null_mut(), AcqRel);
-        if !thing.is_null() {
-            // SAFETY: `fill` made it a raw pointer, the swap hands it to one caller, and nobody else
-            // has access any more: see above.
-            drop(unsafe { Box::from_raw(thing) });
-            cell.usage.store(FREE, Release);
+        if thing.is_null() {
+            return None;
         }
+        // SAFETY: `fill` made it a raw pointer, the swap hands it to one caller, and nobody else has
+        // access any more: see above.
+        let thing = unsafe { Box::from_raw(thing) };
+        cell.usage.store(FREE, Release);
+        Some(thing)
     }
 
     /// Closes a thing that has no holders, and frees it.
     pub(crate) fn remove(&self, cell: u16, epoch: u64) -> Result<()> {
         self.open(cell, epoch)?;
         self.close(cell, epoch)?;
-        self.settle_up(cell, 0);
+        drop(self.settle_up(cell, 0));
         Ok(())
     }
 

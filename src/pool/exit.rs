@@ -4,7 +4,8 @@
 //! caller's handlers, in the order in which they were added, then each pool is shut down as its option
 //! says. A pool that this very thread works for cannot be waited for; it ends with the process.
 
-use super::{registry, stop};
+use super::registry::Sweep;
+use super::stop;
 use crate::cells;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
@@ -31,7 +32,8 @@ extern "C" fn on_exit() {
         while let Some(handler) = next_handler() {
             handler();
         }
-        for pool in registry::open_pools() {
+        let sweep = Sweep::begin();
+        for pool in sweep.open_pools() {
             if let Ok(Some(mode)) = pool.pool().map(|pool| pool.config.at_exit) {
                 let _ = stop::shutdown_until(pool, mode, Deadline::Never);
             }
@@ -68,7 +70,8 @@ pub(crate) fn remove_exit_handler(number: u64) -> Result<()> {
 /// Shuts all open pools of this process down, at the same time.
 pub(crate) fn shutdown_all(mode: StopMode, timeout_ms: i64) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    let pools = registry::open_pools();
+    let sweep = Sweep::begin();
+    let pools = sweep.open_pools();
     let mut outcome = Ok(());
     for is_waiting in [false, true] {
         for pool in &pools {

@@ -15,7 +15,7 @@ use super::set::Inbox;
 use crate::board::ledger::Ticket;
 use crate::cells::{CELLS, Cells, Reserved};
 use crate::error::{Result, Status};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 static POOLS: Cells<Pool> = Cells::new();
 static SETS: Cells<Arc<Inbox>> = Cells::new();
@@ -204,12 +204,6 @@ pub(crate) fn add_map(map: Map) -> Result<MapTicket> {
     Ok(ticket)
 }
 
-/// The pools of this process that were not freed, oldest first as far as places tell.
-pub(crate) fn open_pools() -> Vec<PoolTicket> {
-    let open = POOLS.all_open().into_iter();
-    open.map(|(cell, epoch)| PoolTicket(pack(Kind::Pool, cell, epoch))).collect()
-}
-
 /// Whether the thing in this cell was not made by a process that this one was forked from.
 pub(crate) fn is_of_this_process(cell: u16) -> bool {
     POOLS.held(cell).is_ok()
@@ -236,7 +230,54 @@ pub(crate) fn fill(reserved: Reserved<Pool>, pool: Pool) -> PoolTicket {
 /// Counts slots of a freed pool: those still held when its books are closed, or (-1) one that was
 /// given back since. The last one frees the pool.
 pub(crate) fn settle_up(cell: u16, slots: i64) {
-    POOLS.settle_up(cell, slots);
+    let Some(pool) = POOLS.settle_up(cell, slots) else { return };
+    let mut sweeps = sweeps();
+    if sweeps.under_way > 0 {
+        return sweeps.freed.push(pool);
+    }
+    drop(sweeps);
+    drop(pool);
+}
+
+/// Those who go over all pools, with handles that are not theirs, and the pools that were freed meanwhile:
+/// these stay until the last of them is through. It finds a pool here, or finds its handle bad.
+static SWEEPS: Mutex<Sweeps> = Mutex::new(Sweeps { under_way: 0, freed: Vec::new() });
+
+struct Sweeps {
+    under_way: usize,
+    freed: Vec<Box<Pool>>,
+}
+
+fn sweeps() -> MutexGuard<'static, Sweeps> {
+    SWEEPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it lives, no pool that it finds goes away.
+pub(crate) struct Sweep;
+
+impl Sweep {
+    pub(crate) fn begin() -> Sweep {
+        sweeps().under_way += 1;
+        Sweep
+    }
+
+    /// The pools of this process that were not freed, oldest first as far as places tell.
+    pub(crate) fn open_pools(&self) -> Vec<PoolTicket> {
+        let open = POOLS.all_open().into_iter();
+        open.map(|(cell, epoch)| PoolTicket(pack(Kind::Pool, cell, epoch))).collect()
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        let mut sweeps = sweeps();
+        sweeps.under_way -= 1;
+        if sweeps.under_way == 0 {
+            let freed = std::mem::take(&mut sweeps.freed);
+            drop(sweeps);
+            drop(freed);
+        }
+    }
 }
 
 /// Pools that were not freed.
