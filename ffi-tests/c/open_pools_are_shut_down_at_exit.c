@@ -1,9 +1,7 @@
 /* A pool that is open when the program exits is shut down as at_exit says: tasks that run end,
  * those that wait are cancelled or run too; the exit status is the program's, and it does not hang,
  * whoever calls exit. */
-#include "life.h"
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include "again.h"
 
 enum { TASKS = 8, DONE = LIFE_FIRST, ORDER, DROPS };
 
@@ -62,32 +60,11 @@ static void leave(const pool_options_t *base, const char *how) {
 }
 
 static void runs(char **argv, const char *how, bool runs_all) {
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%s/%s", getenv("TEST_TMP"), how);
-    pid_t child = fork();
-    if (child == 0) {
-        mkdir(folder, 0700);
-        setenv("TEST_TMP", folder, 1);
-        execl("/proc/self/exe", argv[0], argv[1], how, (char *)NULL);
-        _exit(99);
-    }
-    int status;
-    CHECK(waitpid(child, &status, 0) == child);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 23) fprintf(stderr, "%s: %x\n", how, status);
-    CHECK(WIFEXITED(status));
-    CHECK_EQUAL(WEXITSTATUS(status), 23);
-
-    char path[8192];
-    snprintf(path, sizeof path, "%s/words", folder);
-    FILE *words = fopen(path, "r");
-    CHECK(words != NULL);
-    uint32_t facts[DROPS + 1];
-    CHECK(fread(facts, sizeof *facts, DROPS + 1, words) == DROPS + 1);
-    fclose(words);
-    CHECK_EQUAL(facts[ORDER], 2);
-    CHECK_EQUAL(facts[DROPS], 4);
-    if (runs_all) CHECK_EQUAL(facts[DONE], TASKS);
-    if (strcmp(how, "cancel") == 0) CHECK(facts[DONE] <= TASKS);
+    run_again(argv, how, 23);
+    CHECK_EQUAL(word_after(how, ORDER), 2);
+    CHECK_EQUAL(word_after(how, DROPS), 4);
+    if (runs_all) CHECK_EQUAL(word_after(how, DONE), TASKS);
+    if (strcmp(how, "cancel") == 0) CHECK(word_after(how, DONE) <= TASKS);
 }
 
 int main(int argc, char **argv) {
