@@ -22,8 +22,9 @@ static void looks_like(pool_t *pool, pool_status_t status, struct view expected)
     CHECK_EQUAL(pool_count_workers(pool), expected.workers);
     CHECK_EQUAL(pool_count_busy_workers(pool), expected.busy);
     CHECK_EQUAL(pool_count_free_workers(pool), expected.workers - expected.busy);
-    /* A task that was just cancelled is counted as such a moment later. */
+    /* A task that was just cancelled is counted and listed as such a moment later. */
     while (pool_count_pending_tasks(pool) != expected.pending) look_again_soon();
+    while (pool_cancelled_count(pool) < expected.cancelled) look_again_soon();
     CHECK_OK(pool_workers(pool, workers, 1, &n));
     CHECK_EQUAL(n, expected.workers);
     CHECK_OK(pool_get_options(pool, &options));

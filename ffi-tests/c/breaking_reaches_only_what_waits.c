@@ -39,6 +39,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(future_state(running), FUTURE_COMPLETED);
     CHECK_EQUAL(collect_number(finished), 144);
 
+    CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
     CHECK_EQUAL(pool_cancelled_count(pool), TASKS);
     bool seen[TASKS] = {false};
     for (size_t i = 0; i < TASKS; i++) {
