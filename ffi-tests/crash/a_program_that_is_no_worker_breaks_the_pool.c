@@ -1,5 +1,5 @@
-/* A worker_executable that ends before it is up breaks the pool after as many tries as there may
- * be, 5 by default, and the words name it. */
+/* A worker_executable that ends before it is up breaks the pool after max_restarts tries, or after
+ * as many as there are by default; every later call says so. */
 #include "life.h"
 
 static void breaks(pool_options_t options, uint32_t most, const char *program) {
