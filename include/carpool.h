@@ -1123,9 +1123,11 @@ pool_status_t future_collect_many(future_t *const *futures,
 
 /**
  * Calls a function when the future is done: from a thread of the library, or at once from this one
- * when it is done already. Any number may be added; those of one future are called in the order in
- * which they were added. The function may call whatever it likes, but to join or shut down the
- * future's pool. The pool's shutdown waits for it.
+ * when it is done already. Any number may be added; those that were added before it was done are called
+ * in that order, one after the other. The function may call whatever it likes, but to join or shut
+ * down the future's pool. The pool's shutdown waits for it. While it runs, no other callback of the
+ * pool is called from that thread, and sets hear nothing of futures of that pool: what takes long is
+ * better submitted as a task.
  *
  * The future may be freed before: the function is called all the same, and the handle that it gets
  * is good until it returns.
@@ -1149,8 +1151,8 @@ pool_status_t future_on_done(future_t *future,
  * Removes a callback that has not been called.
  *
  * @param id  its number, from future_on_done
- * @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, is being called, or never
- *         was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, will be called at once
+ *         because the future is done, or never was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_remove_callback(future_t *future,
@@ -1240,7 +1242,8 @@ CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const ch
 
 /**
  * Runs a function for every item of an array, and waits. The function sees each item as a task of its
- * own: pool_task_args is the item. Items are handed to the workers in chunks; what becomes of one
+ * own: pool_task_args is the item, and it and the room for its result are aligned as elements of an
+ * array of such a size are. Items are handed to the workers in chunks; what becomes of one
  * item does not touch the others of its chunk, unless the worker is lost.
  *
  * A map that has begun counts as submitted: pool_close and pool_join let it come to its end.

@@ -12,7 +12,8 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
 /// Runs a function for every item of an array, and waits. The function sees each item as a task of its
-/// own: pool_task_args is the item. Items are handed to the workers in chunks; what becomes of one
+/// own: pool_task_args is the item, and it and the room for its result are aligned as elements of an
+/// array of such a size are. Items are handed to the workers in chunks; what becomes of one
 /// item does not touch the others of its chunk, unless the worker is lost.
 ///
 /// A map that has begun counts as submitted: pool_close and pool_join let it come to its end.

@@ -11,9 +11,11 @@ fn ticket(future: *const future_t) -> FutureTicket {
 }
 
 /// Calls a function when the future is done: from a thread of the library, or at once from this one
-/// when it is done already. Any number may be added; those of one future are called in the order in
-/// which they were added. The function may call whatever it likes, but to join or shut down the
-/// future's pool. The pool's shutdown waits for it.
+/// when it is done already. Any number may be added; those that were added before it was done are called
+/// in that order, one after the other. The function may call whatever it likes, but to join or shut
+/// down the future's pool. The pool's shutdown waits for it. While it runs, no other callback of the
+/// pool is called from that thread, and sets hear nothing of futures of that pool: what takes long is
+/// better submitted as a task.
 ///
 /// The future may be freed before: the function is called all the same, and the handle that it gets
 /// is good until it returns.
@@ -49,8 +51,8 @@ pub unsafe extern "C" fn future_on_done(
 /// Removes a callback that has not been called.
 ///
 /// @param id  its number, from future_on_done
-/// @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, is being called, or never
-///         was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, will be called at once
+///         because the future is done, or never was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_remove_callback(future: *mut future_t, id: u64) -> pool_status_t {
     boundary(|| pool::remove_callback(ticket(future), id))

@@ -245,6 +245,7 @@ static SWEEPS: Mutex<Sweeps> = Mutex::new(Sweeps { under_way: 0, freed: Vec::new
 
 struct Sweeps {
     under_way: usize,
+    #[expect(clippy::vec_box, reason = "they must stay where they are")]
     freed: Vec<Box<Pool>>,
 }
 
