@@ -5,12 +5,11 @@
 
 use super::Pool;
 use crate::board::ledger::Ticket;
-use crate::board::notes::Note;
 use crate::board::slot::SeatIndex;
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*};
 use crate::worker::resolve::Resolver;
-use crate::worker::{Failure, Hook, Parcel, Worker};
+use crate::worker::{Parcel, Worker};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
@@ -81,7 +80,7 @@ impl Desks {
         match worker.begin() {
             Ok(()) => Ok((place, Some(worker))),
             Err(failure) => {
-                note_failure(pool, failure);
+                pool.site.note_break(failure.into_note());
                 forget(pool, place);
                 self.stand(place, None);
                 Ok((place, None))
@@ -127,7 +126,7 @@ impl Desks {
 
     fn retire(&self, pool: &Pool, place: usize, worker: &Worker) {
         if let Err(failure) = worker.end() {
-            note_failure(pool, failure);
+            pool.site.note_break(failure.into_note());
         }
         forget(pool, place);
     }
@@ -150,13 +149,4 @@ fn new_worker(pool: &Pool, place: usize) -> Box<Worker> {
 fn forget(pool: &Pool, place: usize) {
     pool.site.staff.left(place);
     pool.site.workers.fetch_sub(1, Relaxed);
-}
-
-fn note_failure(pool: &Pool, failure: Failure) {
-    let status = match failure.hook {
-        Hook::Initializer => Status::POOL_ERR_INITIALIZER,
-        Hook::Finalizer => Status::POOL_ERR_FINALIZER,
-    };
-    let detail = Detail { task_code: failure.code, message: failure.words, ..Detail::default() };
-    pool.site.note_break(Note { status, detail });
 }

@@ -12,8 +12,8 @@ use crate::board::Stage;
 use crate::board::notes::Note;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::Ordering::*;
+use crate::worker::Failure;
 use crate::worker::start::Image;
-use crate::worker::{Failure, Hook};
 use std::time::{Duration, Instant};
 
 /// How long to wait after a worker has failed to start; twice as long after each further one.
@@ -135,13 +135,7 @@ impl Watch {
     }
 
     pub(super) fn break_by_hook(&mut self, failure: Failure) {
-        let status = match failure.hook {
-            Hook::Initializer => Status::POOL_ERR_INITIALIZER,
-            Hook::Finalizer => Status::POOL_ERR_FINALIZER,
-        };
-        let detail =
-            Detail { task_code: failure.code, message: failure.words, ..Detail::default() };
-        self.break_pool(Note { status, detail });
+        self.break_pool(failure.into_note());
     }
 
     pub(super) fn break_by_death_in_finalizer(&mut self, death: Death) {

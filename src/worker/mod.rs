@@ -26,13 +26,14 @@ pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
 pub(crate) use home::{Help, help, is_anywhere, is_at_home};
 pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
 
+use crate::board::notes::Note;
 use crate::board::record::Call;
 use crate::board::ring::Entry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::{Next, Region};
 use crate::cells;
 use crate::clock;
-use crate::error::{Error, Result, Status};
+use crate::error::{Detail, Error, Result, Status};
 use home::AtHome;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, RefCell};
@@ -76,6 +77,18 @@ pub(crate) struct Failure {
     /// What the function returned; 0 when it could not be called.
     pub(crate) code: i32,
     pub(crate) words: String,
+}
+
+impl Failure {
+    /// Why the pool is broken by it.
+    pub(crate) fn into_note(self) -> Note {
+        let status = match self.hook {
+            Hook::Initializer => Status::POOL_ERR_INITIALIZER,
+            Hook::Finalizer => Status::POOL_ERR_FINALIZER,
+        };
+        let detail = Detail { task_code: self.code, message: self.words, ..Detail::default() };
+        Note { status, detail }
+    }
 }
 
 /// Sends a result that does not lie on the board to where the parent will find it.
