@@ -41,6 +41,12 @@
 /** At once, where 0 already means the default. */
 #define POOL_NOW (-2)
 
+/** The lowest priority of a task. */
+#define POOL_PRIORITY_MIN -8
+
+/** The highest priority of a task. */
+#define POOL_PRIORITY_MAX 7
+
 /** What a call answers. 0 is success; the numbers never change. */
 enum pool_status {
     /** Done. */
@@ -255,6 +261,66 @@ enum pool_worker_state {
     POOL_WORKER_STOPPING = 4,
 };
 
+/** Which workers a pool_shrink reaches. */
+enum pool_shrink {
+    /** Only those that run nothing now; all or none. */
+    POOL_SHRINK_IDLE = 0,
+    /** Those that run a task leave after it. */
+    POOL_SHRINK_WHEN_IDLE = 1,
+};
+
+/** How workers are replaced. */
+enum pool_restart {
+    /** Each after the task that it runs. */
+    POOL_RESTART_GRACEFUL = 0,
+    /**
+     * At once: tasks that run are lost with their worker processes, or run again as their retries say.
+     */
+    POOL_RESTART_NOW = 1,
+};
+
+/** What happened to a worker. */
+enum pool_event_kind {
+    /** It is being started. */
+    POOL_EVENT_STARTING = 1,
+    /** It is ready: its initializer has run. */
+    POOL_EVENT_UP = 2,
+    /** It is gone. */
+    POOL_EVENT_GONE = 3,
+};
+
+/** Why a worker is gone. */
+enum pool_gone {
+    /** Nobody had the place before. */
+    POOL_GONE_NEVER = 0,
+    /** The pool was joined, closed, or shut down. */
+    POOL_GONE_TOLD = 1,
+    /** It had nothing to do for too long. */
+    POOL_GONE_IDLE = 2,
+    /** It had run max_tasks_per_worker tasks. */
+    POOL_GONE_TASKS = 3,
+    /** It had more memory than max_memory_per_worker. */
+    POOL_GONE_MEMORY = 4,
+    /** A pool_restart. */
+    POOL_GONE_RESTARTED = 5,
+    /** A pool_shrink. */
+    POOL_GONE_SHRUNK = 6,
+    /** It crashed, left by exit, or was killed by somebody else. */
+    POOL_GONE_LOST = 7,
+    /** It was killed because its task, initializer or finalizer had run too long. */
+    POOL_GONE_LIMIT = 8,
+    /** It was killed with the task that was cancelled. */
+    POOL_GONE_CANCELLED = 9,
+    /** The pool killed it to stop at once. */
+    POOL_GONE_KILLED = 10,
+    /** It ended, or took too long, before it was ready. */
+    POOL_GONE_NOT_STARTED = 11,
+    /** It left a task to a worker of the main program's image. */
+    POOL_GONE_IMAGE = 12,
+    /** Its initializer or finalizer failed. */
+    POOL_GONE_HOOK = 13,
+};
+
 /**
  * A set of futures, to be taken out as they are done.
  *
@@ -282,9 +348,6 @@ typedef struct future_t future_t;
  * NULL: POOL_ERR_INVALID.
  */
 typedef struct pool_buffer_t pool_buffer_t;
-
-/** An event of a worker. No event is sent yet. */
-typedef struct pool_event_t pool_event_t;
 
 /**
  * A map over a source of items, whose results are taken one by one.
@@ -363,6 +426,36 @@ typedef int32_t pool_log_level_t;
 /** Receives log messages. */
 typedef void (*pool_log_fn)(pool_log_level_t level, const char *message, void *user);
 
+/** One of enum pool_event_kind. */
+typedef int32_t pool_event_kind_t;
+
+/** One of enum pool_gone. */
+typedef int32_t pool_gone_t;
+
+/**
+ * Something that happened to a worker. The library's: it lives until the callback returns.
+ */
+typedef struct pool_event_t {
+    /** sizeof(pool_event_t). */
+    size_t struct_size;
+    /** What happened. */
+    pool_event_kind_t kind;
+    /** The worker's place: 0 to max_workers - 1. */
+    uint32_t worker;
+    /** Its number among all workers that the pool has had, from 1. */
+    uint64_t id;
+    /** Its process; 0: a thread. */
+    int64_t pid;
+    /** Why it is gone (POOL_EVENT_GONE), else POOL_GONE_NEVER. */
+    pool_gone_t reason;
+    /** The code that it exited with, else 0. */
+    int32_t exit_code;
+    /** The signal that killed it, else 0. */
+    int32_t signal;
+    /** The same in words; never NULL. */
+    const char *message;
+} pool_event_t;
+
 /** Receives events of workers. */
 typedef void (*pool_event_fn)(const pool_event_t *event, void *user);
 
@@ -373,6 +466,19 @@ typedef void (*pool_drop_fn)(void *user);
 
 /** One of enum pool_driver. */
 typedef int32_t pool_driver_t;
+
+/** A limit of a worker process's resources, as by setrlimit. */
+typedef struct pool_rlimit_t {
+    /** RLIMIT_NOFILE, RLIMIT_CPU, ... */
+    int32_t resource;
+    /** The soft limit; UINT64_MAX: none. */
+    uint64_t soft;
+    /** The hard limit; UINT64_MAX: none. */
+    uint64_t hard;
+} pool_rlimit_t;
+
+/** Called now and then during a long call. */
+typedef void (*pool_tick_fn)(void *user);
 
 /**
  * The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
@@ -473,6 +579,46 @@ typedef struct pool_options_t {
     int64_t initializer_timeout_ms;
     /** Not built yet. */
     int64_t finalizer_timeout_ms;
+    /** Not built yet. */
+    bool fork_with_threads;
+    /** Not built yet. */
+    const char *const *preload;
+    /** Not built yet. */
+    const int32_t *inherit_fds;
+    /** Not built yet. */
+    size_t n_inherit_fds;
+    /** Not built yet. */
+    const char *worker_stdin;
+    /** Not built yet. */
+    uint64_t memory_limit_per_worker;
+    /** Not built yet. */
+    const uint32_t *worker_cpus;
+    /** Not built yet. */
+    size_t n_worker_cpus;
+    /** Not built yet. */
+    const pool_rlimit_t *rlimits;
+    /** Not built yet. */
+    size_t n_rlimits;
+    /** Not built yet. */
+    int32_t nice;
+    /** Not built yet. */
+    int32_t oom_score_adj;
+    /** Not built yet. */
+    uint32_t uid;
+    /** Not built yet. */
+    uint32_t gid;
+    /** Not built yet. */
+    bool no_new_privs;
+    /** Not built yet. */
+    const void *seccomp_filter;
+    /** Not built yet. */
+    size_t seccomp_len;
+    /** Not built yet. */
+    int32_t soft_limit_signal;
+    /** Not built yet. */
+    pool_tick_fn on_tick;
+    /** Not built yet. */
+    int64_t tick_ms;
 } pool_options_t;
 
 /** What went wrong, in numbers and words. Yours: the library only fills it in. */
@@ -629,6 +775,12 @@ typedef struct pool_worker_info_t {
     uint64_t restarts;
     /** The memory of its process that it shares with nobody; 0: a thread. */
     uint64_t resident_bytes;
+    /** Why the worker before it is gone: one of enum pool_gone. */
+    pool_gone_t last_gone;
+    /** The code that one exited with, else 0. */
+    int32_t last_exit_code;
+    /** The signal that killed that one, else 0. */
+    int32_t last_signal;
 } pool_worker_info_t;
 
 /**

@@ -164,3 +164,65 @@ pub enum pool_worker_state {
     /// It is leaving.
     POOL_WORKER_STOPPING = 4,
 }
+
+/// Which workers a pool_shrink reaches.
+#[repr(C)]
+pub enum pool_shrink {
+    /// Only those that run nothing now; all or none.
+    POOL_SHRINK_IDLE = 0,
+    /// Those that run a task leave after it.
+    POOL_SHRINK_WHEN_IDLE = 1,
+}
+
+/// How workers are replaced.
+#[repr(C)]
+pub enum pool_restart {
+    /// Each after the task that it runs.
+    POOL_RESTART_GRACEFUL = 0,
+    /// At once: tasks that run are lost with their worker processes, or run again as their retries say.
+    POOL_RESTART_NOW = 1,
+}
+
+/// What happened to a worker.
+#[repr(C)]
+pub enum pool_event_kind {
+    /// It is being started.
+    POOL_EVENT_STARTING = 1,
+    /// It is ready: its initializer has run.
+    POOL_EVENT_UP = 2,
+    /// It is gone.
+    POOL_EVENT_GONE = 3,
+}
+
+/// Why a worker is gone.
+#[repr(C)]
+pub enum pool_gone {
+    /// Nobody had the place before.
+    POOL_GONE_NEVER = 0,
+    /// The pool was joined, closed, or shut down.
+    POOL_GONE_TOLD = 1,
+    /// It had nothing to do for too long.
+    POOL_GONE_IDLE = 2,
+    /// It had run max_tasks_per_worker tasks.
+    POOL_GONE_TASKS = 3,
+    /// It had more memory than max_memory_per_worker.
+    POOL_GONE_MEMORY = 4,
+    /// A pool_restart.
+    POOL_GONE_RESTARTED = 5,
+    /// A pool_shrink.
+    POOL_GONE_SHRUNK = 6,
+    /// It crashed, left by exit, or was killed by somebody else.
+    POOL_GONE_LOST = 7,
+    /// It was killed because its task, initializer or finalizer had run too long.
+    POOL_GONE_LIMIT = 8,
+    /// It was killed with the task that was cancelled.
+    POOL_GONE_CANCELLED = 9,
+    /// The pool killed it to stop at once.
+    POOL_GONE_KILLED = 10,
+    /// It ended, or took too long, before it was ready.
+    POOL_GONE_NOT_STARTED = 11,
+    /// It left a task to a worker of the main program's image.
+    POOL_GONE_IMAGE = 12,
+    /// Its initializer or finalizer failed.
+    POOL_GONE_HOOK = 13,
+}

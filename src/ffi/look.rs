@@ -104,6 +104,9 @@ fn info_of(activity: &Activity) -> pool_worker_info_t {
         tasks_done: claimed - u64::from(task.is_some() && *claimed > 0),
         restarts: member.restarts,
         resident_bytes: *resident_bytes,
+        last_gone: 0,
+        last_exit_code: 0,
+        last_signal: 0,
     }
 }
 

@@ -211,6 +211,22 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("driver", options.driver != pool_driver::POOL_DRIVER_INTERNAL as i32),
         ("initializer_timeout_ms", options.initializer_timeout_ms != 0),
         ("finalizer_timeout_ms", options.finalizer_timeout_ms != 0),
+        ("fork_with_threads", options.fork_with_threads),
+        ("preload", !options.preload.is_null()),
+        ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
+        ("worker_stdin", !options.worker_stdin.is_null()),
+        ("memory_limit_per_worker", options.memory_limit_per_worker != 0),
+        ("worker_cpus", !options.worker_cpus.is_null() || options.n_worker_cpus != 0),
+        ("rlimits", !options.rlimits.is_null() || options.n_rlimits != 0),
+        ("nice", options.nice != 0),
+        ("oom_score_adj", options.oom_score_adj != 0),
+        ("uid", options.uid != 0),
+        ("gid", options.gid != 0),
+        ("no_new_privs", options.no_new_privs),
+        ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
+        ("soft_limit_signal", options.soft_limit_signal != 0),
+        ("on_tick", options.on_tick.is_some()),
+        ("tick_ms", options.tick_ms != 0),
     ])
 }
 

@@ -122,6 +122,58 @@ pub struct pool_options_t {
     pub initializer_timeout_ms: i64,
     /// Not built yet.
     pub finalizer_timeout_ms: i64,
+    /// Not built yet.
+    pub fork_with_threads: bool,
+    /// Not built yet.
+    pub preload: *const *const c_char,
+    /// Not built yet.
+    pub inherit_fds: *const i32,
+    /// Not built yet.
+    pub n_inherit_fds: usize,
+    /// Not built yet.
+    pub worker_stdin: *const c_char,
+    /// Not built yet.
+    pub memory_limit_per_worker: u64,
+    /// Not built yet.
+    pub worker_cpus: *const u32,
+    /// Not built yet.
+    pub n_worker_cpus: usize,
+    /// Not built yet.
+    pub rlimits: *const pool_rlimit_t,
+    /// Not built yet.
+    pub n_rlimits: usize,
+    /// Not built yet.
+    pub nice: i32,
+    /// Not built yet.
+    pub oom_score_adj: i32,
+    /// Not built yet.
+    pub uid: u32,
+    /// Not built yet.
+    pub gid: u32,
+    /// Not built yet.
+    pub no_new_privs: bool,
+    /// Not built yet.
+    pub seccomp_filter: *const c_void,
+    /// Not built yet.
+    pub seccomp_len: usize,
+    /// Not built yet.
+    pub soft_limit_signal: i32,
+    /// Not built yet.
+    pub on_tick: pool_tick_fn,
+    /// Not built yet.
+    pub tick_ms: i64,
+}
+
+/// A limit of a worker process's resources, as by setrlimit.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_rlimit_t {
+    /// RLIMIT_NOFILE, RLIMIT_CPU, ...
+    pub resource: i32,
+    /// The soft limit; UINT64_MAX: none.
+    pub soft: u64,
+    /// The hard limit; UINT64_MAX: none.
+    pub hard: u64,
 }
 
 /// A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT.
@@ -199,6 +251,36 @@ pub struct pool_worker_info_t {
     pub restarts: u64,
     /// The memory of its process that it shares with nobody; 0: a thread.
     pub resident_bytes: u64,
+    /// Why the worker before it is gone: one of enum pool_gone.
+    pub last_gone: pool_gone_t,
+    /// The code that one exited with, else 0.
+    pub last_exit_code: i32,
+    /// The signal that killed that one, else 0.
+    pub last_signal: i32,
+}
+
+/// Something that happened to a worker. The library's: it lives until the callback returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct pool_event_t {
+    /// sizeof(pool_event_t).
+    pub struct_size: usize,
+    /// What happened.
+    pub kind: pool_event_kind_t,
+    /// The worker's place: 0 to max_workers - 1.
+    pub worker: u32,
+    /// Its number among all workers that the pool has had, from 1.
+    pub id: u64,
+    /// Its process; 0: a thread.
+    pub pid: i64,
+    /// Why it is gone (POOL_EVENT_GONE), else POOL_GONE_NEVER.
+    pub reason: pool_gone_t,
+    /// The code that it exited with, else 0.
+    pub exit_code: i32,
+    /// The signal that killed it, else 0.
+    pub signal: i32,
+    /// The same in words; never NULL.
+    pub message: *const c_char,
 }
 
 /// How a map is to be done. Fill it with POOL_MAP_INIT: zero means the default everywhere.

@@ -3,6 +3,7 @@
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants and the fields")]
 
+use super::structs::pool_event_t;
 use std::ffi::{c_char, c_void};
 
 /// What most calls answer: one of enum pool_status, 0 for success.
@@ -33,6 +34,14 @@ pub type future_state_t = i32;
 pub type pool_on_error_t = i32;
 /// One of enum pool_worker_state.
 pub type pool_worker_state_t = i32;
+/// One of enum pool_shrink.
+pub type pool_shrink_t = i32;
+/// One of enum pool_restart.
+pub type pool_restart_t = i32;
+/// One of enum pool_event_kind.
+pub type pool_event_kind_t = i32;
+/// One of enum pool_gone.
+pub type pool_gone_t = i32;
 
 /// The first number of the library's version.
 pub const POOL_VERSION_MAJOR: u32 = 0;
@@ -45,6 +54,10 @@ pub const POOL_VERSION_PATCH: u32 = 0;
 pub const POOL_FOREVER: i64 = -1;
 /// At once, where 0 already means the default.
 pub const POOL_NOW: i64 = -2;
+/// The lowest priority of a task.
+pub const POOL_PRIORITY_MIN: i32 = -8;
+/// The highest priority of a task.
+pub const POOL_PRIORITY_MAX: i32 = 7;
 
 /// A pool: workers and the tasks that wait for them.
 ///
@@ -124,11 +137,8 @@ pub type pool_log_fn = Option<
 /// Receives events of workers.
 pub type pool_event_fn =
     Option<unsafe extern "C" fn(event: *const pool_event_t, user: *mut c_void)>;
-
-/// An event of a worker. No event is sent yet.
-pub struct pool_event_t {
-    _opaque: [u8; 0],
-}
+/// Called now and then during a long call.
+pub type pool_tick_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Called when the program exits.
 pub type pool_exit_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Told how many items of a map have come back, and how many there are; 0: not known.
