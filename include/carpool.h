@@ -149,7 +149,7 @@ enum pool_stop {
 enum pool_cancel {
     /** Only a task that has not started. */
     POOL_CANCEL_QUEUED = 0,
-    /** Also one that runs: its worker is killed. Not built yet. */
+    /** Also one that runs: its worker process is ended, see future_cancel. */
     POOL_CANCEL_RUNNING = 1,
 };
 
@@ -167,9 +167,11 @@ enum pool_wait {
 enum pool_lost {
     /** It fails with POOL_ERR_WORKER_LOST; nothing else is touched. */
     POOL_LOST_FAIL_TASK = 0,
-    /** It runs again. Not built yet. */
+    /**
+     * It runs again in another worker, as often as its retries say; then it fails like that.
+     */
     POOL_LOST_RETRY = 1,
-    /** The pool breaks. Not built yet. */
+    /** It fails like that, and the pool breaks with POOL_ERR_BROKEN. */
     POOL_LOST_BREAK = 2,
 };
 
@@ -522,17 +524,29 @@ typedef struct pool_options_t {
     uint64_t max_memory_per_worker;
     /** Not built yet. */
     uint64_t max_pending;
-    /** Not built yet. */
+    /**
+     * A task that has run for so long is told: pool_task_soft_expired and pool_task_cancelled become
+     * true, and pool_call_t.on_timeout is called. Counted from its start. 0, POOL_FOREVER: no limit.
+     */
     int64_t soft_limit_ms;
-    /** Not built yet. */
+    /**
+     * A task that has run for so long ends with its worker process, which is killed with all that it has
+     * started in its group, and fails with POOL_ERR_HARD_LIMIT. More than soft_limit_ms. 0, POOL_FOREVER: no
+     * limit. Process pools only: a thread cannot be killed.
+     */
     int64_t hard_limit_ms;
     /** Not built yet. */
     int64_t start_timeout_ms;
-    /** Not built yet. */
+    /**
+     * How long a worker process that is asked to end by SIGTERM may take before SIGKILL. 0: 1000; POOL_NOW:
+     * no time; POOL_FOREVER: any.
+     */
     int64_t kill_grace_ms;
-    /** POOL_LOST_FAIL_TASK (default). */
+    /**
+     * POOL_LOST_FAIL_TASK (default). Workers that are killed for a limit or a cancel do not count as lost.
+     */
     pool_lost_t on_worker_lost;
-    /** Not built yet. */
+    /** POOL_LOST_RETRY: so often each task is run again. 0: once. */
     uint32_t retries;
     /**
      * So many workers may fail to start, one after the other within the window; then the pool is
@@ -613,7 +627,10 @@ typedef struct pool_options_t {
     const void *seccomp_filter;
     /** Not built yet. */
     size_t seccomp_len;
-    /** Not built yet. */
+    /**
+     * A signal that a worker process gets when its task has passed its soft limit, for the task's own
+     * handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.
+     */
     int32_t soft_limit_signal;
     /** Not built yet. */
     pool_tick_fn on_tick;
@@ -661,25 +678,35 @@ typedef struct pool_call_t {
      * fails.
      */
     pool_buffer_t *buffer;
-    /** Not built yet. */
+    /** As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none. */
     int64_t soft_limit_ms;
-    /** Not built yet. */
+    /** As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none. */
     int64_t hard_limit_ms;
-    /** Not built yet. */
+    /**
+     * The task is cancelled, with POOL_ERR_EXPIRED, when it has not started so long after its submit. 0,
+     * POOL_FOREVER: it waits.
+     */
     int64_t start_deadline_ms;
     /** Not built yet, but for POOL_NOW: a submit never waits. */
     int64_t submit_timeout_ms;
-    /** Not built yet. */
+    /**
+     * So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
+     */
     uint32_t retries;
     /** Not built yet. */
     int32_t priority;
-    /** Not built yet. */
+    /** A number of yours, that pool_cancelled_t tells. */
     uint64_t tag;
-    /** Not built yet. */
+    /**
+     * Called once when a worker has taken the task, before on_done, with the worker's place and its process,
+     * 0 for a thread.
+     */
     pool_accept_fn on_accept;
     /** Called when the task is done, as by future_on_done. */
     future_done_fn on_done;
-    /** Not built yet. */
+    /**
+     * Called when the soft limit has passed, and when the hard limit has. The future may have been freed.
+     */
     pool_timeout_fn on_timeout;
     /** The last argument of the callbacks. */
     void *user;
@@ -724,7 +751,10 @@ typedef struct pool_map_options_t {
     pool_on_error_t on_error;
     /** For the whole map, from its beginning, or from the first pool_map_next. 0: none. */
     int64_t deadline_ms;
-    /** Not built yet. */
+    /**
+     * No item may run for longer, see pool_options_t.hard_limit_ms; each is then a task of its own, and
+     * chunk_size is 0 or 1. 0: as the pool says. Process pools only.
+     */
     int64_t item_hard_limit_ms;
     /** Called when items have come back. */
     pool_progress_fn on_progress;
@@ -791,7 +821,7 @@ typedef struct pool_cancelled_t {
     size_t struct_size;
     /** The task's number, as future_id told it. */
     uint64_t id;
-    /** 0: tasks have no tag yet. */
+    /** pool_call_t.tag, else 0. */
     uint64_t tag;
     /**
      * Its function as it was submitted, and its argument bytes; they live until pool_free.
@@ -1038,6 +1068,20 @@ CARPOOL_API pool_status_t pool_spawn_max_workers(pool_t *pool, uint32_t *spawned
  */
 CARPOOL_API pool_status_t pool_set_idle_timeout(pool_t *pool, int64_t ms);
 
+/**
+ * Changes pool_options_t.soft_limit_ms and hard_limit_ms, for tasks that start from now on and have no
+ * limits of their own. Tasks that run keep what they have.
+ *
+ * @param soft_ms  0, POOL_FOREVER: no limit
+ * @param hard_ms  0, POOL_FOREVER: no limit
+ * @return POOL_OK; POOL_ERR_INVALID: also when soft_ms is not less than hard_ms; POOL_ERR_UNSUPPORTED: a hard
+ *         limit for threads, or any for an inline pool; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_set_limits(pool_t *pool,
+                              int64_t soft_ms,
+                              int64_t hard_ms);
+
 /* ---- inside a task --------------------------------------------------------------------------- */
 
 /**
@@ -1086,12 +1130,13 @@ int32_t pool_task_fail(pool_task_t *task,
                        const char *message);
 
 /**
- * Whether the task should stop early: its pool is being shut down by POOL_STOP_CANCEL or
- * POOL_STOP_KILL. Cheap enough to ask in a loop.
+ * Whether the task should stop early: somebody wants it cancelled, its soft limit has passed, or its pool
+ * is being shut down by POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to ask in a loop.
  */
-CARPOOL_API bool pool_task_cancelled(const pool_task_t *task);
+CARPOOL_API
+bool pool_task_cancelled(const pool_task_t *task);
 
-/** Whether the task's soft limit has passed. Soft limits are not built yet: false. */
+/** Whether the task's soft limit has passed. Cheap enough to ask in a loop. */
 CARPOOL_API bool pool_task_soft_expired(const pool_task_t *task);
 
 /**
@@ -1184,10 +1229,15 @@ CARPOOL_API bool future_is_done(const future_t *future);
  * Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
  * that runs already, pool_task_cancelled becomes true.
  *
- * @param mode  POOL_CANCEL_QUEUED: only if it has not started
- * @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
- *         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * A task that runs in a worker process ends with it, if mode says so: the process and all that it has
+ * started in its group get SIGTERM and, pool_options_t.kill_grace_ms later, SIGKILL. The future is
+ * cancelled when the worker is gone; it completes if the function returns before. No other task is hit,
+ * also when this one ends at the same moment. Another worker takes the place.
+ *
+ * @param mode  POOL_CANCEL_QUEUED: only if it has not started; POOL_CANCEL_RUNNING: also while it runs
+ * @return POOL_OK: it is cancelled, now or before, or its worker is being ended; POOL_ERR_STATE: too
+ *         late, it runs or is done; POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING, and a thread runs it, which
+ *         cannot be killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_cancel(future_t *future,

@@ -264,6 +264,14 @@ pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Lets others have the core for a moment: a system call.
+pub(crate) fn give_way() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
+}
+
 /// Under loom every look is a choice of the scheduler; one is enough.
 #[cfg(loom)]
 pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {

@@ -57,7 +57,7 @@ pub(crate) struct Ledger {
 }
 
 /// A slot in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket {
     pub(crate) slot: u32,
     pub(crate) generation: u32,

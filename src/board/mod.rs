@@ -8,6 +8,7 @@
 //! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
 
+pub(crate) mod alarm;
 pub(crate) mod bell;
 pub(crate) mod free;
 pub(crate) mod functions;
@@ -25,13 +26,13 @@ pub(crate) mod slot;
 
 pub(crate) use region::{Region, copy_out};
 
-use crate::sync::{AtomicU64, Deadline, Ordering::*, Scope, WaitWord, spin_until};
+use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, WaitWord, spin_until};
 use bell::{Bell, Rest};
 use layout::{Header, Seat};
 use memory::Span;
 use record::Slot;
 use ring::{Entry, Ring, Tail};
-use slot::{Change, Claim, Outcome, Phase, SeatIndex, Waiters};
+use slot::{Change, Claim, Outcome, Phase, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
 /// What workers are to do.
@@ -206,16 +207,33 @@ impl Board {
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(entry.slot + 1, Relaxed);
         let claim = slot.word.claim(seat, entry.generation);
-        if claim == Claim::Yours {
-            // Release; pairs with `Ledger::load`, which then sees the task before it ended.
-            own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
+        if claim == Claim::Taken {
+            return claim;
         }
-        claim
+        // Release; pairs with `Ledger::load`, which then sees the task before it ended.
+        own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
+        if claim == Claim::YoursToTell {
+            self.ring_notice();
+        }
+        Claim::Yours
     }
 
-    /// Notes when this seat's task began, for the watch to read when its worker has died.
+    /// Notes when this seat's task began, for the watch to read.
     pub(crate) fn note_start(&self, seat: SeatIndex, stamp: u64) {
         self.seats.at(usize::from(seat.0)).started.store(stamp, Relaxed);
+    }
+
+    /// What this seat has noted: its task's slot, and when it began, 0 where it has not.
+    pub(crate) fn noted(&self, seat: SeatIndex) -> (Option<u32>, u64) {
+        let own = self.seats.at(usize::from(seat.0));
+        (own.slot.load(Relaxed).checked_sub(1), own.started.load(Relaxed))
+    }
+
+    /// Notes that this seat goes on with a task, after it has run another one in the middle of it.
+    pub(crate) fn note_again(&self, seat: SeatIndex, (slot, stamp): (Option<u32>, u64)) {
+        let own = self.seats.at(usize::from(seat.0));
+        own.slot.store(slot.map_or(0, |slot| slot + 1), Relaxed);
+        own.started.store(stamp, Relaxed);
     }
 
     /// Whether there is something under the ring's head; a hint.
@@ -223,15 +241,23 @@ impl Board {
         self.ring.look().1.is_some()
     }
 
-    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken.
-    pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) {
+    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken. False: the
+    /// worker is about to be killed, and must take no other task.
+    pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> bool {
         let own = self.seats.at(usize::from(seat.0));
         // In this order, for `Ledger::settle_count`: a task that is still noted was not counted as
         // ended. Release keeps the two apart.
         own.slot.store(0, Relaxed);
+        // Nobody takes it for the start of the next task: who sees that one claimed sees this.
+        own.started.store(0, Relaxed);
         own.ended.store(own.ended.load(Relaxed) + 1, Release);
-        let waiters = self.slot(slot).word.finish(outcome);
-        self.wake(slot, waiters);
+        let word = &self.slot(slot).word;
+        let finished = word.finish(outcome);
+        self.wake(slot, finished.waiters);
+        if finished.is_signalled {
+            await_signal(word, finished.generation);
+        }
+        !finished.is_doomed
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -344,4 +370,14 @@ impl Board {
             self.ring_notice();
         }
     }
+}
+
+/// Waits until the signal for a task that is done has been sent; what is sent arrives at the next system
+/// call at the latest, which each turn makes.
+#[cold]
+fn await_signal(word: &SlotWord, generation: u32) {
+    while word.is_signalled(generation) {
+        sync::give_way();
+    }
+    sync::give_way();
 }

@@ -1,5 +1,5 @@
-//! What is known of a few tasks beside their slots: why a worker was lost, and results in files of
-//! their own. Most tasks never come here.
+//! What is known of a few tasks beside their slots: what is wished for them, why a worker was lost, and
+//! results in files of their own. Most tasks never come here.
 
 use super::memory::Memory;
 use super::record::Far;
@@ -17,6 +17,27 @@ pub(crate) struct Note {
     pub(crate) detail: Detail,
 }
 
+/// What is wished for one task, where it is not what its pool has for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) soft: Limit,
+    pub(crate) hard: Limit,
+    /// How often the task may be run again when its worker is lost; None: as the pool's tasks.
+    pub(crate) retries: Option<u32>,
+    /// The caller's own number for it.
+    pub(crate) tag: u64,
+}
+
+/// How long a task may run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// As long as the pool's tasks may.
+    #[default]
+    Usual,
+    None,
+    Ms(u64),
+}
+
 #[derive(Default)]
 pub(crate) struct Notes {
     books: Mutex<Books>,
@@ -28,6 +49,7 @@ pub(crate) struct Notes {
 #[derive(Default)]
 struct Books {
     notes: HashMap<u32, Note>,
+    wishes: HashMap<u32, Wish>,
     /// Results that have come, by their task's number; None: its file could not be had.
     files: HashMap<u64, Option<Memory>>,
     /// Results that are mapped, by their task's slot.
@@ -38,7 +60,7 @@ struct Books {
 
 impl Books {
     fn len(&self) -> u64 {
-        (self.notes.len() + self.files.len() + self.mapped.len()) as u64
+        (self.notes.len() + self.wishes.len() + self.files.len() + self.mapped.len()) as u64
     }
 }
 
@@ -48,7 +70,7 @@ const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Notes {
     pub(crate) fn write(&self, slot: u32, note: Note) {
-        self.with(|books| books.notes.insert(slot, note));
+        self.with(|books| drop(books.notes.insert(slot, note)));
     }
 
     pub(crate) fn read(&self, slot: u32) -> Option<Note> {
@@ -58,11 +80,38 @@ impl Notes {
         self.lock().notes.get(&slot).cloned()
     }
 
+    /// What was written was not true after all.
+    pub(crate) fn unwrite(&self, slot: u32) {
+        self.with(|books| books.notes.remove(&slot));
+    }
+
+    pub(crate) fn set_wish(&self, slot: u32, wish: Wish) {
+        self.with(|books| books.wishes.insert(slot, wish));
+    }
+
+    pub(crate) fn wish(&self, slot: u32) -> Option<Wish> {
+        if self.count.load(Acquire) == 0 {
+            return None;
+        }
+        self.lock().wishes.get(&slot).copied()
+    }
+
+    /// Takes one of the retries that the task has left; `usual` is what tasks have without a wish.
+    pub(crate) fn take_retry(&self, slot: u32, usual: u32) -> bool {
+        self.with(|books| {
+            let retries = &mut books.wishes.entry(slot).or_default().retries;
+            let left = retries.unwrap_or(usual).checked_sub(1);
+            *retries = Some(left.unwrap_or(0));
+            left.is_some()
+        })
+    }
+
     /// Forgets all about the task of this slot.
     pub(crate) fn forget(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {
             self.with(|books| {
                 books.notes.remove(&slot);
+                books.wishes.remove(&slot);
                 books.mapped.remove(&slot);
             });
         }
@@ -131,10 +180,11 @@ impl Notes {
         });
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Books) -> T) {
+    fn with<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
         let mut books = self.lock();
-        change(&mut books);
+        let answer = change(&mut books);
         self.count.store(books.len(), Release);
+        answer
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {

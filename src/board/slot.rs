@@ -10,11 +10,11 @@
 //!                                   cancel
 //! ```
 //!
-//! One word holds the phase, two flags of waiters and one of a wish, the seat of the worker that runs the task, and a
-//! generation that tells one use of the slot from the next:
+//! One word holds the phase, flags of who waits and of what is wished, the seat of the worker that runs the task, and
+//! a generation that tells one use of the slot from the next:
 //!
 //! ```text
-//!   bits  0..4    4..8     16..32   32..56
+//!   bits  0..4    4..11    16..32   32..56
 //!         phase   flags    seat     generation
 //! ```
 //!
@@ -29,6 +29,9 @@
 //!
 //! Every change is one atomic step on this word, so there is always one answer to "whose is it?". A
 //! worker that dies leaves its seat in exactly the slots that it had claimed.
+//!
+//! A task that is to be ended with its worker is *doomed* first, while it runs. Whoever finishes a doomed
+//! task takes no other one. So whoever kills that worker hits this task, or, when it was just done, none.
 
 use crate::sync::{Deadline, Ordering::*, Scope, WaitWord, spin_until};
 
@@ -50,7 +53,16 @@ const WAITED: u64 = 1 << 4;
 const NOTICED: u64 = 1 << 5;
 /// Somebody has asked to cancel the task, perhaps too late.
 const ASKED: u64 = 1 << 6;
-const FLAGS: u64 = WAITED | NOTICED | ASKED;
+/// The task has run for longer than it should, and may see so.
+const OVERDUE: u64 = 1 << 7;
+/// The worker is about to be killed for this task.
+const DOOMED: u64 = 1 << 8;
+/// Somebody wants to be told when the task is claimed, by a ring of the board's notice.
+const ANNOUNCED: u64 = 1 << 9;
+/// A signal is about to be sent to the worker for this task.
+const SIGNALLED: u64 = 1 << 10;
+/// What a task keeps that has to be run again.
+const KEPT: u64 = WAITED | NOTICED | ASKED;
 
 const SEAT_SHIFT: u32 = 16;
 const GENERATION_SHIFT: u32 = 32;
@@ -102,6 +114,8 @@ impl Outcome {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Yours,
+    /// Yours, and somebody wants to be told.
+    YoursToTell,
     /// Cancelled, or somebody else was faster.
     Taken,
 }
@@ -129,6 +143,18 @@ impl Waiters {
     }
 }
 
+/// What the worker finds that ends its task.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) waiters: Waiters,
+    pub(crate) generation: u32,
+    /// It must not take another task.
+    pub(crate) is_doomed: bool,
+    /// A signal for this task is under way.
+    pub(crate) is_signalled: bool,
+}
+
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
@@ -153,6 +179,7 @@ impl SlotWord {
     pub(crate) fn claim(&self, seat: SeatIndex, generation: u32) -> Claim {
         let running = |now| (now & !PHASE) | RUNNING | u64::from(seat.0) << SEAT_SHIFT;
         match self.step(generation, |now| (now & PHASE == READY).then(|| running(now))) {
+            Some(old) if old & ANNOUNCED != 0 => Claim::YoursToTell,
             Some(_) => Claim::Yours,
             None => Claim::Taken,
         }
@@ -160,10 +187,15 @@ impl SlotWord {
 
     /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`:
     /// whoever sees the task done sees its result.
-    pub(crate) fn finish(&self, outcome: Outcome) -> Waiters {
+    pub(crate) fn finish(&self, outcome: Outcome) -> Finished {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
         debug_assert_eq!(old & PHASE, RUNNING);
-        Waiters::of(old)
+        Finished {
+            waiters: Waiters::of(old),
+            generation: generation_of(old),
+            is_doomed: old & DOOMED != 0,
+            is_signalled: old & SIGNALLED != 0,
+        }
     }
 
     /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.
@@ -182,7 +214,7 @@ impl SlotWord {
     /// RUNNING → READY, in the name of a worker that left without running the task. Release; pairs
     /// with the next `claim`.
     pub(crate) fn requeue(&self, seat: SeatIndex) -> Change {
-        let ready = |now| (now & (FLAGS | u64::MAX << GENERATION_SHIFT)) | READY;
+        let ready = |now| (now & (KEPT | u64::MAX << GENERATION_SHIFT)) | READY;
         self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
     }
 
@@ -200,6 +232,46 @@ impl SlotWord {
 
     pub(crate) fn is_cancel_asked(&self) -> bool {
         self.0.load(Relaxed) & ASKED != 0
+    }
+
+    /// Dooms a running task; answers whose it is. None: it is not running. AcqRel: `finish` of the same
+    /// word is before or after this.
+    pub(crate) fn doom(&self, generation: u32) -> Option<SeatIndex> {
+        self.step(generation, |now| (now & PHASE == RUNNING).then_some(now | DOOMED)).map(seat_of)
+    }
+
+    /// Whether the worker of this seat runs this task, and is about to be killed for it.
+    pub(crate) fn is_doomed(&self, seat: SeatIndex, generation: u32) -> bool {
+        let now = self.0.load(Acquire);
+        generation_of(now) == generation && holds(now, seat) && now & DOOMED != 0
+    }
+
+    /// Marks a task that the worker of this seat runs as overdue; once. `signals`: until `signal_sent` its
+    /// worker begins nothing else.
+    pub(crate) fn mark_overdue(&self, seat: SeatIndex, generation: u32, signals: bool) -> bool {
+        let flags = OVERDUE | if signals { SIGNALLED } else { 0 };
+        let marked = |now| (holds(now, seat) && now & OVERDUE == 0).then_some(now | flags);
+        self.step(generation, marked).is_some()
+    }
+
+    /// Release; pairs with `is_signalled`: the signal is sent before the worker goes on.
+    pub(crate) fn signal_sent(&self, generation: u32) {
+        let _ = self.step(generation, |now| Some(now & !SIGNALLED));
+    }
+
+    /// Whether a signal for this task is still under way. Acquire; pairs with `signal_sent`.
+    pub(crate) fn is_signalled(&self, generation: u32) -> bool {
+        let now = self.0.load(Acquire);
+        generation_of(now) == generation && now & SIGNALLED != 0
+    }
+
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.0.load(Relaxed) & OVERDUE != 0
+    }
+
+    /// Asks for a ring of the board's notice when the task is claimed. False: it is claimed, or gone.
+    pub(crate) fn ask_announcement(&self, generation: u32) -> bool {
+        self.step(generation, |now| (now & PHASE == READY).then_some(now | ANNOUNCED)).is_some()
     }
 
     /// done → FREE. Release; pairs with the free list's next `take`.

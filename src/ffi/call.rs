@@ -1,24 +1,53 @@
 //! Tasks as C describes them, with their options, become checked values.
 
 use super::enums::*;
-use super::options::{invalid, refuse_set, unsupported};
+use super::limits::extras_from;
+use super::options::{invalid, refuse_set};
 use super::structs::*;
 use super::types::*;
 use super::{User, bytes, callback, sized, utf8};
 use crate::error::Result;
-use crate::pool::{Args, BufferTicket, Callback, Callee, Spec};
+use crate::pool::{
+    Args, BufferTicket, Callee, Calls, Extras, FutureTicket, OnAccept, OnTimeoutOf, Spec,
+};
+use std::sync::Arc;
 
-/// The task that pool_submit_call is given, and what is to be called when it is done.
-pub(super) fn spec_from_call<'a>(call: *const pool_call_t) -> Result<(Spec<'a>, Option<Callback>)> {
+/// The task that pool_submit_call is given, and what is to be called about it.
+pub(super) fn spec_from_call<'a>(call: *const pool_call_t) -> Result<(Spec<'a>, Option<Calls>)> {
     // SAFETY: a struct of C types with its size first; zeros are its defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
-    let user = User { pointer: call.user, drop: call.drop };
+    let user = Arc::new(User { pointer: call.user, drop: call.drop });
     let spec = spec_of(&call)?;
-    Ok((spec, call.on_done.map(|on_done| callback(on_done, user))))
+    let is_any_set =
+        call.on_accept.is_some() || call.on_timeout.is_some() || call.on_done.is_some();
+    Ok((spec, is_any_set.then(|| calls_of(&call, &user))))
+}
+
+/// All share the user's pointer, which is given back when the last of them is dropped.
+fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
+    let on_accept = call.on_accept.map(|function| -> OnAccept {
+        let user = user.clone();
+        Box::new(move |worker, pid| {
+            // SAFETY: the header: a function that takes two numbers and this pointer.
+            unsafe { function(worker, pid, user.pointer) };
+        })
+    });
+    let on_timeout = call.on_timeout.map(|function| {
+        let user = user.clone();
+        let call = move |future: FutureTicket, is_soft, limit_ms| {
+            let future = future.to_raw() as *mut future_t;
+            // SAFETY: the header: a function that takes a future, these and this pointer.
+            unsafe { function(future, is_soft, limit_ms, user.pointer) };
+        };
+        Arc::new(call) as OnTimeoutOf
+    });
+    let on_done = call.on_done.map(|function| callback(function, user.clone()));
+    Calls { on_accept, on_timeout, on_done }
 }
 
 fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
-    let checked = check_unbuilt_of_call(call).and_then(|()| spec_from_function(&call.task));
+    let checked = check_unbuilt_of_call(call)
+        .and_then(|()| Ok(Spec { extras: extras_from(call)?, ..spec_from_function(&call.task)? }));
     if call.buffer.is_null() {
         return checked;
     }
@@ -35,15 +64,8 @@ fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
 
 fn check_unbuilt_of_call(call: &pool_call_t) -> Result<()> {
     refuse_set(&[
-        ("soft_limit_ms", call.soft_limit_ms != 0),
-        ("hard_limit_ms", call.hard_limit_ms != 0),
-        ("start_deadline_ms", call.start_deadline_ms != 0),
         ("submit_timeout_ms", !matches!(call.submit_timeout_ms, 0 | POOL_NOW)),
-        ("retries", call.retries != 0),
         ("priority", call.priority != 0),
-        ("tag", call.tag != 0),
-        ("on_accept", call.on_accept.is_some()),
-        ("on_timeout", call.on_timeout.is_some()),
     ])
 }
 
@@ -57,15 +79,13 @@ pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<Spec<
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(Spec { callee, args, is_inside: false })
+    Ok(Spec { callee, args, is_inside: false, extras: Extras::default() })
 }
 
-pub(super) fn check_cancel_mode(mode: pool_cancel_t) -> Result<()> {
+pub(super) fn is_also_running(mode: pool_cancel_t) -> Result<bool> {
     match mode {
-        mode if mode == pool_cancel::POOL_CANCEL_QUEUED as i32 => Ok(()),
-        mode if mode == pool_cancel::POOL_CANCEL_RUNNING as i32 => {
-            Err(unsupported("POOL_CANCEL_RUNNING"))
-        }
+        mode if mode == pool_cancel::POOL_CANCEL_QUEUED as i32 => Ok(false),
+        mode if mode == pool_cancel::POOL_CANCEL_RUNNING as i32 => Ok(true),
         _ => Err(invalid("mode is none of enum pool_cancel")),
     }
 }

@@ -43,7 +43,7 @@ pub enum pool_stop {
 pub enum pool_cancel {
     /// Only a task that has not started.
     POOL_CANCEL_QUEUED = 0,
-    /// Also one that runs: its worker is killed. Not built yet.
+    /// Also one that runs: its worker process is ended, see future_cancel.
     POOL_CANCEL_RUNNING = 1,
 }
 
@@ -63,9 +63,9 @@ pub enum pool_wait {
 pub enum pool_lost {
     /// It fails with POOL_ERR_WORKER_LOST; nothing else is touched.
     POOL_LOST_FAIL_TASK = 0,
-    /// It runs again. Not built yet.
+    /// It runs again in another worker, as often as its retries say; then it fails like that.
     POOL_LOST_RETRY = 1,
-    /// The pool breaks. Not built yet.
+    /// It fails like that, and the pool breaks with POOL_ERR_BROKEN.
     POOL_LOST_BREAK = 2,
 }
 

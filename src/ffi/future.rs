@@ -108,18 +108,23 @@ pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
 /// Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
 /// that runs already, pool_task_cancelled becomes true.
 ///
-/// @param mode  POOL_CANCEL_QUEUED: only if it has not started
-/// @return POOL_OK: it is cancelled, now or before; POOL_ERR_STATE: too late, it runs or is done;
-///         POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING is not built yet; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// A task that runs in a worker process ends with it, if mode says so: the process and all that it has
+/// started in its group get SIGTERM and, pool_options_t.kill_grace_ms later, SIGKILL. The future is
+/// cancelled when the worker is gone; it completes if the function returns before. No other task is hit,
+/// also when this one ends at the same moment. Another worker takes the place.
+///
+/// @param mode  POOL_CANCEL_QUEUED: only if it has not started; POOL_CANCEL_RUNNING: also while it runs
+/// @return POOL_OK: it is cancelled, now or before, or its worker is being ended; POOL_ERR_STATE: too
+///         late, it runs or is done; POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING, and a thread runs it, which
+///         cannot be killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel(
     future: *mut future_t,
     mode: pool_cancel_t,
 ) -> pool_status_t {
     boundary(|| {
-        super::call::check_cancel_mode(mode)?;
-        pool::cancel(ticket(future))
+        let is_also_running = super::call::is_also_running(mode)?;
+        pool::cancel(ticket(future), is_also_running)
     })
 }
 

@@ -159,7 +159,8 @@ pub unsafe extern "C" fn pool_cancelled_task(
         let (args, len) = cancelled.args;
         let function = pool_function_t { args: args.cast(), len, ..function_of_callee(&callee) };
         let struct_size = size_of::<pool_cancelled_t>();
-        let found = pool_cancelled_t { struct_size, id: cancelled.id, tag: 0, task: function };
+        let found =
+            pool_cancelled_t { struct_size, id: cancelled.id, tag: cancelled.tag, task: function };
         // SAFETY: the header: room for the struct, whose size was checked.
         unsafe { task.write(found) };
         Ok(())

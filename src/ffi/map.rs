@@ -1,13 +1,12 @@
 //! `pool_map*` and chunks: one function for many items.
 
-use super::options::{invalid, refuse_set};
+use super::map_options::options_from;
+use super::options::invalid;
 use super::structs::*;
 use super::types::*;
-use super::{answer, boundary, bytes, bytes_mut, give, required, sized, status_of, write_error};
+use super::{answer, boundary, bytes, bytes_mut, give, required, status_of, write_error};
 use crate::error::{Error, Result, Status};
-use crate::pool::{
-    self, Arrays, Callee, Column, MapOptions, MapTicket, OnError, OwnedCallee, PoolTicket, Source,
-};
+use crate::pool::{self, Arrays, Callee, Column, MapTicket, OwnedCallee, PoolTicket, Source};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
@@ -330,48 +329,6 @@ fn columns<'a>(arrays: *const pool_array_t, count: usize) -> Result<Vec<Column<'
 }
 
 const COLUMNS_MAX: usize = 1024;
-
-fn options_from(options: *const pool_map_options_t) -> Result<MapOptions> {
-    let options = match options.is_null() {
-        // SAFETY: a struct of C types; zeros are its defaults.
-        true => unsafe { std::mem::zeroed() },
-        // SAFETY: a struct of C types with its size first; zeros are its defaults.
-        false => unsafe { sized(options) }?,
-    };
-    let pool_map_options_t { chunk_size, window, deadline_ms, .. } = options;
-    refuse_set(&[("item_hard_limit_ms", options.item_hard_limit_ms != 0)])?;
-    if chunk_size > SIZE_MAX || window > SIZE_MAX {
-        return Err(invalid("chunk_size and window: not that many"));
-    }
-    let deadline_ms = match deadline_ms {
-        0 | POOL_FOREVER => None,
-        1.. => Some(deadline_ms),
-        _ => return Err(invalid("deadline_ms: POOL_FOREVER, or not below 0")),
-    };
-    let user = UserPointer(options.user);
-    Ok(MapOptions {
-        chunk_size,
-        window,
-        is_ordered: !options.unordered,
-        on_error: required(OnError::from_number(options.on_error))?,
-        deadline_ms,
-        on_progress: options.on_progress.map(|function| -> Box<dyn FnMut(u64, u64) + Send> {
-            Box::new(move |done, total| {
-                let UserPointer(user) = { &user };
-                // SAFETY: the header: a function that takes this pointer.
-                unsafe { function(done, total, *user) };
-            })
-        }),
-    })
-}
-
-/// What is more was a number below 0 once.
-const SIZE_MAX: usize = usize::MAX / 4;
-
-struct UserPointer(*mut c_void);
-
-// SAFETY: the header: the progress function is called from any thread.
-unsafe impl Send for UserPointer {}
 
 /// A source of C.
 struct CSource {

@@ -6,6 +6,8 @@
 //! of them.
 
 mod call;
+mod limits;
+mod map_options;
 mod options;
 mod snapshot;
 
@@ -34,6 +36,7 @@ use crate::error::{Error, Result, Status};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use structs::pool_error_t;
 use types::{future_t, pool_drop_fn, pool_status_t};
 
@@ -236,7 +239,7 @@ impl Drop for User {
 /// A callback of C, with its last argument.
 fn callback(
     function: unsafe extern "C" fn(*mut future_t, *mut c_void),
-    user: User,
+    user: Arc<User>,
 ) -> crate::pool::Callback {
     Box::new(move |future| {
         let user = user;

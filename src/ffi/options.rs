@@ -23,6 +23,8 @@ const IDLE_TIMEOUT: i64 = 60_000;
 /// Starts that may fail by default, and in how many milliseconds.
 const RESTARTS_MAX: u32 = 5;
 const RESTART_WINDOW: i64 = 10_000;
+/// Milliseconds between asking a worker process to end and killing it, by default.
+const KILL_GRACE: i64 = 1000;
 
 /// The configuration that pool_new is given, and what pool_get_options will answer.
 pub(super) fn config_from(options: *const pool_options_t) -> Result<(Config, Kept)> {
@@ -65,9 +67,11 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
     let config = Config {
         name,
         plan: plan_from(&options)?,
-        kind,
         idle_ms: idle_time_from(options.idle_timeout_ms)?,
         tasks_max: options.max_tasks_per_worker,
+        limits: super::limits::limits_of_pool(&options, &kind)?,
+        soft_signal: super::limits::soft_signal_from(&options, &kind)?,
+        kind,
         initializer: hook_from(&options.initializer)?,
         finalizer: hook_from(&options.finalizer)?,
         at_exit: at_exit_from(options.at_exit)?,
@@ -95,6 +99,10 @@ fn fill_in_defaults(options: &mut pool_options_t, kind: &Kind) {
     fill(&mut options.idle_timeout_ms, IDLE_TIMEOUT);
     fill(&mut options.max_restarts, RESTARTS_MAX);
     fill(&mut options.restart_window_ms, RESTART_WINDOW);
+    fill(&mut options.kill_grace_ms, KILL_GRACE);
+    if options.on_worker_lost == pool_lost::POOL_LOST_RETRY as i32 {
+        fill(&mut options.retries, 1);
+    }
     options.struct_size = size_of::<pool_options_t>();
 }
 
@@ -113,6 +121,9 @@ fn plan_from(options: &pool_options_t) -> Result<Plan> {
         workers_max,
         restarts_max: options.max_restarts,
         restart_window: Duration::from_millis(window),
+        kill_grace: super::limits::grace_from(options.kill_grace_ms)?,
+        on_lost: super::limits::on_lost_from(options)?,
+        retries: super::limits::retries_from(options)?,
     })
 }
 
@@ -199,12 +210,7 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("start", options.start != pool_start::POOL_SPAWN as i32),
         ("max_memory_per_worker", options.max_memory_per_worker != 0),
         ("max_pending", options.max_pending != 0),
-        ("soft_limit_ms", options.soft_limit_ms != 0),
-        ("hard_limit_ms", options.hard_limit_ms != 0),
         ("start_timeout_ms", options.start_timeout_ms != 0),
-        ("kill_grace_ms", options.kill_grace_ms != 0),
-        ("on_worker_lost", options.on_worker_lost != pool_lost::POOL_LOST_FAIL_TASK as i32),
-        ("retries", options.retries != 0),
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
         ("log", options.log.is_some()),
         ("on_event", options.on_event.is_some()),
@@ -224,7 +230,6 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("gid", options.gid != 0),
         ("no_new_privs", options.no_new_privs),
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
-        ("soft_limit_signal", options.soft_limit_signal != 0),
         ("on_tick", options.on_tick.is_some()),
         ("tick_ms", options.tick_ms != 0),
     ])

@@ -118,9 +118,9 @@ pub unsafe extern "C" fn pool_submit_call(
 ) -> pool_status_t {
     let ticket = PoolTicket::from_raw(pool as u64);
     let submit_it = || {
-        let (spec, on_done) = spec_from_call(call)?;
-        match on_done {
-            Some(on_done) => pool::submit_and_tell(ticket, spec, on_done),
+        let (spec, calls) = spec_from_call(call)?;
+        match calls {
+            Some(calls) => pool::submit_and_tell(ticket, spec, calls),
             None => pool::submit(ticket, spec),
         }
     };
@@ -333,5 +333,24 @@ pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> po
     boundary(|| {
         let idle_ms = super::options::idle_time_from(ms)?;
         pool::set_idle_time(PoolTicket::from_raw(pool as u64), idle_ms)
+    })
+}
+
+/// Changes pool_options_t.soft_limit_ms and hard_limit_ms, for tasks that start from now on and have no
+/// limits of their own. Tasks that run keep what they have.
+///
+/// @param soft_ms  0, POOL_FOREVER: no limit
+/// @param hard_ms  0, POOL_FOREVER: no limit
+/// @return POOL_OK; POOL_ERR_INVALID: also when soft_ms is not less than hard_ms; POOL_ERR_UNSUPPORTED: a hard
+///         limit for threads, or any for an inline pool; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_set_limits(
+    pool: *mut pool_t,
+    soft_ms: i64,
+    hard_ms: i64,
+) -> pool_status_t {
+    boundary(|| {
+        let limits = super::limits::limits_from(soft_ms, hard_ms)?;
+        pool::set_limits(PoolTicket::from_raw(pool as u64), limits)
     })
 }

@@ -5,6 +5,7 @@ use super::{User, boundary, bytes, callback, give, required, status_of, utf8};
 use crate::pool::{self, FutureTicket, SetTicket};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 fn ticket(future: *const future_t) -> FutureTicket {
     FutureTicket::from_raw(future as u64)
@@ -39,7 +40,7 @@ pub unsafe extern "C" fn future_on_done(
     let mut number = 0;
     let status = boundary(|| {
         let function = required(function)?;
-        number = pool::on_done(ticket(future), callback(function, user))?;
+        number = pool::on_done(ticket(future), callback(function, Arc::new(user)))?;
         Ok(())
     });
     if let Some(id) = id {

@@ -75,17 +75,21 @@ pub struct pool_options_t {
     pub max_memory_per_worker: u64,
     /// Not built yet.
     pub max_pending: u64,
-    /// Not built yet.
+    /// A task that has run for so long is told: pool_task_soft_expired and pool_task_cancelled become
+    /// true, and pool_call_t.on_timeout is called. Counted from its start. 0, POOL_FOREVER: no limit.
     pub soft_limit_ms: i64,
-    /// Not built yet.
+    /// A task that has run for so long ends with its worker process, which is killed with all that it has
+    /// started in its group, and fails with POOL_ERR_HARD_LIMIT. More than soft_limit_ms. 0, POOL_FOREVER: no
+    /// limit. Process pools only: a thread cannot be killed.
     pub hard_limit_ms: i64,
     /// Not built yet.
     pub start_timeout_ms: i64,
-    /// Not built yet.
+    /// How long a worker process that is asked to end by SIGTERM may take before SIGKILL. 0: 1000; POOL_NOW:
+    /// no time; POOL_FOREVER: any.
     pub kill_grace_ms: i64,
-    /// POOL_LOST_FAIL_TASK (default).
+    /// POOL_LOST_FAIL_TASK (default). Workers that are killed for a limit or a cancel do not count as lost.
     pub on_worker_lost: pool_lost_t,
-    /// Not built yet.
+    /// POOL_LOST_RETRY: so often each task is run again. 0: once.
     pub retries: u32,
     /// So many workers may fail to start, one after the other within the window; then the pool is
     /// broken with POOL_ERR_RESTARTS. 0: 5; UINT32_MAX: any number.
@@ -156,7 +160,8 @@ pub struct pool_options_t {
     pub seccomp_filter: *const c_void,
     /// Not built yet.
     pub seccomp_len: usize,
-    /// Not built yet.
+    /// A signal that a worker process gets when its task has passed its soft limit, for the task's own
+    /// handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.
     pub soft_limit_signal: i32,
     /// Not built yet.
     pub on_tick: pool_tick_fn,
@@ -186,25 +191,27 @@ pub struct pool_call_t {
     /// The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
     /// fails.
     pub buffer: *mut pool_buffer_t,
-    /// Not built yet.
+    /// As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none.
     pub soft_limit_ms: i64,
-    /// Not built yet.
+    /// As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none.
     pub hard_limit_ms: i64,
-    /// Not built yet.
+    /// The task is cancelled, with POOL_ERR_EXPIRED, when it has not started so long after its submit. 0,
+    /// POOL_FOREVER: it waits.
     pub start_deadline_ms: i64,
     /// Not built yet, but for POOL_NOW: a submit never waits.
     pub submit_timeout_ms: i64,
-    /// Not built yet.
+    /// So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
     pub retries: u32,
     /// Not built yet.
     pub priority: i32,
-    /// Not built yet.
+    /// A number of yours, that pool_cancelled_t tells.
     pub tag: u64,
-    /// Not built yet.
+    /// Called once when a worker has taken the task, before on_done, with the worker's place and its process,
+    /// 0 for a thread.
     pub on_accept: pool_accept_fn,
     /// Called when the task is done, as by future_on_done.
     pub on_done: future_done_fn,
-    /// Not built yet.
+    /// Called when the soft limit has passed, and when the hard limit has. The future may have been freed.
     pub on_timeout: pool_timeout_fn,
     /// The last argument of the callbacks.
     pub user: *mut c_void,
@@ -219,7 +226,7 @@ pub struct pool_cancelled_t {
     pub struct_size: usize,
     /// The task's number, as future_id told it.
     pub id: u64,
-    /// 0: tasks have no tag yet.
+    /// pool_call_t.tag, else 0.
     pub tag: u64,
     /// Its function as it was submitted, and its argument bytes; they live until pool_free.
     pub task: pool_function_t,
@@ -300,7 +307,8 @@ pub struct pool_map_options_t {
     pub on_error: pool_on_error_t,
     /// For the whole map, from its beginning, or from the first pool_map_next. 0: none.
     pub deadline_ms: i64,
-    /// Not built yet.
+    /// No item may run for longer, see pool_options_t.hard_limit_ms; each is then a task of its own, and
+    /// chunk_size is 0 or 1. 0: as the pool says. Process pools only.
     pub item_hard_limit_ms: i64,
     /// Called when items have come back.
     pub on_progress: pool_progress_fn,

@@ -71,18 +71,17 @@ pub unsafe extern "C" fn pool_task_fail(
     code
 }
 
-/// Whether the task should stop early: its pool is being shut down by POOL_STOP_CANCEL or
-/// POOL_STOP_KILL. Cheap enough to ask in a loop.
+/// Whether the task should stop early: somebody wants it cancelled, its soft limit has passed, or its pool
+/// is being shut down by POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to ask in a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_cancelled(task: *const pool_task_t) -> bool {
     Task::at(task.cast()).is_some_and(Task::is_cancelled)
 }
 
-/// Whether the task's soft limit has passed. Soft limits are not built yet: false.
+/// Whether the task's soft limit has passed. Cheap enough to ask in a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> bool {
-    let _ = task;
-    false
+    Task::at(task.cast()).is_some_and(Task::is_overdue)
 }
 
 /// Says how far the task is, for future_progress. Each number is kept to eight digits.

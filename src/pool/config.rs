@@ -2,7 +2,9 @@
 
 use super::submit::Callee;
 use crate::error::{Result, Status};
+use crate::watch::limits::Limits;
 use crate::watch::site::{Kind, Plan, StopMode};
+use rustix::process::Signal;
 use std::ffi::CString;
 
 #[derive(Clone)]
@@ -14,6 +16,10 @@ pub(crate) struct Config {
     pub(crate) idle_ms: i64,
     /// 0: any number.
     pub(crate) tasks_max: u64,
+    /// Of tasks that bring none of their own.
+    pub(crate) limits: Limits,
+    /// Sent to a worker process whose task has passed its soft limit.
+    pub(crate) soft_signal: Option<Signal>,
     pub(crate) initializer: Option<HookSpec>,
     pub(crate) finalizer: Option<HookSpec>,
     /// What is done to an open pool at the program's exit; None: nothing.

@@ -1,7 +1,7 @@
 //! Futures: what became of a task.
 
 use super::registry::{FutureTicket, PoolTicket};
-use super::{Pool, notice, promise, wait};
+use super::{Kind, Pool, notice, promise, wait};
 use crate::board::copy_out;
 use crate::board::ledger::{LetGo, Ticket};
 use crate::board::notes::Note;
@@ -10,6 +10,7 @@ use crate::board::slot::{Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
+use crate::watch::site::Order;
 
 /// Where a task stands, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +85,12 @@ impl Pool {
         self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
     }
 
-    /// Whether the task was cancelled before it ran; one that was killed while it ran has a note.
+    /// Whether the task was cancelled before it ran; one that was killed while it ran has a note of whom
+    /// that killed.
     fn was_taken_back(&self, ticket: Ticket) -> bool {
         let note = || self.site.ledger.notes.read(ticket.slot);
         self.region().board.slot(ticket.slot).word.phase() == Phase::Cancelled
-            && !note().is_some_and(|note| note.status == Status::POOL_ERR_TERMINATED)
+            && note().is_none_or(|note| note.detail.worker_pid == 0)
     }
 
     /// Why the task's function, or its worker for want of one, says that it failed.
@@ -121,17 +123,29 @@ impl Pool {
 const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 
 /// Cancels a task that has not started; once cancelled it stays so. One that runs can see that it was
-/// asked to end.
-pub(crate) fn cancel(future: FutureTicket) -> Result<()> {
+/// asked to end; `is_also_running`: it ends with its worker process.
+pub(crate) fn cancel(future: FutureTicket, is_also_running: bool) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    pool.region().board.slot(ticket.slot).word.ask_cancel(ticket.generation);
+    let word = &pool.region().board.slot(ticket.slot).word;
+    word.ask_cancel(ticket.generation);
     if pool.is_of_promises() {
         promise::cancel_kept(ticket);
     }
     if pool.site.take_back(ticket, None) || state(pool, ticket)? == State::Cancelled {
         return Ok(());
     }
-    Err(Status::POOL_ERR_STATE.into())
+    if !is_also_running || pool.is_of_promises() || state(pool, ticket)? != State::Running {
+        return Err(Status::POOL_ERR_STATE.into());
+    }
+    if !matches!(pool.site.kind, Kind::Processes(_)) {
+        let words = "a thread cannot be killed; its task was asked to end";
+        return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
+    }
+    // From here on its worker takes no other task, so none can be hit in its place.
+    word.doom(ticket.generation).ok_or(Status::POOL_ERR_STATE)?;
+    // Without a watch the pool is shut down, and the task done.
+    pool.site.order(Order::Doom(ticket));
+    Ok(())
 }
 
 /// Whether [`cancel`] was called, whatever came of it.

@@ -247,7 +247,12 @@ impl Map {
             return Ok(());
         }
         let then = state.options.on_error.then();
-        let future = state.basket.submit(self.pool, self.callee.as_callee(), then)?;
+        let future = state.basket.submit(
+            self.pool,
+            self.callee.as_callee(),
+            then,
+            state.options.extras(),
+        )?;
         let piece = Piece { future, first: state.pulled, count };
         state.pulled += count as u64;
         self.under_way.push(piece);

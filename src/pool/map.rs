@@ -3,8 +3,8 @@
 
 use super::pieces::{OnError, Piece, Sizer, UnderWay, submit_even, workers_of};
 use super::promise::{self, Keeper};
-use super::submit::Callee;
-use super::{FutureTicket, OwnedCallee, PoolTicket, future_free, wait};
+use super::submit::{Callee, Extras};
+use super::{FutureTicket, Limit, OwnedCallee, PoolTicket, Wish, future_free, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::worker::ByHand;
@@ -21,7 +21,16 @@ pub(crate) struct MapOptions {
     pub(crate) on_error: OnError,
     /// For the whole; None: no end.
     pub(crate) deadline_ms: Option<i64>,
+    /// For each item, in milliseconds; each is then a task of its own.
+    pub(crate) item_hard_ms: Option<u64>,
     pub(crate) on_progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
+}
+
+impl MapOptions {
+    pub(super) fn extras(&self) -> Extras {
+        let limited = |ms| Wish { hard: Limit::Ms(ms), ..Wish::default() };
+        Extras { wish: self.item_hard_ms.map(limited), ..Extras::default() }
+    }
 }
 
 /// What a map reads and writes: arrays of the caller's.
@@ -207,7 +216,7 @@ impl Run<'_> {
             then: self.options.on_error.then() as u64,
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
-        let future = submit_even(self.pool, self.callee, items, head, true)?;
+        let future = submit_even(self.pool, self.callee, items, head, true, self.options.extras())?;
         self.under_way.push(Piece { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
@@ -272,5 +281,5 @@ pub(crate) fn submit_chunk(
         result_size: result_size as u64,
         then: Then::Fail as u64,
     };
-    submit_even(pool, callee, items, head, false)
+    submit_even(pool, callee, items, head, false, Extras::default())
 }

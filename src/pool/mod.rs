@@ -25,7 +25,10 @@ mod trial;
 mod wait;
 mod zip;
 
-pub(crate) use crate::watch::site::{Kind, Plan, StopMode};
+pub(crate) use crate::board::notes::{Limit, Wish};
+pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
+pub(crate) use crate::watch::limits::Limits;
+pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode};
 pub(crate) use crate::worker::start::{Recipe, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, WORKERS_MAX};
@@ -47,8 +50,12 @@ pub(crate) use registry::{
     BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
 };
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
-pub(crate) use stop::{check, close, free, join, set_idle_time, shutdown, spawn_workers};
-pub(crate) use submit::{Args, Callee, Spec, run, submit, submit_and_tell, submit_detached};
+pub(crate) use stop::{
+    check, close, free, join, set_idle_time, set_limits, shutdown, spawn_workers,
+};
+pub(crate) use submit::{
+    Args, Callee, Calls, Extras, OnTimeoutOf, Spec, run, submit, submit_and_tell, submit_detached,
+};
 pub(crate) use trial::test;
 pub(crate) use wait::{WaitMode, wait, wait_many};
 pub(crate) use zip::{Column, zip};
@@ -60,6 +67,7 @@ use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::Scope;
 use crate::watch::Watch;
+use crate::watch::limits::Limiter;
 use crate::watch::site::Site;
 use crate::worker::{self, Terms};
 use aide::Aides;
@@ -118,6 +126,8 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let (mut site, inbox) = Site::new(name, kind, config.plan, region, ledger)?;
     let roll = Roll::default();
     let mut hooks = Vec::new();
+    site.limiter = Limiter::new(config.limits);
+    site.soft_signal = config.soft_signal;
     site.terms = terms(&site, &roll, &config, &mut hooks)?;
     let site = Arc::new(site);
     let (watch, desks) = match config.kind {

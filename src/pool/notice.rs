@@ -203,6 +203,7 @@ impl Pool {
         loop {
             // Acquire; pairs with `Board::ring_notice`.
             let seen = board.notice().load(Acquire);
+            self.site.heralds.tell_starts(&self.site);
             let due = self.take_due();
             if !due.is_empty() {
                 due.into_iter().for_each(|(ticket, acts)| self.perform(ticket, acts));

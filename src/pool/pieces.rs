@@ -1,6 +1,6 @@
 //! Pieces of a map: so many items in one task, and how large to make them.
 
-use super::submit::{Args, Callee, Spec};
+use super::submit::{Args, Callee, Extras, Spec};
 use super::{FutureTicket, PoolTicket, cancel, duration, future_free, result, submit};
 use crate::board::copy_out;
 use crate::error::{Error, Result, Status};
@@ -53,7 +53,7 @@ impl UnderWay {
         self.lock().push_back(piece);
         if self.is_cancelled() {
             // Whoever cancelled may have looked before.
-            let _ = cancel(piece.future);
+            let _ = cancel(piece.future, false);
         }
     }
 
@@ -81,7 +81,7 @@ impl UnderWay {
     /// Cancels what waits, and asks what runs to end; also what comes later.
     pub(super) fn cancel(&self) {
         self.is_cancelled.store(true, Release);
-        self.lock().iter().for_each(|piece| drop(cancel(piece.future)));
+        self.lock().iter().for_each(|piece| drop(cancel(piece.future, false)));
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -112,9 +112,10 @@ pub(super) fn submit_even(
     items: &[u8],
     head: Head,
     is_inside: bool,
+    extras: Extras,
 ) -> Result<FutureTicket> {
     let bytes = head.to_bytes();
-    submit(pool, Spec { callee, args: Args::Chunk([&bytes, items]), is_inside })
+    submit(pool, Spec { callee, args: Args::Chunk([&bytes, items]), is_inside, extras })
 }
 
 /// Items of any size, one behind the other, to be submitted as one task.
@@ -141,17 +142,19 @@ impl Basket {
         pool: PoolTicket,
         callee: Callee<'_>,
         then: Then,
+        extras: Extras,
     ) -> Result<FutureTicket> {
+        let is_inside = false;
         let Basket { ends, bytes } = std::mem::take(self);
         if ends.len() == 1 {
-            return submit(pool, Spec { callee, args: Args::Bytes(&bytes), is_inside: false });
+            return submit(pool, Spec { callee, args: Args::Bytes(&bytes), is_inside, extras });
         }
         let (count, uneven) = (ends.len() as u64, UNEVEN);
         let head = Head { count, item_size: uneven, result_size: uneven, then: then as u64 };
         let mut table: Vec<u8> = head.to_bytes().into();
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
         table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
-        submit(pool, Spec { callee, args: Args::Chunk([&table, &bytes]), is_inside: false })
+        submit(pool, Spec { callee, args: Args::Chunk([&table, &bytes]), is_inside, extras })
     }
 }
 

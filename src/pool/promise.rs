@@ -5,7 +5,7 @@
 
 use super::pieces::UnderWay;
 use super::submit::Args;
-use super::{Config, FutureTicket, Kind, Pool, registry};
+use super::{Config, FutureTicket, Kind, Limits, OnLost, Pool, registry};
 use crate::board::ledger::Ticket;
 use crate::board::record::Call;
 use crate::error::{Result, Status};
@@ -82,15 +82,23 @@ fn make() -> Result<(&'static Pool, Ticket)> {
 }
 
 fn open() -> Result<&'static Pool> {
-    let (none, forever) = (0, Duration::MAX);
-    let plan =
-        Plan { workers_min: 0, workers_max: none, restarts_max: none, restart_window: forever };
+    let plan = Plan {
+        workers_min: 0,
+        workers_max: 0,
+        restarts_max: 0,
+        restart_window: Duration::MAX,
+        kill_grace: Duration::ZERO,
+        on_lost: OnLost::GoOn,
+        retries: 0,
+    };
     let config = Config {
         name: "promises".into(),
         kind: Kind::Inline,
         plan,
         idle_ms: 0,
         tasks_max: 0,
+        limits: Limits::default(),
+        soft_signal: None,
         initializer: None,
         finalizer: None,
         at_exit: None,

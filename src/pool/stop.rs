@@ -5,6 +5,7 @@ use super::{Pool, PoolTicket, notice, registry};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*, fence, plain::AtomicU64};
+use crate::watch::limits::Limits;
 use crate::watch::site::{Kind, Order, Site, StopMode, gate};
 use crate::worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -44,6 +45,17 @@ pub(crate) fn spawn_workers(pool: PoolTicket, count: i64) -> Result<u32> {
 /// Says after how long idle workers leave, those that sleep included.
 pub(crate) fn set_idle_time(pool: PoolTicket, idle_ms: i64) -> Result<()> {
     pool.pool()?.region().board.set_idle_time(idle_ms);
+    Ok(())
+}
+
+/// Changes the limits of tasks that start from now on and bring none of their own.
+pub(crate) fn set_limits(pool: PoolTicket, limits: Limits) -> Result<()> {
+    let site = &pool.pool()?.site;
+    limits.check(&site.kind)?;
+    let (answer, answered) = bounded(1);
+    if !matches!(site.kind, Kind::Inline) && site.order(Order::SetLimits(limits, answer)) {
+        let _ = answered.recv();
+    }
     Ok(())
 }
 
@@ -111,7 +123,9 @@ fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
         _ => Err(Status::POOL_ERR_CLOSED.into()),
     };
     let is_over = stopped.as_ref().err().is_none_or(|it| it.status == Status::POOL_ERR_CLOSED);
-    if is_over && !(pool.finish_aides(deadline) && pool.finish_notices(deadline)) {
+    let finish_calls = || pool.site.outbox.finish(deadline);
+    if is_over && !(pool.finish_aides(deadline) && pool.finish_notices(deadline) && finish_calls())
+    {
         return Err(Status::POOL_ERR_TIMEOUT.into());
     }
     stopped
@@ -177,7 +191,8 @@ pub(super) fn end(pool: &'static Pool, mode: StopMode) {
     // An error means that it has been shut down before.
     let _ = stop(pool, mode, Deadline::Never);
     let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
-    for thread in watch.into_iter().chain(pool.notice_thread()) {
+    let calls = pool.site.outbox.thread();
+    for thread in watch.into_iter().chain(pool.notice_thread()).chain(calls) {
         let _ = thread.join();
     }
     let kept = pool.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -198,7 +213,10 @@ impl Pool {
 
 /// A thread that waited for its own end would wait for ever.
 fn refuse_own_thread(pool: &Pool) -> Result<()> {
-    if worker::is_at_home(pool.region()) || notice::is_telling(pool) {
+    if worker::is_at_home(pool.region())
+        || notice::is_telling(pool)
+        || pool.site.outbox.is_calling()
+    {
         let words = "called from a task or a callback of the same pool";
         return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
     }

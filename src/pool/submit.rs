@@ -2,7 +2,10 @@
 
 use super::inline::Desks;
 use super::{BufferTicket, FutureTicket, Pool, PoolTicket, buffer_free};
-use super::{Callback, cancel, future_free, notice, registry, result, wait};
+use super::{
+    Callback, Herald, Limits, OnAccept, OnTimeout, Wish, cancel, future_free, notice, registry,
+    result, wait,
+};
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
@@ -13,6 +16,7 @@ use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::watch::site::{Insider, Site, gate};
+use std::sync::Arc;
 
 /// The function of a task.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +32,26 @@ pub(crate) struct Spec<'a> {
     pub(crate) args: Args<'a>,
     /// It is part of something that was begun when the pool was open: only a stop keeps it out.
     pub(crate) is_inside: bool,
+    pub(crate) extras: Extras,
+}
+
+/// What few tasks have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extras {
+    pub(crate) wish: Option<Wish>,
+    /// It is cancelled unless it starts within so many milliseconds.
+    pub(crate) start_within_ms: Option<u64>,
+}
+
+/// [`OnTimeout`], with the future.
+pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureTicket, bool, i64) + Send + Sync>;
+
+/// What is to be called about one task.
+#[derive(Default)]
+pub(crate) struct Calls {
+    pub(crate) on_accept: Option<OnAccept>,
+    pub(crate) on_timeout: Option<OnTimeoutOf>,
+    pub(crate) on_done: Option<Callback>,
 }
 
 #[derive(Clone, Copy)]
@@ -54,40 +78,78 @@ impl Drop for Admission {
 
 impl<'a> Spec<'a> {
     pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> Spec<'a> {
-        Spec { callee: Callee::Pointer(pointer), args: Args::Bytes(args), is_inside: false }
+        Spec {
+            callee: Callee::Pointer(pointer),
+            args: Args::Bytes(args),
+            is_inside: false,
+            extras: Extras::default(),
+        }
     }
 }
 
 /// Submits a task whose future the caller will hold.
 pub(crate) fn submit(pool: PoolTicket, spec: Spec<'_>) -> Result<FutureTicket> {
-    let (pool, ticket) = submit_to(pool, spec, true)?;
+    let (pool, ticket) = submit_to(pool, spec, true, |_, _| {})?;
     Ok(FutureTicket::new(pool.cell, ticket))
 }
 
-/// Submits a task, and calls back when it is done.
+/// Submits a task, and calls back when something happens to it.
 pub(crate) fn submit_and_tell(
     pool: PoolTicket,
     spec: Spec<'_>,
-    on_done: Callback,
+    calls: Calls,
 ) -> Result<FutureTicket> {
-    let future = submit(pool, spec)?;
-    if let Err(error) = notice::on_done(future, on_done) {
-        let _ = cancel(future);
+    let Calls { on_accept, on_timeout, on_done } = calls;
+    let (tells_start, is_heralded) =
+        (on_accept.is_some(), on_accept.is_some() || on_timeout.is_some());
+    let (pool, ticket) = submit_to(pool, spec, true, |pool, ticket| {
+        let future = FutureTicket::new(pool.cell, ticket);
+        let on_timeout = on_timeout.map(|call| -> OnTimeout {
+            Arc::new(move |is_soft, limit_ms| call(future, is_soft, limit_ms))
+        });
+        if is_heralded {
+            pool.site.heralds.add(ticket, Herald { on_accept, on_timeout });
+        }
+    })?;
+    let future = FutureTicket::new(pool.cell, ticket);
+    let told = match (is_heralded, on_done) {
+        (false, None) => Ok(0),
+        (false, Some(on_done)) => notice::on_done(future, on_done),
+        (true, on_done) => {
+            let site = pool.site.clone();
+            let finish = move |future| {
+                site.heralds.remove(&site, ticket);
+                on_done.into_iter().for_each(|on_done| on_done(future));
+            };
+            notice::on_done(future, Box::new(finish))
+        }
+    };
+    if let Err(error) = told {
+        let _ = cancel(future, false);
         future_free(future)?;
         return Err(error);
+    }
+    if tells_start {
+        pool.await_start(ticket);
     }
     Ok(future)
 }
 
 /// Submits a task whose future nobody wants.
 pub(crate) fn submit_detached(pool: PoolTicket, spec: Spec<'_>) -> Result<()> {
-    let (pool, ticket) = submit_to(pool, spec, false)?;
+    let (pool, ticket) = submit_to(pool, spec, false, |_, _| {})?;
     pool.leave_loose(ticket.slot);
     Ok(())
 }
 
-fn submit_to(pool: PoolTicket, spec: Spec<'_>, is_held: bool) -> Result<(&'static Pool, Ticket)> {
-    let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(&spec, is_held)?)));
+/// `prepare` is called before anybody can claim the task.
+fn submit_to(
+    pool: PoolTicket,
+    spec: Spec<'_>,
+    is_held: bool,
+    prepare: impl FnOnce(&'static Pool, Ticket),
+) -> Result<(&'static Pool, Ticket)> {
+    let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(&spec, is_held, prepare)?)));
     if let (Err(_), Args::Buffer(buffer)) = (&outcome, spec.args) {
         // A submit takes the buffer over, also when it fails.
         let _ = buffer_free(buffer);
@@ -116,13 +178,24 @@ pub(crate) fn run(
 }
 
 impl Pool {
-    fn submit(&self, spec: &Spec<'_>, is_held: bool) -> Result<Ticket> {
+    fn submit(
+        &'static self,
+        spec: &Spec<'_>,
+        is_held: bool,
+        prepare: impl FnOnce(&'static Pool, Ticket),
+    ) -> Result<Ticket> {
         let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
         self.site.check_gate_for(shut)?;
+        let limits = spec.extras.wish.map(|wish| self.site.limiter.resolve(wish.soft, wish.hard));
+        limits.map_or(Ok(()), |limits| limits.check(&self.site.kind))?;
         let function = self.roll.index(&self.site, spec.callee)?;
         let call = Call { function, is_chunk: matches!(spec.args, Args::Chunk(_)) };
         let ledger = &self.site.ledger;
         let ticket = ledger.take(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
+        if let Some(wish) = spec.extras.wish {
+            ledger.notes.set_wish(ticket.slot, wish);
+        }
+        prepare(self, ticket);
         let posted = match &self.desks {
             None => self.post(call, &spec.args, ticket),
             Some(desks) => {
@@ -130,17 +203,44 @@ impl Pool {
             }
         };
         if let Err(error) = posted {
-            self.undo(ticket);
+            self.undo_heralded(ticket);
             return Err(error);
         }
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
         if self.site.gate.load(Relaxed) & shut != 0 && self.site.take_back(ticket, None) {
-            self.undo(ticket);
+            self.undo_heralded(ticket);
             self.site.check_gate_for(shut)?;
             return Err(Status::POOL_ERR_CLOSED.into());
         }
         self.site.call_for_workers();
+        self.time(ticket, limits, spec.extras.start_within_ms);
         Ok(ticket)
+    }
+
+    /// After the post: whoever looks at the time has to know of the task.
+    #[inline]
+    fn time(&self, ticket: Ticket, limits: Option<Limits>, start_within_ms: Option<u64>) {
+        match limits {
+            None => self.site.time_task(),
+            Some(limits) => self.site.time_task_by(limits),
+        }
+        if let Some(ms) = start_within_ms {
+            self.site.start_within(ticket, ms);
+        }
+    }
+
+    /// Has it told when the task begins, or finds that it has.
+    fn await_start(&self, ticket: Ticket) {
+        let record = self.region().board.slot(ticket.slot);
+        self.site.heralds.await_start(ticket, record.id());
+        if !record.word.ask_announcement(ticket.generation) {
+            self.region().board.ring_notice();
+        }
+    }
+
+    fn undo_heralded(&self, ticket: Ticket) {
+        self.site.heralds.remove(&self.site, ticket);
+        self.undo(ticket);
     }
 
     /// Lets the caller go on submitting while the pool is being joined or drained, which waits for it.

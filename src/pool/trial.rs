@@ -72,6 +72,7 @@ fn try_out(trial: PoolTicket, timeout_ms: i64) -> Result<()> {
         is_ordered: true,
         on_error: OnError::Stop,
         deadline_ms: (timeout_ms >= 0).then_some(timeout_ms),
+        item_hard_ms: None,
         on_progress: None,
     };
     map(trial, Callee::Pointer(echo), arrays, options)?;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cancelled {
     pub(crate) id: u64,
+    pub(crate) tag: u64,
     /// The index of its function.
     pub(crate) function: u32,
     /// Its arguments, which stay where they are as long as the list.
@@ -27,6 +28,7 @@ pub(crate) struct Batch {
 
 struct Task {
     id: u64,
+    tag: u64,
     function: u32,
     start: usize,
     len: usize,
@@ -34,7 +36,7 @@ struct Task {
 
 impl Batch {
     /// Copies what a waiting task consists of. Nothing says yet that it is cancelled.
-    pub(crate) fn push(&mut self, region: &Region, record: &Slot) {
+    pub(crate) fn push(&mut self, region: &Region, record: &Slot, tag: u64) {
         let start = self.args.len();
         let (data, len) = match record.args() {
             (Place::Slot { len }, data) => (Some(data), len),
@@ -48,7 +50,8 @@ impl Batch {
             copy_out(data, &mut self.args[start..]);
         }
         let len = self.args.len() - start;
-        self.tasks.push(Task { id: record.id(), function: record.call().function, start, len });
+        let (id, function) = (record.id(), record.call().function);
+        self.tasks.push(Task { id, tag, function, start, len });
     }
 
     /// The last one was not cancelled after all.
@@ -75,10 +78,10 @@ impl CancelledList {
         let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in &*batches {
             match batch.tasks.get(index) {
-                Some(Task { id, function, start, len }) => {
+                Some(Task { id, tag, function, start, len }) => {
                     let args = &batch.args[*start..start + len];
                     let args = (args.as_ptr(), args.len());
-                    return Some(Cancelled { id: *id, function: *function, args });
+                    return Some(Cancelled { id: *id, tag: *tag, function: *function, args });
                 }
                 None => index -= batch.tasks.len(),
             }

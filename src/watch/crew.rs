@@ -8,6 +8,7 @@
 //!                                                                       │ the handle of a process
 //! ```
 
+use super::limits::Sentence;
 use super::reap::{Death, How};
 use super::site::{Kind, Site};
 use crate::board::slot::SeatIndex;
@@ -60,6 +61,32 @@ pub(crate) struct Post {
     pub(crate) is_finalizing: bool,
     /// A function around its life has failed.
     pub(crate) failure: Option<Failure>,
+    /// It is killed for its task.
+    pub(crate) sentence: Option<Sentence>,
+}
+
+impl Post {
+    /// Kills a worker process, with all that its tasks have started in its group.
+    pub(crate) fn kill(&self) {
+        if let Worker::Process { pid, handle } = &self.worker {
+            kill(*pid, handle);
+        }
+    }
+
+    /// Asks a worker process, and all in its group, to end.
+    pub(crate) fn ask_to_end(&self) {
+        if let Worker::Process { pid, .. } = &self.worker {
+            // It is not reaped while it has its post, so its number is its own.
+            let _ = rustix::process::kill_process_group(*pid, Signal::TERM);
+        }
+    }
+
+    /// Sends a signal to a worker process, and to nobody else of its group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Worker::Process { handle, .. } = &self.worker {
+            let _ = rustix::process::pidfd_send_signal(handle, signal);
+        }
+    }
 }
 
 enum Worker {
@@ -85,6 +112,12 @@ impl Crew {
     fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
         epoll::add(&self.epoll, end, wake.to_data(), epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))
+    }
+
+    /// The places that have a worker.
+    pub(crate) fn seats(&self) -> impl Iterator<Item = usize> {
+        let posts = self.posts.iter().enumerate();
+        posts.filter(|(_, post)| post.is_some()).map(|(seat, _)| seat)
     }
 
     pub(crate) fn count_up(&self) -> usize {
@@ -123,6 +156,7 @@ impl Crew {
             refusal: None,
             is_finalizing: false,
             failure: None,
+            sentence: None,
         });
         Ok(())
     }
@@ -206,6 +240,10 @@ impl Crew {
     pub(crate) fn dismiss(&mut self, site: &Site, seat: usize) -> Option<(Post, Option<Death>)> {
         self.hear(site, seat);
         let place = self.posts.get_mut(seat)?;
+        if let Some(post) = place.as_ref().filter(|post| post.sentence.is_some()) {
+            // What its task has started goes with it, also where it has ended by itself.
+            post.kill();
+        }
         let death = match &mut place.as_mut()?.worker {
             Worker::Thread(thread) => {
                 if let Some(thread) = thread.take() {
@@ -244,11 +282,7 @@ impl Crew {
 
     /// Kills these worker processes.
     pub(crate) fn kill(&self, whom: impl Fn(&Post) -> bool) {
-        for post in self.posts.iter().flatten().filter(|post| whom(post)) {
-            if let Worker::Process { pid, handle } = &post.worker {
-                kill(*pid, handle);
-            }
-        }
+        self.posts.iter().flatten().filter(|post| whom(post)).for_each(Post::kill);
     }
 }
 

@@ -143,6 +143,12 @@ impl Watch {
         self.break_pool(Note { status: Status::POOL_ERR_FINALIZER, detail });
     }
 
+    /// A worker was lost in a pool that is not to go on without it.
+    pub(super) fn break_by_loss(&mut self, death: Death) {
+        let detail = reap::detail_of(death, "and the pool was made to break by that");
+        self.break_pool(Note { status: Status::POOL_ERR_BROKEN, detail });
+    }
+
     /// No worker works any more. The first reason stays.
     fn break_pool(&mut self, note: Note) {
         let note = self.site.note_break(note);

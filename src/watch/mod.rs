@@ -13,7 +13,10 @@
 
 pub(crate) mod cancelled;
 mod crew;
+pub(crate) mod heralds;
 mod hiring;
+pub(crate) mod limits;
+pub(crate) mod outbox;
 mod reap;
 pub(crate) mod site;
 mod sizing;
@@ -28,9 +31,10 @@ use crate::worker::wire::Leave;
 use crew::{Crew, Post, Wake};
 use crossbeam_channel::{Receiver, Sender};
 use hiring::BACK_OFF;
+use limits::Timing;
 use reap::{Death, Fate};
 use rustix::event::epoll;
-use site::{Order, Site, StopMode, gate};
+use site::{OnLost, Order, Site, StopMode, gate};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -51,6 +55,7 @@ pub(crate) struct Watch {
     /// When workers failed to start, one after the other.
     failures: VecDeque<Instant>,
     retry_at: Option<Instant>,
+    timing: Timing,
     /// What workers are to do.
     stage: Stage,
 }
@@ -70,6 +75,7 @@ impl Watch {
             lost: 0,
             failures: VecDeque::new(),
             retry_at: None,
+            timing: Timing::default(),
             stage: Stage::Open,
         };
         crate::worker::start_own_thread(name, move || watch.run())
@@ -91,6 +97,7 @@ impl Watch {
                 }
             }
             self.keep_stage();
+            self.check_times();
             self.hire();
             if self.finish_if_over() {
                 return;
@@ -101,7 +108,8 @@ impl Watch {
     /// Sleeps until something happens.
     fn wait(&self) -> Vec<Wake> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        let left = self.retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let next = self.retry_at.into_iter().chain(self.timing.next).min();
+        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
         let left = left.map(|left| rustix::event::Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
@@ -121,6 +129,11 @@ impl Watch {
                 Order::Join(number, answer) => self.join(number, answer),
                 Order::GiveUp(number, answer) => self.give_up(number, &answer),
                 Order::Stop(mode, answer) => self.stop(mode, answer),
+                Order::Doom(ticket) => self.end_doomed(ticket),
+                Order::SetLimits(limits, answer) => {
+                    self.set_limits(limits);
+                    let _ = answer.try_send(());
+                }
                 Order::Hire(count, answer) => {
                     let _ = answer.try_send(self.hire_on_order(count));
                 }
@@ -170,6 +183,10 @@ impl Watch {
                 self.start_failed(refusal);
             }
             Fate::Lost(death) if post.is_finalizing => self.break_by_death_in_finalizer(death),
+            Fate::Lost(death) if self.site.plan.on_lost == OnLost::Break => {
+                self.break_by_loss(death);
+            }
+            Fate::Sentenced(..) => self.lost += 1,
             Fate::Lost(_) => {
                 self.lost += 1;
                 let claimed = self.site.claimed(SeatIndex(seat as u16));
@@ -183,11 +200,12 @@ impl Watch {
     }
 
     fn fate(&self, post: &Post, death: Option<Death>) -> Fate {
-        match (post.bye, death) {
-            (Some(Leave::WrongImage), _) => Fate::WrongImage,
-            (Some(_), _) | (None, None) => Fate::Left,
-            (None, Some(death)) if self.is_to_be_killed(post) => Fate::Killed(death),
-            (None, Some(death)) => Fate::Lost(death),
+        match (post.bye, death, post.sentence) {
+            (Some(Leave::WrongImage), ..) => Fate::WrongImage,
+            (Some(_), ..) | (None, None, _) => Fate::Left,
+            (None, Some(death), Some(sentence)) => Fate::Sentenced(sentence, death),
+            (None, Some(death), None) if self.is_to_be_killed(post) => Fate::Killed(death),
+            (None, Some(death), None) => Fate::Lost(death),
         }
     }
 

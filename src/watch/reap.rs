@@ -4,6 +4,7 @@
 //! A task that it finished stays finished; whoever may have missed the wake-up is woken again. A
 //! task that it was running fails, or is put back when the worker could not have run it.
 
+use super::limits::{Doom, Sentence};
 use super::site::Site;
 use crate::board::Stage;
 use crate::board::heap::Block;
@@ -26,6 +27,8 @@ pub(crate) enum Fate {
     Lost(Death),
     /// The pool killed it to stop at once.
     Killed(Death),
+    /// The pool killed it for one task.
+    Sentenced(Sentence, Death),
 }
 
 /// What the kernel tells of a process that has ended.
@@ -112,8 +115,13 @@ fn settle_slot(
     }
     let outcome = match fate {
         Fate::WrongImage => return board.requeue(slot, seat, &site.ledger.tail),
+        Fate::Lost(_) if may_run_again(site, slot, record) => {
+            site.ledger.notes.take_back_file(record.id());
+            return board.requeue(slot, seat, &site.ledger.tail);
+        }
         Fate::Killed(_) => Outcome::Cancelled,
-        Fate::Left | Fate::Lost(_) => Outcome::Failed,
+        Fate::Sentenced(sentence, _) if sentence.doom == Doom::Cancelled => Outcome::Cancelled,
+        Fate::Left | Fate::Lost(_) | Fate::Sentenced(..) => Outcome::Failed,
     };
     site.ledger.notes.take_back_file(record.id());
     record.end_without_worker(spans(site, seat, record));
@@ -121,6 +129,13 @@ fn settle_slot(
     let is_settled = board.settle(slot, seat, outcome);
     site.hint(slot);
     is_settled
+}
+
+/// Whether a task whose worker was lost is to be run again.
+fn may_run_again(site: &Site, slot: u32, record: &Slot) -> bool {
+    !record.word.is_cancel_asked()
+        && site.region.board.stage() != Stage::Stop
+        && site.ledger.notes.take_retry(slot, site.plan.retries)
 }
 
 /// How long the task was queued and ran, packed, by what its worker had noted.
@@ -138,11 +153,25 @@ fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
     let (status, death) = match fate {
         Fate::Killed(death) => (Status::POOL_ERR_TERMINATED, death),
         Fate::Lost(death) => (Status::POOL_ERR_WORKER_LOST, death),
+        Fate::Sentenced(sentence, death) => {
+            let detail = detail_of(death, &format!("while running {function}"));
+            return sentenced(sentence.doom, detail);
+        }
         Fate::Left | Fate::WrongImage => {
             (Status::POOL_ERR_WORKER_LOST, Death { pid: 0, how: How::Unknown })
         }
     };
     Note { status, detail: detail_of(death, &format!("while running {function}")) }
+}
+
+/// What a task says whose worker was killed for it.
+fn sentenced(doom: Doom, mut detail: Detail) -> Note {
+    let why = match doom {
+        Doom::HardLimit(limit_ms) => format!("it ran longer than {limit_ms} ms"),
+        Doom::Cancelled => "it was cancelled while it ran".to_owned(),
+    };
+    detail.message = format!("{why}: {}", detail.message);
+    Note { status: doom.status(), detail }
 }
 
 /// A death in numbers and words; `doing` is the end of the sentence.

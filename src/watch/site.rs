@@ -1,6 +1,9 @@
 //! What a pool and its watch share: the board, the books, the gate, and the way to send orders.
 
 use super::cancelled::{Batch, CancelledList};
+use super::heralds::Heralds;
+use super::limits::{Limiter, Limits};
+use super::outbox::Outbox;
 use super::staff::Staff;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
@@ -15,6 +18,7 @@ use crate::worker::start::Recipe;
 use crossbeam_channel::{Receiver, Sender};
 use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
+use rustix::process::Signal;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -89,6 +93,10 @@ pub(crate) enum Order {
     /// This joiner waits no longer.
     GiveUp(u64, Sender<()>),
     Stop(StopMode, Sender<()>),
+    /// This task was doomed.
+    Doom(Ticket),
+    /// The limits of tasks that start from now on.
+    SetLimits(Limits, Sender<()>),
     /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
     Hire(i64, Sender<Result<u32>>),
 }
@@ -101,6 +109,18 @@ pub(crate) struct Plan {
     /// So many starts may fail one after the other within the window; the largest number: any.
     pub(crate) restarts_max: u32,
     pub(crate) restart_window: Duration,
+    /// How long a worker that is asked to end may take.
+    pub(crate) kill_grace: Duration,
+    pub(crate) on_lost: OnLost,
+    /// How often a task is run again whose worker is lost.
+    pub(crate) retries: u32,
+}
+
+/// What becomes of the pool when a worker is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnLost {
+    GoOn,
+    Break,
 }
 
 pub(crate) struct Site {
@@ -109,6 +129,11 @@ pub(crate) struct Site {
     pub(crate) plan: Plan,
     pub(crate) terms: Terms,
     pub(crate) staff: Staff,
+    pub(crate) limiter: Limiter,
+    /// Sent to a worker process whose task has passed its soft limit.
+    pub(crate) soft_signal: Option<Signal>,
+    pub(crate) heralds: Heralds,
+    pub(crate) outbox: Outbox,
     pub(crate) region: Arc<Region>,
     pub(crate) ledger: Ledger,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
@@ -144,11 +169,15 @@ impl Site {
             .map_err(|errno| Error::os("eventfd", errno))?;
         let (orders, inbox) = crossbeam_channel::unbounded();
         let site = Site {
+            outbox: Outbox::new(&name),
             name,
             kind,
             plan,
             terms: Terms::default(),
             staff: Staff::new(region.geometry.seats),
+            limiter: Limiter::new(Limits::default()),
+            soft_signal: None,
+            heralds: Heralds::default(),
             region: Arc::new(region),
             ledger,
             hints: Mutex::default(),
@@ -223,7 +252,7 @@ impl Site {
             slot.progress().store(clock::now(), Relaxed);
             self.hint(ticket.slot);
         } else if note.is_some() {
-            self.ledger.notes.forget(ticket.slot);
+            self.ledger.notes.unwrite(ticket.slot);
         }
         is_taken
     }
@@ -239,7 +268,8 @@ impl Site {
             let generation = record.word.generation();
             let is_listed = self.lists_cancelled.load(Relaxed);
             if is_listed {
-                batch.push(&self.region, record);
+                let tag = self.ledger.notes.wish(slot).map_or(0, |wish| wish.tag);
+                batch.push(&self.region, record, tag);
             }
             if !self.take_back(Ticket { slot, generation }, note.as_ref()) && is_listed {
                 batch.pop();

@@ -1,5 +1,6 @@
 //! Who works at each seat, for those who ask. The watch writes it, rarely; nobody else does.
 
+use crate::board::slot::SeatIndex;
 use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -59,6 +60,11 @@ impl Staff {
         self.change(seat, |member| {
             *member = Member { restarts: member.restarts + 1, ..Member::default() };
         });
+    }
+
+    /// The process of a seat's worker; 0: a thread, or nobody.
+    pub(crate) fn pid(&self, seat: SeatIndex) -> i64 {
+        self.lock().members.get(usize::from(seat.0)).map_or(0, |member| member.pid)
     }
 
     /// Who is there, with their seats.

@@ -82,10 +82,14 @@ pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
 
 impl Worker {
     fn help(&self, slot: u32, generation: u32) -> Help {
-        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+        let board = &self.region.board;
+        let outer = board.noted(self.seat);
+        if board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+            board.note_again(self.seat, outer);
             return Help::None;
         }
         let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        board.note_again(self.seat, outer);
         Help::Done
     }
 }

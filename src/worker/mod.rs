@@ -192,7 +192,7 @@ impl Worker {
         true
     }
 
-    /// Runs the task of a slot that our seat has claimed.
+    /// Runs the task of a slot that our seat has claimed. An error: this worker must leave.
     fn perform(&self, task: &Task, slot: u32) -> std::result::Result<(), Leave> {
         let board = &self.region.board;
         let Call { function: index, is_chunk } = board.slot(slot).call();
@@ -221,9 +221,9 @@ impl Worker {
                 task.end_failed(Status::POOL_ERR_FUNCTION, 0, started)
             }
         };
-        board.finish(self.seat, slot, outcome);
+        let goes_on = board.finish(self.seat, slot, outcome);
         self.tasks_done.set(self.tasks_done.get() + 1);
-        Ok(())
+        if goes_on { Ok(()) } else { Err(Leave::Doomed) }
     }
 
     /// Sends a result that does not lie on the board. It must be under way before the task is done.
@@ -277,6 +277,9 @@ impl Worker {
 /// Lets a worker work that has begun, and end; what fails is told over the line.
 fn work(worker: &Worker, line: &Line) -> Leave {
     let why = worker.run();
+    if why == Leave::Doomed {
+        return why;
+    }
     if worker.has_finalizer() {
         let _ = line.send(&Message::Finalizing, None);
     }

@@ -240,8 +240,14 @@ impl Task {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
+        let word = &self.slot().word;
         self.region().board.stage() == crate::board::Stage::Stop
-            || self.slot().word.is_cancel_asked()
+            || word.is_cancel_asked()
+            || word.is_overdue()
+    }
+
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.slot().word.is_overdue()
     }
 
     pub(crate) fn set_progress(&self, done: u64, total: u64) {

@@ -39,11 +39,13 @@ pub(crate) enum Leave {
     Idle = 3,
     /// It has run as many tasks as it may.
     Worn = 4,
+    /// It was about to be killed for a task that it has ended.
+    Doomed = 5,
 }
 
 impl Leave {
     fn from_number(number: u64) -> Option<Leave> {
-        let all = [Leave::Told, Leave::WrongImage, Leave::Idle, Leave::Worn];
+        let all = [Leave::Told, Leave::WrongImage, Leave::Idle, Leave::Worn, Leave::Doomed];
         all.into_iter().find(|why| *why as u64 == number)
     }
 }

@@ -1,0 +1,368 @@
+//! Time limits: tasks that run for longer than they may, and tasks that have not started in time.
+//!
+//! ```text
+//!              seen to run            soft limit               hard limit: doomed, killed
+//!   (nothing) ─────────────▶ timed ─────────────▶ overdue ─────────────────────────────▶ the worker is reaped
+//!                              │                     │
+//!                              └─────────────────────┴──▶ (nothing): it is done
+//! ```
+//!
+//! Nobody times a task when it starts: the watch looks what runs, while its alarm is armed
+//! ([`crate::board::alarm`]). A task's age is counted from the moment that its worker has noted; one that notes
+//! nothing, or something impossible, is timed from when it was first seen.
+
+use super::Watch;
+use super::site::{Kind, Site};
+use crate::board::alarm::Alarm;
+use crate::board::ledger::Ticket;
+use crate::board::notes::{Limit, Note};
+use crate::board::slot::{Phase, SeatIndex};
+use crate::clock;
+use crate::error::{Detail, Error, Result, Status};
+use crate::sync::{Ordering::*, plain::AtomicU64};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The limits of a pool, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) soft_ms: Option<u64>,
+    pub(crate) hard_ms: Option<u64>,
+}
+
+const NONE: u64 = u64::MAX;
+
+/// What submitters and the watch share about limits.
+pub(crate) struct Limiter {
+    alarm: Alarm,
+    /// What tasks have that bring none of their own; `NONE` or milliseconds.
+    soft_ms: AtomicU64,
+    hard_ms: AtomicU64,
+    shortest_ms: AtomicU64,
+    /// Tasks that have to start by a moment.
+    starts: Mutex<BTreeSet<(Instant, Ticket)>>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits) -> Limiter {
+        let limiter = Limiter {
+            alarm: Alarm::default(),
+            soft_ms: AtomicU64::new(NONE),
+            hard_ms: AtomicU64::new(NONE),
+            shortest_ms: AtomicU64::new(NONE),
+            starts: Mutex::default(),
+        };
+        limiter.set(limits);
+        limiter
+    }
+
+    fn set(&self, limits: Limits) {
+        let [soft, hard] = [limits.soft_ms, limits.hard_ms].map(|limit| limit.unwrap_or(NONE));
+        self.soft_ms.store(soft, Relaxed);
+        self.hard_ms.store(hard, Relaxed);
+        self.shortest_ms.store(soft.min(hard), Release);
+    }
+
+    pub(crate) fn usual(&self) -> Limits {
+        let limit = |limit: &AtomicU64| Some(limit.load(Relaxed)).filter(|ms| *ms != NONE);
+        Limits { soft_ms: limit(&self.soft_ms), hard_ms: limit(&self.hard_ms) }
+    }
+
+    /// What limits a task has whose wishes are these.
+    pub(crate) fn resolve(&self, soft: Limit, hard: Limit) -> Limits {
+        let usual = self.usual();
+        let resolve = |limit, usual| match limit {
+            Limit::Usual => usual,
+            Limit::None => None,
+            Limit::Ms(ms) => Some(ms),
+        };
+        Limits { soft_ms: resolve(soft, usual.soft_ms), hard_ms: resolve(hard, usual.hard_ms) }
+    }
+}
+
+impl Limits {
+    fn shortest(self) -> Option<u64> {
+        self.soft_ms.into_iter().chain(self.hard_ms).min()
+    }
+
+    /// Whether tasks of this kind of workers can have such limits.
+    pub(crate) fn check(self, kind: &Kind) -> Result<()> {
+        let refuse = |status, words| Err(Error::new(status, words));
+        match (self.soft_ms, self.hard_ms, kind) {
+            (_, Some(_), Kind::Threads | Kind::Inline) => {
+                refuse(Status::POOL_ERR_UNSUPPORTED, "a hard limit: threads cannot be killed")
+            }
+            (Some(_), _, Kind::Inline) => refuse(
+                Status::POOL_ERR_UNSUPPORTED,
+                "a soft limit: an inline pool has nobody to watch",
+            ),
+            (Some(soft), Some(hard), _) if soft >= hard => {
+                refuse(Status::POOL_ERR_INVALID, "the soft limit must be below the hard one")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Site {
+    /// Called after a submit's fence, for a task with the usual limits.
+    #[inline]
+    pub(crate) fn time_task(&self) {
+        let limit_ms = self.limiter.shortest_ms.load(Relaxed);
+        if limit_ms != NONE && self.limiter.alarm.arm(limit_ms) {
+            self.ring();
+        }
+    }
+
+    /// The same for a task with these limits.
+    pub(crate) fn time_task_by(&self, limits: Limits) {
+        if limits.shortest().is_some_and(|limit_ms| self.limiter.alarm.arm(limit_ms)) {
+            self.ring();
+        }
+    }
+
+    /// Cancels the task unless it starts within this time.
+    pub(crate) fn start_within(&self, ticket: Ticket, ms: u64) {
+        let Some(at) = Instant::now().checked_add(Duration::from_millis(ms)) else { return };
+        let mut starts = self.starts();
+        starts.insert((at, ticket));
+        if starts.first() == Some(&(at, ticket)) {
+            drop(starts);
+            self.ring();
+        }
+    }
+
+    fn starts(&self) -> std::sync::MutexGuard<'_, BTreeSet<(Instant, Ticket)>> {
+        self.limiter.starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes those back that have not started in time; answers when the next one is due.
+    fn take_late_ones_back(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let next = self.starts().first().copied();
+            let Some(due) = next.filter(|(at, _)| *at <= now) else {
+                return next.map(|(at, _)| at);
+            };
+            self.starts().remove(&due);
+            let (_, ticket) = due;
+            let word = &self.region.board.slot(ticket.slot).word;
+            if word.phase() != Phase::Ready || word.generation() != ticket.generation {
+                continue;
+            }
+            let words = "the task had not started by its deadline".to_owned();
+            let detail = Detail { message: words, ..Detail::default() };
+            self.take_back(ticket, Some(&Note { status: Status::POOL_ERR_EXPIRED, detail }));
+        }
+    }
+
+    /// The task that this seat says it runs, and for how long it says so.
+    fn running(&self, seat: SeatIndex) -> Option<(Ticket, Option<Duration>)> {
+        let board = &self.region.board;
+        let slot = board.noted(seat).0.filter(|slot| *slot < self.ledger.used())?;
+        let record = board.slot(slot);
+        if record.word.phase() != Phase::Running(seat) {
+            return None;
+        }
+        let generation = record.word.generation();
+        // Read after the word: 0, or this task's start, or that of a later one, which makes it younger.
+        let started = board.noted(seat).1;
+        let now = clock::now();
+        let is_possible = started >= record.stamp() && started <= now;
+        let age = || Duration::from_nanos(clock::ns_of_ticks(now - started));
+        Some((Ticket { slot, generation }, is_possible.then(age)))
+    }
+}
+
+/// A task that runs.
+struct Timed {
+    seat: SeatIndex,
+    started: Instant,
+    limits: Limits,
+    is_overdue: bool,
+}
+
+/// Why a worker is killed for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doom {
+    /// It has run for longer than this.
+    HardLimit(u64),
+    Cancelled,
+}
+
+impl Doom {
+    pub(crate) fn status(self) -> Status {
+        match self {
+            Doom::HardLimit(_) => Status::POOL_ERR_HARD_LIMIT,
+            Doom::Cancelled => Status::POOL_ERR_CANCELLED,
+        }
+    }
+}
+
+/// A task for which its worker is killed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sentence {
+    pub(crate) ticket: Ticket,
+    pub(crate) doom: Doom,
+    /// When the worker has had time enough to end by itself; None: it has been killed.
+    kill_at: Option<Instant>,
+}
+
+/// What the watch knows of the tasks that run.
+#[derive(Default)]
+pub(super) struct Timing {
+    timed: HashMap<Ticket, Timed>,
+    /// When to look again.
+    pub(super) next: Option<Instant>,
+}
+
+impl Watch {
+    /// Looks at all that has a time; says in `timing.next` when to look again.
+    pub(super) fn check_times(&mut self) {
+        let now = Instant::now();
+        let next_start = self.site.take_late_ones_back(now);
+        let next_limit = self.check_limits(now);
+        let next_kill = self.kill_the_sentenced(now);
+        self.timing.next = next_start.into_iter().chain(next_limit).chain(next_kill).min();
+    }
+
+    fn check_limits(&mut self, now: Instant) -> Option<Instant> {
+        let limit_ms = self.site.limiter.alarm.limit_ms()?;
+        self.note_running(now);
+        let mut next: Option<Instant> = None;
+        let due: Vec<Ticket> = self.timing.timed.keys().copied().collect();
+        for ticket in due {
+            let at = self.check_limit(ticket, now);
+            next = next.into_iter().chain(at).min();
+        }
+        let site = &self.site;
+        let is_idle = || {
+            let load = site.ledger.load(&site.region);
+            load.pending == 0 && load.busy == 0
+        };
+        if self.timing.timed.is_empty() && is_idle() && site.limiter.alarm.disarm(limit_ms, is_idle)
+        {
+            return None;
+        }
+        // Whatever starts from now on is seen before its limit is over.
+        let soon = now.checked_add(Duration::from_millis(limit_ms));
+        next.into_iter().chain(soon).min()
+    }
+
+    /// Finds the tasks that run, and forgets those that do not run any more.
+    fn note_running(&mut self, now: Instant) {
+        let site = &self.site;
+        for seat in self.crew.seats() {
+            let seat = SeatIndex(seat as u16);
+            let Some((ticket, age)) = site.running(seat) else { continue };
+            self.timing.timed.entry(ticket).or_insert_with(|| {
+                let wish = site.ledger.notes.wish(ticket.slot).unwrap_or_default();
+                let limits = site.limiter.resolve(wish.soft, wish.hard);
+                let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
+                Timed { seat, started, limits, is_overdue: false }
+            });
+        }
+        self.timing.timed.retain(|ticket, timed| {
+            let word = &site.region.board.slot(ticket.slot).word;
+            word.phase() == Phase::Running(timed.seat) && word.generation() == ticket.generation
+        });
+    }
+
+    /// Does what the time asks for with one task; answers when to look at it again.
+    fn check_limit(&mut self, ticket: Ticket, now: Instant) -> Option<Instant> {
+        let timed = self.timing.timed.get_mut(&ticket)?;
+        let (seat, limits) = (timed.seat, timed.limits);
+        let end = |ms| timed.started.checked_add(Duration::from_millis(ms));
+        let (soft, hard) = (limits.soft_ms.and_then(end), limits.hard_ms.and_then(end));
+        if let (Some(at), Some(limit_ms)) = (hard, limits.hard_ms)
+            && at <= now
+        {
+            self.timing.timed.remove(&ticket);
+            self.enforce(ticket, seat, limit_ms);
+            return None;
+        }
+        match (soft, limits.soft_ms) {
+            (Some(at), Some(limit_ms)) if at <= now && !timed.is_overdue => {
+                timed.is_overdue = true;
+                self.warn(ticket, seat, limit_ms);
+                hard
+            }
+            _ if timed.is_overdue => hard,
+            _ => soft.into_iter().chain(hard).min(),
+        }
+    }
+
+    /// The soft limit has passed: the task is told, and whoever wants to know.
+    fn warn(&self, ticket: Ticket, seat: SeatIndex, limit_ms: u64) {
+        let word = &self.site.region.board.slot(ticket.slot).word;
+        let signal = self.site.soft_signal;
+        if !word.mark_overdue(seat, ticket.generation, signal.is_some()) {
+            return;
+        }
+        if let Some(signal) = signal {
+            let post = self.crew.posts.get(usize::from(seat.0)).and_then(Option::as_ref);
+            post.inspect(|post| post.signal(signal));
+            word.signal_sent(ticket.generation);
+        }
+        self.site.heralds.tell_timeout(&self.site, ticket, true, limit_ms);
+    }
+
+    /// The hard limit has passed: the task ends with its worker.
+    fn enforce(&mut self, ticket: Ticket, seat: SeatIndex, limit_ms: u64) {
+        if !matches!(self.site.kind, Kind::Processes(_)) {
+            return;
+        }
+        if self.site.region.board.slot(ticket.slot).word.doom(ticket.generation) != Some(seat) {
+            return;
+        }
+        self.sentence(ticket, seat, Doom::HardLimit(limit_ms), Duration::ZERO);
+        self.site.heralds.tell_timeout(&self.site, ticket, false, limit_ms);
+    }
+
+    /// Somebody has doomed a running task.
+    pub(super) fn end_doomed(&mut self, ticket: Ticket) {
+        let word = &self.site.region.board.slot(ticket.slot).word;
+        let Phase::Running(seat) = word.phase() else { return };
+        if word.is_doomed(seat, ticket.generation) {
+            self.sentence(ticket, seat, Doom::Cancelled, self.site.plan.kill_grace);
+        }
+    }
+
+    /// A worker is to be killed for its task, which is doomed; it has a while to end by itself.
+    fn sentence(&mut self, ticket: Ticket, seat: SeatIndex, doom: Doom, grace: Duration) {
+        let Some(Some(post)) = self.crew.posts.get_mut(usize::from(seat.0)) else { return };
+        let kill_at = Instant::now().checked_add(grace).filter(|_| !grace.is_zero());
+        // The first reason stays.
+        let doom = post.sentence.filter(|it| it.ticket == ticket).map_or(doom, |it| it.doom);
+        post.sentence = Some(Sentence { ticket, doom, kill_at });
+        match kill_at {
+            Some(_) => post.ask_to_end(),
+            None => post.kill(),
+        }
+    }
+
+    /// Kills those whose time to end by themselves is over; answers when that of the next one is.
+    fn kill_the_sentenced(&mut self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for post in self.crew.posts.iter_mut().flatten() {
+            let Some(at) = post.sentence.and_then(|sentence| sentence.kill_at) else { continue };
+            if at <= now {
+                post.kill();
+                post.sentence.iter_mut().for_each(|sentence| sentence.kill_at = None);
+            } else {
+                next = next.into_iter().chain([at]).min();
+            }
+        }
+        next
+    }
+
+    /// Changes the limits of tasks that start from now on.
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        // What runs keeps what it had.
+        self.note_running(Instant::now());
+        self.site.limiter.set(limits);
+        if self.site.ledger.load(&self.site.region).pending > 0 {
+            self.site.time_task();
+        }
+    }
+}
