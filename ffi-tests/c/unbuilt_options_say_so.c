@@ -56,8 +56,6 @@ static void check_options(void) {
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(soft_limit_ms = 1, POOL_ERR_UNSUPPORTED);
     OPTION(hard_limit_ms = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(start_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(kill_grace_ms = 1, POOL_ERR_UNSUPPORTED);
     OPTION(on_worker_lost = POOL_LOST_RETRY, POOL_ERR_UNSUPPORTED);
     OPTION(on_worker_lost = POOL_LOST_BREAK, POOL_ERR_UNSUPPORTED);
     OPTION(retries = 1, POOL_ERR_UNSUPPORTED);
@@ -65,14 +63,14 @@ static void check_options(void) {
     OPTION(log = on_log, POOL_ERR_UNSUPPORTED);
     OPTION(on_event = on_event, POOL_ERR_UNSUPPORTED);
     OPTION(driver = POOL_DRIVER_EXTERNAL, POOL_ERR_UNSUPPORTED);
-    OPTION(initializer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
-    OPTION(finalizer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
     OPTION(start = 3, POOL_ERR_UNSUPPORTED);
     OPTION(on_worker_lost = 3, POOL_ERR_UNSUPPORTED);
     OPTION(at_exit = 4, POOL_ERR_INVALID);
     OPTION(idle_timeout_ms = -3, POOL_ERR_INVALID);
+    OPTION(kill_grace_ms = -1, POOL_ERR_INVALID);
+    OPTION(tick_ms = 1, POOL_ERR_INVALID);
     OPTION(restart_window_ms = -1, POOL_ERR_INVALID);
     OPTION(min_workers = 1025, POOL_ERR_INVALID);
     OPTION(initializer.module = "m", POOL_ERR_INVALID);
@@ -91,6 +89,9 @@ static void check_options_of_processes(void) {
     OPTION(env = none, POOL_ERR_UNSUPPORTED);
     OPTION(modules = none, POOL_ERR_UNSUPPORTED);
     OPTION(cwd = "/", POOL_ERR_UNSUPPORTED);
+    OPTION(start_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(initializer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(finalizer_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
 }
 
 static void call_answers(pool_t *pool, pool_call_t call, pool_status_t expected, int line) {

@@ -18,6 +18,8 @@ mod structs;
 
 mod pool;
 
+mod scale;
+
 mod task;
 
 mod future;

@@ -1,6 +1,10 @@
 //! Options of a pool: a C struct becomes a checked configuration. What is not built yet is refused here,
 //! and so is what a kind of worker cannot do.
 
+mod times;
+
+pub(super) use times::grace_from;
+
 use super::call::spec_from_function;
 use super::enums::*;
 use super::snapshot::Snapshot;
@@ -61,7 +65,9 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         return Err(invalid("name: at most 64 bytes, and no slash"));
     }
     let kind = kind_from(&options)?;
+    times::refuse_for(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
+    times::fill_in(&mut options, &kind);
     let config = Config {
         name,
         plan: plan_from(&options)?,
@@ -71,6 +77,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         initializer: hook_from(&options.initializer)?,
         finalizer: hook_from(&options.finalizer)?,
         at_exit: at_exit_from(options.at_exit)?,
+        tick: times::tick_from(&options)?,
     };
     let snapshot = Snapshot::new(options, &config, user)?;
     Ok((config, Arc::new(snapshot)))
@@ -113,6 +120,7 @@ fn plan_from(options: &pool_options_t) -> Result<Plan> {
         workers_max,
         restarts_max: options.max_restarts,
         restart_window: Duration::from_millis(window),
+        times: times::times_from(options)?,
     })
 }
 
@@ -201,16 +209,12 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("max_pending", options.max_pending != 0),
         ("soft_limit_ms", options.soft_limit_ms != 0),
         ("hard_limit_ms", options.hard_limit_ms != 0),
-        ("start_timeout_ms", options.start_timeout_ms != 0),
-        ("kill_grace_ms", options.kill_grace_ms != 0),
         ("on_worker_lost", options.on_worker_lost != pool_lost::POOL_LOST_FAIL_TASK as i32),
         ("retries", options.retries != 0),
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
         ("log", options.log.is_some()),
         ("on_event", options.on_event.is_some()),
         ("driver", options.driver != pool_driver::POOL_DRIVER_INTERNAL as i32),
-        ("initializer_timeout_ms", options.initializer_timeout_ms != 0),
-        ("finalizer_timeout_ms", options.finalizer_timeout_ms != 0),
         ("fork_with_threads", options.fork_with_threads),
         ("preload", !options.preload.is_null()),
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
@@ -225,8 +229,6 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("no_new_privs", options.no_new_privs),
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
         ("soft_limit_signal", options.soft_limit_signal != 0),
-        ("on_tick", options.on_tick.is_some()),
-        ("tick_ms", options.tick_ms != 0),
     ])
 }
 

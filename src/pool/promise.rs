@@ -82,9 +82,7 @@ fn make() -> Result<(&'static Pool, Ticket)> {
 }
 
 fn open() -> Result<&'static Pool> {
-    let (none, forever) = (0, Duration::MAX);
-    let plan =
-        Plan { workers_min: 0, workers_max: none, restarts_max: none, restart_window: forever };
+    let plan = Plan { restart_window: Duration::MAX, ..Plan::default() };
     let config = Config {
         name: "promises".into(),
         kind: Kind::Inline,
@@ -93,6 +91,7 @@ fn open() -> Result<&'static Pool> {
         tasks_max: 0,
         initializer: None,
         finalizer: None,
+        tick: None,
         at_exit: None,
     };
     // Closed at once: it has no handle.

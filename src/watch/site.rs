@@ -94,13 +94,26 @@ pub(crate) enum Order {
 }
 
 /// How many workers there are to be, and how often starting one may fail.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plan {
     pub(crate) workers_min: u32,
     pub(crate) workers_max: u32,
     /// So many starts may fail one after the other within the window; the largest number: any.
     pub(crate) restarts_max: u32,
     pub(crate) restart_window: Duration,
+    pub(crate) times: Times,
+}
+
+/// How long what workers do may take. None: any time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Times {
+    /// From SIGTERM to SIGKILL.
+    #[allow(dead_code, reason = "soon")]
+    pub(crate) kill_grace: Duration,
+    /// From a worker process's start to its first word.
+    pub(crate) start: Option<Duration>,
+    pub(crate) initializer: Option<Duration>,
+    pub(crate) finalizer: Option<Duration>,
 }
 
 pub(crate) struct Site {
