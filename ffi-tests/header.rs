@@ -7,10 +7,11 @@ use std::{env, fs};
 const HEADER: &str = "include/carpool.h";
 
 /// Titles, each before the first function of its section.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("pool_new", "pools"),
     ("pool_submit", "submitting"),
     ("pool_check", "workers and stopping"),
+    ("pool_wait_ready", "more and fewer workers, and the end of all"),
     ("pool_task_args", "inside a task"),
     ("future_wait", "futures"),
     ("future_on_done", "being told"),

@@ -479,7 +479,9 @@ typedef struct pool_rlimit_t {
     uint64_t hard;
 } pool_rlimit_t;
 
-/** Called now and then during a long call. */
+/**
+ * Called now and then by a thread that waits for a pool to end; see pool_options_t.on_tick.
+ */
 typedef void (*pool_tick_fn)(void *user);
 
 /**
@@ -495,11 +497,15 @@ typedef struct pool_options_t {
     pool_kind_t kind;
     /** POOL_SPAWN (default). */
     pool_start_t start;
-    /** So many start with the pool and stay, however long they have nothing to do. */
+    /**
+     * So many start with the pool and stay, however long they have nothing to do. Between min_workers
+     * and max_workers the pool scales by itself: a worker starts for each task that finds none free,
+     * and leaves after idle_timeout_ms without one.
+     */
     uint32_t min_workers;
     /**
      * At most this many workers at once, up to 1024; they start when there is work for them.
-     * 0: pool_available_cpus(), for threads 5 more.
+     * 0: pool_available_cpus(), for threads 5 more. pool_grow and pool_shrink change it.
      */
     uint32_t max_workers;
     /**
@@ -535,11 +541,15 @@ typedef struct pool_options_t {
      * limit. Process pools only: a thread cannot be killed.
      */
     int64_t hard_limit_ms;
-    /** Not built yet. */
+    /**
+     * How long a worker process may take from its start until it is ready for the initializer or its
+     * first task. Then it is killed, and is one that failed to start, see max_restarts: waiting for it
+     * does not count for the window. 0: 30 000; POOL_FOREVER: any time. Process pools only.
+     */
     int64_t start_timeout_ms;
     /**
-     * How long a worker process that is asked to end by SIGTERM may take before SIGKILL. 0: 1000; POOL_NOW:
-     * no time; POOL_FOREVER: any.
+     * How long a worker process that is to end has from SIGTERM to SIGKILL. 0: 1000; POOL_NOW: no time.
+     * For thread pools, how long pool_terminate waits.
      */
     int64_t kill_grace_ms;
     /**
@@ -583,15 +593,21 @@ typedef struct pool_options_t {
     pool_log_fn log;
     /** Not built yet. */
     pool_event_fn on_event;
-    /** The last argument of log and on_event. */
+    /** The last argument of log, on_event and on_tick. */
     void *user;
     /** Called with user when the pool does not need it any more. */
     pool_drop_fn drop;
     /** POOL_DRIVER_INTERNAL (default). */
     pool_driver_t driver;
-    /** Not built yet. */
+    /**
+     * How long the initializer may run in a worker process. Then it is killed, and the pool is broken
+     * with POOL_ERR_INITIALIZER. 0, POOL_FOREVER: any time. Process pools only.
+     */
     int64_t initializer_timeout_ms;
-    /** Not built yet. */
+    /**
+     * How long the finalizer may run in a worker process. Then it is killed, and the pool is broken with
+     * POOL_ERR_FINALIZER. 0, POOL_FOREVER: any time. Process pools only.
+     */
     int64_t finalizer_timeout_ms;
     /** Not built yet. */
     bool fork_with_threads;
@@ -632,9 +648,13 @@ typedef struct pool_options_t {
      * handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.
      */
     int32_t soft_limit_signal;
-    /** Not built yet. */
+    /**
+     * Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate, so
+     * that other work of it goes on. No lock is held. It may use the pool: a pool_shutdown with a
+     * stronger mode makes the one that waits stronger; only pool_free of this pool does nothing.
+     */
     pool_tick_fn on_tick;
-    /** Not built yet. */
+    /** How often; 0: 500. Refused without on_tick. */
     int64_t tick_ms;
 } pool_options_t;
 
@@ -716,6 +736,12 @@ typedef struct pool_call_t {
 
 /** One of enum pool_stop. */
 typedef int32_t pool_stop_t;
+
+/** One of enum pool_shrink. */
+typedef int32_t pool_shrink_t;
+
+/** One of enum pool_restart. */
+typedef int32_t pool_restart_t;
 
 /** One of enum future_state. */
 typedef int32_t future_state_t;
@@ -1081,6 +1107,107 @@ CARPOOL_API
 pool_status_t pool_set_limits(pool_t *pool,
                               int64_t soft_ms,
                               int64_t hard_ms);
+
+/* ---- more and fewer workers, and the end of all ---------------------------------------------- */
+
+/**
+ * Waits until so many workers are up at once: started, and their initializers run. Starts those that are
+ * missing, as pool_spawn_workers does. An inline pool has none, and is ready at once.
+ *
+ * @param n           how many; 0: min_workers, at least 1
+ * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: the workers go on starting; POOL_ERR_INITIALIZER,
+ *         POOL_ERR_RESTARTS, POOL_ERR_BROKEN and their like, see pool_check: the pool is broken, or
+ *         breaks meanwhile; POOL_ERR_CLOSED: it is closed, or a join or a shutdown begins meanwhile;
+ *         POOL_ERR_INVALID: also when n is more than max_workers; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_wait_ready(pool_t *pool,
+                              uint32_t n,
+                              int64_t timeout_ms);
+
+/**
+ * Raises max_workers by n and starts n workers. min_workers stays: those beyond it leave when they have
+ * been idle for idle_timeout_ms, and come back when there is work for them. Either all of it happens, or
+ * nothing: where a worker cannot be started, those that were leave again.
+ *
+ * @param n  how many; 0: nothing happens
+ * @return POOL_OK: they are starting, see pool_wait_ready; POOL_ERR_INVALID: also for more than 1024 in
+ *         all; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_FULL: address space is limited (RLIMIT_AS),
+ *         and the pool has no room for so many; POOL_ERR_OS, POOL_ERR_NOMEM: one could not be started;
+ *         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_grow(pool_t *pool,
+                        uint32_t n);
+
+/**
+ * Lowers max_workers by n, and min_workers to that where it is more. Workers leave until there are no
+ * more than max_workers; places that no worker has at the moment are given up first. Tasks are not
+ * touched: one that an idle worker takes at the very moment is run before it leaves. Workers that leave
+ * run their finalizer. Does not wait for them.
+ *
+ * @param n     how many; 0: nothing happens
+ * @param mode  POOL_SHRINK_IDLE: only workers that run no task now leave, those with the highest places
+ *              first; where there are too few, nothing is changed. POOL_SHRINK_WHEN_IDLE: workers that
+ *              run no task leave now, and for the rest whichever is the first to end its task
+ * @return POOL_OK; POOL_ERR_STATE: too few workers are idle (POOL_SHRINK_IDLE), nothing was changed;
+ *         POOL_ERR_INVALID: also where no worker would be left; POOL_ERR_UNSUPPORTED: an inline pool;
+ *         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_shrink(pool_t *pool,
+                          uint32_t n,
+                          pool_shrink_t mode);
+
+/**
+ * Replaces every worker that there is now by a new one, which runs the initializer again. Does not wait:
+ * the ids of pool_workers show who has come. Called again while workers are still being replaced, it
+ * replaces also those that have come meanwhile.
+ *
+ * @param mode  POOL_RESTART_GRACEFUL: each worker leaves after its present task and runs its finalizer.
+ *              At most half of the workers are away at once (of one or two: one), so tasks go on, and
+ *              none is lost. POOL_RESTART_NOW: worker processes are killed at once, without finalizer;
+ *              their tasks fail with POOL_ERR_WORKER_LOST, or run again as their retries say. Threads
+ *              cannot be killed: as POOL_RESTART_GRACEFUL
+ * @return POOL_OK; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like,
+ *         see pool_check; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_restart(pool_t *pool,
+                           pool_restart_t mode);
+
+/**
+ * Stops the pool now. Tasks that wait are cancelled; those that run are asked to end: pool_task_cancelled
+ * tells them, and worker processes get SIGTERM, with all that their tasks have started in their process
+ * group. It ends a worker unless its tasks handle it. Those that are left after the grace are killed.
+ * Futures of tasks that ended so are cancelled, with POOL_ERR_TERMINATED. Waits until everything has
+ * ended; threads cannot be killed, and are waited for no longer than the grace and a quarter of a second.
+ * While a pool_shutdown is under way, this makes it stronger.
+ *
+ * @param grace_ms  how long tasks have between SIGTERM and SIGKILL; 0: kill_grace_ms of the options;
+ *                  POOL_NOW: no time
+ * @return POOL_OK; POOL_ERR_TIMEOUT: tasks of threads still run; the pool is closed and goes on stopping;
+ *         POOL_ERR_CLOSED: it had been shut down before; POOL_ERR_DEADLOCK: called from a task or a
+ *         callback of the same pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_terminate(pool_t *pool,
+                             int64_t grace_ms);
+
+/**
+ * Asks the pool to shut down, as pool_shutdown does, without waiting. The only function that may be
+ * called in a signal handler: it takes no lock and no memory, and leaves errno as it was. No task is
+ * taken any more when it returns. Again with a stronger mode: escalates. The pool's own thread does the
+ * rest; a pool_shutdown or pool_terminate after it waits for the end and answers POOL_OK, once, also when
+ * all is over already. The handle must not be freed while the handler may run.
+ *
+ * @param mode  see enum pool_stop
+ * @return POOL_OK: it is asked to, or had been shut down before; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_request_stop(pool_t *pool,
+                                pool_stop_t mode);
 
 /* ---- inside a task --------------------------------------------------------------------------- */
 

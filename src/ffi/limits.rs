@@ -3,11 +3,10 @@
 use super::enums::pool_lost;
 use super::options::{invalid, unsupported};
 use super::structs::{pool_call_t, pool_options_t};
-use super::types::{POOL_FOREVER, POOL_NOW};
+use super::types::POOL_FOREVER;
 use crate::error::Result;
 use crate::pool::{Extras, Kind, Limit, Limits, OnLost, Wish};
 use rustix::process::Signal;
-use std::time::Duration;
 
 /// The limits of the pool's tasks.
 pub(super) fn limits_of_pool(options: &pool_options_t, kind: &Kind) -> Result<Limits> {
@@ -38,15 +37,6 @@ pub(super) fn soft_signal_from(options: &pool_options_t, kind: &Kind) -> Result<
             }
             signal => Ok(signal),
         },
-    }
-}
-
-pub(super) fn grace_from(kill_grace_ms: i64) -> Result<Duration> {
-    match kill_grace_ms {
-        POOL_NOW => Ok(Duration::ZERO),
-        POOL_FOREVER => Ok(Duration::MAX),
-        ms @ 0.. => Ok(Duration::from_millis(ms as u64)),
-        _ => Err(invalid("kill_grace_ms: POOL_NOW, POOL_FOREVER, or not below 0")),
     }
 }
 

@@ -20,6 +20,8 @@ mod structs;
 
 mod pool;
 
+mod scale;
+
 mod task;
 
 mod future;

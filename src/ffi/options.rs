@@ -1,6 +1,10 @@
 //! Options of a pool: a C struct becomes a checked configuration. What is not built yet is refused here,
 //! and so is what a kind of worker cannot do.
 
+mod times;
+
+pub(super) use times::grace_from;
+
 use super::call::spec_from_function;
 use super::enums::*;
 use super::snapshot::Snapshot;
@@ -23,8 +27,6 @@ const IDLE_TIMEOUT: i64 = 60_000;
 /// Starts that may fail by default, and in how many milliseconds.
 const RESTARTS_MAX: u32 = 5;
 const RESTART_WINDOW: i64 = 10_000;
-/// Milliseconds between asking a worker process to end and killing it, by default.
-const KILL_GRACE: i64 = 1000;
 
 /// The configuration that pool_new is given, and what pool_get_options will answer.
 pub(super) fn config_from(options: *const pool_options_t) -> Result<(Config, Kept)> {
@@ -63,7 +65,9 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         return Err(invalid("name: at most 64 bytes, and no slash"));
     }
     let kind = kind_from(&options)?;
+    times::refuse_for(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
+    times::fill_in(&mut options, &kind);
     let config = Config {
         name,
         plan: plan_from(&options)?,
@@ -75,6 +79,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         initializer: hook_from(&options.initializer)?,
         finalizer: hook_from(&options.finalizer)?,
         at_exit: at_exit_from(options.at_exit)?,
+        tick: times::tick_from(&options)?,
     };
     let snapshot = Snapshot::new(options, &config, user)?;
     Ok((config, Arc::new(snapshot)))
@@ -99,7 +104,6 @@ fn fill_in_defaults(options: &mut pool_options_t, kind: &Kind) {
     fill(&mut options.idle_timeout_ms, IDLE_TIMEOUT);
     fill(&mut options.max_restarts, RESTARTS_MAX);
     fill(&mut options.restart_window_ms, RESTART_WINDOW);
-    fill(&mut options.kill_grace_ms, KILL_GRACE);
     if options.on_worker_lost == pool_lost::POOL_LOST_RETRY as i32 {
         fill(&mut options.retries, 1);
     }
@@ -121,7 +125,7 @@ fn plan_from(options: &pool_options_t) -> Result<Plan> {
         workers_max,
         restarts_max: options.max_restarts,
         restart_window: Duration::from_millis(window),
-        kill_grace: super::limits::grace_from(options.kill_grace_ms)?,
+        times: times::times_from(options)?,
         on_lost: super::limits::on_lost_from(options)?,
         retries: super::limits::retries_from(options)?,
     })
@@ -210,13 +214,10 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("start", options.start != pool_start::POOL_SPAWN as i32),
         ("max_memory_per_worker", options.max_memory_per_worker != 0),
         ("max_pending", options.max_pending != 0),
-        ("start_timeout_ms", options.start_timeout_ms != 0),
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
         ("log", options.log.is_some()),
         ("on_event", options.on_event.is_some()),
         ("driver", options.driver != pool_driver::POOL_DRIVER_INTERNAL as i32),
-        ("initializer_timeout_ms", options.initializer_timeout_ms != 0),
-        ("finalizer_timeout_ms", options.finalizer_timeout_ms != 0),
         ("fork_with_threads", options.fork_with_threads),
         ("preload", !options.preload.is_null()),
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
@@ -230,8 +231,6 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("gid", options.gid != 0),
         ("no_new_privs", options.no_new_privs),
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
-        ("on_tick", options.on_tick.is_some()),
-        ("tick_ms", options.tick_ms != 0),
     ])
 }
 

@@ -54,10 +54,12 @@ pub struct pool_options_t {
     pub kind: pool_kind_t,
     /// POOL_SPAWN (default).
     pub start: pool_start_t,
-    /// So many start with the pool and stay, however long they have nothing to do.
+    /// So many start with the pool and stay, however long they have nothing to do. Between min_workers
+    /// and max_workers the pool scales by itself: a worker starts for each task that finds none free,
+    /// and leaves after idle_timeout_ms without one.
     pub min_workers: u32,
     /// At most this many workers at once, up to 1024; they start when there is work for them.
-    /// 0: pool_available_cpus(), for threads 5 more.
+    /// 0: pool_available_cpus(), for threads 5 more. pool_grow and pool_shrink change it.
     pub max_workers: u32,
     /// A worker beyond min_workers leaves when it has had nothing to do for so long. 0: 60 000;
     /// POOL_FOREVER: it stays; POOL_NOW: it leaves when no task waits.
@@ -82,10 +84,12 @@ pub struct pool_options_t {
     /// started in its group, and fails with POOL_ERR_HARD_LIMIT. More than soft_limit_ms. 0, POOL_FOREVER: no
     /// limit. Process pools only: a thread cannot be killed.
     pub hard_limit_ms: i64,
-    /// Not built yet.
+    /// How long a worker process may take from its start until it is ready for the initializer or its
+    /// first task. Then it is killed, and is one that failed to start, see max_restarts: waiting for it
+    /// does not count for the window. 0: 30 000; POOL_FOREVER: any time. Process pools only.
     pub start_timeout_ms: i64,
-    /// How long a worker process that is asked to end by SIGTERM may take before SIGKILL. 0: 1000; POOL_NOW:
-    /// no time; POOL_FOREVER: any.
+    /// How long a worker process that is to end has from SIGTERM to SIGKILL. 0: 1000; POOL_NOW: no time.
+    /// For thread pools, how long pool_terminate waits.
     pub kill_grace_ms: i64,
     /// POOL_LOST_FAIL_TASK (default). Workers that are killed for a limit or a cancel do not count as lost.
     pub on_worker_lost: pool_lost_t,
@@ -116,15 +120,17 @@ pub struct pool_options_t {
     pub log: pool_log_fn,
     /// Not built yet.
     pub on_event: pool_event_fn,
-    /// The last argument of log and on_event.
+    /// The last argument of log, on_event and on_tick.
     pub user: *mut c_void,
     /// Called with user when the pool does not need it any more.
     pub drop: pool_drop_fn,
     /// POOL_DRIVER_INTERNAL (default).
     pub driver: pool_driver_t,
-    /// Not built yet.
+    /// How long the initializer may run in a worker process. Then it is killed, and the pool is broken
+    /// with POOL_ERR_INITIALIZER. 0, POOL_FOREVER: any time. Process pools only.
     pub initializer_timeout_ms: i64,
-    /// Not built yet.
+    /// How long the finalizer may run in a worker process. Then it is killed, and the pool is broken with
+    /// POOL_ERR_FINALIZER. 0, POOL_FOREVER: any time. Process pools only.
     pub finalizer_timeout_ms: i64,
     /// Not built yet.
     pub fork_with_threads: bool,
@@ -163,9 +169,11 @@ pub struct pool_options_t {
     /// A signal that a worker process gets when its task has passed its soft limit, for the task's own
     /// handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.
     pub soft_limit_signal: i32,
-    /// Not built yet.
+    /// Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate, so
+    /// that other work of it goes on. No lock is held. It may use the pool: a pool_shutdown with a
+    /// stronger mode makes the one that waits stronger; only pool_free of this pool does nothing.
     pub on_tick: pool_tick_fn,
-    /// Not built yet.
+    /// How often; 0: 500. Refused without on_tick.
     pub tick_ms: i64,
 }
 

@@ -137,7 +137,7 @@ pub type pool_log_fn = Option<
 /// Receives events of workers.
 pub type pool_event_fn =
     Option<unsafe extern "C" fn(event: *const pool_event_t, user: *mut c_void)>;
-/// Called now and then during a long call.
+/// Called now and then by a thread that waits for a pool to end; see pool_options_t.on_tick.
 pub type pool_tick_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Called when the program exits.
 pub type pool_exit_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;

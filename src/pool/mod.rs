@@ -18,6 +18,7 @@ mod pieces;
 mod promise;
 mod registry;
 mod roll;
+mod scale;
 mod set;
 mod stop;
 mod submit;
@@ -28,10 +29,10 @@ mod zip;
 pub(crate) use crate::board::notes::{Limit, Wish};
 pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
-pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode};
+pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode, Times};
 pub(crate) use crate::worker::start::{Recipe, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
-pub(crate) use config::{Config, HookSpec, OwnedCallee, WORKERS_MAX};
+pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
 pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
 pub(crate) use future::{
     cancel, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_asked,
@@ -48,6 +49,9 @@ pub(crate) use pieces::OnError;
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::{
     BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
+};
+pub(crate) use scale::{
+    RestartMode, ShrinkMode, grow, request_stop, restart, shrink, terminate, wait_ready,
 };
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
 pub(crate) use stop::{

@@ -5,7 +5,7 @@
 
 use super::pieces::UnderWay;
 use super::submit::Args;
-use super::{Config, FutureTicket, Kind, Limits, OnLost, Pool, registry};
+use super::{Config, FutureTicket, Kind, Limits, Pool, registry};
 use crate::board::ledger::Ticket;
 use crate::board::record::Call;
 use crate::error::{Result, Status};
@@ -82,15 +82,7 @@ fn make() -> Result<(&'static Pool, Ticket)> {
 }
 
 fn open() -> Result<&'static Pool> {
-    let plan = Plan {
-        workers_min: 0,
-        workers_max: 0,
-        restarts_max: 0,
-        restart_window: Duration::MAX,
-        kill_grace: Duration::ZERO,
-        on_lost: OnLost::GoOn,
-        retries: 0,
-    };
+    let plan = Plan { restart_window: Duration::MAX, ..Plan::default() };
     let config = Config {
         name: "promises".into(),
         kind: Kind::Inline,
@@ -101,6 +93,7 @@ fn open() -> Result<&'static Pool> {
         soft_signal: None,
         initializer: None,
         finalizer: None,
+        tick: None,
         at_exit: None,
     };
     // Closed at once: it has no handle.

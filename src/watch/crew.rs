@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// What woke the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +54,15 @@ pub(crate) struct Post {
     line: Line,
     worker: Worker,
     pub(crate) is_up: bool,
+    pub(super) step: Step,
+    /// When the step has taken too long.
+    pub(super) due: Option<Instant>,
+    /// The step that has taken too long: it was killed.
+    pub(super) overran: Option<Step>,
     /// How many tasks its seat had claimed before.
     pub(crate) claimed_before: u64,
     pub(crate) bye: Option<Leave>,
     pub(crate) refusal: Option<Error>,
-    /// The finalizer has begun.
-    pub(crate) is_finalizing: bool,
     /// A function around its life has failed.
     pub(crate) failure: Option<Failure>,
     /// It is killed for its task.
@@ -87,6 +91,16 @@ impl Post {
             let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Starting,
+    Initializing,
+    /// It takes tasks.
+    Working,
+    Finalizing,
 }
 
 enum Worker {
@@ -147,17 +161,21 @@ impl Crew {
         let (worker, is_up) = started.inspect_err(|_| {
             let _ = epoll::delete(&self.epoll, &line);
         })?;
-        self.posts[seat] = Some(Post {
+        let mut post = Post {
             line,
             worker,
             is_up,
+            step: Step::Starting,
+            due: None,
+            overran: None,
             claimed_before,
             bye: None,
             refusal: None,
-            is_finalizing: false,
             failure: None,
             sentence: None,
-        });
+        };
+        post.begin(if is_up { Step::Working } else { Step::Starting }, site);
+        self.posts[seat] = Some(post);
         Ok(())
     }
 
@@ -199,10 +217,12 @@ impl Crew {
             match post.line.receive(false) {
                 Received::Message(Message::Up, _) => {
                     post.is_up = true;
+                    post.begin(Step::Working, site);
                     site.staff.change(seat, |member| member.is_up = true);
                 }
+                Received::Message(Message::Initializing, _) => post.begin(Step::Initializing, site),
                 Received::Message(Message::Finalizing, _) => {
-                    post.is_finalizing = true;
+                    post.begin(Step::Finalizing, site);
                     site.staff.change(seat, |member| member.is_leaving = true);
                 }
                 Received::Message(Message::Broken(failure), _) => post.failure = Some(failure),
@@ -280,9 +300,32 @@ impl Crew {
         }
     }
 
+    /// When the next worker will have taken too long.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.posts.iter().flatten().filter_map(|post| post.due).min()
+    }
+
+    /// Kills the worker processes that have taken too long.
+    pub(super) fn kill_overdue(&mut self, now: Instant) {
+        for post in self.posts.iter_mut().flatten() {
+            if post.due.is_some_and(|due| due <= now)
+                && let Worker::Process { pid, handle } = &post.worker
+            {
+                (post.due, post.overran) = (None, Some(post.step));
+                kill(*pid, handle);
+            }
+        }
+    }
+
     /// Kills these worker processes.
     pub(crate) fn kill(&self, whom: impl Fn(&Post) -> bool) {
         self.posts.iter().flatten().filter(|post| whom(post)).for_each(Post::kill);
+    }
+}
+
+impl Post {
+    pub(super) fn is_process(&self) -> bool {
+        matches!(self.worker, Worker::Process { .. })
     }
 }
 

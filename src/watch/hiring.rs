@@ -83,7 +83,7 @@ impl Watch {
             self.count();
             if let Err(error) = outcome {
                 let why = Error::with_detail(error.status, detail_of(&error));
-                self.start_failed(error);
+                self.start_failed(error, Duration::ZERO);
                 return if started > 0 { Ok(started) } else { Err(why) };
             }
             if matches!(self.site.kind, Kind::Threads) {
@@ -108,11 +108,19 @@ impl Watch {
         }
     }
 
-    /// A worker could not be started, or ended before it was up.
-    pub(super) fn start_failed(&mut self, error: Error) {
+    /// A worker could not be started, or ended before it was up. `waited` for in vain: that time does not
+    /// count for the window.
+    pub(super) fn start_failed(&mut self, error: Error, waited: Duration) {
         let (now, plan) = (Instant::now(), self.site.plan);
-        self.failures.push_back(now);
-        self.failures.retain(|at| now.duration_since(*at) <= plan.restart_window);
+        self.failures.push_back((now, waited));
+        let mut in_vain = Duration::ZERO;
+        let recent = self.failures.iter().rev().take_while(|(at, waited)| {
+            let since = now.duration_since(*at).saturating_sub(in_vain);
+            in_vain = in_vain.saturating_add(*waited);
+            since <= plan.restart_window
+        });
+        let old = self.failures.len() - recent.count();
+        self.failures.drain(..old);
         let is_final = matches!(
             error.status,
             Status::POOL_ERR_VERSION | Status::POOL_ERR_FUNCTION | Status::POOL_ERR_INVALID
@@ -150,7 +158,7 @@ impl Watch {
     }
 
     /// No worker works any more. The first reason stays.
-    fn break_pool(&mut self, note: Note) {
+    pub(super) fn break_pool(&mut self, note: Note) {
         let note = self.site.note_break(note);
         self.site.take_all_back();
         self.set_stage(Stage::Stop);

@@ -180,6 +180,7 @@ struct Timed {
     started: Instant,
     limits: Limits,
     is_overdue: bool,
+    is_doomed: bool,
 }
 
 /// Why a worker is killed for a task.
@@ -259,7 +260,7 @@ impl Watch {
                 let wish = site.ledger.notes.wish(ticket.slot).unwrap_or_default();
                 let limits = site.limiter.resolve(wish.soft, wish.hard);
                 let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
-                Timed { seat, started, limits, is_overdue: false }
+                Timed { seat, started, limits, is_overdue: false, is_doomed: false }
             });
         }
         self.timing.timed.retain(|ticket, timed| {
@@ -277,7 +278,9 @@ impl Watch {
         if let (Some(at), Some(limit_ms)) = (hard, limits.hard_ms)
             && at <= now
         {
-            self.timing.timed.remove(&ticket);
+            if std::mem::replace(&mut timed.is_doomed, true) {
+                return None;
+            }
             self.enforce(ticket, seat, limit_ms);
             return None;
         }
@@ -324,7 +327,7 @@ impl Watch {
         let word = &self.site.region.board.slot(ticket.slot).word;
         let Phase::Running(seat) = word.phase() else { return };
         if word.is_doomed(seat, ticket.generation) {
-            self.sentence(ticket, seat, Doom::Cancelled, self.site.plan.kill_grace);
+            self.sentence(ticket, seat, Doom::Cancelled, self.site.plan.times.kill_grace);
         }
     }
 

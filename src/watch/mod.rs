@@ -21,6 +21,7 @@ mod reap;
 pub(crate) mod site;
 mod sizing;
 pub(crate) mod staff;
+mod times;
 
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
@@ -28,7 +29,7 @@ use crate::error::{Error, Result, Status};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
 use crate::worker::wire::Leave;
-use crew::{Crew, Post, Wake};
+use crew::{Crew, Post, Step, Wake};
 use crossbeam_channel::{Receiver, Sender};
 use hiring::BACK_OFF;
 use limits::Timing;
@@ -39,7 +40,7 @@ use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Watch {
     site: Arc<Site>,
@@ -52,8 +53,8 @@ pub(crate) struct Watch {
     image: Image,
     /// Workers lost since the last look, to be replaced.
     lost: u32,
-    /// When workers failed to start, one after the other.
-    failures: VecDeque<Instant>,
+    /// When workers failed to start, one after the other, and how long each was waited for in vain.
+    failures: VecDeque<(Instant, Duration)>,
     retry_at: Option<Instant>,
     timing: Timing,
     /// What workers are to do.
@@ -96,8 +97,8 @@ impl Watch {
                     Wake::Handle(seat) => self.reap(seat),
                 }
             }
+            self.keep_time();
             self.keep_stage();
-            self.check_times();
             self.hire();
             if self.finish_if_over() {
                 return;
@@ -108,8 +109,7 @@ impl Watch {
     /// Sleeps until something happens.
     fn wait(&self) -> Vec<Wake> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        let next = self.retry_at.into_iter().chain(self.timing.next).min();
-        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let left = left.map(|left| rustix::event::Timespec {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
@@ -172,6 +172,7 @@ impl Watch {
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
         match fate {
             Fate::WrongImage => self.image = Image::Own,
+            Fate::Lost(death) if post.overran.is_some() => self.overran(&post, death),
             Fate::Lost(death) if !post.is_up => {
                 let mut words = format!("{} before it was ready", reap::in_words(death));
                 if self.image == Image::Own {
@@ -180,9 +181,11 @@ impl Watch {
                 }
                 let refusal =
                     post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
-                self.start_failed(refusal);
+                self.start_failed(refusal, Duration::ZERO);
             }
-            Fate::Lost(death) if post.is_finalizing => self.break_by_death_in_finalizer(death),
+            Fate::Lost(death) if post.step == Step::Finalizing => {
+                self.break_by_death_in_finalizer(death)
+            }
             Fate::Lost(death) if self.site.plan.on_lost == OnLost::Break => {
                 self.break_by_loss(death);
             }

@@ -135,6 +135,9 @@ fn run(line: &Arc<Line>) -> Result<Leave> {
     let outlet = line.clone();
     let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
     let worker = Worker::new(region, SeatIndex(seat), terms, resolver, deliver);
+    if worker.has_initializer() {
+        line.send(&Message::Initializing, None)?;
+    }
     if let Err(failure) = worker.begin() {
         line.send(&Message::Broken(failure), None)?;
         return Ok(Leave::Told);

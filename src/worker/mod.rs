@@ -151,6 +151,10 @@ impl Worker {
         self.run_hook(Hook::Finalizer, self.terms.finalizer)
     }
 
+    pub(crate) fn has_initializer(&self) -> bool {
+        self.terms.initializer.is_some()
+    }
+
     pub(crate) fn has_finalizer(&self) -> bool {
         self.terms.finalizer.is_some()
     }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   watch ── Welcome (board's file, seat) ──▶ worker
+//!         ◀── Initializing ─────────────────    when there is an initializer
 //!         ◀── Up, or Refuse (why) ──────────
 //!         ◀── File (a result too large for the board) ──    any number
 //!         ◀── Finalizing ───────────────────    when there is a finalizer
@@ -75,6 +76,8 @@ pub(crate) enum Message {
         task: u64,
         len: u64,
     },
+    /// The initializer is about to be run.
+    Initializing,
     /// The finalizer is about to be run.
     Finalizing,
     Broken(Failure),
@@ -102,6 +105,7 @@ impl Message {
             Message::File { task, len } => (numbers([4, *task, *len]), ""),
             Message::Bye { why } => (numbers([5, *why as u64, 0]), ""),
             Message::Finalizing => (numbers([6, 0, 0]), ""),
+            Message::Initializing => (numbers([8, 0, 0]), ""),
             Message::Broken(Failure { hook, code, words }) => {
                 (numbers([7, *hook as u64, *code as u64]), words)
             }
@@ -141,6 +145,7 @@ impl Message {
             4 => Message::File { task: numbers[1], len: numbers[2] },
             5 => Message::Bye { why: Leave::from_number(numbers[1])? },
             6 => Message::Finalizing,
+            8 => Message::Initializing,
             7 => Message::Broken(Failure {
                 hook: [Hook::Initializer, Hook::Finalizer]
                     .into_iter()
@@ -285,6 +290,7 @@ mod tests {
             Message::File { task: u64::MAX, len: 1 << 40 },
             Message::Bye { why: Leave::WrongImage },
             Message::Bye { why: Leave::Worn },
+            Message::Initializing,
             Message::Finalizing,
             Message::Broken(Failure { hook: Hook::Finalizer, code: -3, words: "why".into() }),
         ];
