@@ -54,6 +54,10 @@ LAST = "the_last_to_leave_frees_the_pool_and_nobody_else"
 BLOCK = "a_block_has_one_taker_at_a_time"
 FREE = "a_free_slot_is_given_to_one_taker"
 GIVERS = "slots_given_back_at_once_are_all_listed"
+SEEN = "no_task_runs_unseen_by_the_watch"
+DOOM = "a_worker_that_is_doomed_takes_no_other_task"
+SIGNAL = "a_signal_reaches_the_task_that_it_is_for"
+BEGUN = "the_beginning_of_a_task_is_told"
 CLOSES = "a_slot_given_back_while_the_list_closes_is_counted_by_one_of_both"
 
 
@@ -91,7 +95,7 @@ IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.
 REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.ring.write(position, Entry { slot, generation });"""
-FINISH = "let waiters = self.slot(slot).word.finish(outcome);\n        self.wake(slot, waiters);"
+FINISH = "let finished = word.finish(outcome);\n        self.wake(slot, finished.waiters);"
 RING = "if waiters.on_notice {\n            self.ring_notice();"
 FOUND = "self.bell.found(seat, || self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
@@ -115,7 +119,7 @@ MUTATIONS = [
     ("finish: no ordering", "slot", *relaxed("outcome.phase(), AcqRel"), [HEARS]),
     ("cancel: in any phase", "slot", IF_READY, "Some(cancelled(now))", [CANCEL]),
     ("settle: forgets the waiters", "slot", SETTLE, SETTLE_SILENTLY, [STOPS]),
-    ("requeue: forgets the waiters", "slot", "FLAGS | u64::MAX", "u64::MAX", [BACK]),
+    ("requeue: forgets the waiters", "slot", "KEPT | u64::MAX", "u64::MAX", [BACK]),
     ("phase: no acquire", "slot", *relaxed("phase_of(self.0.load(Acquire))"), [NOTICE]),
     ("wait: no acquire", "slot", *relaxed(LOOK), [HEARS]),
     ("wait: does not look again", "slot", SLEEP, f"{SLEEP} return Waited::Done;", [HEARS]),
@@ -129,7 +133,7 @@ MUTATIONS = [
     ("make_room: keeps dead entries", "ring", "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
     ("post: writes the entry first", "mod", *swapped(POST), [HEARS]),
     ("take: passes before it claims", "mod", *swapped(TAKE), [STOPS, TAKES_OVER]),
-    ("finish: wakes nobody", "mod", *without("self.wake(slot, waiters);", FINISH), [HEARS, NOTICE]),
+    ("finish: wakes nobody", "mod", *without("self.wake(slot, finished.waiters);", FINISH), [HEARS, NOTICE]),
     ("cancel: wakes nobody", "mod", *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),
     ("settle: wakes nobody", "mod", *silent("self.slot(slot).word.settle(seat, outcome)"), [STOPS]),
     ("requeue: writes the entry first", "mod", *swapped(REQUEUE), [BACK]),
@@ -145,6 +149,14 @@ MUTATIONS = [
     ("search: leaves without ringing", "mod", FOUND, f"if rest == Rest::Roused {{ {FOUND} }}", [LEFT]),
     ("set_stage: wakes nobody", "mod", *without("self.bell.wake_all();", STAGE), [LEAVE]),
     ("set_stage: wakes first", "mod", *swapped(STAGE), [LEAVE]),
+    ("arm: rings nobody", "alarm", "fetch_min(limit_ms, AcqRel) > limit_ms", "fetch_min(limit_ms, AcqRel) > u64::MAX", [SEEN]),
+    ("disarm: no fence", "alarm", *without("fence(SeqCst);", "fence(SeqCst);\n        if is_idle()"), [SEEN]),
+    ("disarm: does not look again", "alarm", "if is_idle() {", "if true {", [SEEN]),
+    ("doom: in any phase", "slot", "(now & PHASE == RUNNING).then_some(now | DOOMED)", "Some(now | DOOMED)", [DOOM]),
+    ("finish: does not see the doom", "slot", "is_doomed: old & DOOMED != 0", "is_doomed: false", [DOOM]),
+    ("finish: does not await the signal", "mod", "if finished.is_signalled {", "if false {", [SIGNAL]),
+    ("claim: tells nobody", "mod", "if claim == Claim::YoursToTell {", "if false {", [BEGUN]),
+    ("ask_announcement: in any phase", "slot", "(now & PHASE == READY).then_some(now | ANNOUNCED)", "Some(now | ANNOUNCED)", [BEGUN]),
     ("retag: the old tag", "free", "(head >> SLOT_BITS).wrapping_add(1)", "(head >> SLOT_BITS)", [FREE]),
     ("free take: no acquire", "free", *relaxed(FREE_TAKE), [FREE]),
     ("give: in two steps", "free", FREE_GIVE, "self.head.store(new, Release); match Ok::<_, u64>(new) {", [GIVERS]),

@@ -4,6 +4,7 @@
 //! broken protocol does to them: `make mutations`.
 
 mod deaths;
+mod limits;
 mod lists;
 
 use super::bell::Bed;
@@ -79,7 +80,7 @@ impl Floor {
         let code = 2 * record.call().function as i32;
         let result = Place::Slot { len: 0 };
         record.end(Ending { status: Status::POOL_OK, code, result }, 0);
-        self.board.finish(seat, slot, Outcome::Completed);
+        let _ = self.board.finish(seat, slot, Outcome::Completed);
     }
 
     fn work_once(&self, seat: SeatIndex) {

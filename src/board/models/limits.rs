@@ -1,0 +1,91 @@
+//! Loom models of what the watch does to tasks that run: the alarm, dooming, a signal; and of being told that a
+//! task begins.
+
+use super::{Floor, ONE, run_beside};
+use crate::board::alarm::Alarm;
+use crate::board::ring::Entry;
+use crate::board::slot::{Claim, Outcome, Phase};
+use crate::sync::{AtomicU32, Ordering::*, fence};
+use loom::sync::Arc;
+
+/// Either the watch goes on looking, or the submitter rings it.
+#[test]
+fn no_task_runs_unseen_by_the_watch() {
+    loom::model(|| {
+        let alarm = Arc::new(Alarm::default());
+        let task = Arc::new(AtomicU32::new(0));
+        assert!(alarm.arm(9));
+        let (watched, posted) = (alarm.clone(), task.clone());
+        let watch = loom::thread::spawn(move || {
+            let limit_ms = watched.limit_ms().expect("an armed alarm");
+            if posted.load(Relaxed) == 0 {
+                watched.disarm(limit_ms, || posted.load(Relaxed) == 0);
+            }
+        });
+        task.store(1, Relaxed);
+        fence(SeqCst);
+        let is_rung = alarm.arm(9);
+        watch.join().unwrap();
+        assert!(is_rung || alarm.limit_ms() == Some(9));
+    });
+}
+
+/// Who is killed for the first task never runs the second.
+#[test]
+fn a_worker_that_is_doomed_takes_no_other_task() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post(0, 1, 1);
+        floor.post(1, 1, 2);
+        let worker = run_beside(&floor, |floor| {
+            assert_eq!(floor.board.take(ONE), Some(0));
+            if floor.board.finish(ONE, 0, Outcome::Completed) {
+                assert_eq!(floor.board.take(ONE), Some(1));
+            }
+        });
+        let is_doomed = floor.board.slot(0).word.doom(1) == Some(ONE);
+        worker.join().unwrap();
+        let second = floor.board.slot(1).word.phase();
+        assert_eq!(second, if is_doomed { Phase::Ready } else { Phase::Running(ONE) });
+    });
+}
+
+/// A signal for a task is not sent any more when its worker has gone on.
+#[test]
+fn a_signal_reaches_the_task_that_it_is_for() {
+    loom::model(|| {
+        let floor = Floor::new();
+        let has_gone_on = Arc::new(AtomicU32::new(0));
+        floor.post(0, 1, 1);
+        assert_eq!(floor.board.take(ONE), Some(0));
+        let goes_on = has_gone_on.clone();
+        let worker = run_beside(&floor, move |floor| {
+            let _ = floor.board.finish(ONE, 0, Outcome::Completed);
+            goes_on.store(1, Relaxed);
+        });
+        let word = &floor.board.slot(0).word;
+        if word.mark_overdue(ONE, 1, true) {
+            // Here it is sent.
+            assert_eq!(has_gone_on.load(Relaxed), 0);
+            word.signal_sent(1);
+        }
+        worker.join().unwrap();
+    });
+}
+
+/// Who asks to be told that a task begins is told, or finds that it has begun.
+#[test]
+fn the_beginning_of_a_task_is_told() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post(0, 1, 1);
+        let seen = floor.board.notice().load(Acquire);
+        let worker = run_beside(&floor, |floor| {
+            let claim = floor.board.claim(ONE, Entry { slot: 0, generation: 1 });
+            assert_eq!(claim, Claim::Yours);
+        });
+        let is_asked = floor.board.slot(0).word.ask_announcement(1);
+        worker.join().unwrap();
+        assert!(!is_asked || floor.board.notice().load(Acquire) != seen);
+    });
+}
