@@ -199,7 +199,10 @@ enum pool_sched {
 enum pool_driver {
     /** A thread of the library. */
     POOL_DRIVER_INTERNAL = 0,
-    /** The caller's event loop. Not built yet. */
+    /**
+     * The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
+     * left at the pool's end, which pool_shutdown, pool_terminate and pool_free run before they return.
+     */
     POOL_DRIVER_EXTERNAL = 1,
 };
 
@@ -597,7 +600,10 @@ typedef struct pool_options_t {
     void *user;
     /** Called with user when the pool does not need it any more. */
     pool_drop_fn drop;
-    /** POOL_DRIVER_INTERNAL (default). */
+    /**
+     * POOL_DRIVER_INTERNAL (default), or POOL_DRIVER_EXTERNAL, see pool_fd. Callbacks of maps and promises are
+     * not the pool's.
+     */
     pool_driver_t driver;
     /**
      * How long the initializer may run in a worker process. Then it is killed, and the pool is broken
@@ -1813,6 +1819,36 @@ CARPOOL_API
 pool_status_t pool_cancelled_task(const pool_t *pool,
                                   size_t i,
                                   pool_cancelled_t *task);
+
+/**
+ * A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
+ * libuv, GLib, asyncio and their like. The pool owns it; take it out of the loop before pool_free.
+ *
+ * @return the descriptor; -1: the pool was not made with POOL_DRIVER_EXTERNAL, or the handle is not valid
+ */
+CARPOOL_API
+int32_t pool_fd(pool_t *pool);
+
+/**
+ * How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
+ *
+ * @return 0: callbacks are due; POOL_FOREVER: none are, and none will be before pool_fd is readable, for the pool
+ *         keeps its times itself
+ */
+CARPOOL_API
+int64_t pool_next_timeout_ms(pool_t *pool);
+
+/**
+ * Runs the callbacks that are due, in order, in this thread; those that become due meanwhile are left to the next
+ * call. Does not wait. Called from a callback, or while another thread is in it: nothing is run.
+ *
+ * @param n  receives how many were run; may be NULL
+ * @return POOL_OK; POOL_ERR_STATE: the pool was not made with POOL_DRIVER_EXTERNAL; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_process_events(pool_t *pool,
+                                  uint32_t *n);
 
 /* ---- the process ----------------------------------------------------------------------------- */
 

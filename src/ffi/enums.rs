@@ -96,7 +96,8 @@ pub enum pool_sched {
 pub enum pool_driver {
     /// A thread of the library.
     POOL_DRIVER_INTERNAL = 0,
-    /// The caller's event loop. Not built yet.
+    /// The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
+    /// left at the pool's end, which pool_shutdown, pool_terminate and pool_free run before they return.
     POOL_DRIVER_EXTERNAL = 1,
 }
 

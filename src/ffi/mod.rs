@@ -32,6 +32,8 @@ mod map;
 
 mod look;
 
+mod events;
+
 mod process;
 
 use crate::error::{Error, Result, Status};

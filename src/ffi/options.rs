@@ -74,6 +74,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         idle_ms: idle_time_from(options.idle_timeout_ms)?,
         tasks_max: options.max_tasks_per_worker,
         limits: super::limits::limits_of_pool(&options, &kind)?,
+        is_external: is_external(options.driver)?,
         soft_signal: super::limits::soft_signal_from(&options, &kind)?,
         kind,
         initializer: hook_from(&options.initializer)?,
@@ -153,6 +154,14 @@ fn hook_from(function: &pool_function_t) -> Result<Option<HookSpec>> {
     Ok(Some(HookSpec { callee: OwnedCallee::of(spec.callee)?, args: args.to_vec() }))
 }
 
+fn is_external(driver: pool_driver_t) -> Result<bool> {
+    match driver {
+        mode if mode == pool_driver::POOL_DRIVER_INTERNAL as i32 => Ok(false),
+        mode if mode == pool_driver::POOL_DRIVER_EXTERNAL as i32 => Ok(true),
+        _ => Err(invalid("driver is none of enum pool_driver")),
+    }
+}
+
 fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
     match mode {
         mode if mode == pool_exit::POOL_EXIT_CANCEL as i32 => Ok(Some(StopMode::Cancel)),
@@ -217,7 +226,6 @@ fn check_unbuilt(options: &pool_options_t) -> Result<()> {
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
         ("log", options.log.is_some()),
         ("on_event", options.on_event.is_some()),
-        ("driver", options.driver != pool_driver::POOL_DRIVER_INTERNAL as i32),
         ("fork_with_threads", options.fork_with_threads),
         ("preload", !options.preload.is_null()),
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),

@@ -124,7 +124,8 @@ pub struct pool_options_t {
     pub user: *mut c_void,
     /// Called with user when the pool does not need it any more.
     pub drop: pool_drop_fn,
-    /// POOL_DRIVER_INTERNAL (default).
+    /// POOL_DRIVER_INTERNAL (default), or POOL_DRIVER_EXTERNAL, see pool_fd. Callbacks of maps and promises are
+    /// not the pool's.
     pub driver: pool_driver_t,
     /// How long the initializer may run in a worker process. Then it is killed, and the pool is broken
     /// with POOL_ERR_INITIALIZER. 0, POOL_FOREVER: any time. Process pools only.

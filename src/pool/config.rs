@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) tasks_max: u64,
     /// Of tasks that bring none of their own.
     pub(crate) limits: Limits,
+    /// The caller runs the callbacks.
+    pub(crate) is_external: bool,
     /// Sent to a worker process whose task has passed its soft limit.
     pub(crate) soft_signal: Option<Signal>,
     pub(crate) initializer: Option<HookSpec>,

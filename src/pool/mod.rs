@@ -7,6 +7,7 @@
 mod aide;
 mod buffer;
 mod config;
+mod drive;
 mod exit;
 mod future;
 mod inline;
@@ -33,6 +34,7 @@ pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode, Times};
 pub(crate) use crate::worker::start::{Recipe, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
+pub(crate) use drive::{events_fd, has_events, process_events};
 pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
 pub(crate) use future::{
     cancel, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_asked,
@@ -127,7 +129,7 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     region.board.set_idle_time(config.idle_ms);
     let ledger = Ledger::new(&region, registry::first_generation(&reserved))?;
     let (name, kind) = (config.name.clone(), config.kind.clone());
-    let (mut site, inbox) = Site::new(name, kind, config.plan, region, ledger)?;
+    let (mut site, inbox) = Site::new(name, kind, config.plan, config.is_external, region, ledger)?;
     let roll = Roll::default();
     let mut hooks = Vec::new();
     site.limiter = Limiter::new(config.limits);

@@ -1,4 +1,5 @@
-//! Telling callers that futures are done: one thread for each pool, started for the first who asks.
+//! Finding out which futures are done that somebody wants to be told about: one thread for each pool, started for the
+//! first who asks. It fills sets itself, and leaves callbacks to the outbox ([`crate::watch::outbox`]).
 //!
 //! ```text
 //!            on_done, set_add            its task is done                all acts have run
@@ -155,7 +156,11 @@ pub(crate) fn on_done(future: FutureTicket, callback: Callback) -> Result<u64> {
 /// Does this when the future is done, or now.
 pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    let left = if wait::is_done(pool, ticket) { Some(act) } else { pool.list(ticket, act)? };
+    let waits_for_caller = pool.site.outbox.is_external() && matches!(act, Act::Call(..));
+    let left = match wait::is_done(pool, ticket) && !waits_for_caller {
+        true => Some(act),
+        false => pool.list(ticket, act)?,
+    };
     left.map_or(Ok(()), |act| tell_at_once(future, act))
 }
 
@@ -190,6 +195,10 @@ impl Pool {
             books.add(ticket, record.id(), act);
         }
         if record.word.ask_notice(ticket.generation) {
+            return Ok(None);
+        }
+        if self.site.outbox.is_external() && number != 0 {
+            self.site.hint_done(ticket.slot);
             return Ok(None);
         }
         // Done in between: whoever takes it off the list does it.
@@ -243,11 +252,33 @@ impl Pool {
         due
     }
 
+    /// Callbacks are left to the outbox. The pool of promises has none that outlives it.
     fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
         let future = FutureTicket::new(self.cell, ticket);
-        PRESENT.set(Some(Present { future, is_at_once: false, is_freed: false }));
-        acts.into_iter().for_each(|act| act.perform(future));
-        PRESENT.set(None);
+        let is_call = |act: &Act| matches!(act, Act::Call(..));
+        let (calls, deliveries): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_call);
+        let is_told_later = !calls.is_empty() && !self.is_of_promises();
+        if is_told_later {
+            self.site.outbox.push(Box::new(move || {
+                self.call_all(future, calls);
+                self.end_telling(ticket);
+            }));
+        } else {
+            self.call_all(future, calls);
+        }
+        deliveries.into_iter().for_each(|act| act.perform(future));
+        if !is_told_later {
+            self.end_telling(ticket);
+        }
+    }
+
+    fn call_all(&self, future: FutureTicket, calls: Vec<Act>) {
+        let outer = PRESENT.replace(Some(Present { future, is_at_once: false, is_freed: false }));
+        calls.into_iter().for_each(|act| act.perform(future));
+        PRESENT.set(outer);
+    }
+
+    fn end_telling(&'static self, ticket: Ticket) {
         let entry = self.notice.lock().entries.remove(&ticket.slot);
         if entry.is_some_and(|entry| entry.is_orphan) {
             self.give_back(ticket);
@@ -256,7 +287,9 @@ impl Pool {
 
     fn end_if_over(&self) -> bool {
         let mut books = self.notice.lock();
-        books.has_ended = books.is_ending && books.entries.is_empty();
+        // What is being told is the outbox's matter.
+        let mut entries = books.entries.values();
+        books.has_ended = books.is_ending && entries.all(|entry| entry.is_being_told);
         if books.has_ended {
             self.notice.ended.notify_all();
         }

@@ -90,6 +90,7 @@ fn open() -> Result<&'static Pool> {
         idle_ms: 0,
         tasks_max: 0,
         limits: Limits::default(),
+        is_external: false,
         soft_signal: None,
         initializer: None,
         finalizer: None,

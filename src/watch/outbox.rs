@@ -1,15 +1,20 @@
-//! Calls of the user's functions, in the order in which they became due: nobody of the library's other threads
-//! makes them.
+//! Calls of the user's functions, in the order in which they became due. None of the library's other threads makes
+//! them: a function that takes its time holds up nobody but those behind it.
 //!
 //! ```text
-//!            push                   the thread            finish, and the last job has run
-//!   silent ────────▶ a thread runs ◀──────────▶ sleeps ──────────────────────────────────▶ over
+//!            push                          run                       finish, when the last job has run
+//!   empty ─────────▶ jobs wait ──────────────────────────▶ empty ──────────────────────────────▶ over
+//!                       │  by a thread of its own, or, with
+//!                       └─ a driver of the caller's, in the caller's call
 //! ```
 
+use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::worker;
+use rustix::event::EventfdFlags;
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -26,6 +31,8 @@ pub(crate) struct Outbox {
 struct Queue {
     books: Mutex<Books>,
     changed: Condvar,
+    /// Readable while jobs wait; only where the caller runs them.
+    bell: Option<OwnedFd>,
 }
 
 #[derive(Default)]
@@ -37,20 +44,28 @@ struct Books {
 }
 
 thread_local! {
-    /// The queue whose jobs this thread runs, by its address; or 0.
+    /// The queue of which this thread runs a job, by its address; or 0.
     static CALLING: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Outbox {
-    pub(crate) fn new(pool: &str) -> Outbox {
-        Outbox { name: format!("{pool}/calls"), queue: Arc::default() }
+    /// Of a pool of this name. `is_external`: the caller runs the jobs.
+    pub(crate) fn new(pool: &str, is_external: bool) -> Result<Outbox> {
+        let bell = is_external.then(|| {
+            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(|errno| Error::os("eventfd", errno))
+        });
+        let queue = Queue { bell: bell.transpose()?, ..Queue::default() };
+        Ok(Outbox { name: format!("{pool}/calls"), queue: Arc::new(queue) })
     }
 
     /// Has this called soon, after all that was pushed before.
     pub(crate) fn push(&self, job: Job) {
         let mut books = self.queue.lock();
         books.jobs.push_back(job);
-        if books.thread.is_none() {
+        if let Some(bell) = &self.queue.bell {
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        } else if books.thread.is_none() {
             let queue = self.queue.clone();
             // Where no thread can be had, the next push tries again, and `finish` calls what is left.
             books.thread = worker::start_own_thread(self.name.clone(), move || queue.run()).ok();
@@ -58,21 +73,47 @@ impl Outbox {
         self.queue.changed.notify_all();
     }
 
-    /// Whether this thread runs jobs of this outbox.
-    pub(crate) fn is_calling(&self) -> bool {
-        CALLING.get() == Arc::as_ptr(&self.queue).addr()
+    /// Whether the caller runs the jobs.
+    pub(crate) fn is_external(&self) -> bool {
+        self.queue.bell.is_some()
     }
 
-    /// Waits until the last job has been run, when nobody pushes any more. False: the time is over.
-    pub(crate) fn finish(&self, deadline: Deadline) -> bool {
-        let mut books = self.queue.lock();
-        if books.thread.is_none() {
-            while let Some(job) = books.jobs.pop_front() {
-                drop(books);
-                job();
-                books = self.queue.lock();
-            }
+    /// Whether this thread runs a job of this outbox.
+    pub(crate) fn is_calling(&self) -> bool {
+        CALLING.get() == self.queue.address()
+    }
+
+    /// The descriptor that is readable while jobs wait for the caller.
+    pub(crate) fn fd(&self) -> Option<i32> {
+        self.queue.bell.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Whether jobs wait.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.queue.lock().jobs.is_empty()
+    }
+
+    /// Runs the jobs that wait now, in this thread; how many. None, while another call runs them.
+    pub(crate) fn run_due(&self) -> Result<u32> {
+        if !self.is_external() {
+            let words = "the pool was not made with POOL_DRIVER_EXTERNAL";
+            return Err(Error::new(Status::POOL_ERR_STATE, words));
         }
+        let due = self.queue.lock().jobs.len();
+        let mut count = 0;
+        while (count as usize) < due && self.queue.run_one() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits until the last job has been run, when nobody pushes any more; runs them itself where no thread
+    /// does. False: the time is over.
+    pub(crate) fn finish(&self, deadline: Deadline) -> bool {
+        if self.queue.lock().thread.is_none() {
+            while self.queue.run_one() {}
+        }
+        let mut books = self.queue.lock();
         while !books.jobs.is_empty() || books.is_running {
             match deadline.wait_on(&self.queue.changed, books) {
                 Some(guard) => books = guard,
@@ -92,22 +133,40 @@ impl Outbox {
 
 impl Queue {
     fn run(&self) {
-        CALLING.set(std::ptr::from_ref(self).addr());
-        let mut books = self.lock();
         loop {
-            if let Some(job) = books.jobs.pop_front() {
-                books.is_running = true;
-                drop(books);
-                job();
-                books = self.lock();
-                books.is_running = false;
-                self.changed.notify_all();
-            } else if books.is_ending {
-                return;
-            } else {
-                books = self.changed.wait(books).unwrap_or_else(PoisonError::into_inner);
+            while self.run_one() {}
+            let books = self.lock();
+            if books.jobs.is_empty() {
+                if books.is_ending {
+                    return;
+                }
+                drop(self.changed.wait(books));
             }
         }
+    }
+
+    /// Runs the first job. False: there is none, or somebody else runs one.
+    fn run_one(&self) -> bool {
+        let mut books = self.lock();
+        if books.is_running {
+            return false;
+        }
+        let Some(job) = books.jobs.pop_front() else { return false };
+        books.is_running = true;
+        if let Some(bell) = self.bell.as_ref().filter(|_| books.jobs.is_empty()) {
+            let _ = rustix::io::read(bell, &mut [0; 8]);
+        }
+        drop(books);
+        let outer = CALLING.replace(self.address());
+        job();
+        CALLING.set(outer);
+        self.lock().is_running = false;
+        self.changed.notify_all();
+        true
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {

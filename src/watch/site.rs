@@ -173,6 +173,7 @@ impl Site {
         name: String,
         kind: Kind,
         plan: Plan,
+        is_external: bool,
         region: Region,
         ledger: Ledger,
     ) -> Result<(Site, Receiver<Order>)> {
@@ -180,7 +181,7 @@ impl Site {
             .map_err(|errno| Error::os("eventfd", errno))?;
         let (orders, inbox) = crossbeam_channel::unbounded();
         let site = Site {
-            outbox: Outbox::new(&name),
+            outbox: Outbox::new(&name, is_external)?,
             name,
             kind,
             plan,
@@ -314,9 +315,14 @@ impl Site {
         }
         fence(SeqCst);
         if self.has_listener.load(Relaxed) {
-            self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
-            self.region.board.ring_notice();
+            self.hint_done(slot);
         }
+    }
+
+    /// Tells the listener to look at a task that is done.
+    pub(crate) fn hint_done(&self, slot: u32) {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+        self.region.board.ring_notice();
     }
 
     pub(crate) fn take_hints(&self) -> Vec<u32> {
