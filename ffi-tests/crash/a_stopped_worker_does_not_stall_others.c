@@ -3,16 +3,6 @@
 
 enum { WORKERS = 2, TASKS = 200, ROUNDS = 6 };
 
-static int is_stopped(pid_t pid) {
-    char path[64], line[512], state = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    CHECK(file && fgets(line, sizeof line, file));
-    fclose(file);
-    sscanf(strrchr(line, ')') + 1, " %c", &state);
-    return state == 'T';
-}
-
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
@@ -22,8 +12,7 @@ int main(int argc, char **argv) {
         pid_t pids[WORKERS];
         learn_workers(pool, round, WORKERS, pids);
         pid_t stopped = pids[round % WORKERS];
-        kill(stopped, SIGSTOP);
-        while (!is_stopped(stopped)) look_again_soon();
+        stop_and_wait(stopped);
         for (uint64_t i = 0; i < TASKS; i++) {
             CHECK_OK(pool_submit(pool, square, &i, sizeof i, &futures[i]));
         }

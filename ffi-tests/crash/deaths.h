@@ -6,15 +6,27 @@
 #include <errno.h>
 #include <signal.h>
 
-/* A process that was killed is dead when it is gone, or waits for its parent to notice. */
-static inline int is_dead(pid_t pid) {
+/* A letter, as proc(5) tells it; 0: it is gone. */
+static inline char state_of(pid_t pid) {
     char path[64], line[512], state = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
-    if (!file) return 1;
+    if (!file) return 0;
     if (fgets(line, sizeof line, file)) sscanf(strrchr(line, ')') + 1, " %c", &state);
     fclose(file);
+    return state;
+}
+
+/* A process that was killed is dead when it is gone, or waits for its parent to notice. */
+static inline int is_dead(pid_t pid) {
+    char state = state_of(pid);
     return state == 0 || state == 'Z' || state == 'X';
+}
+
+/* It does nothing any more, not even with other signals, until it is continued or killed. */
+static inline void stop_and_wait(pid_t pid) {
+    kill(pid, SIGSTOP);
+    while (state_of(pid) != 'T') look_again_soon();
 }
 
 static inline void kill_and_wait(pid_t pid) {

@@ -26,7 +26,6 @@ pub(crate) struct Config {
     pub(crate) soft_signal: Option<Signal>,
     pub(crate) initializer: Option<HookSpec>,
     pub(crate) finalizer: Option<HookSpec>,
-    #[allow(dead_code, reason = "soon")]
     pub(crate) tick: Option<Tick>,
     /// What is done to an open pool at the program's exit; None: nothing.
     pub(crate) at_exit: Option<StopMode>,
@@ -38,9 +37,7 @@ pub(crate) const WORKERS_MAX: u32 = crate::board::layout::SEATS_MAX as u32;
 /// What the caller has called now and then while it waits for the pool to end.
 #[derive(Clone)]
 pub(crate) struct Tick {
-    #[allow(dead_code, reason = "soon")]
     pub(crate) every: Duration,
-    #[allow(dead_code, reason = "soon")]
     pub(crate) call: Arc<dyn Fn() + Send + Sync>,
 }
 

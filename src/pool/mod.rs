@@ -15,6 +15,7 @@ mod lazy;
 mod look;
 mod map;
 mod notice;
+mod patience;
 mod pieces;
 mod promise;
 mod registry;
@@ -52,12 +53,11 @@ pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::{
     BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
 };
-pub(crate) use scale::{
-    RestartMode, ShrinkMode, grow, request_stop, restart, shrink, terminate, wait_ready,
-};
+pub(crate) use scale::{RestartMode, ShrinkMode, grow, restart, shrink, wait_ready};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
 pub(crate) use stop::{
-    check, close, free, join, set_idle_time, set_limits, shutdown, spawn_workers,
+    check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,
+    terminate,
 };
 pub(crate) use submit::{
     Args, Callee, Calls, Extras, OnTimeoutOf, Spec, run, submit, submit_and_tell, submit_detached,

@@ -1,15 +1,20 @@
 //! Closing, joining, shutting down, freeing. The watch does it; this is where callers wait.
 
 use super::inline::Desks;
+use super::patience::Patience;
 use super::{Pool, PoolTicket, notice, registry};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
-use crate::sync::{Deadline, Ordering::*, fence, plain::AtomicU64};
+use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
 use crate::watch::limits::Limits;
 use crate::watch::site::{Kind, Order, Site, StopMode, gate};
 use crate::worker;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// How much longer than the grace a terminate waits for threads.
+const MARGIN: Duration = Duration::from_millis(250);
 
 /// Whether the pool takes tasks.
 pub(crate) fn check(pool: PoolTicket) -> Result<()> {
@@ -18,14 +23,8 @@ pub(crate) fn check(pool: PoolTicket) -> Result<()> {
 
 /// No new tasks.
 pub(crate) fn close(pool: PoolTicket) -> Result<()> {
-    shut(&pool.pool()?.site);
+    pool.pool()?.site.shut_for(StopMode::Drain);
     Ok(())
-}
-
-fn shut(site: &Site) {
-    site.gate.fetch_or(gate::CLOSED, AcqRel);
-    // Pairs with the fence of a submit's ring (see `Site::gate`).
-    fence(SeqCst);
 }
 
 /// Starts workers: so many, or below 0 as many as waiting tasks need; never more than may be.
@@ -66,16 +65,16 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     if pool.site.gate.load(Acquire) & gate::TERMINATED != 0 {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    let deadline = Deadline::from_ms(timeout_ms);
+    let patience = pool.patience(Deadline::from_ms(timeout_ms));
     match &pool.desks {
-        None => join_workers(&pool.site, deadline),
+        None => join_workers(&pool.site, patience),
         Some(desks) => {
             pool.site.check_broken()?;
             // Others may submit meanwhile; they are refused.
             pool.site.gate.fetch_or(gate::JOINING, AcqRel);
-            let is_clear = desks.clear(pool, true, deadline);
+            let is_clear = patience.wait(|until| desks.clear(pool, true, until).then_some(()));
             pool.site.gate.fetch_and(!gate::JOINING, AcqRel);
-            if !is_clear {
+            if is_clear.is_none() {
                 return Err(Status::POOL_ERR_TIMEOUT.into());
             }
             pool.site.check_broken()
@@ -83,14 +82,14 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     }
 }
 
-fn join_workers(site: &Site, deadline: Deadline) -> Result<()> {
+fn join_workers(site: &Site, patience: Patience<'_>) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
     let (answer, answered) = bounded(1);
     if !site.order(Order::Join(number, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, deadline) {
+    match receive(&answered, patience) {
         Ok(answer) => answer,
         // Shut down meanwhile: everything was run or cancelled, and the workers have left.
         Err(RecvTimeoutError::Disconnected) => Ok(()),
@@ -106,80 +105,116 @@ fn join_workers(site: &Site, deadline: Deadline) -> Result<()> {
 
 /// Shuts the pool down, or makes a shutdown that is under way stronger.
 pub(crate) fn shutdown(pool: PoolTicket, mode: StopMode, timeout_ms: i64) -> Result<()> {
-    shutdown_until(pool, mode, Deadline::from_ms(timeout_ms))
+    let pool = pool.pool()?;
+    refuse_own_thread(pool)?;
+    stop(pool, mode, pool.patience(Deadline::from_ms(timeout_ms)))
 }
 
+/// Shuts the pool down without its tick.
 pub(super) fn shutdown_until(pool: PoolTicket, mode: StopMode, deadline: Deadline) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_thread(pool)?;
-    stop(pool, mode, deadline)
+    stop(pool, mode, Patience::until(deadline))
+}
+
+/// Stops the pool now; None: with the grace of its options. Threads are waited for a little longer than
+/// that, and no more.
+pub(crate) fn terminate(pool: PoolTicket, grace: Option<Duration>) -> Result<()> {
+    let pool = pool.pool()?;
+    refuse_own_thread(pool)?;
+    let grace = grace.unwrap_or(pool.site.plan.times.kill_grace);
+    let end = Instant::now().checked_add(grace.saturating_add(MARGIN));
+    let deadline = match (&pool.site.kind, end) {
+        (Kind::Threads | Kind::Inline, Some(end)) => Deadline::At(end),
+        _ => Deadline::Never,
+    };
+    let mode = if grace.is_zero() { StopMode::Kill } else { StopMode::Terminate(grace) };
+    stop(pool, mode, pool.patience(deadline))
+}
+
+/// Asks for a stop, without a lock: also from the handler of a signal.
+pub(crate) fn request_stop(pool: PoolTicket, mode: StopMode) -> Result<()> {
+    let pool = pool.pool()?;
+    pool.site.request_stop(mode);
+    if pool.desks.is_some() && mode.ends_tasks() {
+        pool.region().board.set_stage(Stage::Stop);
+    }
+    Ok(())
 }
 
 /// Order: no task is left, everybody has been told, and then the caller.
-fn stop(pool: &Pool, mode: StopMode, deadline: Deadline) -> Result<()> {
+fn stop(pool: &Pool, mode: StopMode, patience: Patience<'_>) -> Result<()> {
     let stopped = match (pool.site.gate.load(Acquire) & gate::TERMINATED, &pool.desks) {
-        (0, None) => stop_workers(&pool.site, mode, deadline),
-        (0, Some(desks)) => stop_desks(pool, desks, mode, deadline),
+        (0, None) => stop_workers(&pool.site, mode, patience),
+        (0, Some(desks)) => stop_desks(pool, desks, mode, patience),
         _ => Err(Status::POOL_ERR_CLOSED.into()),
     };
-    let is_over = stopped.as_ref().err().is_none_or(|it| it.status == Status::POOL_ERR_CLOSED);
-    let finish_calls = || pool.site.outbox.finish(deadline);
-    if is_over && !(pool.finish_aides(deadline) && pool.finish_notices(deadline) && finish_calls())
-    {
-        return Err(Status::POOL_ERR_TIMEOUT.into());
-    }
+    let stopped = match stopped {
+        Err(error) if error.status == Status::POOL_ERR_TIMEOUT => return Err(error),
+        // The first to wait for a stop that was only asked for.
+        _ if pool.site.claim_stop_request() => Ok(()),
+        stopped => stopped,
+    };
+    let told = patience.wait(|until| {
+        let is_told = pool.finish_aides(until)
+            && pool.finish_notices(until)
+            && pool.site.outbox.finish(until);
+        is_told.then_some(())
+    });
+    told.ok_or(Status::POOL_ERR_TIMEOUT)?;
     stopped
 }
 
-fn stop_workers(site: &Site, mode: StopMode, deadline: Deadline) -> Result<()> {
+fn stop_workers(site: &Site, mode: StopMode, patience: Patience<'_>) -> Result<()> {
     // Nothing that is submitted after this call is taken, however long the watch takes to hear of it.
-    shut(site);
+    site.shut_for(mode);
     if mode != StopMode::Drain {
-        site.gate.fetch_or(gate::STOPPED, AcqRel);
-        fence(SeqCst);
         site.take_all_back();
     }
     let (answer, answered) = bounded(1);
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, deadline) {
+    match receive(&answered, patience) {
         Err(RecvTimeoutError::Timeout) => Err(Status::POOL_ERR_TIMEOUT.into()),
         // The watch ended between our order and its answer: somebody else's stop was done first.
         Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
     }
 }
 
-fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, deadline: Deadline) -> Result<()> {
-    shut(&pool.site);
-    if mode != StopMode::Drain {
-        pool.site.gate.fetch_or(gate::STOPPED, AcqRel);
-    }
-    if mode == StopMode::Kill {
+fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, patience: Patience<'_>) -> Result<()> {
+    pool.site.shut_for(mode);
+    if mode.ends_tasks() {
         pool.region().board.set_stage(Stage::Stop);
     }
-    if !desks.clear(pool, mode == StopMode::Drain, deadline) {
-        return Err(Status::POOL_ERR_TIMEOUT.into());
-    }
+    let is_draining = mode == StopMode::Drain;
+    let clear = patience.wait(|until| desks.clear(pool, is_draining, until).then_some(()));
+    clear.ok_or(Status::POOL_ERR_TIMEOUT)?;
     match pool.site.gate.fetch_or(gate::TERMINATED, AcqRel) & gate::TERMINATED {
         0 => Ok(()),
         _ => Err(Status::POOL_ERR_CLOSED.into()),
     }
 }
 
-fn receive<T>(
+/// Waits for an answer of the watch.
+pub(super) fn receive<T>(
     answered: &Receiver<T>,
-    deadline: Deadline,
+    patience: Patience<'_>,
 ) -> std::result::Result<T, RecvTimeoutError> {
-    match deadline {
-        Deadline::Never => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        Deadline::At(end) => answered.recv_deadline(end),
-    }
+    let found = patience.wait(|until| {
+        let received = match until {
+            Deadline::Never => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Deadline::At(end) => answered.recv_deadline(end),
+        };
+        (!matches!(received, Err(RecvTimeoutError::Timeout))).then_some(received)
+    });
+    found.unwrap_or(Err(RecvTimeoutError::Timeout))
 }
 
 /// Frees the pool, after shutting it down where it is open.
 pub(crate) fn free(ticket: PoolTicket) -> Result<()> {
     refuse_own_thread(ticket.pool()?)?;
+    ticket.pool()?.refuse_in_tick()?;
     end(ticket.close()?, StopMode::Cancel);
     Ok(())
 }
@@ -189,7 +224,7 @@ pub(super) fn end(pool: &'static Pool, mode: StopMode) {
     // Nobody can ask for the list any more.
     pool.site.lists_cancelled.store(false, Relaxed);
     // An error means that it has been shut down before.
-    let _ = stop(pool, mode, Deadline::Never);
+    let _ = stop(pool, mode, Patience::until(Deadline::Never));
     let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
     let calls = pool.site.outbox.thread();
     for thread in watch.into_iter().chain(pool.notice_thread()).chain(calls) {

@@ -79,9 +79,13 @@ impl Post {
 
     /// Asks a worker process, and all in its group, to end.
     pub(crate) fn ask_to_end(&self) {
-        if let Worker::Process { pid, .. } = &self.worker {
+        if let Worker::Process { pid, handle } = &self.worker {
             // It is not reaped while it has its post, so its number is its own.
             let _ = rustix::process::kill_process_group(*pid, Signal::TERM);
+            // It may have made another group its own.
+            if rustix::process::getpgid(Some(*pid)) != Ok(*pid) {
+                let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
+            }
         }
     }
 
@@ -308,13 +312,16 @@ impl Crew {
     /// Kills the worker processes that have taken too long.
     pub(super) fn kill_overdue(&mut self, now: Instant) {
         for post in self.posts.iter_mut().flatten() {
-            if post.due.is_some_and(|due| due <= now)
-                && let Worker::Process { pid, handle } = &post.worker
-            {
+            if post.due.is_some_and(|due| due <= now) {
                 (post.due, post.overran) = (None, Some(post.step));
-                kill(*pid, handle);
+                post.kill();
             }
         }
+    }
+
+    /// Tells all worker processes to end, with what their tasks have started in their groups.
+    pub(super) fn ask_to_end(&self) {
+        self.posts.iter().flatten().for_each(Post::ask_to_end);
     }
 
     /// Kills these worker processes.

@@ -44,11 +44,12 @@ impl Watch {
         let load = self.site.ledger.load(&self.site.region);
         let workers = self.crew.count() as u32;
         let plan = self.site.plan;
+        let always = plan.workers_min.max(self.awaited());
         sizing::wanted(sizing::Facts {
             queued: load.pending,
             free: workers.saturating_sub(load.busy),
             workers,
-            workers_min: if self.stage == Stage::Open { plan.workers_min } else { 0 },
+            workers_min: if self.stage == Stage::Open { always } else { 0 },
             workers_max: plan.workers_max,
             lost: std::mem::take(&mut self.lost),
         })

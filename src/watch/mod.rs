@@ -7,8 +7,8 @@
 //!            Join                      no worker, no task: answer
 //!   open ───────────▶ draining ──────────────────────────────────▶ open
 //!     │                  │  Stop
-//!     └──────────────────┴───────▶ stopping (Drain ▸ Cancel ▸ Kill) ──▶ over: the thread ends
-//!                 Stop                         no worker, no task
+//!     └──────────────────┴───────▶ stopping (Drain ▸ Cancel ▸ Terminate ▸ Kill) ──▶ over: the thread ends
+//!                 Stop                                   no worker, no task
 //! ```
 
 pub(crate) mod cancelled;
@@ -16,11 +16,14 @@ mod crew;
 pub(crate) mod heralds;
 mod hiring;
 pub(crate) mod limits;
+mod orders;
 pub(crate) mod outbox;
 mod reap;
+mod scale;
 pub(crate) mod site;
 mod sizing;
 pub(crate) mod staff;
+mod stopping;
 mod times;
 
 use crate::board::Stage;
@@ -48,8 +51,12 @@ pub(crate) struct Watch {
     crew: Crew,
     /// Those who wait for a join, by their numbers.
     joiners: Vec<(u64, Sender<Result<()>>)>,
+    /// Those who wait for workers that are up.
+    waiters: Vec<scale::Waiter>,
     stop: Option<StopMode>,
     stoppers: Vec<Sender<()>>,
+    /// When those that were asked to end are killed.
+    kill_at: Option<Instant>,
     image: Image,
     /// Workers lost since the last look, to be replaced.
     lost: u32,
@@ -70,8 +77,10 @@ impl Watch {
             site,
             inbox,
             joiners: Vec::new(),
+            waiters: Vec::new(),
             stop: None,
             stoppers: Vec::new(),
+            kill_at: None,
             image: Image::Helper,
             lost: 0,
             failures: VecDeque::new(),
@@ -100,6 +109,7 @@ impl Watch {
             self.keep_time();
             self.keep_stage();
             self.hire();
+            self.answer_waiters();
             if self.finish_if_over() {
                 return;
             }
@@ -124,16 +134,24 @@ impl Watch {
         let mut count = [0; 8];
         let _ = rustix::io::read(self.site.bell(), &mut count);
         self.site.answer_call();
+        if let Some(mode) = self.site.take_stop_request() {
+            if mode != StopMode::Drain {
+                self.site.take_all_back();
+            }
+            self.stop(mode, None);
+        }
         while let Ok(order) = self.inbox.try_recv() {
             match order {
                 Order::Join(number, answer) => self.join(number, answer),
                 Order::GiveUp(number, answer) => self.give_up(number, &answer),
-                Order::Stop(mode, answer) => self.stop(mode, answer),
+                Order::Stop(mode, answer) => self.stop(mode, Some(answer)),
                 Order::Doom(ticket) => self.end_doomed(ticket),
                 Order::SetLimits(limits, answer) => {
                     self.set_limits(limits);
                     let _ = answer.try_send(());
                 }
+                Order::Ready(number, count, answer) => self.await_ready(number, count, answer),
+                Order::Unready(number) => self.await_no_longer(number),
                 Order::Hire(count, answer) => {
                     let _ = answer.try_send(self.hire_on_order(count));
                 }
@@ -198,6 +216,7 @@ impl Watch {
                     self.retry_at = Some(Instant::now() + BACK_OFF);
                 }
             }
+            Fate::Left if post.bye == Some(Leave::Idle) => self.note_idled(),
             Fate::Left | Fate::Killed(_) => {}
         }
     }
@@ -207,18 +226,8 @@ impl Watch {
             (Some(Leave::WrongImage), ..) => Fate::WrongImage,
             (Some(_), ..) | (None, None, _) => Fate::Left,
             (None, Some(death), Some(sentence)) => Fate::Sentenced(sentence, death),
-            (None, Some(death), None) if self.is_to_be_killed(post) => Fate::Killed(death),
+            (None, Some(death), None) if self.is_killed_by_stop(post) => Fate::Killed(death),
             (None, Some(death), None) => Fate::Lost(death),
-        }
-    }
-
-    /// Whether the stop kills the worker of this post. Who is still starting has no task, and need not
-    /// be waited for, unless it may be in the user's initializer.
-    fn is_to_be_killed(&self, post: &Post) -> bool {
-        match self.stop {
-            Some(StopMode::Kill) => true,
-            Some(StopMode::Cancel) => !post.is_up && self.site.terms.initializer.is_none(),
-            Some(StopMode::Drain) | None => false,
         }
     }
 
@@ -252,68 +261,6 @@ impl Watch {
         if self.stop.is_none() && self.site.why_broken.get().is_none() {
             self.set_stage(Stage::Open);
             // Those that are always to be there.
-            self.site.ring();
-        }
-    }
-
-    fn stop(&mut self, mode: StopMode, answer: Sender<()>) {
-        self.stoppers.push(answer);
-        self.shut(gate::CLOSED);
-        if self.stop.is_some_and(|before| before >= mode) {
-            return;
-        }
-        self.stop = Some(mode);
-        if mode == StopMode::Drain && self.site.why_broken.get().is_none() {
-            self.set_stage(Stage::Drain);
-            return;
-        }
-        // Who stops so has taken all back that waits.
-        self.set_stage(Stage::Stop);
-        self.crew.hear_all(&self.site);
-        self.crew.kill(|post| self.is_to_be_killed(post));
-    }
-
-    /// Answers those who wait for the end of everything, when it has come. True: for good.
-    fn finish_if_over(&mut self) -> bool {
-        if self.crew.count() > 0 || (self.stop.is_none() && self.joiners.is_empty()) {
-            return false;
-        }
-        if self.stage == Stage::Stop {
-            // Submits that were under way when the gate was shut.
-            self.site.take_all_back();
-        } else if self.site.insiders.load(Acquire) > 0 {
-            // They ring when they have finished.
-            return false;
-        } else if self.site.has_waiting_task() {
-            self.rescue();
-            return false;
-        }
-        reap::settle_strays(&self.site);
-        if self.stop.is_none() {
-            self.reopen();
-        }
-        for (_, answer) in self.joiners.drain(..) {
-            let _ = answer.try_send(Ok(()));
-        }
-        if self.stop.is_none() {
-            return false;
-        }
-        self.shut(gate::TERMINATED);
-        self.site.gate.fetch_and(!gate::JOINING, AcqRel);
-        for answer in self.stoppers.drain(..) {
-            let _ = answer.try_send(());
-        }
-        true
-    }
-
-    /// Tasks wait and nobody is there. As a rule somebody is about to be started; but where a worker
-    /// gone astray has written over the ring's head or over a seat's counts, nobody would be.
-    fn rescue(&mut self) {
-        if !self.site.region.board.has_task() {
-            self.site.put_all_back();
-        }
-        if self.retry_at.is_none() {
-            self.lost = self.lost.max(1);
             self.site.ring();
         }
     }

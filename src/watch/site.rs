@@ -3,6 +3,8 @@
 use super::cancelled::{Batch, CancelledList};
 use super::heralds::Heralds;
 use super::limits::{Limiter, Limits};
+use super::orders::StopRequest;
+pub(crate) use super::orders::{Order, StopMode};
 use super::outbox::Outbox;
 use super::staff::Staff;
 use crate::board::ledger::{Ledger, Ticket};
@@ -68,39 +70,6 @@ pub(crate) enum Kind {
     Inline,
 }
 
-/// How strongly a pool stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum StopMode {
-    Drain,
-    Cancel,
-    Kill,
-}
-
-impl StopMode {
-    /// From the C API's number.
-    pub(crate) fn from_number(number: i32) -> Option<StopMode> {
-        [StopMode::Cancel, StopMode::Drain, StopMode::Kill]
-            .get(usize::try_from(number).ok()?)
-            .copied()
-    }
-}
-
-/// What the watch is told. Answers come when the thing is done.
-pub(crate) enum Order {
-    /// Run what is queued and let the workers leave.
-    /// The number is the joiner's own.
-    Join(u64, Sender<Result<()>>),
-    /// This joiner waits no longer.
-    GiveUp(u64, Sender<()>),
-    Stop(StopMode, Sender<()>),
-    /// This task was doomed.
-    Doom(Ticket),
-    /// The limits of tasks that start from now on.
-    SetLimits(Limits, Sender<()>),
-    /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
-    Hire(i64, Sender<Result<u32>>),
-}
-
 /// How many workers there are to be, and how often starting one may fail.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plan {
@@ -163,6 +132,7 @@ pub(crate) struct Site {
     /// A function of the main program was submitted: helpers will not do.
     pub(crate) needs_own_image: AtomicBool,
     pub(crate) why_broken: OnceCell<Note>,
+    pub(super) stop_request: StopRequest,
     was_called: AtomicBool,
     orders: Sender<Order>,
     bell: OwnedFd,
@@ -201,6 +171,7 @@ impl Site {
             workers: AtomicU32::new(0),
             needs_own_image: AtomicBool::new(false),
             why_broken: OnceCell::new(),
+            stop_request: StopRequest::default(),
             was_called: AtomicBool::new(false),
             orders,
             bell,

@@ -5,7 +5,7 @@
 use super::Watch;
 use super::crew::{Post, Step};
 use super::reap::Death;
-use super::site::{Site, Times};
+use super::site::{Site, StopMode, Times};
 use crate::board::notes::Note;
 use crate::error::{Detail, Error, Status};
 use std::time::{Duration, Instant};
@@ -13,12 +13,20 @@ use std::time::{Duration, Instant};
 impl Watch {
     /// When the watch has to look around though nobody rings; None: never.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.retry_at, self.crew.next_due(), self.timing.next].into_iter().flatten().min()
+        [self.retry_at, self.kill_at, self.crew.next_due(), self.timing.next]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
     pub(super) fn keep_time(&mut self) {
-        self.crew.kill_overdue(Instant::now());
+        let now = Instant::now();
+        self.crew.kill_overdue(now);
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_at = None;
+            self.stop(StopMode::Kill, None);
+        }
         self.check_times();
     }
 

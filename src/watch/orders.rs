@@ -1,0 +1,109 @@
+//! What the watch can be told: orders, and the one request that even a signal handler may make.
+
+use super::limits::Limits;
+use super::site::{Site, gate};
+use crate::board::ledger::Ticket;
+use crate::error::Result;
+use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::{Ordering::*, fence};
+use crossbeam_channel::Sender;
+use std::time::Duration;
+
+/// How a pool stops; each is stronger than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopMode {
+    Drain,
+    Cancel,
+    /// Worker processes are asked to end, and killed when this time is over.
+    Terminate(Duration),
+    Kill,
+}
+
+impl StopMode {
+    /// From the C API's number.
+    pub(crate) fn from_number(number: i32) -> Option<StopMode> {
+        [StopMode::Cancel, StopMode::Drain, StopMode::Kill]
+            .get(usize::try_from(number).ok()?)
+            .copied()
+    }
+
+    fn strength(self) -> u32 {
+        match self {
+            StopMode::Drain => 1,
+            StopMode::Cancel => 2,
+            StopMode::Terminate(_) => 3,
+            StopMode::Kill => 4,
+        }
+    }
+
+    pub(super) fn is_stronger_than(self, other: StopMode) -> bool {
+        self.strength() > other.strength()
+    }
+
+    /// Whether running tasks are to end with their worker.
+    pub(crate) fn ends_tasks(self) -> bool {
+        matches!(self, StopMode::Terminate(_) | StopMode::Kill)
+    }
+}
+
+/// What the watch is told. Answers come when the thing is done.
+pub(crate) enum Order {
+    /// Run what is queued and let the workers leave.
+    /// The number is the joiner's own.
+    Join(u64, Sender<Result<()>>),
+    /// This joiner waits no longer.
+    GiveUp(u64, Sender<()>),
+    Stop(StopMode, Sender<()>),
+    /// This task was doomed.
+    Doom(Ticket),
+    /// The limits of tasks that start from now on.
+    SetLimits(Limits, Sender<()>),
+    /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
+    Hire(i64, Sender<Result<u32>>),
+    /// See that so many workers are up at once. The number is the waiter's own.
+    Ready(u64, u32, Sender<Result<()>>),
+    /// This waiter waits no longer.
+    Unready(u64),
+}
+
+/// A stop that is asked for without waiting and without a lock.
+#[derive(Default)]
+pub(super) struct StopRequest {
+    /// Its strength; 0: there is none, or the watch has taken it.
+    strength: AtomicU32,
+    /// Nobody has waited for its end yet.
+    is_owed: AtomicBool,
+}
+
+impl Site {
+    /// Asks for a stop. Nothing but atomic steps and one write: a signal handler may call it.
+    pub(crate) fn request_stop(&self, mode: StopMode) {
+        if self.gate.load(Acquire) & gate::TERMINATED != 0 {
+            return;
+        }
+        self.stop_request.is_owed.store(true, Relaxed);
+        self.shut_for(mode);
+        // Release; pairs with `take_stop_request`.
+        self.stop_request.strength.fetch_max(mode.strength(), Release);
+        self.ring();
+    }
+
+    /// Nothing that is submitted after this is taken.
+    pub(crate) fn shut_for(&self, mode: StopMode) {
+        let stopped = if mode == StopMode::Drain { 0 } else { gate::STOPPED };
+        self.gate.fetch_or(gate::CLOSED | stopped, AcqRel);
+        // Pairs with the fence of a submit's ring (see `Site::gate`).
+        fence(SeqCst);
+    }
+
+    pub(super) fn take_stop_request(&self) -> Option<StopMode> {
+        let strength = self.stop_request.strength.swap(0, Acquire);
+        let modes = [StopMode::Drain, StopMode::Cancel, StopMode::Kill];
+        modes.into_iter().find(|mode| mode.strength() == strength)
+    }
+
+    /// Whether a requested stop has nobody yet who has waited for its end; true once.
+    pub(crate) fn claim_stop_request(&self) -> bool {
+        self.stop_request.is_owed.swap(false, Relaxed)
+    }
+}
