@@ -592,9 +592,15 @@ typedef struct pool_options_t {
      * The working directory of worker processes; NULL: the caller's. Process pools only.
      */
     const char *cwd;
-    /** Not built yet. */
+    /**
+     * Called with a line for each thing worth knowing, as callbacks are: a worker lost, not started,
+     * recycled, the pool broken.
+     */
     pool_log_fn log;
-    /** Not built yet. */
+    /**
+     * Called when a worker is being started, is up, or is gone, as callbacks are. Inline pools have no workers
+     * to tell of.
+     */
     pool_event_fn on_event;
     /** The last argument of log, on_event and on_tick. */
     void *user;

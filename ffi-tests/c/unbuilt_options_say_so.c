@@ -9,14 +9,6 @@ static void count_drop(void *user) {
     drops++;
 }
 
-static void on_log(pool_log_level_t level, const char *message, void *user) {
-    (void)level, (void)message, (void)user;
-}
-
-static void on_event(const pool_event_t *event, void *user) {
-    (void)event, (void)user;
-}
-
 static pool_options_t base;
 
 static void answers(pool_options_t options, pool_status_t expected, int line) {
@@ -47,9 +39,6 @@ static void check_options(void) {
     OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
-    OPTION(log = on_log, POOL_ERR_UNSUPPORTED);
-    OPTION(on_event = on_event, POOL_ERR_UNSUPPORTED);
-    OPTION(driver = POOL_DRIVER_EXTERNAL, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
     OPTION(start = 3, POOL_ERR_UNSUPPORTED);
@@ -66,7 +55,7 @@ static void check_options(void) {
     OPTION(min_workers = 1025, POOL_ERR_INVALID);
     OPTION(initializer.module = "m", POOL_ERR_INVALID);
     OPTION(sched = 2, POOL_ERR_UNSUPPORTED);
-    OPTION(driver = 2, POOL_ERR_UNSUPPORTED);
+    OPTION(driver = 2, POOL_ERR_INVALID);
     OPTION(kind = 3, POOL_ERR_INVALID);
     OPTION(kind = -1, POOL_ERR_INVALID);
     OPTION(max_workers = 1025, POOL_ERR_INVALID);

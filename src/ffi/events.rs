@@ -1,9 +1,12 @@
 //! `pool_fd` and its like: an event loop of the caller's runs the callbacks.
 
+use super::structs::{pool_event_t, pool_options_t};
 use super::types::*;
-use super::{boundary, give};
-use crate::pool::{self, PoolTicket};
+use super::{User, boundary, give};
+use crate::pool::{self, Event, Listeners, PoolTicket};
+use std::ffi::CString;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 fn ticket(pool: *const pool_t) -> PoolTicket {
     PoolTicket::from_raw(pool as u64)
@@ -45,5 +48,46 @@ pub unsafe extern "C" fn pool_process_events(
     match n {
         Some(n) => super::status_of(&give(Some(n), 0, process)),
         None => boundary(|| process().map(drop)),
+    }
+}
+
+/// The options' functions that hear of workers. The user's pointer is given back by the options' own, after
+/// the last call.
+pub(super) fn listeners_from(options: &pool_options_t) -> Listeners {
+    let user = || User { pointer: options.user, drop: None };
+    let mut listeners = Listeners::default();
+    if let Some(function) = options.on_event {
+        let user = user();
+        listeners.on_event = Some(Arc::new(move |event: &Event| {
+            let user = &user;
+            let words = CString::new(event.words.replace('\0', " ")).unwrap_or_default();
+            let event = event_of(event, &words);
+            // SAFETY: the header: a function that takes an event and this pointer.
+            unsafe { function(&raw const event, user.pointer) };
+        }));
+    }
+    if let Some(function) = options.log {
+        let user = user();
+        listeners.on_log = Some(Arc::new(move |level, words: &str| {
+            let user = &user;
+            let words = CString::new(words.replace('\0', " ")).unwrap_or_default();
+            // SAFETY: the header: a function that takes a level, a string and this pointer.
+            unsafe { function(level as i32, words.as_ptr(), user.pointer) };
+        }));
+    }
+    listeners
+}
+
+fn event_of(event: &Event, words: &std::ffi::CStr) -> pool_event_t {
+    pool_event_t {
+        struct_size: size_of::<pool_event_t>(),
+        kind: event.what as i32,
+        worker: event.seat,
+        id: event.number,
+        pid: event.pid,
+        reason: event.departure.gone as i32,
+        exit_code: event.departure.exit_code,
+        signal: event.departure.signal,
+        message: words.as_ptr(),
     }
 }

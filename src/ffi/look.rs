@@ -104,9 +104,9 @@ fn info_of(activity: &Activity) -> pool_worker_info_t {
         tasks_done: claimed - u64::from(task.is_some() && *claimed > 0),
         restarts: member.restarts,
         resident_bytes: *resident_bytes,
-        last_gone: 0,
-        last_exit_code: 0,
-        last_signal: 0,
+        last_gone: member.before.gone as i32,
+        last_exit_code: member.before.exit_code,
+        last_signal: member.before.signal,
     }
 }
 

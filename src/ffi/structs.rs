@@ -116,9 +116,11 @@ pub struct pool_options_t {
     pub modules: *const *const c_char,
     /// The working directory of worker processes; NULL: the caller's. Process pools only.
     pub cwd: *const c_char,
-    /// Not built yet.
+    /// Called with a line for each thing worth knowing, as callbacks are: a worker lost, not started,
+    /// recycled, the pool broken.
     pub log: pool_log_fn,
-    /// Not built yet.
+    /// Called when a worker is being started, is up, or is gone, as callbacks are. Inline pools have no workers
+    /// to tell of.
     pub on_event: pool_event_fn,
     /// The last argument of log, on_event and on_tick.
     pub user: *mut c_void,

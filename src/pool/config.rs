@@ -3,6 +3,7 @@
 use super::submit::Callee;
 use crate::error::{Result, Status};
 use crate::watch::limits::Limits;
+use crate::watch::news::Listeners;
 use crate::watch::site::{Kind, Plan, StopMode};
 use rustix::process::Signal;
 use std::ffi::CString;
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) tasks_max: u64,
     /// Of tasks that bring none of their own.
     pub(crate) limits: Limits,
+    /// Who hears of what happens to workers.
+    pub(crate) listeners: Listeners,
     /// The caller runs the callbacks.
     pub(crate) is_external: bool,
     /// Sent to a worker process whose task has passed its soft limit.

@@ -31,6 +31,7 @@ mod zip;
 pub(crate) use crate::board::notes::{Limit, Wish};
 pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
+pub(crate) use crate::watch::news::{Event, Listeners};
 pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode, Times};
 pub(crate) use crate::worker::start::{Recipe, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
@@ -134,6 +135,7 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let mut hooks = Vec::new();
     site.limiter = Limiter::new(config.limits);
     site.soft_signal = config.soft_signal;
+    site.listeners = config.listeners.clone();
     site.terms = terms(&site, &roll, &config, &mut hooks)?;
     let site = Arc::new(site);
     let (watch, desks) = match config.kind {

@@ -10,6 +10,7 @@ use crate::board::ledger::Ticket;
 use crate::board::record::Call;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
+use crate::watch::news::Listeners;
 use crate::watch::site::{Plan, gate};
 use crate::worker::{self, ByHand, Parcel};
 use std::collections::BTreeMap;
@@ -90,6 +91,7 @@ fn open() -> Result<&'static Pool> {
         idle_ms: 0,
         tasks_max: 0,
         limits: Limits::default(),
+        listeners: Listeners::default(),
         is_external: false,
         soft_signal: None,
         initializer: None,

@@ -3,7 +3,7 @@
 use super::map::{Arrays, MapOptions, map};
 use super::pieces::OnError;
 use super::{
-    Callee, Kind, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, stop,
+    Callee, Kind, Listeners, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, stop,
     submit, wait,
 };
 use crate::error::{Error, Result, Status};
@@ -24,6 +24,8 @@ pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     }
     config.plan.workers_min = 0;
     config.at_exit = Some(StopMode::Kill);
+    // Nobody hears of its workers.
+    (config.listeners, config.is_external) = (Listeners::default(), false);
     let trial = open(config, Arc::new(()))?;
     let outcome = try_out(trial, timeout_ms);
     // Why it is broken is a better answer than what that did to a task.

@@ -9,6 +9,7 @@
 //! ```
 
 use super::limits::Sentence;
+use super::news::Happening;
 use super::reap::{Death, How};
 use super::site::{Kind, Site};
 use crate::board::slot::SeatIndex;
@@ -65,11 +66,23 @@ pub(crate) struct Post {
     pub(crate) refusal: Option<Error>,
     /// A function around its life has failed.
     pub(crate) failure: Option<Failure>,
+    /// That was so, whatever became of it.
+    pub(crate) has_broken: bool,
+    /// Its number among all workers of the pool.
+    pub(crate) number: u64,
     /// It is killed for its task.
     pub(crate) sentence: Option<Sentence>,
 }
 
 impl Post {
+    /// Its process; 0: a thread.
+    pub(crate) fn pid(&self) -> i64 {
+        match &self.worker {
+            Worker::Thread(_) => 0,
+            Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
+        }
+    }
+
     /// Kills a worker process, with all that its tasks have started in its group.
     pub(crate) fn kill(&self) {
         if let Worker::Process { pid, handle } = &self.worker {
@@ -156,19 +169,19 @@ impl Crew {
         let claimed_before = site.claimed(SeatIndex(seat as u16));
         let started = site.staff.enroll(seat, claimed_before, || {
             let worker = self.start_on(site, seat, image, &line, theirs)?;
-            let (pid, is_up) = match &worker {
-                Worker::Thread(_) => (0, true),
-                Worker::Process { pid, .. } => (i64::from(pid.as_raw_nonzero().get()), false),
+            let pid = match &worker {
+                Worker::Thread(_) => 0,
+                Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
             };
-            Ok(((worker, is_up), pid, is_up))
+            Ok((worker, pid, false))
         });
-        let (worker, is_up) = started.inspect_err(|_| {
+        let (worker, number) = started.inspect_err(|_| {
             let _ = epoll::delete(&self.epoll, &line);
         })?;
         let mut post = Post {
             line,
             worker,
-            is_up,
+            is_up: false,
             step: Step::Starting,
             due: None,
             overran: None,
@@ -176,9 +189,12 @@ impl Crew {
             bye: None,
             refusal: None,
             failure: None,
+            has_broken: false,
+            number,
             sentence: None,
         };
-        post.begin(if is_up { Step::Working } else { Step::Starting }, site);
+        site.tell_arrival(Happening::Starting, seat, number, post.pid());
+        post.begin(Step::Starting, site);
         self.posts[seat] = Some(post);
         Ok(())
     }
@@ -223,13 +239,17 @@ impl Crew {
                     post.is_up = true;
                     post.begin(Step::Working, site);
                     site.staff.change(seat, |member| member.is_up = true);
+                    site.tell_arrival(Happening::Up, seat, post.number, post.pid());
                 }
                 Received::Message(Message::Initializing, _) => post.begin(Step::Initializing, site),
                 Received::Message(Message::Finalizing, _) => {
                     post.begin(Step::Finalizing, site);
                     site.staff.change(seat, |member| member.is_leaving = true);
                 }
-                Received::Message(Message::Broken(failure), _) => post.failure = Some(failure),
+                Received::Message(Message::Broken(failure), _) => {
+                    post.failure = Some(failure);
+                    post.has_broken = true;
+                }
                 Received::Message(Message::Bye { why }, _) => {
                     post.bye = Some(why);
                     // A thread's last word. Its end of the line may stay open, in a child that the

@@ -16,6 +16,7 @@ mod crew;
 pub(crate) mod heralds;
 mod hiring;
 pub(crate) mod limits;
+pub(crate) mod news;
 mod orders;
 pub(crate) mod outbox;
 mod reap;
@@ -188,6 +189,7 @@ impl Watch {
         let fate = self.fate(&post, death);
         self.keep_stage();
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
+        self.site.tell_departure(seat, &post, fate, death);
         match fate {
             Fate::WrongImage => self.image = Image::Own,
             Fate::Lost(death) if post.overran.is_some() => self.overran(&post, death),

@@ -3,6 +3,7 @@
 use super::cancelled::{Batch, CancelledList};
 use super::heralds::Heralds;
 use super::limits::{Limiter, Limits};
+use super::news::Listeners;
 use super::orders::StopRequest;
 pub(crate) use super::orders::{Order, StopMode};
 use super::outbox::Outbox;
@@ -114,6 +115,7 @@ pub(crate) struct Site {
     pub(crate) soft_signal: Option<Signal>,
     pub(crate) heralds: Heralds,
     pub(crate) outbox: Outbox,
+    pub(crate) listeners: Listeners,
     pub(crate) region: Arc<Region>,
     pub(crate) ledger: Ledger,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
@@ -157,6 +159,7 @@ impl Site {
             plan,
             terms: Terms::default(),
             staff: Staff::new(region.geometry.seats),
+            listeners: Listeners::default(),
             limiter: Limiter::new(Limits::default()),
             soft_signal: None,
             heralds: Heralds::default(),

@@ -1,5 +1,6 @@
 //! Who works at each seat, for those who ask. The watch writes it, rarely; nobody else does.
 
+use super::news::Departure;
 use crate::board::slot::SeatIndex;
 use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +16,9 @@ pub(crate) struct Member {
     pub(crate) is_leaving: bool,
     /// How many tasks the seat had claimed before this worker came.
     pub(crate) claimed_before: u64,
-    /// How many workers the seat had before this one.
+    /// How many workers the seat had before this one, and how the last of them left.
     pub(crate) restarts: u64,
+    pub(crate) before: Departure,
 }
 
 pub(crate) struct Staff(Mutex<Book>);
@@ -38,16 +40,17 @@ impl Staff {
         seat: usize,
         claimed_before: u64,
         start: impl FnOnce() -> Result<(T, i64, bool)>,
-    ) -> Result<T> {
+    ) -> Result<(T, u64)> {
         let mut book = self.lock();
         let (worker, pid, is_up) = start()?;
         book.hired += 1;
         let number = book.hired;
         if let Some(member) = book.members.get_mut(seat) {
-            let restarts = member.restarts;
-            *member = Member { number, pid, is_up, is_leaving: false, claimed_before, restarts };
+            let Member { restarts, before, .. } = *member;
+            let is_leaving = false;
+            *member = Member { number, pid, is_up, is_leaving, claimed_before, restarts, before };
         }
-        Ok(worker)
+        Ok((worker, number))
     }
 
     pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut Member)) {
@@ -58,8 +61,14 @@ impl Staff {
 
     pub(crate) fn left(&self, seat: usize) {
         self.change(seat, |member| {
-            *member = Member { restarts: member.restarts + 1, ..Member::default() };
+            let (restarts, before) = (member.restarts + 1, member.before);
+            *member = Member { restarts, before, ..Member::default() };
         });
+    }
+
+    /// How the worker left that this seat had last.
+    pub(crate) fn note_departure(&self, seat: usize, departure: Departure) {
+        self.change(seat, |member| member.before = departure);
     }
 
     /// The process of a seat's worker; 0: a thread, or nobody.

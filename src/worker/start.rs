@@ -56,7 +56,10 @@ pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHand
         let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
         let worker = Worker::new(region, seat, terms, Resolver::new(true), deliver);
         let why = match worker.begin() {
-            Ok(()) => super::work(&worker, &line),
+            Ok(()) => {
+                let _ = line.send(&Message::Up, None);
+                super::work(&worker, &line)
+            }
             Err(failure) => {
                 let _ = line.send(&Message::Broken(failure), None);
                 Leave::Told

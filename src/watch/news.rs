@@ -1,0 +1,204 @@
+//! What happens to workers, for those who want to hear of it: events in numbers, and log lines in words. Both go
+//! through the outbox.
+
+use super::crew::{Post, Step};
+use super::limits::Doom;
+use super::reap::{self, Death, Fate, How};
+use super::site::Site;
+use crate::worker::wire::Leave;
+use std::sync::Arc;
+
+/// Why a worker is gone, by the C API's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Gone {
+    #[default]
+    Never = 0,
+    Told = 1,
+    Idle = 2,
+    Tasks = 3,
+    Lost = 7,
+    Limit = 8,
+    Cancelled = 9,
+    Killed = 10,
+    NotStarted = 11,
+    Image = 12,
+    Hook = 13,
+}
+
+/// How a worker has left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Departure {
+    pub(crate) gone: Gone,
+    pub(crate) exit_code: i32,
+    pub(crate) signal: i32,
+}
+
+/// What happens to a worker, by the C API's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happening {
+    Starting = 1,
+    Up = 2,
+    Gone = 3,
+}
+
+/// An event of a worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) what: Happening,
+    pub(crate) seat: u32,
+    pub(crate) number: u64,
+    pub(crate) pid: i64,
+    pub(crate) departure: Departure,
+    pub(crate) words: String,
+}
+
+/// How grave a log line is, by the C API's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Error = 1,
+    Warning = 2,
+    Info = 3,
+    Debug = 4,
+}
+
+pub(crate) type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
+pub(crate) type OnLog = Arc<dyn Fn(Level, &str) + Send + Sync>;
+
+/// Who wants to hear.
+#[derive(Clone, Default)]
+pub(crate) struct Listeners {
+    pub(crate) on_event: Option<OnEvent>,
+    pub(crate) on_log: Option<OnLog>,
+}
+
+impl Site {
+    /// Writes a line to the log, if there is one.
+    pub(crate) fn log(&self, level: Level, words: impl FnOnce() -> String) {
+        if let Some(on_log) = self.listeners.on_log.clone() {
+            let words = words();
+            self.outbox.push(Box::new(move || on_log(level, &words)));
+        }
+    }
+
+    /// A worker is starting, or is up.
+    pub(super) fn tell_arrival(&self, what: Happening, seat: usize, number: u64, pid: i64) {
+        let words = || {
+            let who = who(seat, pid);
+            let is = if what == Happening::Up { "is ready" } else { "is being started" };
+            format!("{who} {is}")
+        };
+        let seat = seat as u32;
+        self.tell(Level::Debug, || Event {
+            what,
+            seat,
+            number,
+            pid,
+            departure: Departure::default(),
+            words: words(),
+        });
+    }
+
+    /// A worker is gone.
+    pub(super) fn tell_departure(
+        &self,
+        seat: usize,
+        post: &Post,
+        fate: Fate,
+        death: Option<Death>,
+    ) {
+        let gone = gone(post, fate);
+        let (exit_code, signal) = match death.map(|death| death.how) {
+            Some(How::Exit(code)) => (code, 0),
+            Some(How::Signal(signal)) => (0, signal),
+            _ => (0, 0),
+        };
+        let departure = Departure { gone, exit_code, signal };
+        self.staff.note_departure(seat, departure);
+        let (number, pid) = (post.number, post.pid());
+        let why = why(gone);
+        let words = || match death.filter(|death| !matches!(death.how, How::Exit(0))) {
+            Some(death) => format!("worker {seat} {why}: {}", reap::in_words(death)),
+            None => format!("{} {why}", who(seat, pid)),
+        };
+        self.tell(level(gone), || Event {
+            what: Happening::Gone,
+            seat: seat as u32,
+            number,
+            pid,
+            departure,
+            words: words(),
+        });
+    }
+
+    fn tell(&self, level: Level, event: impl FnOnce() -> Event) {
+        if self.listeners.on_event.is_none() && self.listeners.on_log.is_none() {
+            return;
+        }
+        let event = event();
+        self.log(level, || event.words.clone());
+        if let Some(on_event) = self.listeners.on_event.clone() {
+            self.outbox.push(Box::new(move || on_event(&event)));
+        }
+    }
+}
+
+fn who(seat: usize, pid: i64) -> String {
+    match pid {
+        0 => format!("worker {seat} (a thread)"),
+        pid => format!("worker {seat} (process {pid})"),
+    }
+}
+
+fn gone(post: &Post, fate: Fate) -> Gone {
+    match fate {
+        _ if post.has_broken => Gone::Hook,
+        Fate::WrongImage => Gone::Image,
+        Fate::Left => match post.bye {
+            Some(Leave::Idle) => Gone::Idle,
+            Some(Leave::Worn) => Gone::Tasks,
+            Some(Leave::Doomed) => post.sentence.map_or(Gone::Told, |it| of_doom(it.doom)),
+            Some(Leave::Told | Leave::WrongImage) | None => Gone::Told,
+        },
+        Fate::Sentenced(sentence, _) => of_doom(sentence.doom),
+        Fate::Killed(_) => Gone::Killed,
+        Fate::Lost(_) => match post.overran {
+            Some(Step::Initializing | Step::Finalizing) => Gone::Limit,
+            Some(_) => Gone::NotStarted,
+            None if !post.is_up => Gone::NotStarted,
+            None => Gone::Lost,
+        },
+    }
+}
+
+fn of_doom(doom: Doom) -> Gone {
+    match doom {
+        Doom::HardLimit(_) => Gone::Limit,
+        Doom::Cancelled => Gone::Cancelled,
+    }
+}
+
+fn level(gone: Gone) -> Level {
+    match gone {
+        Gone::Lost | Gone::Hook => Level::Error,
+        Gone::NotStarted | Gone::Limit | Gone::Cancelled => Level::Warning,
+        Gone::Tasks => Level::Info,
+        Gone::Never | Gone::Told | Gone::Idle | Gone::Killed | Gone::Image => Level::Debug,
+    }
+}
+
+/// The reason, as the end of a sentence about the worker.
+fn why(gone: Gone) -> &'static str {
+    match gone {
+        Gone::Never => "was never there",
+        Gone::Told => "has left: it was told to",
+        Gone::Idle => "has left: it had nothing to do for too long",
+        Gone::Tasks => "has left: it has run as many tasks as it may",
+        Gone::Lost => "is lost",
+        Gone::Limit => "was killed for running too long",
+        Gone::Cancelled => "was ended with a task that was cancelled",
+        Gone::Killed => "was killed to stop the pool",
+        Gone::NotStarted => "could not start",
+        Gone::Image => "has left a task to a worker of the main program's image",
+        Gone::Hook => "has left: its initializer or finalizer failed",
+    }
+}
