@@ -42,17 +42,14 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
-    OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
     OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
     OPTION(log = on_log, POOL_ERR_UNSUPPORTED);
     OPTION(on_event = on_event, POOL_ERR_UNSUPPORTED);
-    OPTION(driver = POOL_DRIVER_EXTERNAL, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
-    OPTION(start = 3, POOL_ERR_UNSUPPORTED);
+    OPTION(start = 3, POOL_ERR_INVALID);
     OPTION(on_worker_lost = 3, POOL_ERR_INVALID);
     OPTION(retries = 1, POOL_ERR_INVALID); /* without POOL_LOST_RETRY */
     OPTION(soft_limit_ms = -2, POOL_ERR_INVALID);
@@ -66,7 +63,7 @@ static void check_options(void) {
     OPTION(min_workers = 1025, POOL_ERR_INVALID);
     OPTION(initializer.module = "m", POOL_ERR_INVALID);
     OPTION(sched = 2, POOL_ERR_UNSUPPORTED);
-    OPTION(driver = 2, POOL_ERR_UNSUPPORTED);
+    OPTION(driver = 2, POOL_ERR_INVALID);
     OPTION(kind = 3, POOL_ERR_INVALID);
     OPTION(kind = -1, POOL_ERR_INVALID);
     OPTION(max_workers = 1025, POOL_ERR_INVALID);

@@ -7,17 +7,21 @@
 //!      └─────────────────┘  Refuse, or gone before Up                   │ the line of a thread or
 //!                                                                       │ the handle of a process
 //! ```
+//!
+//! A worker that is forked is awaited first: its template answers with its handle.
 
+use super::ends::{ask_to_end, how_zombie_ended, is_readable, kill, wait_for};
 use super::limits::Sentence;
+use super::nursery::Nursery;
 use super::reap::{Death, How};
 use super::site::{Kind, Site};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::worker::Failure;
-use crate::worker::start::{self, Image, Process, Workplace};
+use crate::worker::start::{self, Image, Process, Start, Workplace};
+use crate::worker::template::Template;
 use crate::worker::wire::{Leave, Line, Message, Received};
 use rustix::event::epoll;
-use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
@@ -29,20 +33,26 @@ pub(crate) enum Wake {
     Bell,
     Line(usize),
     Handle(usize),
+    Template(u64),
 }
 
+/// Above the numbers of seats.
+const TEMPLATE: u64 = 1 << 32;
+
 impl Wake {
-    fn to_data(self) -> epoll::EventData {
+    pub(super) fn to_data(self) -> epoll::EventData {
         epoll::EventData::new_u64(match self {
             Wake::Bell => u64::MAX,
             Wake::Line(seat) => (seat as u64) << 1,
             Wake::Handle(seat) => (seat as u64) << 1 | 1,
+            Wake::Template(id) => TEMPLATE | id << 33,
         })
     }
 
     pub(crate) fn from_data(data: epoll::EventData) -> Wake {
         match data.u64() {
             u64::MAX => Wake::Bell,
+            number if number & TEMPLATE != 0 => Wake::Template(number >> 33),
             number if number & 1 == 0 => Wake::Line((number >> 1) as usize),
             number => Wake::Handle((number >> 1) as usize),
         }
@@ -51,8 +61,8 @@ impl Wake {
 
 /// A seat that has a worker.
 pub(crate) struct Post {
-    line: Line,
-    worker: Worker,
+    pub(super) line: Line,
+    pub(super) worker: Worker,
     pub(crate) is_up: bool,
     pub(super) step: Step,
     /// When the step has taken too long.
@@ -72,20 +82,15 @@ pub(crate) struct Post {
 impl Post {
     /// Kills a worker process, with all that its tasks have started in its group.
     pub(crate) fn kill(&self) {
-        if let Worker::Process { pid, handle } = &self.worker {
+        if let Worker::Process { pid, handle, .. } = &self.worker {
             kill(*pid, handle);
         }
     }
 
     /// Asks a worker process, and all in its group, to end.
     pub(crate) fn ask_to_end(&self) {
-        if let Worker::Process { pid, handle } = &self.worker {
-            // It is not reaped while it has its post, so its number is its own.
-            let _ = rustix::process::kill_process_group(*pid, Signal::TERM);
-            // It may have made another group its own.
-            if rustix::process::getpgid(Some(*pid)) != Ok(*pid) {
-                let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
-            }
+        if let Worker::Process { pid, handle, .. } = &self.worker {
+            ask_to_end(*pid, handle);
         }
     }
 
@@ -107,27 +112,41 @@ pub(super) enum Step {
     Finalizing,
 }
 
-enum Worker {
+pub(super) enum Worker {
     Thread(Option<JoinHandle<()>>),
-    Process { pid: Pid, handle: OwnedFd },
+    /// It was ordered of a template; it may be one that is killed when it comes.
+    Awaited {
+        is_doomed: bool,
+    },
+    /// With the template that it was forked from, if it was.
+    Process {
+        pid: Pid,
+        handle: OwnedFd,
+        template: Option<u64>,
+    },
 }
 
 pub(crate) struct Crew {
     pub(crate) epoll: OwnedFd,
     pub(crate) posts: Vec<Option<Post>>,
+    pub(super) nursery: Nursery,
 }
 
 impl Crew {
-    pub(crate) fn new(site: &Site) -> Result<Crew> {
+    /// `template` is what workers are to be forked from, if it was made already.
+    pub(crate) fn new(site: &Site, template: Option<Template>) -> Result<Crew> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
         let posts = (0..site.plan.workers_max).map(|_| None).collect();
-        let crew = Crew { epoll, posts };
+        let mut crew = Crew { epoll, posts, nursery: Nursery::new() };
         crew.listen(site.bell(), Wake::Bell)?;
+        if let Some(template) = template {
+            crew.nursery.adopt(&crew.epoll, template, Image::Own)?;
+        }
         Ok(crew)
     }
 
-    fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
+    pub(super) fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
         epoll::add(&self.epoll, end, wake.to_data(), epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))
     }
@@ -158,6 +177,7 @@ impl Crew {
             let worker = self.start_on(site, seat, image, &line, theirs)?;
             let (pid, is_up) = match &worker {
                 Worker::Thread(_) => (0, true),
+                Worker::Awaited { .. } => (0, false),
                 Worker::Process { pid, .. } => (i64::from(pid.as_raw_nonzero().get()), false),
             };
             Ok(((worker, is_up), pid, is_up))
@@ -184,7 +204,7 @@ impl Crew {
     }
 
     fn start_on(
-        &self,
+        &mut self,
         site: &Site,
         seat: usize,
         image: Image,
@@ -198,7 +218,7 @@ impl Crew {
         match &site.kind {
             Kind::Threads => Ok(Worker::Thread(Some(start::start_thread(&place, theirs)?))),
             Kind::Inline => Err(Status::POOL_ERR_STATE.into()),
-            Kind::Processes(recipe) => {
+            Kind::Processes(recipe) if recipe.start == Start::Spawn => {
                 let Process { pid, handle } =
                     start::start_process(&place, recipe, image, line, &theirs)?;
                 if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
@@ -209,7 +229,11 @@ impl Crew {
                     );
                     return Err(error);
                 }
-                Ok(Worker::Process { pid, handle })
+                Ok(Worker::Process { pid, handle, template: None })
+            }
+            Kind::Processes(recipe) => {
+                self.nursery.order(site, recipe, &place, &self.epoll, image, theirs)?;
+                Ok(Worker::Awaited { is_doomed: false })
             }
         }
     }
@@ -239,12 +263,7 @@ impl Crew {
                     }
                 }
                 Received::Message(Message::Refuse { status, errno, words }, _) => {
-                    let detail = crate::error::Detail {
-                        os_errno: errno,
-                        message: words,
-                        ..Default::default()
-                    };
-                    post.refusal = Some(Error::with_detail(status, detail));
+                    post.refusal = Some(Error::told(status, errno, words));
                 }
                 Received::Message(Message::File { task, len }, file) => {
                     site.ledger.notes.file_came(task, len, file);
@@ -275,11 +294,17 @@ impl Crew {
                 }
                 None
             }
-            Worker::Process { pid, handle } => {
-                let how = match wait_for(handle) {
-                    Ok(Some(how)) => how,
-                    Ok(None) => return None,
-                    Err(_) => How::Unknown,
+            // It is not there yet.
+            Worker::Awaited { .. } => return None,
+            Worker::Process { pid, handle, template } => {
+                let how = match (template.is_some(), is_readable(handle)) {
+                    (true, false) => return None,
+                    (true, true) => how_zombie_ended(*pid),
+                    (false, _) => match wait_for(handle) {
+                        Ok(Some(how)) => how,
+                        Ok(None) => return None,
+                        Err(_) => How::Unknown,
+                    },
                 };
                 Some(Death { pid: i64::from(pid.as_raw_nonzero().get()), how })
             }
@@ -288,8 +313,14 @@ impl Crew {
         site.staff.left(seat);
         // Closing an end does not end the listening while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &post.line);
-        if let Worker::Process { handle, .. } = &post.worker {
+        if let Worker::Process { pid, handle, template } = &post.worker {
             let _ = epoll::delete(&self.epoll, handle);
+            if let Some(id) = template {
+                self.nursery.reap(*id, *pid);
+                let posts = &self.posts;
+                let has = |id| posts.iter().flatten().any(|post| post.is_forked_from(id));
+                self.nursery.dismiss_retired(&self.epoll, has);
+            }
         }
         Some((post, death))
     }
@@ -306,17 +337,22 @@ impl Crew {
 
     /// When the next worker will have taken too long.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.posts.iter().flatten().filter_map(|post| post.due).min()
+        let due = self.posts.iter().flatten().filter_map(|post| post.due);
+        due.chain(self.nursery.next_look()).min()
     }
 
     /// Kills the worker processes that have taken too long.
     pub(super) fn kill_overdue(&mut self, now: Instant) {
         for post in self.posts.iter_mut().flatten() {
-            if post.due.is_some_and(|due| due <= now) {
+            if post.due.is_some_and(|due| due <= now) && post.is_process() {
                 (post.due, post.overran) = (None, Some(post.step));
                 post.kill();
+                if matches!(post.worker, Worker::Awaited { .. }) {
+                    self.nursery.kill_waited_for();
+                }
             }
         }
+        self.nursery.look(now);
     }
 
     /// Tells all worker processes to end, with what their tasks have started in their groups.
@@ -325,37 +361,24 @@ impl Crew {
     }
 
     /// Kills these worker processes.
-    pub(crate) fn kill(&self, whom: impl Fn(&Post) -> bool) {
-        self.posts.iter().flatten().filter(|post| whom(post)).for_each(Post::kill);
+    pub(crate) fn kill(&mut self, whom: impl Fn(&Post) -> bool) {
+        for post in self.posts.iter_mut().flatten().filter(|post| whom(post)) {
+            post.kill();
+            // It is killed when it comes.
+            if let Worker::Awaited { is_doomed } = &mut post.worker {
+                *is_doomed = true;
+                self.nursery.hurry();
+            }
+        }
     }
 }
 
 impl Post {
     pub(super) fn is_process(&self) -> bool {
-        matches!(self.worker, Worker::Process { .. })
+        !matches!(self.worker, Worker::Thread(_))
     }
-}
 
-/// Kills a worker process, with all that its tasks have started in its group. A process that has not
-/// been waited for keeps its number, so nobody else can be hit.
-fn kill(pid: Pid, handle: &OwnedFd) {
-    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
-}
-
-/// How a process ended; None when it has not.
-fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<How>> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    loop {
-        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
-            Ok(None) => return Ok(None),
-            Ok(Some(status)) => {
-                let signal = status.terminating_signal().map(How::Signal);
-                let exit = || status.exit_status().map(How::Exit);
-                return Ok(Some(signal.or_else(exit).unwrap_or(How::Unknown)));
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
+    fn is_forked_from(&self, id: u64) -> bool {
+        matches!(self.worker, Worker::Process { template: Some(own), .. } if own == id)
     }
 }

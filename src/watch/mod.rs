@@ -11,11 +11,14 @@
 //!                 Stop                                   no worker, no task
 //! ```
 
+mod births;
 pub(crate) mod cancelled;
 mod crew;
+mod ends;
 pub(crate) mod heralds;
 mod hiring;
 pub(crate) mod limits;
+mod nursery;
 mod orders;
 pub(crate) mod outbox;
 mod reap;
@@ -31,6 +34,7 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
+use crate::worker::template::Template;
 use crate::worker::wire::Leave;
 use crew::{Crew, Post, Step, Wake};
 use crossbeam_channel::{Receiver, Sender};
@@ -70,10 +74,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts the watch's thread.
-    pub(crate) fn start(site: Arc<Site>, inbox: Receiver<Order>) -> Result<JoinHandle<()>> {
+    pub(crate) fn start(
+        site: Arc<Site>,
+        inbox: Receiver<Order>,
+        template: Option<Template>,
+    ) -> Result<JoinHandle<()>> {
         let name = format!("{}/watch", site.name);
         let mut watch = Watch {
-            crew: Crew::new(&site)?,
+            crew: Crew::new(&site, template)?,
             site,
             inbox,
             joiners: Vec::new(),
@@ -104,6 +112,7 @@ impl Watch {
                         self.note_news(seat);
                     }
                     Wake::Handle(seat) => self.reap(seat),
+                    Wake::Template(id) => self.tend(id),
                 }
             }
             self.keep_time();
