@@ -3,7 +3,8 @@
 //!
 //! A program promises one thing and is named after it. It gets the kind as its argument and answers
 //! with its exit code: 0 passed, 77 nothing to test for this kind, else failed. What it printed is
-//! shown only then. Words on the command line choose the programs whose names contain them.
+//! shown only then. Words on the command line choose the programs whose names contain them, and
+//! kind=NAME chooses the kinds.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 /// Each program runs once for each of these.
-const KINDS: [&str; 3] = ["thread", "spawn", "inline"];
+const KINDS: [&str; 5] = ["thread", "spawn", "forkserver", "fork", "inline"];
 
 /// Far more than any program needs: what takes longer hangs.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -73,7 +74,10 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let (kinds, filters): (Vec<String>, Vec<String>) = env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'))
+        .partition(|word| word.starts_with("kind="));
     if !Path::new("out/lib/libcarpool.so").exists() {
         eprintln!("out/lib/libcarpool.so is missing: run make first");
         return ExitCode::FAILURE;
@@ -83,7 +87,9 @@ fn main() -> ExitCode {
     tests.extend(examples().into_iter().chain(python()));
     let all = tests.len();
     tests.retain(|test| {
-        filters.is_empty() || filters.iter().any(|word| test.name.contains(word.as_str()))
+        let kind = format!("kind={}", test.kind);
+        (filters.is_empty() || filters.iter().any(|word| test.name.contains(word.as_str())))
+            && (kinds.is_empty() || kinds.contains(&kind))
     });
     let builds: Vec<Build> = builds
         .into_iter()

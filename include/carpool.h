@@ -122,11 +122,25 @@ enum pool_kind {
 
 /** How a worker process starts. */
 enum pool_start {
-    /** A fresh program for each worker. */
+    /** A program is executed for each worker. Nothing is inherited that should not be. */
     POOL_SPAWN = 0,
-    /** Forked from a clean server process. Not built yet. */
+    /**
+     * A program is executed once, with the first worker; it opens modules and preload, and workers are
+     * forked from it. They are there sooner, and share its memory until they write to it. When it dies
+     * it is executed again; its workers work on.
+     */
     POOL_FORKSERVER = 1,
-    /** A copy of the calling process. Not built yet. */
+    /**
+     * Workers are copies of the caller as it was at pool_new: also those that start later are forked
+     * from a copy that pool_new makes. They see what the caller had in memory by then, and keep what it
+     * had open, which is what makes this dangerous: a file's offset is the caller's too, and the
+     * other end of a pipe or socket sees no end while a worker has a copy. At-exit handlers of the
+     * caller are not run in workers, and what tasks have registered is run where they call exit, not
+     * when a worker leaves. A large caller is slow to copy. Where the process has other threads than
+     * the caller's and the library's own, pool_new answers POOL_ERR_STATE: what they hold, a lock of
+     * malloc's or of their own, would be held in the copy for ever; see fork_with_threads. When the
+     * copy is lost, the pool is broken at the next worker that it needs.
+     */
     POOL_FORK = 2,
 };
 
@@ -498,7 +512,9 @@ typedef struct pool_options_t {
     const char *name;
     /** POOL_PROCESS (default), POOL_THREAD or POOL_INLINE. */
     pool_kind_t kind;
-    /** POOL_SPAWN (default). */
+    /**
+     * POOL_SPAWN (default), POOL_FORKSERVER or POOL_FORK; see enum pool_start. Process pools only.
+     */
     pool_start_t start;
     /**
      * So many start with the pool and stay, however long they have nothing to do. Between min_workers
@@ -575,7 +591,7 @@ typedef struct pool_options_t {
     /**
      * The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
      * helper installed with the library or, for functions of the main program, that program.
-     * Process pools only.
+     * Process pools only, and not with POOL_FORK.
      */
     const char *worker_executable;
     /**
@@ -584,8 +600,9 @@ typedef struct pool_options_t {
      */
     const char *const *env;
     /**
-     * Shared libraries that each worker opens when it starts, and a NULL at the end. One that
-     * cannot be opened breaks the pool. Process pools only.
+     * Shared libraries that each worker opens when it starts, and a NULL at the end; where workers are
+     * forked they are opened once, before. One that cannot be opened breaks the pool. Process pools
+     * only.
      */
     const char *const *modules;
     /**
@@ -621,9 +638,16 @@ typedef struct pool_options_t {
      * POOL_ERR_FINALIZER. 0, POOL_FOREVER: any time. Process pools only.
      */
     int64_t finalizer_timeout_ms;
-    /** Not built yet. */
+    /**
+     * POOL_FORK: copy the caller though other threads run in its process. Safe only where nothing that
+     * they may hold at that moment is used by tasks, such as locks, and libraries that have some. A copy
+     * that is lost is then made anew, of the caller as it is by then. POOL_FORK only.
+     */
     bool fork_with_threads;
-    /** Not built yet. */
+    /**
+     * Shared libraries that are opened once, before workers are forked, and a NULL at the end. One
+     * that cannot be opened is left out. POOL_FORKSERVER and POOL_FORK only.
+     */
     const char *const *preload;
     /** Not built yet. */
     const int32_t *inherit_fds;

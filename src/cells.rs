@@ -205,11 +205,24 @@ pub(crate) fn forks() -> u32 {
     FORKS.load(Relaxed)
 }
 
+/// What is to be called when the process exits.
+#[cfg(not(loom))]
+static AT_EXIT: OnceCell<extern "C" fn()> = OnceCell::new();
+
 /// Has a function called when the process exits. It is called in forked children, too.
 #[cfg(not(loom))]
 pub(crate) fn call_at_exit(function: extern "C" fn()) {
+    let _ = AT_EXIT.set(function);
     // SAFETY: the function is part of the library, which is never unloaded.
     unsafe { libc::atexit(function) };
+}
+
+/// Calls it now, where the process is about to end without its handlers.
+#[cfg(not(loom))]
+pub(crate) fn run_exit_handler() {
+    if let Some(function) = AT_EXIT.get() {
+        function();
+    }
 }
 
 /// Makes sure that a forked child knows that it is one.

@@ -163,6 +163,11 @@ impl Error {
         )
     }
 
+    /// What another process told in a message.
+    pub(crate) fn told(status: Status, os_errno: i32, message: String) -> Error {
+        Error::with_detail(status, Detail { os_errno, message, ..Detail::default() })
+    }
+
     pub(crate) fn detail(&self) -> Option<&Detail> {
         self.detail.as_deref()
     }

@@ -35,7 +35,8 @@ int main(int argc, char **argv) {
     CHECK_IS(pool_test(pool, POOL_FOREVER, &error), POOL_ERR_CLOSED);
     pool_free(pool);
 
-    if (options.kind == POOL_PROCESS) {
+    /* A copy of the caller executes no program. */
+    if (options.kind == POOL_PROCESS && options.start != POOL_FORK) {
         bad = options;
         bad.worker_executable = "/nowhere/worker";
         bad.max_restarts = 1;

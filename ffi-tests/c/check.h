@@ -174,6 +174,8 @@ static inline pool_options_t test_begin(int argc, char **argv) {
                                                  : POOL_PROCESS;
     if (strcmp(kind, "forkserver") == 0) options.start = POOL_FORKSERVER;
     if (strcmp(kind, "fork") == 0) options.start = POOL_FORK;
+    /* Many programs have threads of their own by then; they hold nothing that workers use. */
+    options.fork_with_threads = options.start == POOL_FORK;
 
     char folder[] = "/tmp/carpool-test-XXXXXX";
     if (!getenv("TEST_TMP")) setenv("TEST_TMP", mkdtemp(folder), 1);

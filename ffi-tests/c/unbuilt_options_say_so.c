@@ -34,14 +34,12 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
-    OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
     OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
-    OPTION(start = 3, POOL_ERR_UNSUPPORTED);
+    OPTION(start = 3, POOL_ERR_INVALID);
     OPTION(on_worker_lost = 3, POOL_ERR_INVALID);
     OPTION(retries = 1, POOL_ERR_INVALID); /* without POOL_LOST_RETRY */
     OPTION(soft_limit_ms = -2, POOL_ERR_INVALID);

@@ -1,5 +1,6 @@
 /* A worker process starts clean: environment and folder as chosen, modules open, signals and
- * descriptors as if a shell had started it, input at its end, and in a group of its own. */
+ * descriptors as if a shell had started it, input at its end, and in a group of its own. A copy of the
+ * caller keeps the caller's descriptors, and is as clean in all else. */
 #include "meet.h"
 #include <signal.h>
 
@@ -19,7 +20,11 @@ static void check_signals(void) {
 }
 
 /* Only 0 to 2 and what the library needs to talk: nothing that has a name in the file system. */
-static void check_descriptors(void) {
+static void check_descriptors(bool is_copy) {
+    char byte;
+    CHECK(read(0, &byte, 1) == 0);
+    CHECK(fcntl(STRANGER, F_GETFD) == (is_copy ? 0 : -1));
+    if (is_copy) return;
     for (int descriptor = 3; descriptor < 1024; descriptor++) {
         char path[64], target[4096];
         snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
@@ -31,14 +36,11 @@ static void check_descriptors(void) {
             exit(1);
         }
     }
-    CHECK(fcntl(STRANGER, F_GETFD) == -1);
-    char byte;
-    CHECK(read(0, &byte, 1) == 0);
 }
 
 static int32_t check_in_worker(pool_task_t *task) {
     char folder[64], path[4096];
-    (void)task;
+    bool is_copy = *(const bool *)pool_task_args(task, NULL);
     CHECK(getcwd(folder, sizeof folder) != NULL);
     CHECK(strcmp(folder, "/") == 0);
     CHECK(getenv("CHOSEN") && strcmp(getenv("CHOSEN"), "yes") == 0);
@@ -47,7 +49,7 @@ static int32_t check_in_worker(pool_task_t *task) {
     CHECK(access(path, F_OK) == 0);
     CHECK_EQUAL(getpgrp(), getpid());
     check_signals();
-    check_descriptors();
+    check_descriptors(is_copy);
     return 0;
 }
 
@@ -86,7 +88,8 @@ int main(int argc, char **argv) {
     options.modules = modules;
     options.cwd = "/";
     pool_t *chooses = new_pool(&options, 1);
-    CHECK_OK(pool_run(chooses, check_in_worker, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    bool is_copy = options.start == POOL_FORK;
+    CHECK_OK(pool_run(chooses, check_in_worker, &is_copy, sizeof is_copy, POOL_FOREVER, NULL, 0, NULL));
     CHECK_OK(pool_run(inherits, check_inherited, NULL, 0, POOL_FOREVER, other, sizeof other, NULL));
     CHECK(getcwd(folder, sizeof folder) != NULL);
     CHECK(strcmp(folder, other) == 0);

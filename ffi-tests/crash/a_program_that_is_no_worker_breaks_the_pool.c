@@ -23,7 +23,7 @@ static void breaks(pool_options_t options, uint32_t most, const char *program) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    if (options.kind != POOL_PROCESS) return SKIPPED;
+    if (options.kind != POOL_PROCESS || options.start == POOL_FORK) return SKIPPED;
     breaks(options, 1, "/bin/false");
     breaks(options, 2, "/bin/true");
     breaks(options, 0, "/bin/true");

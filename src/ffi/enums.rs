@@ -18,11 +18,21 @@ pub enum pool_kind {
 /// How a worker process starts.
 #[repr(C)]
 pub enum pool_start {
-    /// A fresh program for each worker.
+    /// A program is executed for each worker. Nothing is inherited that should not be.
     POOL_SPAWN = 0,
-    /// Forked from a clean server process. Not built yet.
+    /// A program is executed once, with the first worker; it opens modules and preload, and workers are
+    /// forked from it. They are there sooner, and share its memory until they write to it. When it dies
+    /// it is executed again; its workers work on.
     POOL_FORKSERVER = 1,
-    /// A copy of the calling process. Not built yet.
+    /// Workers are copies of the caller as it was at pool_new: also those that start later are forked
+    /// from a copy that pool_new makes. They see what the caller had in memory by then, and keep what it
+    /// had open, which is what makes this dangerous: a file's offset is the caller's too, and the
+    /// other end of a pipe or socket sees no end while a worker has a copy. At-exit handlers of the
+    /// caller are not run in workers, and what tasks have registered is run where they call exit, not
+    /// when a worker leaves. A large caller is slow to copy. Where the process has other threads than
+    /// the caller's and the library's own, pool_new answers POOL_ERR_STATE: what they hold, a lock of
+    /// malloc's or of their own, would be held in the copy for ever; see fork_with_threads. When the
+    /// copy is lost, the pool is broken at the next worker that it needs.
     POOL_FORK = 2,
 }
 

@@ -1,6 +1,7 @@
 //! Options of a pool: a C struct becomes a checked configuration. What is not built yet is refused here,
 //! and so is what a kind of worker cannot do.
 
+mod processes;
 mod times;
 
 pub(super) use times::grace_from;
@@ -10,13 +11,11 @@ use super::enums::*;
 use super::snapshot::Snapshot;
 use super::structs::*;
 use super::types::*;
-use super::{User, c_string, c_strings, sized, utf8};
+use super::{User, sized, utf8};
 use crate::error::{Error, Result, Status};
 use crate::pool::{
-    Args, Config, HookSpec, Kept, Kind, OwnedCallee, Plan, Recipe, StopMode, WORKERS_MAX,
-    available_cpus, own_environment,
+    Args, Config, HookSpec, Kept, Kind, OwnedCallee, Plan, StopMode, WORKERS_MAX, available_cpus,
 };
-use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +63,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
     if name.contains('/') || name.len() > 64 {
         return Err(invalid("name: at most 64 bytes, and no slash"));
     }
-    let kind = kind_from(&options)?;
+    let kind = processes::kind_from(&options)?;
     times::refuse_for(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
     times::fill_in(&mut options, &kind);
@@ -173,60 +172,11 @@ fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
     }
 }
 
-fn kind_from(options: &pool_options_t) -> Result<Kind> {
-    let has_process_options = !options.worker_executable.is_null()
-        || !options.env.is_null()
-        || !options.modules.is_null()
-        || !options.cwd.is_null();
-    let kind = match options.kind {
-        kind if kind == pool_kind::POOL_PROCESS as i32 => {
-            return Ok(Kind::Processes(recipe(options)?));
-        }
-        kind if kind == pool_kind::POOL_THREAD as i32 => Kind::Threads,
-        kind if kind == pool_kind::POOL_INLINE as i32 => Kind::Inline,
-        _ => return Err(invalid("kind is none of enum pool_kind")),
-    };
-    match has_process_options {
-        true => Err(unsupported(
-            "worker_executable, env, modules and cwd are for worker processes only",
-        )),
-        false => Ok(kind),
-    }
-}
-
-fn recipe(options: &pool_options_t) -> Result<Recipe> {
-    let owned = |text| Ok::<_, Error>(c_string(text)?.map(CString::from));
-    let environment = match c_strings(options.env)? {
-        Some(entries) => entries.into_iter().map(CString::from).collect(),
-        None => own_environment(),
-    };
-    let modules = c_strings(options.modules)?.unwrap_or_default().into_iter().map(|module| {
-        let module = module.to_str().map_err(|_| invalid("a module's path is not UTF-8"))?;
-        Ok(module.to_owned())
-    });
-    let modules: Vec<String> = modules.collect::<Result<_>>()?;
-    if modules.iter().map(|module| module.len() + 1).sum::<usize>() > MODULES_LEN_MAX {
-        return Err(Error::new(Status::POOL_ERR_TOO_LARGE, "modules: their paths are too long"));
-    }
-    Ok(Recipe {
-        executable: owned(options.worker_executable)?,
-        environment,
-        directory: owned(options.cwd)?,
-        modules,
-    })
-}
-
-/// What fits a worker's welcome.
-const MODULES_LEN_MAX: usize = 1024;
-
 fn check_unbuilt(options: &pool_options_t) -> Result<()> {
     refuse_set(&[
-        ("start", options.start != pool_start::POOL_SPAWN as i32),
         ("max_memory_per_worker", options.max_memory_per_worker != 0),
         ("max_pending", options.max_pending != 0),
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
-        ("fork_with_threads", options.fork_with_threads),
-        ("preload", !options.preload.is_null()),
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
         ("worker_stdin", !options.worker_stdin.is_null()),
         ("memory_limit_per_worker", options.memory_limit_per_worker != 0),

@@ -12,7 +12,7 @@ pub(super) struct Snapshot {
     _name: CString,
     _executable: Option<CString>,
     _directory: Option<CString>,
-    _lists: [Option<StringList>; 2],
+    _lists: [Option<StringList>; 3],
     _hooks: [Option<HookSpec>; 2],
     _user: User,
 }
@@ -38,7 +38,7 @@ impl Snapshot {
             let owned = strings.map(|it| it.into_iter().map(CString::from).collect());
             Ok::<_, crate::error::Error>(owned.map(StringList::new))
         };
-        let lists = [list(options.env)?, list(options.modules)?];
+        let lists = [list(options.env)?, list(options.modules)?, list(options.preload)?];
         let hooks = [config.initializer.clone(), config.finalizer.clone()];
         let pointer =
             |text: &Option<CString>| text.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
@@ -49,6 +49,7 @@ impl Snapshot {
         options.cwd = pointer(&directory);
         options.env = start(&lists[0]);
         options.modules = start(&lists[1]);
+        options.preload = start(&lists[2]);
         options.initializer = function_of(hooks[0].as_ref());
         options.finalizer = function_of(hooks[1].as_ref());
         Ok(Snapshot {

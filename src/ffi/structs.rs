@@ -52,7 +52,7 @@ pub struct pool_options_t {
     pub name: *const c_char,
     /// POOL_PROCESS (default), POOL_THREAD or POOL_INLINE.
     pub kind: pool_kind_t,
-    /// POOL_SPAWN (default).
+    /// POOL_SPAWN (default), POOL_FORKSERVER or POOL_FORK; see enum pool_start. Process pools only.
     pub start: pool_start_t,
     /// So many start with the pool and stay, however long they have nothing to do. Between min_workers
     /// and max_workers the pool scales by itself: a worker starts for each task that finds none free,
@@ -106,13 +106,14 @@ pub struct pool_options_t {
     pub sched: pool_sched_t,
     /// The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
     /// helper installed with the library or, for functions of the main program, that program.
-    /// Process pools only.
+    /// Process pools only, and not with POOL_FORK.
     pub worker_executable: *const c_char,
     /// The environment of worker processes, "NAME=value" strings and a NULL at the end; NULL: the
     /// caller's at pool_new. Process pools only.
     pub env: *const *const c_char,
-    /// Shared libraries that each worker opens when it starts, and a NULL at the end. One that
-    /// cannot be opened breaks the pool. Process pools only.
+    /// Shared libraries that each worker opens when it starts, and a NULL at the end; where workers are
+    /// forked they are opened once, before. One that cannot be opened breaks the pool. Process pools
+    /// only.
     pub modules: *const *const c_char,
     /// The working directory of worker processes; NULL: the caller's. Process pools only.
     pub cwd: *const c_char,
@@ -135,9 +136,12 @@ pub struct pool_options_t {
     /// How long the finalizer may run in a worker process. Then it is killed, and the pool is broken with
     /// POOL_ERR_FINALIZER. 0, POOL_FOREVER: any time. Process pools only.
     pub finalizer_timeout_ms: i64,
-    /// Not built yet.
+    /// POOL_FORK: copy the caller though other threads run in its process. Safe only where nothing that
+    /// they may hold at that moment is used by tasks, such as locks, and libraries that have some. A copy
+    /// that is lost is then made anew, of the caller as it is by then. POOL_FORK only.
     pub fork_with_threads: bool,
-    /// Not built yet.
+    /// Shared libraries that are opened once, before workers are forked, and a NULL at the end. One
+    /// that cannot be opened is left out. POOL_FORKSERVER and POOL_FORK only.
     pub preload: *const *const c_char,
     /// Not built yet.
     pub inherit_fds: *const i32,

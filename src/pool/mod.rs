@@ -33,7 +33,7 @@ pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
 pub(crate) use crate::watch::news::{Event, Listeners};
 pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode, Times};
-pub(crate) use crate::worker::start::{Recipe, own_environment};
+pub(crate) use crate::worker::start::{Recipe, Start, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
 pub(crate) use drive::{events_fd, has_events, process_events};
@@ -76,6 +76,7 @@ use crate::sync::Scope;
 use crate::watch::Watch;
 use crate::watch::limits::Limiter;
 use crate::watch::site::Site;
+use crate::worker::template::{self, Template};
 use crate::worker::{self, Terms};
 use aide::Aides;
 use buffer::Buffers;
@@ -140,7 +141,7 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let site = Arc::new(site);
     let (watch, desks) = match config.kind {
         Kind::Inline => (None, Some(Desks::default())),
-        _ => (Some(Watch::start(site.clone(), inbox)?), None),
+        _ => (Some(Watch::start(site.clone(), inbox, template_for(&site)?)?), None),
     };
     let pool = Pool {
         site,
@@ -156,6 +157,17 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
         cell: reserved.cell,
     };
     Ok(registry::fill(reserved, pool))
+}
+
+/// A copy of the caller for workers to be forked from, where that is how they start. Made before the pool
+/// has any thread.
+fn template_for(site: &Site) -> Result<Option<Template>> {
+    match &site.kind {
+        Kind::Processes(recipe) if matches!(recipe.start, Start::Fork { .. }) => {
+            template::fork(&site.name, recipe, &site.region).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Enters the functions around a worker's life at the board, each in a slot that is never posted.

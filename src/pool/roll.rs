@@ -99,7 +99,9 @@ impl Roll {
             && resolve::is_of_main(&function)
         {
             start::check_own_image(recipe)?;
-            site.needs_own_image.store(true, Relaxed);
+            // A copy of the caller has it anyway.
+            let is_copy = matches!(recipe.start, start::Start::Fork { .. });
+            site.needs_own_image.store(!is_copy, Relaxed);
         }
         let index = book.functions.len() as u32;
         let region = &site.region;

@@ -3,8 +3,8 @@
 use super::map::{Arrays, MapOptions, map};
 use super::pieces::OnError;
 use super::{
-    Callee, Kind, Listeners, PoolTicket, Spec, StopMode, check, failure, future_free, open, shutdown, stop,
-    submit, wait,
+    Callee, Kind, Listeners, PoolTicket, Spec, StopMode, check, failure, future_free, open,
+    shutdown, stop, submit, wait,
 };
 use crate::error::{Error, Result, Status};
 use crate::worker;

@@ -7,21 +7,23 @@
 //!      └─────────────────┘  Refuse, or gone before Up                   │ the line of a thread or
 //!                                                                       │ the handle of a process
 //! ```
+//!
+//! A worker that is forked is awaited first: its template answers with its handle.
 
-use super::limits::Sentence;
+use super::ends::{how_zombie_ended, is_readable, kill, wait_for};
 use super::news::Happening;
+use super::nursery::Nursery;
+use super::post::{Post, Step, Worker};
 use super::reap::{Death, How};
 use super::site::{Kind, Site};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::worker::Failure;
-use crate::worker::start::{self, Image, Process, Workplace};
-use crate::worker::wire::{Leave, Line, Message, Received};
+use crate::worker::start::{self, Image, Process, Start, Workplace};
+use crate::worker::template::Template;
+use crate::worker::wire::{Line, Message, Received};
 use rustix::event::epoll;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What woke the watch.
@@ -30,117 +32,53 @@ pub(crate) enum Wake {
     Bell,
     Line(usize),
     Handle(usize),
+    Template(u64),
 }
 
+/// Above the numbers of seats.
+const TEMPLATE: u64 = 1 << 32;
+
 impl Wake {
-    fn to_data(self) -> epoll::EventData {
+    pub(super) fn to_data(self) -> epoll::EventData {
         epoll::EventData::new_u64(match self {
             Wake::Bell => u64::MAX,
             Wake::Line(seat) => (seat as u64) << 1,
             Wake::Handle(seat) => (seat as u64) << 1 | 1,
+            Wake::Template(id) => TEMPLATE | id << 33,
         })
     }
 
     pub(crate) fn from_data(data: epoll::EventData) -> Wake {
         match data.u64() {
             u64::MAX => Wake::Bell,
+            number if number & TEMPLATE != 0 => Wake::Template(number >> 33),
             number if number & 1 == 0 => Wake::Line((number >> 1) as usize),
             number => Wake::Handle((number >> 1) as usize),
         }
     }
 }
 
-/// A seat that has a worker.
-pub(crate) struct Post {
-    line: Line,
-    worker: Worker,
-    pub(crate) is_up: bool,
-    pub(super) step: Step,
-    /// When the step has taken too long.
-    pub(super) due: Option<Instant>,
-    /// The step that has taken too long: it was killed.
-    pub(super) overran: Option<Step>,
-    /// How many tasks its seat had claimed before.
-    pub(crate) claimed_before: u64,
-    pub(crate) bye: Option<Leave>,
-    pub(crate) refusal: Option<Error>,
-    /// A function around its life has failed.
-    pub(crate) failure: Option<Failure>,
-    /// That was so, whatever became of it.
-    pub(crate) has_broken: bool,
-    /// Its number among all workers of the pool.
-    pub(crate) number: u64,
-    /// It is killed for its task.
-    pub(crate) sentence: Option<Sentence>,
-}
-
-impl Post {
-    /// Its process; 0: a thread.
-    pub(crate) fn pid(&self) -> i64 {
-        match &self.worker {
-            Worker::Thread(_) => 0,
-            Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
-        }
-    }
-
-    /// Kills a worker process, with all that its tasks have started in its group.
-    pub(crate) fn kill(&self) {
-        if let Worker::Process { pid, handle } = &self.worker {
-            kill(*pid, handle);
-        }
-    }
-
-    /// Asks a worker process, and all in its group, to end.
-    pub(crate) fn ask_to_end(&self) {
-        if let Worker::Process { pid, handle } = &self.worker {
-            // It is not reaped while it has its post, so its number is its own.
-            let _ = rustix::process::kill_process_group(*pid, Signal::TERM);
-            // It may have made another group its own.
-            if rustix::process::getpgid(Some(*pid)) != Ok(*pid) {
-                let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
-            }
-        }
-    }
-
-    /// Sends a signal to a worker process, and to nobody else of its group.
-    pub(crate) fn signal(&self, signal: Signal) {
-        if let Worker::Process { handle, .. } = &self.worker {
-            let _ = rustix::process::pidfd_send_signal(handle, signal);
-        }
-    }
-}
-
-/// Where a worker is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Starting,
-    Initializing,
-    /// It takes tasks.
-    Working,
-    Finalizing,
-}
-
-enum Worker {
-    Thread(Option<JoinHandle<()>>),
-    Process { pid: Pid, handle: OwnedFd },
-}
-
 pub(crate) struct Crew {
     pub(crate) epoll: OwnedFd,
     pub(crate) posts: Vec<Option<Post>>,
+    pub(super) nursery: Nursery,
 }
 
 impl Crew {
-    pub(crate) fn new(site: &Site) -> Result<Crew> {
+    /// `template` is what workers are to be forked from, if it was made already.
+    pub(crate) fn new(site: &Site, template: Option<Template>) -> Result<Crew> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
         let posts = (0..site.plan.workers_max).map(|_| None).collect();
-        let crew = Crew { epoll, posts };
+        let mut crew = Crew { epoll, posts, nursery: Nursery::new() };
         crew.listen(site.bell(), Wake::Bell)?;
+        if let Some(template) = template {
+            crew.nursery.adopt(&crew.epoll, template, Image::Own)?;
+        }
         Ok(crew)
     }
 
-    fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
+    pub(super) fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
         epoll::add(&self.epoll, end, wake.to_data(), epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))
     }
@@ -170,7 +108,7 @@ impl Crew {
         let started = site.staff.enroll(seat, claimed_before, || {
             let worker = self.start_on(site, seat, image, &line, theirs)?;
             let pid = match &worker {
-                Worker::Thread(_) => 0,
+                Worker::Thread(_) | Worker::Awaited { .. } => 0,
                 Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
             };
             Ok((worker, pid, false))
@@ -193,14 +131,17 @@ impl Crew {
             number,
             sentence: None,
         };
-        site.tell_arrival(Happening::Starting, seat, number, post.pid());
+        // One that is awaited has no process as yet.
+        if !matches!(post.worker, Worker::Awaited { .. }) {
+            site.tell_arrival(Happening::Starting, seat, number, post.pid());
+        }
         post.begin(Step::Starting, site);
         self.posts[seat] = Some(post);
         Ok(())
     }
 
     fn start_on(
-        &self,
+        &mut self,
         site: &Site,
         seat: usize,
         image: Image,
@@ -214,7 +155,7 @@ impl Crew {
         match &site.kind {
             Kind::Threads => Ok(Worker::Thread(Some(start::start_thread(&place, theirs)?))),
             Kind::Inline => Err(Status::POOL_ERR_STATE.into()),
-            Kind::Processes(recipe) => {
+            Kind::Processes(recipe) if recipe.start == Start::Spawn => {
                 let Process { pid, handle } =
                     start::start_process(&place, recipe, image, line, &theirs)?;
                 if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
@@ -225,7 +166,11 @@ impl Crew {
                     );
                     return Err(error);
                 }
-                Ok(Worker::Process { pid, handle })
+                Ok(Worker::Process { pid, handle, template: None })
+            }
+            Kind::Processes(recipe) => {
+                self.nursery.order(site, recipe, &place, &self.epoll, image, theirs)?;
+                Ok(Worker::Awaited { is_doomed: false })
             }
         }
     }
@@ -259,12 +204,7 @@ impl Crew {
                     }
                 }
                 Received::Message(Message::Refuse { status, errno, words }, _) => {
-                    let detail = crate::error::Detail {
-                        os_errno: errno,
-                        message: words,
-                        ..Default::default()
-                    };
-                    post.refusal = Some(Error::with_detail(status, detail));
+                    post.refusal = Some(Error::told(status, errno, words));
                 }
                 Received::Message(Message::File { task, len }, file) => {
                     site.ledger.notes.file_came(task, len, file);
@@ -295,11 +235,17 @@ impl Crew {
                 }
                 None
             }
-            Worker::Process { pid, handle } => {
-                let how = match wait_for(handle) {
-                    Ok(Some(how)) => how,
-                    Ok(None) => return None,
-                    Err(_) => How::Unknown,
+            // It is not there yet.
+            Worker::Awaited { .. } => return None,
+            Worker::Process { pid, handle, template } => {
+                let how = match (template.is_some(), is_readable(handle)) {
+                    (true, false) => return None,
+                    (true, true) => how_zombie_ended(*pid),
+                    (false, _) => match wait_for(handle) {
+                        Ok(Some(how)) => how,
+                        Ok(None) => return None,
+                        Err(_) => How::Unknown,
+                    },
                 };
                 Some(Death { pid: i64::from(pid.as_raw_nonzero().get()), how })
             }
@@ -308,8 +254,14 @@ impl Crew {
         site.staff.left(seat);
         // Closing an end does not end the listening while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &post.line);
-        if let Worker::Process { handle, .. } = &post.worker {
+        if let Worker::Process { pid, handle, template } = &post.worker {
             let _ = epoll::delete(&self.epoll, handle);
+            if let Some(id) = template {
+                self.nursery.reap(*id, *pid);
+                let posts = &self.posts;
+                let has = |id| posts.iter().flatten().any(|post| post.is_forked_from(id));
+                self.nursery.dismiss_retired(&self.epoll, has);
+            }
         }
         Some((post, death))
     }
@@ -326,17 +278,22 @@ impl Crew {
 
     /// When the next worker will have taken too long.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.posts.iter().flatten().filter_map(|post| post.due).min()
+        let due = self.posts.iter().flatten().filter_map(|post| post.due);
+        due.chain(self.nursery.next_look()).min()
     }
 
     /// Kills the worker processes that have taken too long.
     pub(super) fn kill_overdue(&mut self, now: Instant) {
         for post in self.posts.iter_mut().flatten() {
-            if post.due.is_some_and(|due| due <= now) {
+            if post.due.is_some_and(|due| due <= now) && post.is_process() {
                 (post.due, post.overran) = (None, Some(post.step));
                 post.kill();
+                if matches!(post.worker, Worker::Awaited { .. }) {
+                    self.nursery.kill_waited_for();
+                }
             }
         }
+        self.nursery.look(now);
     }
 
     /// Tells all worker processes to end, with what their tasks have started in their groups.
@@ -345,37 +302,14 @@ impl Crew {
     }
 
     /// Kills these worker processes.
-    pub(crate) fn kill(&self, whom: impl Fn(&Post) -> bool) {
-        self.posts.iter().flatten().filter(|post| whom(post)).for_each(Post::kill);
-    }
-}
-
-impl Post {
-    pub(super) fn is_process(&self) -> bool {
-        matches!(self.worker, Worker::Process { .. })
-    }
-}
-
-/// Kills a worker process, with all that its tasks have started in its group. A process that has not
-/// been waited for keeps its number, so nobody else can be hit.
-fn kill(pid: Pid, handle: &OwnedFd) {
-    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    let _ = rustix::process::pidfd_send_signal(handle, Signal::KILL);
-}
-
-/// How a process ended; None when it has not.
-fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<How>> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-    loop {
-        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
-            Ok(None) => return Ok(None),
-            Ok(Some(status)) => {
-                let signal = status.terminating_signal().map(How::Signal);
-                let exit = || status.exit_status().map(How::Exit);
-                return Ok(Some(signal.or_else(exit).unwrap_or(How::Unknown)));
+    pub(crate) fn kill(&mut self, whom: impl Fn(&Post) -> bool) {
+        for post in self.posts.iter_mut().flatten().filter(|post| whom(post)) {
+            post.kill();
+            // It is killed when it comes.
+            if let Worker::Awaited { is_doomed } = &mut post.worker {
+                *is_doomed = true;
+                self.nursery.hurry();
             }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
         }
     }
 }

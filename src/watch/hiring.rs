@@ -125,7 +125,10 @@ impl Watch {
         self.failures.drain(..old);
         let is_final = matches!(
             error.status,
-            Status::POOL_ERR_VERSION | Status::POOL_ERR_FUNCTION | Status::POOL_ERR_INVALID
+            Status::POOL_ERR_VERSION
+                | Status::POOL_ERR_FUNCTION
+                | Status::POOL_ERR_INVALID
+                | Status::POOL_ERR_BROKEN
         );
         let count = self.failures.len() as u32;
         let is_too_often = plan.restarts_max != u32::MAX && count >= plan.restarts_max;

@@ -11,14 +11,18 @@
 //!                 Stop                                   no worker, no task
 //! ```
 
+mod births;
 pub(crate) mod cancelled;
 mod crew;
+mod ends;
 pub(crate) mod heralds;
 mod hiring;
 pub(crate) mod limits;
 pub(crate) mod news;
+mod nursery;
 mod orders;
 pub(crate) mod outbox;
+mod post;
 mod reap;
 mod scale;
 pub(crate) mod site;
@@ -32,11 +36,13 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
+use crate::worker::template::Template;
 use crate::worker::wire::Leave;
-use crew::{Crew, Post, Step, Wake};
+use crew::{Crew, Wake};
 use crossbeam_channel::{Receiver, Sender};
 use hiring::BACK_OFF;
 use limits::Timing;
+use post::{Post, Step};
 use reap::{Death, Fate};
 use rustix::event::epoll;
 use site::{OnLost, Order, Site, StopMode, gate};
@@ -71,10 +77,14 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Starts the watch's thread.
-    pub(crate) fn start(site: Arc<Site>, inbox: Receiver<Order>) -> Result<JoinHandle<()>> {
+    pub(crate) fn start(
+        site: Arc<Site>,
+        inbox: Receiver<Order>,
+        template: Option<Template>,
+    ) -> Result<JoinHandle<()>> {
         let name = format!("{}/watch", site.name);
         let mut watch = Watch {
-            crew: Crew::new(&site)?,
+            crew: Crew::new(&site, template)?,
             site,
             inbox,
             joiners: Vec::new(),
@@ -105,6 +115,7 @@ impl Watch {
                         self.note_news(seat);
                     }
                     Wake::Handle(seat) => self.reap(seat),
+                    Wake::Template(id) => self.tend(id),
                 }
             }
             self.keep_time();

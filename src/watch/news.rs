@@ -1,8 +1,8 @@
 //! What happens to workers, for those who want to hear of it: events in numbers, and log lines in words. Both go
 //! through the outbox.
 
-use super::crew::{Post, Step};
 use super::limits::Doom;
+use super::post::{Post, Step};
 use super::reap::{self, Death, Fate, How};
 use super::site::Site;
 use crate::worker::wire::Leave;

@@ -188,14 +188,18 @@ pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
 
 /// A death in words: the beginning of a sentence.
 pub(crate) fn in_words(death: Death) -> String {
-    let pid = death.pid;
-    match death.how {
+    format!("worker process {} {}", death.pid, end_in_words(death.how))
+}
+
+/// How a process ended.
+pub(crate) fn end_in_words(how: How) -> String {
+    match how {
         How::Signal(signal) => match signal_name(signal) {
-            Some(name) => format!("worker process {pid} was killed by signal {signal} ({name})"),
-            None => format!("worker process {pid} was killed by signal {signal}"),
+            Some(name) => format!("was killed by signal {signal} ({name})"),
+            None => format!("was killed by signal {signal}"),
         },
-        How::Exit(code) => format!("worker process {pid} left with exit code {code}"),
-        How::Unknown => format!("worker process {pid} is gone"),
+        How::Exit(code) => format!("left with exit code {code}"),
+        How::Unknown => "is gone".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The end of all: whom a stop kills, and when everything is over.
 
-use super::crew::Post;
-use super::site::{StopMode, gate};
+use super::post::Post;
+use super::site::{Site, StopMode, gate};
 use super::{Watch, reap};
 use crate::board::Stage;
 use crate::sync::Ordering::*;
@@ -27,7 +27,7 @@ impl Watch {
         // Who stops so has taken all back that waits.
         self.set_stage(Stage::Stop);
         self.crew.hear_all(&self.site);
-        self.crew.kill(|post| self.is_to_be_killed(mode, post));
+        self.crew.kill(|post| is_to_be_killed(&self.site, mode, post));
         if matches!(mode, StopMode::Terminate(_)) {
             self.crew.ask_to_end();
         }
@@ -58,6 +58,7 @@ impl Watch {
         if self.stop.is_none() {
             return false;
         }
+        self.crew.close_nursery();
         self.shut(gate::TERMINATED);
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
         for answer in self.stoppers.drain(..) {
@@ -80,18 +81,18 @@ impl Watch {
 
     /// Whether a worker that dies was killed by the stop.
     pub(super) fn is_killed_by_stop(&self, post: &Post) -> bool {
-        self.stop.is_some_and(|mode| mode.ends_tasks() || self.is_to_be_killed(mode, post))
+        self.stop.is_some_and(|mode| mode.ends_tasks() || is_to_be_killed(&self.site, mode, post))
     }
+}
 
-    /// Whether a stop kills the worker of this post at once. Who is still starting has no task, and need
-    /// not be waited for, unless it may be in the user's initializer.
-    pub(super) fn is_to_be_killed(&self, mode: StopMode, post: &Post) -> bool {
-        match mode {
-            StopMode::Kill => true,
-            StopMode::Cancel | StopMode::Terminate(_) => {
-                !post.is_up && self.site.terms.initializer.is_none()
-            }
-            StopMode::Drain => false,
+/// Whether a stop kills the worker of this post at once. Who is still starting has no task, and need
+/// not be waited for, unless it may be in the user's initializer.
+fn is_to_be_killed(site: &Site, mode: StopMode, post: &Post) -> bool {
+    match mode {
+        StopMode::Kill => true,
+        StopMode::Cancel | StopMode::Terminate(_) => {
+            !post.is_up && site.terms.initializer.is_none()
         }
+        StopMode::Drain => false,
     }
 }

@@ -3,7 +3,7 @@
 //! Who has something that becomes due adds it to [`Watch::next_deadline`] and to [`Watch::keep_time`].
 
 use super::Watch;
-use super::crew::{Post, Step};
+use super::post::{Post, Step};
 use super::reap::Death;
 use super::site::{Site, StopMode, Times};
 use crate::board::notes::Note;

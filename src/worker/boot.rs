@@ -3,17 +3,19 @@
 //! Order: the line to the parent, the death signal and the check that the parent still lives, its
 //! welcome, the modules, the board, the guard, the word "up". Whatever fails on the way is told to
 //! the parent, who decides; the process then leaves.
+//!
+//! A worker that was forked has most of that from its template: it begins with a welcome of its own.
 
 use super::resolve::Resolver;
-use super::wire::{Leave, Line, Message, Received};
-use super::{Parcel, Worker, module};
+use super::threads::OwnThread;
+use super::wire::{Leave, Line, Message, Received, Welcome};
+use super::{Parcel, Worker, module, serve};
 use crate::board::Region;
 use crate::board::layout::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
-use crate::sync::plain::{AtomicBool, AtomicU32};
-use once_cell::sync::OnceCell;
+use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -34,8 +36,6 @@ pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// What the parent's terms say.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
-/// The board that this process works for.
-static REGION: OnceCell<Arc<Region>> = OnceCell::new();
 /// The worker's work has begun.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -75,7 +75,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return -1;
     }
     // SAFETY: the parent put the line there, and nothing else in this process knows of it.
-    let line = Arc::new(Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
+    let mut line = Arc::new(Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
     let is_line = rustix::net::sockopt::socket_type(line.as_fd())
         .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
     if !is_line {
@@ -85,7 +85,13 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     }
     let _ = rustix::io::fcntl_setfd(&line, rustix::io::FdFlags::CLOEXEC);
     take_name(argv);
-    match run(&line) {
+    let outcome = run(&mut line);
+    say_goodbye(&line, outcome)
+}
+
+/// The last word to the parent, and the exit code that goes with it.
+pub(super) fn say_goodbye(line: &Line, outcome: Result<Leave>) -> c_int {
+    match outcome {
         Ok(why) => {
             let _ = line.send(&Message::Bye { why }, None);
             0
@@ -103,35 +109,74 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     }
 }
 
-fn run(line: &Arc<Line>) -> Result<Leave> {
+/// Runs a process that was executed. In a worker that a template has forked, the line is then its own.
+fn run(line: &mut Arc<Line>) -> Result<Leave> {
     ignore_interrupts();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let Received::Message(message, Some(file)) = line.receive(true) else {
-        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome is no welcome"));
+    let (welcome, file) = receive_welcome(line)?;
+    let Some(file) = file else {
+        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome has no board"));
     };
-    let Message::Welcome { version, seat, parent, is_own_image, geometry, terms, modules } =
-        message
-    else {
+    let host = parent_handle(welcome.parent)?;
+    forget_preload();
+    let geometry = Geometry::from_numbers(welcome.geometry).ok_or(Status::POOL_ERR_VERSION)?;
+    let region = Arc::new(Region::attach(file, geometry)?);
+    let mut resolver = Resolver::new(welcome.is_own_image);
+    for path in listed(&welcome.modules) {
+        resolver.open(path)?;
+    }
+    if !welcome.is_template {
+        return work(line, region, resolver, host, &welcome);
+    }
+    if let Received::Message(Message::Preload { modules }, _) = line.receive(true) {
+        resolver.open_where_possible(listed(&modules));
+    }
+    *line = Arc::new(serve::serve(line, &host)?);
+    work_when_welcome(line, region, resolver, host)
+}
+
+/// The entries of a text that are separated by NULs.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\0').filter(|entry| !entry.is_empty())
+}
+
+fn receive_welcome(line: &Line) -> Result<(Welcome, Option<OwnedFd>)> {
+    let Received::Message(Message::Welcome(welcome), file) = line.receive(true) else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
     };
-    if version != super::version() {
+    if welcome.version != super::version() {
         let words = "the worker is of another version than the library in the parent; install both together";
         return Err(Error::new(Status::POOL_ERR_VERSION, words));
     }
-    let parent = parent_handle(parent)?;
-    forget_preload();
-    let geometry = Geometry::from_numbers(geometry).ok_or(Status::POOL_ERR_VERSION)?;
-    let seat = u16::try_from(seat).map_err(|_| Status::POOL_ERR_VERSION)?;
-    let region = Region::attach(file, geometry)?;
-    let mut resolver = Resolver::new(is_own_image);
-    for path in modules.split('\0').filter(|path| !path.is_empty()) {
-        resolver.open(path)?;
-    }
+    Ok((welcome, file))
+}
+
+/// What a worker does that was forked. It begins when the host has its handle: nobody works unseen.
+pub(super) fn work_when_welcome(
+    line: &Arc<Line>,
+    region: Arc<Region>,
+    resolver: Resolver,
+    host: OwnedFd,
+) -> Result<Leave> {
+    await_word(line, &host);
+    let (welcome, _) = receive_welcome(line)?;
+    work(line, region, resolver, host, &welcome)
+}
+
+/// Works on the board until it is time to leave.
+fn work(
+    line: &Arc<Line>,
+    region: Arc<Region>,
+    resolver: Resolver,
+    host: OwnedFd,
+    welcome: &Welcome,
+) -> Result<Leave> {
+    let seat = u16::try_from(welcome.seat).map_err(|_| Status::POOL_ERR_VERSION)?;
+    let terms = welcome.terms;
     DEPTH.store(terms.depth, Relaxed);
-    guard(line, parent)?;
-    let region = Arc::new(region);
+    guard(line, host)?;
     // It lives until the process ends: threads that tasks left behind may touch it.
-    let _ = REGION.set(region.clone());
+    std::mem::forget(region.clone());
     let outlet = line.clone();
     let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
     let worker = Worker::new(region, SeatIndex(seat), terms, resolver, deliver);
@@ -150,8 +195,35 @@ fn run(line: &Arc<Line>) -> Result<Leave> {
 fn take_name(argv: *const *const c_char) {
     // SAFETY: the arguments of a program; `line_of_worker` has seen that there are three.
     let name = unsafe { *argv };
+    COMMAND.store(name.cast_mut(), Relaxed);
     // SAFETY: a string that is ended by NUL, of which the kernel takes 15 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, name) };
+}
+
+/// The first argument of a program that was executed; NULL in a copy of the caller.
+static COMMAND: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
+
+/// A copy of a caller that is a worker itself keeps its command line, as others do.
+pub(super) fn forget_name() {
+    COMMAND.store(std::ptr::null_mut(), Relaxed);
+}
+
+/// A worker that was forked from an executed program is named anew, in what `ps` shows too.
+pub(super) fn change_name(name: &CStr) {
+    // SAFETY: a string that is ended by NUL, of which the kernel takes 15 bytes.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    let command = COMMAND.load(Relaxed);
+    if command.is_null() {
+        return;
+    }
+    // SAFETY: what `take_name` was given: ended by NUL.
+    let room = unsafe { CStr::from_ptr(command) }.count_bytes();
+    // What does not fit is cut off; what is left over is filled.
+    for place in 0..room {
+        let byte = name.to_bytes().get(place).copied().unwrap_or(0);
+        // SAFETY: the kernel gave the process these bytes to write to, and nobody else does.
+        unsafe { command.wrapping_add(place).write(byte as c_char) };
+    }
 }
 
 /// How many processes stand above this one that were started by a pool, itself included.
@@ -159,7 +231,7 @@ pub(crate) fn depth() -> u32 {
     DEPTH.load(Relaxed)
 }
 
-fn ignore_interrupts() {
+pub(super) fn ignore_interrupts() {
     // SAFETY: sets a disposition; the parent decides what an interrupt from the terminal means.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
@@ -204,6 +276,22 @@ unsafe fn set_or_remove(name: &str, value: &str) {
     }
 }
 
+/// Sleeps until something comes over the line; leaves when the host is gone.
+pub(super) fn await_word(line: &Line, host: &OwnedFd) {
+    loop {
+        let mut ends = [PollFd::new(line, PollFlags::IN), PollFd::new(host, PollFlags::IN)];
+        if rustix::event::poll(&mut ends, None).is_err() {
+            continue;
+        }
+        if !ends[1].revents().is_empty() {
+            exit_without_parent();
+        }
+        if !ends[0].revents().is_empty() {
+            return;
+        }
+    }
+}
+
 /// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
 /// task is doing. It never runs otherwise.
 fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
@@ -211,6 +299,7 @@ fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
     let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
     super::signals_blocked(|| {
         let watching = move || {
+            let _known = OwnThread::enter();
             loop {
                 let mut ends =
                     [PollFd::new(&line, PollFlags::empty()), PollFd::new(&parent, PollFlags::IN)];

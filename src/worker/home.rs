@@ -28,6 +28,11 @@ impl Drop for AtHome<'_> {
     }
 }
 
+/// In a forked copy: this thread is no worker any more.
+pub(super) fn leave_all() {
+    HOME.set(std::ptr::null());
+}
+
 /// The innermost worker that this thread is and that is wanted.
 fn home<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
     let mut place = HOME.get();

@@ -15,11 +15,15 @@ pub(crate) mod boot;
 mod by_hand;
 pub(crate) mod chunk;
 mod home;
+mod line;
 mod module;
 pub(crate) mod resolve;
+mod serve;
 pub(crate) mod start;
 pub(crate) mod takeover;
 mod task;
+pub(crate) mod template;
+mod threads;
 pub(crate) mod wire;
 
 pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
@@ -325,6 +329,10 @@ pub(crate) fn start_own_thread(
     name: String,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<std::thread::JoinHandle<()>> {
+    let work = move || {
+        let _known = threads::OwnThread::enter();
+        work();
+    };
     let started = signals_blocked(|| std::thread::Builder::new().name(name.clone()).spawn(work));
     started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))

@@ -173,6 +173,13 @@ impl Resolver {
         }
     }
 
+    /// Opens those of the modules that can be opened.
+    pub(crate) fn open_where_possible<'a>(&mut self, paths: impl Iterator<Item = &'a str>) {
+        for path in paths {
+            let _ = self.open(path);
+        }
+    }
+
     /// Opens a module once and for good.
     pub(crate) fn open(&mut self, path: &str) -> Result<Arc<Opened>> {
         if let Some(opened) = self.modules.get(path) {

@@ -5,7 +5,7 @@
 //! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
 
 use super::resolve::Resolver;
-use super::wire::{Leave, Line, Message};
+use super::wire::{Leave, Line, Message, Welcome};
 use super::{Parcel, Terms, Worker, boot, module, takeover};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
@@ -23,12 +23,27 @@ use std::thread::JoinHandle;
 /// What worker processes are made of; fixed when the pool is made.
 #[derive(Clone)]
 pub(crate) struct Recipe {
+    pub(crate) start: Start,
     /// The program that the user names.
     pub(crate) executable: Option<CString>,
-    pub(crate) environment: Vec<CString>,
+    /// None: a copy of the caller keeps what it has.
+    pub(crate) environment: Option<Vec<CString>>,
     pub(crate) directory: Option<CString>,
     /// Paths of modules to open at start.
     pub(crate) modules: Vec<String>,
+    /// Paths of modules that a template opens where it can.
+    pub(crate) preload: Vec<String>,
+}
+
+/// How a worker process comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// A program is executed for each.
+    Spawn,
+    /// Forked from a template, which is a program that was executed.
+    Forkserver,
+    /// Forked from a template, which is a copy of the caller.
+    Fork { with_threads: bool },
 }
 
 /// Which program a worker process runs.
@@ -85,8 +100,22 @@ pub(crate) struct Workplace<'a> {
 
 impl Workplace<'_> {
     /// The name of a worker's thread, and the title of its process.
-    fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         format!("{}/{}", self.name, self.seat.0)
+    }
+
+    /// What a worker is told here; of the program that it runs nothing is said.
+    fn welcome(&self) -> Welcome {
+        Welcome {
+            version: super::version(),
+            seat: u64::from(self.seat.0),
+            parent: u64::from(std::process::id()),
+            is_own_image: true,
+            is_template: false,
+            geometry: self.region.geometry.to_numbers(),
+            terms: Terms { depth: boot::depth() + 1, ..self.terms },
+            modules: String::new(),
+        }
     }
 }
 
@@ -104,24 +133,52 @@ pub(crate) fn start_process(
     ours: &Line,
     theirs: &Line,
 ) -> Result<Process> {
+    execute(place, recipe, image, ours, theirs, Role::Worker)
+}
+
+/// What an executed process is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Worker,
+    Template,
+}
+
+pub(super) fn execute(
+    place: &Workplace<'_>,
+    recipe: &Recipe,
+    image: Image,
+    ours: &Line,
+    theirs: &Line,
+    role: Role,
+) -> Result<Process> {
     let region = place.region;
     let program = program(recipe, image)?;
-    let welcome = Message::Welcome {
-        version: super::version(),
-        seat: u64::from(place.seat.0),
-        parent: u64::from(std::process::id()),
+    let welcome = Welcome {
         is_own_image: program.is_own,
-        geometry: region.geometry.to_numbers(),
-        terms: Terms { depth: boot::depth() + 1, ..place.terms },
+        is_template: role == Role::Template,
         modules: recipe.modules.join("\0"),
+        ..place.welcome()
     };
     region.sign();
-    ours.send(&welcome, region.file())?;
+    ours.send(&Message::Welcome(welcome), region.file())?;
     let environment = environment(recipe, &program)?;
-    let title = CString::new(place.title()).map_err(|_| Status::POOL_ERR_INVALID)?;
+    let title = match role {
+        Role::Worker => place.title(),
+        Role::Template => format!("{}/template", place.name),
+    };
+    let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
     let directory = recipe.directory.as_deref();
     let pid = spawn(&program.path, &title, &environment, directory, theirs)?;
-    let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
+    with_handle(Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?)
+}
+
+/// Welcomes a worker that was forked, over its line.
+pub(crate) fn welcome(place: &Workplace<'_>, line: &Line) -> Result<()> {
+    line.send(&Message::Welcome(place.welcome()), None)
+}
+
+/// A child that was just started, with its handle.
+pub(super) fn with_handle(pid: Pid) -> Result<Process> {
     // Nobody else waits for the process, so its number is still its own.
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => Ok(Process { pid, handle }),
@@ -188,12 +245,15 @@ pub(crate) fn own_environment() -> Vec<CString> {
 
 /// Whether worker processes can run functions of the main program; else why not.
 pub(crate) fn check_own_image(recipe: &Recipe) -> Result<()> {
+    if matches!(recipe.start, Start::Fork { .. }) {
+        return Ok(());
+    }
     program(recipe, Image::Own).map(drop)
 }
 
 /// The environment of the worker, with the library where it has to be brought in.
 fn environment(recipe: &Recipe, program: &Program) -> Result<Vec<CString>> {
-    let mut entries = recipe.environment.clone();
+    let mut entries = recipe.environment.clone().unwrap_or_default();
     let Some(library) = &program.preload else { return Ok(entries) };
     let prefix = joined(boot::PRELOAD.into(), OsString::new()).into_vec();
     let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));

@@ -9,25 +9,25 @@
 //!         ◀── Finalizing ───────────────────    when there is a finalizer
 //!         ◀── Broken (which function, why) ─    when a function around its life has failed
 //!         ◀── Bye (why) ────────────────────
+//!
+//!   watch ── Welcome, Preload ──────────────▶ template
+//!         ◀── Up, or Refuse (why) ──────────
+//!         ── Fork (the line of a worker) ───▶        any number
+//!         ◀── Forked (its handle), or NotForked
+//!         ── Reap ──────────────────────────▶        for each that was forked
 //! ```
 //!
 //! Each message is valid alone: eight-byte little-endian numbers, the first of which says which it
 //! is, and perhaps a text. Whatever else arrives is no message.
 
+pub(crate) use super::line::{Line, Received};
+
 use super::{Failure, Hook, Terms};
-use crate::error::{Error, Result, Status};
-use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-};
-use std::io::{IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::error::Status;
 
 const NUMBERS: usize = 16;
 const TEXT_MAX: usize = 1024;
-const LEN_MAX: usize = NUMBERS * 8 + TEXT_MAX;
+pub(super) const LEN_MAX: usize = NUMBERS * 8 + TEXT_MAX;
 
 /// Why a worker leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,18 +53,9 @@ impl Leave {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// The first word to a worker process; the board's file comes with it.
-    Welcome {
-        version: u64,
-        seat: u64,
-        parent: u64,
-        /// Whether the worker runs the main program's image.
-        is_own_image: bool,
-        geometry: [u64; 6],
-        terms: Terms,
-        /// Shared libraries to open, separated by NULs.
-        modules: String,
-    },
+    /// The first word to a process; with it comes the board's file, but for a worker that was forked:
+    /// its template has mapped it.
+    Welcome(Welcome),
     Up,
     Refuse {
         status: Status,
@@ -84,20 +75,75 @@ pub(crate) enum Message {
     Bye {
         why: Leave,
     },
+    /// Shared libraries that a template opens where it can, separated by NULs.
+    Preload {
+        modules: String,
+    },
+    /// Fork a worker for this seat; its line comes with it.
+    Fork {
+        seat: u64,
+        title: String,
+    },
+    /// It was forked; its handle comes with this.
+    Forked {
+        seat: u64,
+        pid: i32,
+    },
+    NotForked {
+        seat: u64,
+        errno: i32,
+    },
+    /// This worker has ended, and nobody needs its number any more.
+    Reap {
+        pid: i32,
+    },
+}
+
+/// What a process is told when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Welcome {
+    pub(crate) version: u64,
+    pub(crate) seat: u64,
+    pub(crate) parent: u64,
+    /// Whether the process runs the main program's image.
+    pub(crate) is_own_image: bool,
+    /// Whether it is to fork workers, and not to be one.
+    pub(crate) is_template: bool,
+    pub(crate) geometry: [u64; 6],
+    pub(crate) terms: Terms,
+    /// Shared libraries to open, separated by NULs.
+    pub(crate) modules: String,
+}
+
+impl Welcome {
+    fn encode(&self) -> [u64; NUMBERS] {
+        let mut numbers = [0; NUMBERS];
+        // The seat has 16 bits; the flags stand above them.
+        let flags = u64::from(self.is_own_image) << 32 | u64::from(self.is_template) << 33;
+        numbers[..4].copy_from_slice(&[1, self.version, self.seat | flags, self.parent]);
+        numbers[4..10].copy_from_slice(&self.geometry);
+        numbers[10..15].copy_from_slice(&numbers_of(self.terms));
+        numbers
+    }
+
+    fn decode(numbers: &[u64; NUMBERS], modules: String) -> Option<Welcome> {
+        Some(Welcome {
+            version: numbers[1],
+            seat: numbers[2] & 0xffff_ffff,
+            parent: numbers[3],
+            is_own_image: numbers[2] >> 32 & 1 != 0,
+            is_template: numbers[2] >> 33 & 1 != 0,
+            geometry: numbers[4..10].try_into().ok()?,
+            terms: terms_of(&numbers[10..15])?,
+            modules,
+        })
+    }
 }
 
 impl Message {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let (numbers, text): ([u64; NUMBERS], &str) = match self {
-            Message::Welcome { version, seat, parent, is_own_image, geometry, terms, modules } => {
-                let mut numbers = [0; NUMBERS];
-                // The seat has 16 bits; the flag stands above them.
-                let seat = *seat | u64::from(*is_own_image) << 32;
-                numbers[..4].copy_from_slice(&[1, *version, seat, *parent]);
-                numbers[4..10].copy_from_slice(geometry);
-                numbers[10..15].copy_from_slice(&numbers_of(*terms));
-                (numbers, modules)
-            }
+            Message::Welcome(welcome) => (welcome.encode(), &welcome.modules),
             Message::Up => (numbers([2, 0, 0]), ""),
             Message::Refuse { status, errno, words } => {
                 (numbers([3, *status as u64, *errno as u64]), words)
@@ -109,6 +155,11 @@ impl Message {
             Message::Broken(Failure { hook, code, words }) => {
                 (numbers([7, *hook as u64, *code as u64]), words)
             }
+            Message::Preload { modules } => (numbers([20, 0, 0]), modules),
+            Message::Fork { seat, title } => (numbers([21, *seat, 0]), title),
+            Message::Forked { seat, pid } => (numbers([22, *seat, *pid as u64]), ""),
+            Message::NotForked { seat, errno } => (numbers([23, *seat, *errno as u64]), ""),
+            Message::Reap { pid } => (numbers([24, *pid as u64, 0]), ""),
         };
         let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         let mut end = text.len().min(TEXT_MAX);
@@ -119,7 +170,7 @@ impl Message {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Message> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Message> {
         let (head, text) = bytes.split_at_checked(NUMBERS * 8)?;
         let mut numbers = [0; NUMBERS];
         for (number, bytes) in numbers.iter_mut().zip(head.chunks_exact(8)) {
@@ -127,15 +178,7 @@ impl Message {
         }
         let text = String::from_utf8_lossy(text).into_owned();
         Some(match numbers[0] {
-            1 => Message::Welcome {
-                version: numbers[1],
-                seat: numbers[2] & 0xffff_ffff,
-                parent: numbers[3],
-                is_own_image: numbers[2] >> 32 != 0,
-                geometry: numbers[4..10].try_into().ok()?,
-                terms: terms_of(&numbers[10..15])?,
-                modules: text,
-            },
+            1 => Message::Welcome(Welcome::decode(&numbers, text)?),
             2 => Message::Up,
             3 => Message::Refuse {
                 status: Status::from_number(i32::try_from(numbers[1]).ok()?)?,
@@ -153,6 +196,11 @@ impl Message {
                 code: numbers[2] as i32,
                 words: text,
             }),
+            20 => Message::Preload { modules: text },
+            21 => Message::Fork { seat: numbers[1], title: text },
+            22 => Message::Forked { seat: numbers[1], pid: i32::try_from(numbers[2]).ok()? },
+            23 => Message::NotForked { seat: numbers[1], errno: numbers[2] as i32 },
+            24 => Message::Reap { pid: i32::try_from(numbers[1]).ok()? },
             _ => return None,
         })
     }
@@ -183,86 +231,6 @@ fn terms_of(numbers: &[u64]) -> Option<Terms> {
     })
 }
 
-/// One end of a worker's pair of sockets.
-pub(crate) struct Line(OwnedFd);
-
-/// What came over a line.
-pub(crate) enum Received {
-    Message(Message, Option<OwnedFd>),
-    /// Nothing at the moment.
-    Nothing,
-    /// The other end is closed, or sent what is no message.
-    End,
-}
-
-impl Line {
-    pub(crate) fn pair() -> Result<(Line, Line)> {
-        let made = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        );
-        let (one, other) = made.map_err(|errno| Error::os("socketpair", errno))?;
-        Ok((Line(one), Line(other)))
-    }
-
-    pub(crate) fn from_fd(fd: OwnedFd) -> Line {
-        Line(fd)
-    }
-
-    pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
-        let bytes = message.encode();
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let files = file.map(|file| [file]);
-        if let Some(files) = &files {
-            control.push(SendAncillaryMessage::ScmRights(files));
-        }
-        loop {
-            let parts = [IoSlice::new(&bytes)];
-            match rustix::net::sendmsg(&self.0, &parts, &mut control, SendFlags::NOSIGNAL) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::os("sendmsg", errno)),
-            }
-        }
-    }
-
-    /// The next message; waits for it if told so.
-    pub(crate) fn receive(&self, wait: bool) -> Received {
-        let mut bytes = [0; LEN_MAX];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        let flags = flags | RecvFlags::CMSG_CLOEXEC;
-        let len = loop {
-            let mut parts = [IoSliceMut::new(&mut bytes)];
-            match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
-                Ok(received) => break received.bytes,
-                Err(Errno::INTR) => {}
-                Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
-                // Nothing has come, or there is no memory for it at the moment.
-                Err(_) => return Received::Nothing,
-            }
-        };
-        let file = control.drain().find_map(|part| match part {
-            RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-            _ => None,
-        });
-        match Message::decode(&bytes[..len]) {
-            Some(message) => Received::Message(message, file),
-            None => Received::End,
-        }
-    }
-}
-
-impl AsFd for Line {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -270,11 +238,12 @@ mod tests {
     #[test]
     fn every_message_comes_back() {
         let messages = [
-            Message::Welcome {
+            Message::Welcome(Welcome {
                 version: 7,
                 seat: 1023,
                 parent: 99,
                 is_own_image: true,
+                is_template: false,
                 geometry: [1, 2, 3, 4, 5, 6],
                 terms: Terms {
                     keep: 1,
@@ -284,7 +253,12 @@ mod tests {
                     depth: 3,
                 },
                 modules: "a.so\0b.so".into(),
-            },
+            }),
+            Message::Preload { modules: "c.so".into() },
+            Message::Fork { seat: 3, title: "pool/3".into() },
+            Message::Forked { seat: 3, pid: i32::MAX },
+            Message::NotForked { seat: 3, errno: 11 },
+            Message::Reap { pid: 7 },
             Message::Up,
             Message::Refuse { status: Status::POOL_ERR_FUNCTION, errno: -2, words: "why".into() },
             Message::File { task: u64::MAX, len: 1 << 40 },

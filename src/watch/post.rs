@@ -1,0 +1,98 @@
+//! A seat that has a worker: what the watch knows of it, and what it can do to it.
+
+use super::ends::{ask_to_end, kill};
+use super::limits::Sentence;
+use crate::error::Error;
+use crate::worker::Failure;
+use crate::worker::wire::{Leave, Line};
+use rustix::process::{Pid, Signal};
+use std::os::fd::OwnedFd;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// A seat that has a worker.
+pub(crate) struct Post {
+    pub(super) line: Line,
+    pub(super) worker: Worker,
+    pub(crate) is_up: bool,
+    pub(super) step: Step,
+    /// When the step has taken too long.
+    pub(super) due: Option<Instant>,
+    /// The step that has taken too long: it was killed.
+    pub(super) overran: Option<Step>,
+    /// How many tasks its seat had claimed before.
+    pub(crate) claimed_before: u64,
+    pub(crate) bye: Option<Leave>,
+    pub(crate) refusal: Option<Error>,
+    /// A function around its life has failed.
+    pub(crate) failure: Option<Failure>,
+    /// That was so, whatever became of it.
+    pub(crate) has_broken: bool,
+    /// Its number among all workers of the pool.
+    pub(crate) number: u64,
+    /// It is killed for its task.
+    pub(crate) sentence: Option<Sentence>,
+}
+
+impl Post {
+    /// Its process; 0: a thread.
+    pub(crate) fn pid(&self) -> i64 {
+        match &self.worker {
+            Worker::Thread(_) | Worker::Awaited { .. } => 0,
+            Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
+        }
+    }
+
+    /// Kills a worker process, with all that its tasks have started in its group.
+    pub(crate) fn kill(&self) {
+        if let Worker::Process { pid, handle, .. } = &self.worker {
+            kill(*pid, handle);
+        }
+    }
+
+    /// Asks a worker process, and all in its group, to end.
+    pub(crate) fn ask_to_end(&self) {
+        if let Worker::Process { pid, handle, .. } = &self.worker {
+            ask_to_end(*pid, handle);
+        }
+    }
+
+    /// Sends a signal to a worker process, and to nobody else of its group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Worker::Process { handle, .. } = &self.worker {
+            let _ = rustix::process::pidfd_send_signal(handle, signal);
+        }
+    }
+
+    pub(super) fn is_process(&self) -> bool {
+        !matches!(self.worker, Worker::Thread(_))
+    }
+
+    pub(super) fn is_forked_from(&self, id: u64) -> bool {
+        matches!(self.worker, Worker::Process { template: Some(own), .. } if own == id)
+    }
+}
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Starting,
+    Initializing,
+    /// It takes tasks.
+    Working,
+    Finalizing,
+}
+
+pub(super) enum Worker {
+    Thread(Option<JoinHandle<()>>),
+    /// It was ordered of a template; it may be one that is killed when it comes.
+    Awaited {
+        is_doomed: bool,
+    },
+    /// With the template that it was forked from, if it was.
+    Process {
+        pid: Pid,
+        handle: OwnedFd,
+        template: Option<u64>,
+    },
+}

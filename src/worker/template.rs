@@ -1,0 +1,223 @@
+//! Making a template process, the parent's end: a program that is executed, or a copy of the caller.
+//!
+//! The copy is made in the caller's thread, in pool_new. It keeps what the caller had in memory, and
+//! little else: its thread, no handler of signals, no line of another pool, nothing that is to be done
+//! at exit.
+
+use super::line::{Line, close_lines_of_parent};
+use super::resolve::Resolver;
+use super::start::{self, Image, Process, Recipe, Role, Start, Workplace};
+use super::wire::{Leave, Message};
+use super::{boot, home, serve, threads};
+use crate::board::Region;
+use crate::cells;
+use crate::error::{Error, Result, Status};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// A template process that was started. It leaves when this is dropped, and is waited for.
+pub(crate) struct Template {
+    /// None: it is to leave.
+    line: Option<Line>,
+    process: Process,
+}
+
+/// One that has not left so long after it was told to is killed.
+const LEAVING: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+impl Template {
+    pub(crate) fn line(&self) -> Option<&Line> {
+        self.line.as_ref()
+    }
+
+    pub(crate) fn handle(&self) -> &OwnedFd {
+        &self.process.handle
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.process.pid
+    }
+
+    pub(crate) fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.process.handle, Signal::KILL);
+    }
+}
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        drop(self.line.take());
+        let mut end = [PollFd::new(&self.process.handle, PollFlags::IN)];
+        if !matches!(rustix::event::poll(&mut end, Some(&LEAVING)), Ok(1..)) {
+            self.kill();
+        }
+        let handle = self.process.handle.as_fd();
+        while let Err(rustix::io::Errno::INTR) =
+            rustix::process::waitid(WaitId::PidFd(handle), WaitIdOptions::EXITED)
+        {}
+    }
+}
+
+/// Executes a program that becomes a template. It says so when it is ready.
+pub(crate) fn execute(place: &Workplace<'_>, recipe: &Recipe, image: Image) -> Result<Template> {
+    let (line, theirs) = Line::pair()?;
+    let process = start::execute(place, recipe, image, &line, &theirs, Role::Template)?;
+    let template = Template { line: Some(line), process };
+    if let Some(line) = template.line() {
+        line.send(&Message::Preload { modules: recipe.preload.join("\0") }, None)?;
+    }
+    Ok(template)
+}
+
+/// Forks a template off the calling thread. Refused where other threads could be holding something.
+pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<Template> {
+    if recipe.start != (Start::Fork { with_threads: true }) && threads::count_others()? > 0 {
+        let words = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
+        return Err(Error::new(Status::POOL_ERR_STATE, words));
+    }
+    let (line, theirs) = Line::pair()?;
+    let host = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    let copy = Copy { name, recipe, region, host };
+    cells::note_forks();
+    serve::flush_streams();
+    let pid = super::signals_blocked(|| {
+        // SAFETY: the child goes on in `live`, which never returns; of other threads see above.
+        match unsafe { libc::fork() } {
+            0 => copy.live(theirs),
+            -1 => Err(Error::os("fork", serve::last_errno())),
+            pid => Ok(pid),
+        }
+    })?;
+    let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
+    Ok(Template { line: Some(line), process: start::with_handle(pid)? })
+}
+
+/// What the copy knows of the caller.
+struct Copy<'a> {
+    name: &'a str,
+    recipe: &'a Recipe,
+    region: &'a Arc<Region>,
+    /// The caller's process.
+    host: OwnedFd,
+}
+
+impl Copy<'_> {
+    /// The life of the template, and of each worker that it forks.
+    fn live(self, line: Line) -> ! {
+        let work = || {
+            let mut line = settle(line, self.name);
+            let mut resolver = Resolver::new(true);
+            let made_ready = prepare(self.recipe, &mut resolver);
+            match made_ready.and_then(|()| serve::serve(&line, &self.host)) {
+                Ok(own) => line = own,
+                Err(error) => return boot::say_goodbye(&line, Err(error)),
+            }
+            let line = Arc::new(line);
+            let outcome: Result<Leave> =
+                boot::work_when_welcome(&line, self.region.clone(), resolver, self.host);
+            boot::say_goodbye(&line, outcome)
+        };
+        // Nobody below us on the stack may go on in this process.
+        let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(boot::EXIT_NO_START);
+        end(code)
+    }
+}
+
+/// Leaves what is the caller's; answers the line.
+fn settle(line: Line, name: &str) -> Line {
+    let own = line.as_fd().try_clone_to_owned();
+    let own = own.map(serve::above_standard);
+    std::mem::forget(line);
+    close_lines_of_parent();
+    let Ok(own) = own else { end(boot::EXIT_NO_START) };
+    let _ = rustix::process::setpgid(None, None);
+    if let Ok(name) = CString::new(format!("{name}/template")) {
+        boot::forget_name();
+        boot::change_name(&name);
+    }
+    home::leave_all();
+    keep_exit_handlers_out();
+    clean_signals();
+    Line::from_fd(own)
+}
+
+/// Makes ready what workers have in common.
+fn prepare(recipe: &Recipe, resolver: &mut Resolver) -> Result<()> {
+    let null = rustix::fs::open(c"/dev/null", rustix::fs::OFlags::RDONLY, 0.into())
+        .map_err(|errno| Error::os("opening /dev/null", errno))?;
+    // SAFETY: makes number 0 another name of a descriptor of ours; nobody owns number 0 here.
+    if unsafe { libc::dup2(null.as_raw_fd(), 0) } < 0 {
+        return Err(Error::os("dup2", serve::last_errno()));
+    }
+    if null.as_raw_fd() == 0 {
+        std::mem::forget(null);
+    }
+    if let Some(directory) = &recipe.directory {
+        let failed =
+            |errno| Error::os(&format!("changing to {}", directory.to_string_lossy()), errno);
+        rustix::process::chdir(directory).map_err(failed)?;
+    }
+    if let Some(environment) = &recipe.environment {
+        set_environment(environment);
+    }
+    for path in &recipe.modules {
+        resolver.open(path)?;
+    }
+    resolver.open_where_possible(recipe.preload.iter().map(String::as_str));
+    Ok(())
+}
+
+/// No handler of the caller's is called, and no signal blocked; interrupts are the host's matter.
+fn clean_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: sets a disposition; those that cannot be set are refused.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    boot::ignore_interrupts();
+    let mut none = MaybeUninit::uninit();
+    // SAFETY: fills in the set.
+    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
+    // SAFETY: a set that was filled in.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+}
+
+fn set_environment(entries: &[CString]) {
+    // SAFETY: the process has one thread.
+    unsafe { libc::clearenv() };
+    for entry in entries {
+        // It becomes part of the environment, so it is never freed.
+        let entry: &'static CStr = Box::leak(entry.clone().into_boxed_c_str());
+        // SAFETY: the process has one thread, and the string lives for good.
+        unsafe { libc::putenv(entry.as_ptr().cast_mut()) };
+    }
+}
+
+/// What the caller has to be done at its exit is not done when a task exits: handlers are called last
+/// added first, and this one ends the process.
+fn keep_exit_handlers_out() {
+    unsafe extern "C" fn end_here(code: c_int, _: *mut c_void) {
+        end(code)
+    }
+    unsafe extern "C" {
+        /// glibc: like atexit, with the code that the process exits with.
+        fn on_exit(
+            function: unsafe extern "C" fn(c_int, *mut c_void),
+            argument: *mut c_void,
+        ) -> c_int;
+    }
+    // SAFETY: the function is part of the library, which is never unloaded.
+    unsafe { on_exit(end_here, std::ptr::null_mut()) };
+}
+
+/// Ends this copy, after what the library itself has to do; what was printed is written.
+fn end(code: c_int) -> ! {
+    cells::run_exit_handler();
+    serve::flush_streams();
+    // SAFETY: ends the process without running anything of the caller's.
+    unsafe { libc::_exit(code) }
+}

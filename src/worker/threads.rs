@@ -1,0 +1,115 @@
+//! The library's own threads, so that they can be told from everybody else's.
+//!
+//! A process that is copied by fork has one thread in the copy. The library's own threads are not
+//! missed there; of others nobody knows what they were holding.
+
+use crate::cells;
+use crate::error::{Error, Result};
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU64;
+use std::time::Duration;
+
+/// The threads, each with the process's count of forks above its number; 0: nobody. Without a lock: a
+/// copy that was forked could find one held.
+static OWN: [AtomicU64; OWN_MAX] = [const { AtomicU64::new(0) }; OWN_MAX];
+/// Two for each pool that there can be. What does not fit counts as somebody else's.
+const OWN_MAX: usize = 1 << 13;
+
+/// While it lives, this thread is known as the library's own.
+pub(super) struct OwnThread(usize);
+
+impl OwnThread {
+    pub(super) fn enter() -> OwnThread {
+        let entry = entry_of(this_thread());
+        let places = (0..OWN_MAX).map(|step| (entry as usize + step) % OWN_MAX);
+        let is_taken = |place: &usize| {
+            let before = OWN[*place].load(Relaxed);
+            // What a forked child has from its parent is nobody's.
+            let is_free = before == 0 || before >> 32 != entry >> 32;
+            is_free && OWN[*place].compare_exchange(before, entry, Relaxed, Relaxed).is_ok()
+        };
+        OwnThread(places.into_iter().find(is_taken).unwrap_or(OWN_MAX))
+    }
+}
+
+impl Drop for OwnThread {
+    fn drop(&mut self) {
+        if let Some(place) = OWN.get(self.0) {
+            place.store(0, Relaxed);
+        }
+    }
+}
+
+fn this_thread() -> i32 {
+    // SAFETY: asks for a number.
+    unsafe { libc::gettid() }
+}
+
+fn entry_of(thread: i32) -> u64 {
+    // One more, so that no entry is 0.
+    u64::from(cells::forks().wrapping_add(1)) << 32 | u64::from(thread as u32)
+}
+
+/// How often to look again: a thread that has ended or begun may be seen a moment too early or late.
+const LOOKS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How many threads there are beside the caller's and the library's own.
+pub(super) fn count_others() -> Result<usize> {
+    let mut count = 0;
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        count = count_others_now()?;
+        if count == 0 {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+fn count_others_now() -> Result<usize> {
+    let own = this_thread();
+    let is_other = |thread: i32| {
+        let entry = entry_of(thread);
+        thread != own && OWN.iter().all(|known| known.load(Relaxed) != entry)
+    };
+    let failed = |error: std::io::Error| {
+        let errno = rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO);
+        Error::os("counting threads in /proc/self/task", errno)
+    };
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc/self/task").map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let thread = name.to_str().and_then(|name| name.parse().ok());
+        count += usize::from(thread.is_some_and(is_other));
+    }
+    Ok(count)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn own_threads_are_told_from_others() {
+        // Tests run in threads, so there are others already; how many changes.
+        let (begun, has_begun) = channel();
+        let (end, ends) = channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let known = OwnThread::enter();
+            begun.send(entry_of(this_thread())).unwrap();
+            let _ = ends.recv();
+            drop(known);
+        });
+        let entry = has_begun.recv().unwrap();
+        let is_known = || OWN.iter().any(|known| known.load(Relaxed) == entry);
+        assert!(is_known());
+        drop(end);
+        thread.join().unwrap();
+        assert!(!is_known());
+        assert!(count_others_now().is_ok());
+    }
+}
