@@ -1822,13 +1822,16 @@ pool_status_t pool_workers(const pool_t *pool,
                            size_t *n);
 
 /**
- * The options that hold: those that pool_new was given, with the defaults in place of zeros.
+ * The options that hold: those that pool_new was given, with the defaults in place of zeros, and what
+ * has been changed since, by pool_set_limits for example.
  *
  * @param options  filled in; struct_size must be set. What it points to lives until pool_free
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
  *         knows; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_get_options(const pool_t *pool, pool_options_t *options);
+CARPOOL_API
+pool_status_t pool_get_options(const pool_t *pool,
+                               pool_options_t *options);
 
 /**
  * How many tasks were cancelled because the pool was shut down or broken, those not counted that

@@ -110,7 +110,8 @@ fn info_of(activity: &Activity) -> pool_worker_info_t {
     }
 }
 
-/// The options that hold: those that pool_new was given, with the defaults in place of zeros.
+/// The options that hold: those that pool_new was given, with the defaults in place of zeros, and what
+/// has been changed since, by pool_set_limits for example.
 ///
 /// @param options  filled in; struct_size must be set. What it points to lives until pool_free
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
@@ -125,9 +126,13 @@ pub unsafe extern "C" fn pool_get_options(
         let kept = pool::kept_of(ticket(pool))?;
         let snapshot = required(kept.downcast_ref::<Snapshot>())?;
         let idle_timeout_ms = pool::idle_time_of(ticket(pool))?;
+        let limits = pool::limits_of(ticket(pool))?;
+        let limit = |ms: Option<u64>| ms.map_or(POOL_FOREVER, |ms| ms as i64);
         // SAFETY: a struct of C types, without anything to be dropped.
         let mut copy = unsafe { std::ptr::read(snapshot.options()) };
         copy.idle_timeout_ms = idle_timeout_ms;
+        copy.soft_limit_ms = limit(limits.soft_ms);
+        copy.hard_limit_ms = limit(limits.hard_ms);
         // SAFETY: the header: room for the struct, whose size was checked.
         unsafe { options.write(copy) };
         Ok(())

@@ -1,6 +1,6 @@
 //! Looking in: what a pool consists of and does at the moment.
 
-use super::{Kept, OwnedCallee, Pool, PoolTicket};
+use super::{Kept, Limits, OwnedCallee, Pool, PoolTicket};
 use crate::clock;
 use crate::error::{Result, Status};
 use crate::sync::Ordering::*;
@@ -68,6 +68,11 @@ pub(crate) fn workers(pool: PoolTicket) -> Result<Vec<Activity>> {
 /// After how many milliseconds idle workers leave now.
 pub(crate) fn idle_time_of(pool: PoolTicket) -> Result<i64> {
     Ok(pool.pool()?.region().board.idle_time())
+}
+
+/// The limits of tasks that bring none, now.
+pub(crate) fn limits_of(pool: PoolTicket) -> Result<Limits> {
+    Ok(pool.pool()?.site.limiter.usual())
 }
 
 /// What the caller has had kept with the pool.

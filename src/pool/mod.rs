@@ -45,7 +45,7 @@ pub(crate) use future::{
 pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{
     Activity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, kept_of,
-    state_bits, workers,
+    limits_of, state_bits, workers,
 };
 pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
 pub(crate) use notice::{Callback, on_done, remove_callback};
