@@ -75,7 +75,8 @@ int main(int argc, char **argv) {
     OPTION(on_error = -1, POOL_ERR_INVALID);
     OPTION(deadline_ms = -2, POOL_ERR_INVALID);
     OPTION(deadline_ms = INT64_MIN, POOL_ERR_INVALID);
-    OPTION(item_hard_limit_ms = 1, POOL_ERR_UNSUPPORTED);
+    OPTION(item_hard_limit_ms = -2, POOL_ERR_INVALID);
+    if (options.kind != POOL_PROCESS) OPTION(item_hard_limit_ms = 60000, POOL_ERR_UNSUPPORTED);
     OPTION(struct_size = 0, POOL_ERR_INVALID);
 
     CHECK_IS(map(NULL, NULL), POOL_ERR_INVALID);

@@ -64,7 +64,7 @@ pub(crate) fn map_start(
     options: MapOptions,
 ) -> Result<MapTicket> {
     pool.pool()?.site.check_gate()?;
-    let workers = workers_of(pool)?;
+    let workers = workers_of(pool, options.extras())?;
     let state = State {
         source,
         sizer: Sizer::new(options.chunk_size, workers, 0),

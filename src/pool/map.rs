@@ -73,7 +73,7 @@ pub(crate) fn map(
         return pool.pool().map(drop);
     }
     let _admission = pool.pool()?.admit()?;
-    let workers = workers_of(pool)?;
+    let workers = workers_of(pool, options.extras())?;
     run(pool, workers, callee, arrays, options, Arc::default())
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn map_async(
     options: MapOptions,
 ) -> Result<FutureTicket> {
     let admission = pool.pool()?.admit()?;
-    let (workers, under_way) = (workers_of(pool)?, Arc::new(UnderWay::default()));
+    let (workers, under_way) = (workers_of(pool, options.extras())?, Arc::new(UnderWay::default()));
     let (future, keeper) = promise::new_kept(under_way.clone())?;
     let work = move || {
         let _admission = admission;

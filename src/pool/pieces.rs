@@ -100,8 +100,9 @@ impl UnderWay {
     }
 }
 
-/// How many workers a pool may have, for whoever shares work out among them.
-pub(super) fn workers_of(pool: PoolTicket) -> Result<usize> {
+/// How many workers a pool may have, for whoever shares work out among them in tasks that are such.
+pub(super) fn workers_of(pool: PoolTicket, extras: Extras) -> Result<usize> {
+    extras.limits(&pool.pool()?.site)?;
     Ok(pool.pool()?.config.plan.workers_max.max(1) as usize)
 }
 

@@ -43,6 +43,16 @@ pub(crate) struct Extras {
     pub(crate) start_within_ms: Option<u64>,
 }
 
+impl Extras {
+    /// The limits that a task has which wants other ones than usual, if it may.
+    pub(super) fn limits(&self, site: &Site) -> Result<Option<Limits>> {
+        let resolve = |wish: Wish| site.limiter.resolve(wish.soft, wish.hard);
+        let limits = self.wish.map(resolve);
+        limits.map_or(Ok(()), |limits| limits.check(&site.kind))?;
+        Ok(limits)
+    }
+}
+
 /// [`OnTimeout`], with the future.
 pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureTicket, bool, i64) + Send + Sync>;
 
@@ -186,8 +196,7 @@ impl Pool {
     ) -> Result<Ticket> {
         let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
         self.site.check_gate_for(shut)?;
-        let limits = spec.extras.wish.map(|wish| self.site.limiter.resolve(wish.soft, wish.hard));
-        limits.map_or(Ok(()), |limits| limits.check(&self.site.kind))?;
+        let limits = spec.extras.limits(&self.site)?;
         let function = self.roll.index(&self.site, spec.callee)?;
         let call = Call { function, is_chunk: matches!(spec.args, Args::Chunk(_)) };
         let ledger = &self.site.ledger;
