@@ -264,6 +264,8 @@ impl Ledger {
         let counted = claimed.saturating_sub(ended).max(was_ended);
         self.uncounted.fetch_add(found.saturating_sub(counted), Relaxed);
         seat.ended.store(claimed, Relaxed);
+        // The next worker has not begun its first task then.
+        seat.started.store(0, Relaxed);
     }
 
     /// How many tasks wait to be claimed, and how many workers run one. Each seat's count is read
