@@ -459,7 +459,7 @@ typedef struct pool_event_t {
     size_t struct_size;
     /** What happened. */
     pool_event_kind_t kind;
-    /** The worker's place: 0 to max_workers - 1. */
+    /** The worker's place: 0 to max_workers - 1; after a pool_shrink perhaps higher. */
     uint32_t worker;
     /** Its number among all workers that the pool has had, from 1. */
     uint64_t id;
@@ -847,7 +847,7 @@ typedef int32_t pool_worker_state_t;
 typedef struct pool_worker_info_t {
     /** sizeof(pool_worker_info_t). */
     size_t struct_size;
-    /** Its place: 0 to max_workers - 1. */
+    /** Its place: 0 to max_workers - 1; after a pool_shrink perhaps higher. */
     uint32_t index;
     /** Its number among all workers that the pool has had, from 1. */
     uint64_t id;
@@ -1314,8 +1314,8 @@ CARPOOL_API void pool_task_progress(pool_task_t *task, uint64_t done, uint64_t t
 CARPOOL_API uint64_t pool_task_id(const pool_task_t *task);
 
 /**
- * The index of the worker that runs the task: 0 to max_workers - 1. A worker that replaces a lost
- * one takes over its index.
+ * The index of the worker that runs the task: 0 to max_workers - 1; after a pool_shrink perhaps higher. A
+ * worker that replaces a lost one takes over its index.
  */
 CARPOOL_API
 uint32_t pool_task_worker(const pool_task_t *task);

@@ -40,6 +40,7 @@ const SEARCHING: u64 = !SLEEPING;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Bell {
+    /// The groups of seats; in front, how many of them have ever had a worker.
     idle: Span<AtomicU64>,
     /// One for each seat, to sleep on. It counts the wake-ups.
     beds: Span<Bed>,
@@ -64,6 +65,23 @@ impl Bell {
         Bell { idle, beds, scope }
     }
 
+    /// A worker is about to start on this seat: from now on its group is looked at. Relaxed: whoever rings
+    /// after the worker's first fence sees it, as starting the worker comes between.
+    pub(crate) fn open(&self, seat: SeatIndex) {
+        let groups = usize::from(seat.0) / SEATS_PER_WORD + 1;
+        self.idle.at(0).fetch_max(groups as u64, Relaxed);
+    }
+
+    /// The groups that have ever had a worker, one at least: a pool that could grow is none the slower.
+    fn groups(&self) -> std::ops::Range<usize> {
+        let groups = self.idle.at(0).load(Relaxed) as usize;
+        0..groups.clamp(1, self.idle.len() - 1)
+    }
+
+    fn group(&self, group: usize) -> &AtomicU64 {
+        self.idle.at(group + 1)
+    }
+
     /// Wakes one sleeper, unless somebody is searching. Call after the task is visible.
     pub(crate) fn ring(&self) {
         fence(SeqCst);
@@ -72,8 +90,8 @@ impl Bell {
 
     /// [`Bell::ring`] for a caller that has made the fence itself.
     pub(crate) fn ring_after_fence(&self) {
-        for group in 0..self.idle.len() {
-            if self.idle.at(group).load(Relaxed) & SEARCHING != 0 {
+        for group in self.groups() {
+            if self.group(group).load(Relaxed) & SEARCHING != 0 {
                 return;
             }
         }
@@ -83,8 +101,8 @@ impl Bell {
     /// Wakes one sleeper, whoever is searching: for a task that was not found for too long. A
     /// searcher that is stopped by a debugger or a signal holds up nobody else.
     pub(crate) fn wake_one(&self) {
-        for group in 0..self.idle.len() {
-            let roused = self.idle.at(group).fetch_update(AcqRel, Relaxed, |idle| {
+        for group in self.groups() {
+            let roused = self.group(group).fetch_update(AcqRel, Relaxed, |idle| {
                 let sleeper = lowest_sleeper(idle)?;
                 Some(idle & !(1 << sleeper) | 1 << (sleeper + 32))
             });
@@ -99,10 +117,18 @@ impl Bell {
     /// Wakes everybody, to look at the board's stage.
     pub(crate) fn wake_all(&self) {
         fence(SeqCst);
-        for group in 0..self.idle.len() {
-            let idle = self.idle.at(group).fetch_and(!SLEEPING, AcqRel);
+        for group in self.groups() {
+            let idle = self.group(group).fetch_and(!SLEEPING, AcqRel);
             self.shake_all(group, idle | idle >> SEATS_PER_WORD);
         }
+    }
+
+    /// Wakes one worker, to look at what it was told.
+    pub(crate) fn wake(&self, seat: SeatIndex) {
+        fence(SeqCst);
+        let (group, sleeping, _) = bits_of(seat);
+        self.group(group).fetch_and(!sleeping, AcqRel);
+        self.shake(usize::from(seat.0));
     }
 
     /// Shakes the beds of these seats of a group.
@@ -115,13 +141,13 @@ impl Bell {
     /// working → searching. False when somebody searches already: one is enough.
     pub(crate) fn search(&self, seat: SeatIndex) -> bool {
         let (group, _, searching) = bits_of(seat);
-        self.idle.at(group).fetch_or(searching, AcqRel) & SEARCHING & !searching == 0
+        self.group(group).fetch_or(searching, AcqRel) & SEARCHING & !searching == 0
     }
 
     /// searching → working, after claiming a task. `more` looks whether there are others.
     pub(crate) fn found(&self, seat: SeatIndex, more: impl FnOnce() -> bool) {
         let (group, sleeping, searching) = bits_of(seat);
-        self.idle.at(group).fetch_and(!(sleeping | searching), AcqRel);
+        self.group(group).fetch_and(!(sleeping | searching), AcqRel);
         // A submitter that saw us searching has not rung; whoever comes after the fence will.
         fence(SeqCst);
         if more() {
@@ -138,7 +164,7 @@ impl Bell {
         wanted: impl FnOnce() -> bool,
     ) -> Rest {
         let (group, sleeping, searching) = bits_of(seat);
-        let idle = self.idle.at(group);
+        let idle = self.group(group);
         let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !searching | sleeping));
         fence(SeqCst);
         if wanted() {
@@ -170,9 +196,9 @@ impl Bell {
     /// caller rings afterwards: a wake-up may have been lost, too.
     pub(crate) fn vacate(&self, seat: SeatIndex) {
         let (group, sleeping, searching) = bits_of(seat);
-        self.idle.at(group).fetch_and(!(sleeping | searching), AcqRel);
-        for group in 0..self.idle.len() {
-            self.shake_all(group, self.idle.at(group).load(Acquire) >> SEATS_PER_WORD);
+        self.group(group).fetch_and(!(sleeping | searching), AcqRel);
+        for group in self.groups() {
+            self.shake_all(group, self.group(group).load(Acquire) >> SEATS_PER_WORD);
         }
     }
 

@@ -20,6 +20,10 @@ pub(crate) const SEATS_MAX: usize = 1024;
 const SLOTS_SHIFT: u32 = 24;
 /// The fewest that are still worth a pool.
 const SLOTS_SHIFT_MIN: u32 = 12;
+/// Seats that a pool has room for to grow get 16 MiB for each size of results, and none above 1 MiB: what
+/// does not fit comes in a file of its own.
+const NARROW_AREA_SHIFT: u32 = 24;
+const NARROW_SHIFT_MAX: u32 = 20;
 
 #[derive(Default)]
 #[repr(C, align(64))]
@@ -29,6 +33,8 @@ pub(crate) struct Header {
     pub(crate) stage: AtomicU64,
     /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
     pub(crate) idle_ms: AtomicU64,
+    /// How many workers are asked to leave; see [`super::leave`].
+    pub(crate) leavers: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: Line<AtomicU64>,
     /// Rung when a task is done whose waiters wait for several; see [`super::Board::notice`].
@@ -43,7 +49,7 @@ unsafe impl Shared for Header {}
 #[repr(C, align(128))]
 pub(crate) struct Line<T>(pub(crate) T);
 
-/// A worker's place: what it tells about itself. Only its worker writes here.
+/// A worker's place: what it tells about itself. Only its worker writes here, but for the order.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Seat {
@@ -54,6 +60,8 @@ pub(crate) struct Seat {
     pub(crate) started: AtomicU64,
     /// The slot of its task, plus 1: where to look first when it has died.
     pub(crate) slot: AtomicU32,
+    /// Whether it is to leave; see [`super::leave`].
+    pub(crate) order: AtomicU32,
 }
 
 // SAFETY: atomic numbers.
@@ -66,39 +74,51 @@ unsafe impl Shared for Bed {}
 pub(crate) struct Geometry {
     pub(crate) slots_shift: u32,
     pub(crate) seats: usize,
-    /// How the submitters' arena is cut, and each seat's.
+    /// So many of the seats, the first ones, have a wide arena; those behind are for a pool that grows.
+    pub(crate) wide: usize,
+    /// How the submitters' arena is cut, and each wide seat's.
     pub(crate) args: Cut,
     pub(crate) results: Cut,
 }
 
+pub(crate) fn marks_of(cut: &Cut) -> usize {
+    cut.sizes() * MARKS_PER_SIZE
+}
+
 impl Geometry {
     /// The largest board for so many workers, made smaller by `halvings`: where address space is
-    /// limited, it holds fewer futures and smaller blocks.
-    pub(crate) fn new(seats: usize, halvings: u32) -> Option<Geometry> {
+    /// limited, it holds fewer futures and smaller blocks, and has less room to grow.
+    pub(crate) fn new(wide: usize, halvings: u32) -> Option<Geometry> {
         let slots_shift = SLOTS_SHIFT.checked_sub(halvings).filter(|it| *it >= SLOTS_SHIFT_MIN)?;
         // 64 GiB of addresses for each size of results, divided among the seats.
-        let seat_area = 36 - seats.next_power_of_two().trailing_zeros().max(4);
+        let seat_area = 36 - wide.next_power_of_two().trailing_zeros().max(4);
         let less = |shift: u32, least: u32| shift.saturating_sub(halvings).max(least);
         let args = Cut { shift_max: less(34, 20), area_shift: less(32, 21) };
         let results = Cut { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
-        Some(Geometry { slots_shift, seats, args, results })
+        let seats = (SEATS_MAX >> halvings).max(wide);
+        Some(Geometry { slots_shift, seats, wide, args, results })
     }
 
     /// As numbers for a message to a worker.
     pub(crate) fn to_numbers(self) -> [u64; 6] {
-        let Geometry { slots_shift, seats, args, results } = self;
+        let Geometry { slots_shift, seats, wide, args, results } = self;
         let shifts = [args.shift_max, args.area_shift, results.shift_max, results.area_shift];
         let [a, b, c, d] = shifts.map(u64::from);
-        [u64::from(slots_shift), seats as u64, a, b, c, d]
+        [u64::from(slots_shift), seats as u64 | (wide as u64) << 32, a, b, c, d]
     }
 
     pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
         let [slots_shift, seats, a, b, c, d] = numbers;
         let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
         let cut = |max, area| Some(Cut { shift_max: small(max)?, area_shift: small(area)? });
+        let (seats, wide) = ((seats & 0xffff_ffff) as usize, (seats >> 32) as usize);
+        if wide > seats || seats > SEATS_MAX {
+            return None;
+        }
         Some(Geometry {
             slots_shift: small(slots_shift)?,
-            seats: usize::try_from(seats).ok().filter(|it| *it <= SEATS_MAX)?,
+            seats,
+            wide,
             args: cut(a, b)?,
             results: cut(c, d)?,
         })
@@ -113,12 +133,39 @@ impl Geometry {
         4 << self.slots_shift
     }
 
+    /// One for each group of seats, and one in front.
     pub(crate) fn idle_words(&self) -> usize {
-        self.seats.div_ceil(SEATS_PER_WORD)
+        self.seats.div_ceil(SEATS_PER_WORD) + 1
     }
 
-    pub(crate) fn seat_marks(&self) -> usize {
-        self.results.sizes() * MARKS_PER_SIZE
+    /// How the arena of this seat is cut.
+    pub(crate) fn cut_of(&self, seat: usize) -> Cut {
+        let Cut { shift_max, area_shift } = self.results;
+        match seat < self.wide {
+            true => self.results,
+            false => Cut {
+                shift_max: shift_max.min(NARROW_SHIFT_MAX),
+                area_shift: area_shift.min(NARROW_AREA_SHIFT),
+            },
+        }
+    }
+
+    /// What the seats before this one have of something, of which an arena has so many.
+    pub(crate) fn before(&self, seat: usize, count: impl Fn(&Cut) -> usize) -> usize {
+        let (wide, narrow) = (seat.min(self.wide), seat.saturating_sub(self.wide));
+        wide * count(&self.cut_of(0)) + narrow * count(&self.cut_of(self.wide))
+    }
+
+    fn of_all(&self, count: impl Fn(&Cut) -> usize) -> usize {
+        self.before(self.seats, count)
+    }
+
+    pub(crate) fn all_result_marks(&self) -> usize {
+        self.of_all(marks_of)
+    }
+
+    pub(crate) fn all_result_bits(&self) -> usize {
+        self.of_all(Cut::bit_words)
     }
 }
 
@@ -158,10 +205,10 @@ impl Layout {
             names: place(geometry.names_len()),
             ring: place(geometry.slots() * size_of::<AtomicU64>()),
             slots: place(geometry.slots() * size_of::<Slot>()),
-            result_marks: place(seats * geometry.seat_marks() * size_of::<AtomicU32>()),
-            result_bits: place(seats * geometry.results.bit_words() * size_of::<AtomicU64>()),
+            result_marks: place(geometry.all_result_marks() * size_of::<AtomicU32>()),
+            result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),
             args: place(geometry.args.bytes()),
-            results: place(seats * geometry.results.bytes()),
+            results: place(geometry.of_all(Cut::bytes)),
             len: 0,
         };
         layout.len = end;

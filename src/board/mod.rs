@@ -14,6 +14,7 @@ pub(crate) mod free;
 pub(crate) mod functions;
 pub(crate) mod heap;
 pub(crate) mod layout;
+pub(crate) mod leave;
 pub(crate) mod ledger;
 pub(crate) mod memory;
 #[cfg(all(test, loom))]
@@ -144,7 +145,7 @@ impl Board {
         let mut idle_since = None;
         loop {
             let stage = self.stage();
-            if stage == Stage::Stop {
+            if stage == Stage::Stop || self.must_leave(seat) {
                 return Next::Leave;
             }
             if let Some(slot) = self.take(seat) {
@@ -159,7 +160,9 @@ impl Board {
                 IDLE_NOW => return Next::Idle,
                 idle_ms => Deadline::after(idle_since.get_or_insert_with(Instant::now), idle_ms),
             };
-            match self.search(seat, patience, || !stays && self.idle_time() != idle_ms) {
+            match self.search(seat, patience, || {
+                self.may_have_to_leave(seat) || (!stays && self.idle_time() != idle_ms)
+            }) {
                 (Some(slot), _) => return Next::Task(slot),
                 (None, Rest::TimedOut) => return Next::Idle,
                 (None, Rest::Roused) => {}
@@ -167,8 +170,8 @@ impl Board {
         }
     }
 
-    /// Looks for a task for a while, if nobody else does; then sleeps until there is one, or until it
-    /// is `new` how long to sleep.
+    /// Looks for a task for a while, if nobody else does; then sleeps until there is one, or until there
+    /// is something `new` to look at.
     fn search(
         &self,
         seat: SeatIndex,

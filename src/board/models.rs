@@ -4,6 +4,7 @@
 //! broken protocol does to them: `make mutations`.
 
 mod deaths;
+mod leave;
 mod limits;
 mod lists;
 
@@ -40,7 +41,7 @@ fn some<T: Default>(count: usize) -> Vec<T> {
 
 impl Floor {
     fn new() -> Arc<Floor> {
-        let (header, entries, idle) = (some::<Header>(1), some(4), some(1));
+        let (header, entries, idle) = (some::<Header>(1), some(4), some(2));
         let (beds, seats, slots) = (some(2), some(2), some(2));
         let board = Board::new(Parts {
             header: Span::over(&header),

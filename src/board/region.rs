@@ -2,7 +2,7 @@
 
 use super::functions::Functions;
 use super::heap::{Arena, Cut};
-use super::layout::{Geometry, Header, Layout, MAGIC};
+use super::layout::{Geometry, Header, Layout, MAGIC, marks_of};
 use super::memory::{Memory, Span};
 use super::record::Place;
 use super::ring::{STRETCH, Tail};
@@ -28,7 +28,7 @@ const HALVINGS_MAX: u32 = 12;
 const SHARE_OF_LIMIT: u64 = 4;
 
 impl Region {
-    /// Makes a board for so many workers: in private memory for threads, in a memfd for processes.
+    /// Makes a board for so many workers, and perhaps room for more: in private memory for threads, in a memfd for processes.
     pub(crate) fn create(name: &str, seats: usize, scope: Scope) -> Result<Region> {
         let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
         let mut error = Status::POOL_ERR_NOMEM.into();
@@ -79,7 +79,6 @@ impl Region {
             slots: memory.span(layout.slots, geometry.slots()),
             scope,
         });
-        let bits = geometry.seats * geometry.results.bit_words();
         Region {
             board,
             functions: Functions::new(
@@ -87,8 +86,8 @@ impl Region {
                 layout.names,
                 geometry.names_len(),
             ),
-            result_marks: memory.span(layout.result_marks, geometry.seats * geometry.seat_marks()),
-            result_bits: memory.span(layout.result_bits, bits),
+            result_marks: memory.span(layout.result_marks, geometry.all_result_marks()),
+            result_bits: memory.span(layout.result_bits, geometry.all_result_bits()),
             memory,
             geometry,
             layout,
@@ -119,11 +118,12 @@ impl Region {
 
     /// The arena that the worker of this seat takes room for results from.
     pub(crate) fn results_arena(&self, seat: SeatIndex) -> Arena {
-        let (seat, cut) = (usize::from(seat.0), self.geometry.results);
-        let bits = self.result_bits.part(seat * cut.bit_words(), cut.bit_words());
-        let marks = self.geometry.seat_marks();
-        let marks = self.result_marks.part(seat * marks, marks);
-        Arena::new(cut, self.layout.results + seat * cut.bytes(), bits, marks)
+        let seat = usize::from(seat.0);
+        let cut = self.geometry.cut_of(seat);
+        let before = |count: fn(&Cut) -> usize| self.geometry.before(seat, count);
+        let bits = self.result_bits.part(before(Cut::bit_words), cut.bit_words());
+        let marks = self.result_marks.part(before(marks_of), marks_of(&cut));
+        Arena::new(cut, self.layout.results + before(Cut::bytes), bits, marks)
     }
 
     /// Copies bytes into the region; the caller owns the room there.

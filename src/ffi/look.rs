@@ -128,11 +128,13 @@ pub unsafe extern "C" fn pool_get_options(
         let idle_timeout_ms = pool::idle_time_of(ticket(pool))?;
         let limits = pool::limits_of(ticket(pool))?;
         let limit = |ms: Option<u64>| ms.map_or(POOL_FOREVER, |ms| ms as i64);
+        let (least, most) = pool::size_of(ticket(pool))?;
         // SAFETY: a struct of C types, without anything to be dropped.
         let mut copy = unsafe { std::ptr::read(snapshot.options()) };
         copy.idle_timeout_ms = idle_timeout_ms;
         copy.soft_limit_ms = limit(limits.soft_ms);
         copy.hard_limit_ms = limit(limits.hard_ms);
+        (copy.min_workers, copy.max_workers) = (least, most);
         // SAFETY: the header: room for the struct, whose size was checked.
         unsafe { options.write(copy) };
         Ok(())

@@ -253,7 +253,7 @@ pub struct pool_cancelled_t {
 pub struct pool_worker_info_t {
     /// sizeof(pool_worker_info_t).
     pub struct_size: usize,
-    /// Its place: 0 to max_workers - 1.
+    /// Its place: 0 to max_workers - 1; after a pool_shrink perhaps higher.
     pub index: u32,
     /// Its number among all workers that the pool has had, from 1.
     pub id: u64,
@@ -289,7 +289,7 @@ pub struct pool_event_t {
     pub struct_size: usize,
     /// What happened.
     pub kind: pool_event_kind_t,
-    /// The worker's place: 0 to max_workers - 1.
+    /// The worker's place: 0 to max_workers - 1; after a pool_shrink perhaps higher.
     pub worker: u32,
     /// Its number among all workers that the pool has had, from 1.
     pub id: u64,

@@ -101,8 +101,8 @@ pub unsafe extern "C" fn pool_task_id(task: *const pool_task_t) -> u64 {
     Task::at(task.cast()).map_or(0, Task::id)
 }
 
-/// The index of the worker that runs the task: 0 to max_workers - 1. A worker that replaces a lost
-/// one takes over its index.
+/// The index of the worker that runs the task: 0 to max_workers - 1; after a pool_shrink perhaps higher. A
+/// worker that replaces a lost one takes over its index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_worker(task: *const pool_task_t) -> u32 {
     Task::at(task.cast()).map_or(0, Task::worker)

@@ -75,6 +75,12 @@ pub(crate) fn limits_of(pool: PoolTicket) -> Result<Limits> {
     Ok(pool.pool()?.site.limiter.usual())
 }
 
+/// How many workers there are to be at least and at most, now.
+pub(crate) fn size_of(pool: PoolTicket) -> Result<(u32, u32)> {
+    let site = &pool.pool()?.site;
+    Ok((site.workers_min(), site.workers_max()))
+}
+
 /// What the caller has had kept with the pool.
 pub(crate) fn kept_of(pool: PoolTicket) -> Result<Kept> {
     let kept = pool.pool()?.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();

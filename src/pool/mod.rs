@@ -32,7 +32,7 @@ pub(crate) use crate::board::notes::{Limit, Wish};
 pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
 pub(crate) use crate::watch::news::{Event, Listeners};
-pub(crate) use crate::watch::site::{Kind, OnLost, Plan, StopMode, Times};
+pub(crate) use crate::watch::site::{Kind, OnLost, Plan, RestartMode, ShrinkMode, StopMode, Times};
 pub(crate) use crate::worker::start::{Recipe, Start, own_environment};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
@@ -45,7 +45,7 @@ pub(crate) use future::{
 pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{
     Activity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, kept_of,
-    limits_of, state_bits, workers,
+    limits_of, size_of, state_bits, workers,
 };
 pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
 pub(crate) use notice::{Callback, on_done, remove_callback};
@@ -54,7 +54,7 @@ pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::{
     BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
 };
-pub(crate) use scale::{RestartMode, ShrinkMode, grow, restart, shrink, wait_ready};
+pub(crate) use scale::{grow, restart, shrink, wait_ready};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
 pub(crate) use stop::{
     check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,

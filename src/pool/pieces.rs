@@ -103,7 +103,7 @@ impl UnderWay {
 /// How many workers a pool may have, for whoever shares work out among them in tasks that are such.
 pub(super) fn workers_of(pool: PoolTicket, extras: Extras) -> Result<usize> {
     extras.limits(&pool.pool()?.site)?;
-    Ok(pool.pool()?.config.plan.workers_max.max(1) as usize)
+    Ok(pool.pool()?.site.workers_max().max(1) as usize)
 }
 
 /// Submits one task for `count` items of one size.

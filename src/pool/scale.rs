@@ -5,36 +5,8 @@ use super::stop::receive;
 use super::{PoolTicket, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
-use crate::watch::site::{Kind, Order};
-use crossbeam_channel::{RecvTimeoutError, bounded};
-
-/// Which workers leave when there are to be fewer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ShrinkMode {
-    Idle,
-    WhenIdle,
-}
-
-impl ShrinkMode {
-    /// From the C API's number.
-    pub(crate) fn from_number(number: i32) -> Option<ShrinkMode> {
-        [ShrinkMode::Idle, ShrinkMode::WhenIdle].get(usize::try_from(number).ok()?).copied()
-    }
-}
-
-/// When a worker is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RestartMode {
-    Graceful,
-    Now,
-}
-
-impl RestartMode {
-    /// From the C API's number.
-    pub(crate) fn from_number(number: i32) -> Option<RestartMode> {
-        [RestartMode::Graceful, RestartMode::Now].get(usize::try_from(number).ok()?).copied()
-    }
-}
+use crate::watch::site::{Kind, Order, RestartMode, ShrinkMode, Site};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 /// Waits until so many workers are up; 0: those that are always to be there, at least one.
 pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Result<()> {
@@ -43,7 +15,7 @@ pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Resul
     site.check_gate()?;
     let (most, always) = match site.kind {
         Kind::Inline => (WORKERS_MAX, 0),
-        _ => (site.plan.workers_max, site.plan.workers_min),
+        _ => (site.workers_max(), site.workers_min()),
     };
     let count = if count == 0 { always.max(1) } else { count };
     if count > most {
@@ -68,17 +40,44 @@ pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Resul
     }
 }
 
+/// Raises the number of workers that there may be, and starts so many.
 pub(crate) fn grow(pool: PoolTicket, count: u32) -> Result<()> {
-    let _ = (pool, count);
-    Err(Status::POOL_ERR_UNSUPPORTED.into())
+    let site = site_to_scale(pool)?;
+    let room = WORKERS_MAX - site.workers_max().min(WORKERS_MAX);
+    if count > room {
+        return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most 1024 workers in all"));
+    }
+    ask(site, |answer| Order::Grow(count, answer))
 }
 
+/// Lowers the number of workers that there may be.
 pub(crate) fn shrink(pool: PoolTicket, count: u32, mode: ShrinkMode) -> Result<()> {
-    let _ = (pool, count, mode);
-    Err(Status::POOL_ERR_UNSUPPORTED.into())
+    let site = site_to_scale(pool)?;
+    ask(site, |answer| Order::Shrink(count, mode, answer))
 }
 
+/// Has every worker replaced that there is.
 pub(crate) fn restart(pool: PoolTicket, mode: RestartMode) -> Result<()> {
-    let _ = (pool, mode);
-    Err(Status::POOL_ERR_UNSUPPORTED.into())
+    let site = site_to_scale(pool)?;
+    ask(site, |answer| Order::Restart(mode, answer))
+}
+
+fn site_to_scale(pool: PoolTicket) -> Result<&'static Site> {
+    let site = &pool.pool()?.site;
+    site.check_gate()?;
+    match site.kind {
+        Kind::Inline => {
+            Err(Error::new(Status::POOL_ERR_UNSUPPORTED, "an inline pool has no workers"))
+        }
+        _ => Ok(site),
+    }
+}
+
+/// Waits for the watch to have done it.
+fn ask(site: &Site, order: impl FnOnce(Sender<Result<()>>) -> Order) -> Result<()> {
+    let (answer, answered) = bounded(1);
+    if !site.order(order(answer)) {
+        return Err(Status::POOL_ERR_CLOSED.into());
+    }
+    answered.recv().unwrap_or_else(|_| Err(Status::POOL_ERR_CLOSED.into()))
 }

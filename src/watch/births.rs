@@ -85,7 +85,7 @@ impl Crew {
             return Err(Error::os("epoll_ctl", errno));
         }
         let is_doomed = matches!(worker, Worker::Awaited { is_doomed: true });
-        let (name, region, terms) = (&site.name, &site.region, site.terms);
+        let (name, region, terms) = (&site.name, &site.region, site.present_terms());
         let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
         // If it cannot be welcomed it is gone, and its handle will tell.
         match is_doomed {

@@ -69,8 +69,7 @@ impl Crew {
     pub(crate) fn new(site: &Site, template: Option<Template>) -> Result<Crew> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
-        let posts = (0..site.plan.workers_max).map(|_| None).collect();
-        let mut crew = Crew { epoll, posts, nursery: Nursery::new() };
+        let mut crew = Crew { epoll, posts: Vec::new(), nursery: Nursery::new() };
         crew.listen(site.bell(), Wake::Bell)?;
         if let Some(template) = template {
             crew.nursery.adopt(&crew.epoll, template, Image::Own)?;
@@ -90,19 +89,27 @@ impl Crew {
     }
 
     pub(crate) fn count_up(&self) -> usize {
-        self.posts.iter().flatten().filter(|post| post.is_up).count()
+        self.count_if(|post| post.is_up)
+    }
+
+    pub(super) fn count_if(&self, counts: impl Fn(&Post) -> bool) -> usize {
+        self.posts.iter().flatten().filter(|post| counts(post)).count()
     }
 
     pub(crate) fn count(&self) -> usize {
         self.posts.iter().flatten().count()
     }
 
-    /// Starts a worker on the lowest vacant seat.
-    pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<()> {
+    /// Starts a worker on the lowest vacant seat; answers which that is.
+    pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<usize> {
         let vacant = self.posts.iter().position(Option::is_none);
-        let seat = vacant.ok_or(Status::POOL_ERR_FULL)?;
+        let seat = vacant.unwrap_or(self.posts.len());
+        if seat >= site.region.geometry.seats {
+            return Err(Status::POOL_ERR_FULL.into());
+        }
         let (line, theirs) = Line::pair()?;
         site.ledger.note_seat(SeatIndex(seat as u16));
+        site.region.board.make_bed(SeatIndex(seat as u16));
         // Before it can claim any.
         let claimed_before = site.claimed(SeatIndex(seat as u16));
         let started = site.staff.enroll(seat, claimed_before, || {
@@ -130,14 +137,19 @@ impl Crew {
             has_broken: false,
             number,
             sentence: None,
+            order: None,
+            is_old: false,
         };
         // One that is awaited has no process as yet.
         if !matches!(post.worker, Worker::Awaited { .. }) {
             site.tell_arrival(Happening::Starting, seat, number, post.pid());
         }
         post.begin(Step::Starting, site);
+        if seat == self.posts.len() {
+            self.posts.push(None);
+        }
         self.posts[seat] = Some(post);
-        Ok(())
+        Ok(seat)
     }
 
     fn start_on(
@@ -150,7 +162,7 @@ impl Crew {
     ) -> Result<Worker> {
         // Listened to before there is a worker: nobody is started who cannot be heard.
         self.listen(line, Wake::Line(seat))?;
-        let (name, region, terms) = (&site.name, &site.region, site.terms);
+        let (name, region, terms) = (&site.name, &site.region, site.present_terms());
         let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
         match &site.kind {
             Kind::Threads => Ok(Worker::Thread(Some(start::start_thread(&place, theirs)?))),

@@ -44,14 +44,13 @@ impl Watch {
     fn wanted(&mut self) -> u32 {
         let load = self.site.ledger.load(&self.site.region);
         let workers = self.crew.count() as u32;
-        let plan = self.site.plan;
-        let always = plan.workers_min.max(self.awaited());
+        let always = self.site.workers_min().max(self.awaited());
         sizing::wanted(sizing::Facts {
             queued: load.pending,
             free: workers.saturating_sub(load.busy),
             workers,
             workers_min: if self.stage == Stage::Open { always } else { 0 },
-            workers_max: plan.workers_max,
+            workers_max: self.site.workers_max(),
             lost: std::mem::take(&mut self.lost),
         })
     }
@@ -62,7 +61,7 @@ impl Watch {
             self.site.check_gate()?;
             return Err(Status::POOL_ERR_CLOSED.into());
         }
-        let room = self.site.plan.workers_max.saturating_sub(self.crew.count() as u32);
+        let room = self.site.workers_max().saturating_sub(self.crew.count() as u32);
         match u32::try_from(count) {
             Ok(count) => self.start_workers(count.min(room)),
             Err(_) if count > 0 => self.start_workers(room),
@@ -75,15 +74,8 @@ impl Watch {
 
     /// Starts so many workers; how many, or why not even one.
     fn start_workers(&mut self, count: u32) -> Result<u32> {
-        if self.site.needs_own_image.load(Relaxed) {
-            self.image = Image::Own;
-        }
         for started in 0..count {
-            // Counted before it runs a task, not after.
-            self.site.workers.fetch_add(1, Relaxed);
-            let outcome = self.crew.start(&self.site, self.image);
-            self.count();
-            if let Err(error) = outcome {
+            if let Err(error) = self.start_one() {
                 let why = Error::with_detail(error.status, detail_of(&error));
                 self.start_failed(error, Duration::ZERO);
                 return if started > 0 { Ok(started) } else { Err(why) };
@@ -93,6 +85,18 @@ impl Watch {
             }
         }
         Ok(count)
+    }
+
+    /// Starts a worker; on which seat.
+    pub(super) fn start_one(&mut self) -> Result<usize> {
+        if self.site.needs_own_image.load(Relaxed) {
+            self.image = Image::Own;
+        }
+        // Counted before it runs a task, not after.
+        self.site.workers.fetch_add(1, Relaxed);
+        let outcome = self.crew.start(&self.site, self.image);
+        self.count();
+        outcome
     }
 
     pub(super) fn count(&self) {

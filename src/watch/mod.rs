@@ -42,7 +42,7 @@ use crew::{Crew, Wake};
 use crossbeam_channel::{Receiver, Sender};
 use hiring::BACK_OFF;
 use limits::Timing;
-use post::{Post, Step};
+use post::{Post, Step, WayOut};
 use reap::{Death, Fate};
 use rustix::event::epoll;
 use site::{OnLost, Order, Site, StopMode, gate};
@@ -58,6 +58,8 @@ pub(crate) struct Watch {
     crew: Crew,
     /// Those who wait for a join, by their numbers.
     joiners: Vec<(u64, Sender<Result<()>>)>,
+    /// Workers that have left because so many were asked to, and are gone.
+    takers_gone: u32,
     /// Those who wait for workers that are up.
     waiters: Vec<scale::Waiter>,
     stop: Option<StopMode>,
@@ -88,6 +90,7 @@ impl Watch {
             site,
             inbox,
             joiners: Vec::new(),
+            takers_gone: 0,
             waiters: Vec::new(),
             stop: None,
             stoppers: Vec::new(),
@@ -121,6 +124,8 @@ impl Watch {
             self.keep_time();
             self.keep_stage();
             self.hire();
+            self.renew();
+            self.keep_size();
             self.answer_waiters();
             if self.finish_if_over() {
                 return;
@@ -164,6 +169,15 @@ impl Watch {
                 }
                 Order::Ready(number, count, answer) => self.await_ready(number, count, answer),
                 Order::Unready(number) => self.await_no_longer(number),
+                Order::Grow(count, answer) => {
+                    let _ = answer.try_send(self.grow(count));
+                }
+                Order::Shrink(count, mode, answer) => {
+                    let _ = answer.try_send(self.shrink(count, mode));
+                }
+                Order::Restart(mode, answer) => {
+                    let _ = answer.try_send(self.restart(mode));
+                }
                 Order::Hire(count, answer) => {
                     let _ = answer.try_send(self.hire_on_order(count));
                 }
@@ -197,12 +211,14 @@ impl Watch {
         if let Some(failure) = post.failure.take() {
             self.break_by_hook(failure);
         }
+        self.note_gone(seat, &mut post);
         let fate = self.fate(&post, death);
         self.keep_stage();
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
         self.site.tell_departure(seat, &post, fate, death);
         match fate {
             Fate::WrongImage => self.image = Image::Own,
+            Fate::Lost(_) if post.order == Some(WayOut::Killed) => self.lost += 1,
             Fate::Lost(death) if post.overran.is_some() => self.overran(&post, death),
             Fate::Lost(death) if !post.is_up => {
                 let mut words = format!("{} before it was ready", reap::in_words(death));
@@ -229,8 +245,8 @@ impl Watch {
                     self.retry_at = Some(Instant::now() + BACK_OFF);
                 }
             }
-            Fate::Left if post.bye == Some(Leave::Idle) => self.note_idled(),
-            Fate::Left | Fate::Killed(_) => {}
+            Fate::Left => self.note_left(&post),
+            Fate::Killed(_) => {}
         }
     }
 

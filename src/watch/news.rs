@@ -2,7 +2,7 @@
 //! through the outbox.
 
 use super::limits::Doom;
-use super::post::{Post, Step};
+use super::post::{Post, Step, WayOut};
 use super::reap::{self, Death, Fate, How};
 use super::site::Site;
 use crate::worker::wire::Leave;
@@ -16,6 +16,8 @@ pub(crate) enum Gone {
     Told = 1,
     Idle = 2,
     Tasks = 3,
+    Restarted = 5,
+    Shrunk = 6,
     Lost = 7,
     Limit = 8,
     Cancelled = 9,
@@ -157,10 +159,15 @@ fn gone(post: &Post, fate: Fate) -> Gone {
             Some(Leave::Idle) => Gone::Idle,
             Some(Leave::Worn) => Gone::Tasks,
             Some(Leave::Doomed) => post.sentence.map_or(Gone::Told, |it| of_doom(it.doom)),
-            Some(Leave::Told | Leave::WrongImage) | None => Gone::Told,
+            Some(Leave::Told | Leave::WrongImage) | None => match post.order {
+                Some(WayOut::Shrunk) => Gone::Shrunk,
+                Some(WayOut::Restarted | WayOut::Killed) => Gone::Restarted,
+                None => Gone::Told,
+            },
         },
         Fate::Sentenced(sentence, _) => of_doom(sentence.doom),
         Fate::Killed(_) => Gone::Killed,
+        Fate::Lost(_) if post.order == Some(WayOut::Killed) => Gone::Restarted,
         Fate::Lost(_) => match post.overran {
             Some(Step::Initializing | Step::Finalizing) => Gone::Limit,
             Some(_) => Gone::NotStarted,
@@ -181,7 +188,7 @@ fn level(gone: Gone) -> Level {
     match gone {
         Gone::Lost | Gone::Hook => Level::Error,
         Gone::NotStarted | Gone::Limit | Gone::Cancelled => Level::Warning,
-        Gone::Tasks => Level::Info,
+        Gone::Tasks | Gone::Restarted | Gone::Shrunk => Level::Info,
         Gone::Never | Gone::Told | Gone::Idle | Gone::Killed | Gone::Image => Level::Debug,
     }
 }
@@ -193,6 +200,8 @@ fn why(gone: Gone) -> &'static str {
         Gone::Told => "has left: it was told to",
         Gone::Idle => "has left: it had nothing to do for too long",
         Gone::Tasks => "has left: it has run as many tasks as it may",
+        Gone::Restarted => "is gone: it is replaced by a new one",
+        Gone::Shrunk => "has left: there are to be fewer",
         Gone::Lost => "is lost",
         Gone::Limit => "was killed for running too long",
         Gone::Cancelled => "was ended with a task that was cancelled",

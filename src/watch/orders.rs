@@ -46,6 +46,34 @@ impl StopMode {
     }
 }
 
+/// Which workers leave when there are to be fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShrinkMode {
+    Idle,
+    WhenIdle,
+}
+
+impl ShrinkMode {
+    /// From the C API's number.
+    pub(crate) fn from_number(number: i32) -> Option<ShrinkMode> {
+        [ShrinkMode::Idle, ShrinkMode::WhenIdle].get(usize::try_from(number).ok()?).copied()
+    }
+}
+
+/// When a worker is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestartMode {
+    Graceful,
+    Now,
+}
+
+impl RestartMode {
+    /// From the C API's number.
+    pub(crate) fn from_number(number: i32) -> Option<RestartMode> {
+        [RestartMode::Graceful, RestartMode::Now].get(usize::try_from(number).ok()?).copied()
+    }
+}
+
 /// What the watch is told. Answers come when the thing is done.
 pub(crate) enum Order {
     /// Run what is queued and let the workers leave.
@@ -64,6 +92,10 @@ pub(crate) enum Order {
     Ready(u64, u32, Sender<Result<()>>),
     /// This waiter waits no longer.
     Unready(u64),
+    Grow(u32, Sender<Result<()>>),
+    Shrink(u32, ShrinkMode, Sender<Result<()>>),
+    /// The answer comes when it has begun.
+    Restart(RestartMode, Sender<Result<()>>),
 }
 
 /// A stop that is asked for without waiting and without a lock.

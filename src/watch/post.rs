@@ -30,6 +30,10 @@ pub(crate) struct Post {
     pub(crate) has_broken: bool,
     /// Its number among all workers of the pool.
     pub(crate) number: u64,
+    /// Why it was told to leave, or killed.
+    pub(super) order: Option<WayOut>,
+    /// It is to be replaced, and was not told yet.
+    pub(super) is_old: bool,
     /// It is killed for its task.
     pub(crate) sentence: Option<Sentence>,
 }
@@ -71,6 +75,17 @@ impl Post {
     pub(super) fn is_forked_from(&self, id: u64) -> bool {
         matches!(self.worker, Worker::Process { template: Some(own), .. } if own == id)
     }
+}
+
+/// Why a single worker is to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WayOut {
+    /// There are to be fewer.
+    Shrunk,
+    /// It is to be replaced.
+    Restarted,
+    /// It was killed to be replaced.
+    Killed,
 }
 
 /// Where a worker is in its life.

@@ -5,8 +5,9 @@ use super::heralds::Heralds;
 use super::limits::{Limiter, Limits};
 use super::news::Listeners;
 use super::orders::StopRequest;
-pub(crate) use super::orders::{Order, StopMode};
+pub(crate) use super::orders::{Order, RestartMode, ShrinkMode, StopMode};
 use super::outbox::Outbox;
+use super::scale::Size;
 use super::staff::Staff;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
@@ -71,7 +72,7 @@ pub(crate) enum Kind {
     Inline,
 }
 
-/// How many workers there are to be, and how often starting one may fail.
+/// How many workers there are to be at first, and how often starting one may fail.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Plan {
     pub(crate) workers_min: u32,
@@ -135,6 +136,7 @@ pub(crate) struct Site {
     pub(crate) needs_own_image: AtomicBool,
     pub(crate) why_broken: OnceCell<Note>,
     pub(super) stop_request: StopRequest,
+    pub(super) size: Size,
     was_called: AtomicBool,
     orders: Sender<Order>,
     bell: OwnedFd,
@@ -158,7 +160,7 @@ impl Site {
             kind,
             plan,
             terms: Terms::default(),
-            staff: Staff::new(region.geometry.seats),
+            staff: Staff::default(),
             listeners: Listeners::default(),
             limiter: Limiter::new(Limits::default()),
             soft_signal: None,
@@ -175,6 +177,7 @@ impl Site {
             needs_own_image: AtomicBool::new(false),
             why_broken: OnceCell::new(),
             stop_request: StopRequest::default(),
+            size: Size::new(&plan),
             was_called: AtomicBool::new(false),
             orders,
             bell,
@@ -201,7 +204,7 @@ impl Site {
     /// Called after a submit's fence: asks for workers, if more could be had and are needed.
     #[inline]
     pub(crate) fn call_for_workers(&self) {
-        if self.workers.load(Relaxed) < self.plan.workers_max {
+        if self.workers.load(Relaxed) < self.workers_max() {
             self.call_if_needed();
         }
     }

@@ -21,18 +21,16 @@ pub(crate) struct Member {
     pub(crate) before: Departure,
 }
 
+#[derive(Default)]
 pub(crate) struct Staff(Mutex<Book>);
 
+#[derive(Default)]
 struct Book {
     members: Vec<Member>,
     hired: u64,
 }
 
 impl Staff {
-    pub(crate) fn new(seats: usize) -> Staff {
-        Staff(Mutex::new(Book { members: vec![Member::default(); seats], hired: 0 }))
-    }
-
     /// Enters a worker that `start` starts. Whoever asks meanwhile waits: the worker may run its first task
     /// before we are back.
     pub(crate) fn enroll<T>(
@@ -45,6 +43,9 @@ impl Staff {
         let (worker, pid, is_up) = start()?;
         book.hired += 1;
         let number = book.hired;
+        if book.members.len() <= seat {
+            book.members.resize(seat + 1, Member::default());
+        }
         if let Some(member) = book.members.get_mut(seat) {
             let Member { restarts, before, .. } = *member;
             let is_leaving = false;
