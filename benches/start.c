@@ -1,6 +1,7 @@
-/* How long until a new pool has given its first result, and how long until it is gone again?
+/* How long until a new pool has given its first result, and how long until it is gone again? And how
+ * long until one more worker is up, in a pool that has had some?
  *
- *     start process|thread POOLS */
+ *     start process|forkserver|fork|thread POOLS */
 #include "bench.h"
 
 static int32_t answer(pool_task_t *task) {
@@ -8,18 +9,29 @@ static int32_t answer(pool_task_t *task) {
     return pool_task_return(task, &x, sizeof x);
 }
 
+static pool_t *new_pool_named(const char *name, uint32_t workers) {
+    pool_options_t options = POOL_OPTIONS_INIT;
+    pool_t *pool;
+    int is_forkserver = strcmp(name, "forkserver") == 0, is_fork = strcmp(name, "fork") == 0;
+    if (!is_forkserver && !is_fork) return new_pool(kind_named(name), workers);
+    options.start = is_fork ? POOL_FORK : POOL_FORKSERVER;
+    options.max_workers = workers;
+    CHECK_OK(pool_new(&options, &pool, NULL));
+    return pool;
+}
+
 int main(int argc, char **argv) {
-    if (argc != 3) die("usage: %s process|thread POOLS", argv[0]);
-    pool_kind_t kind = kind_named(argv[1]);
+    if (argc != 3) die("usage: %s process|forkserver|fork|thread POOLS", argv[0]);
     uint64_t pools = number(argv[2]);
     uint64_t *first_ns = new_touched(pools * sizeof *first_ns);
     uint64_t *stop_ns = new_touched(pools * sizeof *stop_ns);
     uint64_t *whole_ns = new_touched(pools * sizeof *whole_ns);
+    uint64_t *more_ns = new_touched(pools * sizeof *more_ns);
 
     struct span span = span_begin();
     for (uint64_t i = 0; i < pools; i++) {
         uint64_t x, begin_ns = now_ns();
-        pool_t *pool = new_pool(kind, 1);
+        pool_t *pool = new_pool_named(argv[1], 1);
         CHECK_OK(pool_run(pool, answer, NULL, 0, POOL_FOREVER, &x, sizeof x, NULL));
         CHECK(x == 42);
         uint64_t result_ns = now_ns();
@@ -31,9 +43,18 @@ int main(int argc, char **argv) {
         whole_ns[i] = end_ns - begin_ns;
     }
     span_end(&span);
+    for (uint64_t i = 0; i < pools; i++) {
+        pool_t *pool = new_pool_named(argv[1], 2);
+        CHECK_OK(pool_wait_ready(pool, 1, POOL_FOREVER));
+        uint64_t begin_ns = now_ns();
+        CHECK_OK(pool_wait_ready(pool, 2, POOL_FOREVER));
+        more_ns[i] = now_ns() - begin_ns;
+        pool_free(pool);
+    }
     printf("{\"pools\": %" PRIu64 ", \"first_ns\": %" PRIu64 ", \"stop_ns\": %" PRIu64
-           ", \"whole_ns\": %" PRIu64 ", \"cpu_ns\": %.1f}\n",
+           ", \"whole_ns\": %" PRIu64 ", \"more_ns\": %" PRIu64 ", \"cpu_ns\": %.1f}\n",
            pools, percentile(first_ns, pools, 50), percentile(stop_ns, pools, 50),
-           percentile(whole_ns, pools, 50), cpu_each_ns(&span, pools));
+           percentile(whole_ns, pools, 50), percentile(more_ns, pools, 50),
+           cpu_each_ns(&span, pools));
     return 0;
 }

@@ -153,9 +153,11 @@ def payload():
 def start():
     return Workload(
         name="start",
-        question="A new pool of one worker, one result, and its end: how long does it take?",
+        question="A new pool of one worker, one result, and its end: how long does it take? And one more worker?",
         candidates=(
             candidate(CARPOOL, "process pool", "start", "process", 30),
+            candidate(CARPOOL, "process pool, forkserver", "start", "forkserver", 30),
+            candidate(CARPOOL, "process pool, fork", "start", "fork", 30),
             candidate(CARPOOL, "thread pool", "start", "thread", 100),
             candidate(FLOOR, "posix_spawn of /bin/true", "floor_start", 50),
             multiprocessing("start", 5, name="multiprocessing.Pool, 1"),
@@ -164,6 +166,7 @@ def start():
             Figure("in all, ms", millis("whole_ns"), compared=True),
             Figure("to the result, ms", millis("first_ns")),
             Figure("to the end, ms", millis("stop_ns")),
+            Figure("a worker more, ms", millis("more_ns")),
             Figure("CPU, ms", millis("cpu_ns")),
         ),
         budget_s=12,

@@ -15,9 +15,10 @@ static inline int is_template(pid_t pid) {
     return end && end - name >= 9 && strncmp(end - 9, "/template", 9) == 0;
 }
 
-/* The one that this process has; 0: none. */
-static inline pid_t template_now(void) {
+/* The last one that this process has, or 0; and how many there are. */
+static inline pid_t template_and_count(int *count) {
     pid_t found = 0;
+    *count = 0;
     DIR *threads = opendir("/proc/self/task");
     CHECK(threads != NULL);
     for (struct dirent *thread = readdir(threads); thread; thread = readdir(threads)) {
@@ -27,12 +28,25 @@ static inline pid_t template_now(void) {
         FILE *file = thread->d_name[0] == '.' ? NULL : fopen(path, "r");
         if (!file) continue;
         while (fscanf(file, "%d", &pid) == 1) {
-            if (is_template(pid) && !is_dead(pid)) found = pid;
+            if (!is_template(pid) || is_dead(pid)) continue;
+            found = pid;
+            ++*count;
         }
         fclose(file);
     }
     closedir(threads);
     return found;
+}
+
+static inline pid_t template_now(void) {
+    int count;
+    return template_and_count(&count);
+}
+
+static inline int count_templates(void) {
+    int count;
+    template_and_count(&count);
+    return count;
 }
 
 static inline pid_t template_of(pool_t *pool) {

@@ -8,7 +8,7 @@ use super::registry::Sweep;
 use super::stop;
 use crate::cells;
 use crate::error::{Result, Status};
-use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
+use crate::sync::{Deadline, Ordering::*, plain::AtomicU32, plain::AtomicU64};
 use crate::watch::site::StopMode;
 use once_cell::sync::OnceCell;
 use std::collections::VecDeque;
@@ -20,13 +20,22 @@ pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
 
 static HANDLERS: Mutex<VecDeque<(u64, u32, ExitHandler)>> = Mutex::new(VecDeque::new());
 
+/// Of which copy of the process anything here is: see [`cells::forks`].
+static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
+
 /// Makes sure that [`on_exit`] is called.
 pub(super) fn prepare() {
+    cells::note_forks();
+    USED_IN.store(cells::forks(), Relaxed);
     static PREPARED: OnceCell<()> = OnceCell::new();
     PREPARED.get_or_init(|| cells::call_at_exit(on_exit));
 }
 
 extern "C" fn on_exit() {
+    // A forked child that has made nothing leaves the locks alone, which could be held in it for ever.
+    if USED_IN.load(Relaxed) != cells::forks() {
+        return;
+    }
     // What fails here has nobody to be told.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         while let Some(handler) = next_handler() {

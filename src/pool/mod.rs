@@ -164,7 +164,7 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
 fn template_for(site: &Site) -> Result<Option<Template>> {
     match &site.kind {
         Kind::Processes(recipe) if matches!(recipe.start, Start::Fork { .. }) => {
-            template::fork(&site.name, recipe, &site.region).map(Some)
+            template::fork_caller(&site.name, recipe, &site.region).map(Some)
         }
         _ => Ok(None),
     }

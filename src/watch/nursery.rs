@@ -24,6 +24,7 @@ use crate::worker::start::{Image, Recipe, Start, Workplace};
 use crate::worker::template::{self, Template};
 use crate::worker::wire::{Line, Message, Received};
 use rustix::event::epoll;
+use rustix::io::Errno;
 use rustix::process::Pid;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -283,9 +284,16 @@ impl Bed {
                         news.push(News::Born { seat, pid, handle });
                     }
                 }
+                // There is no descriptor left for its handle. Its line is closed, so it leaves.
+                Received::Message(Message::Forked { seat, .. }, None) => {
+                    if let Some(seat) = self.answered(seat) {
+                        let error = Error::os("receiving a worker's handle", Errno::MFILE);
+                        news.push(News::Failed { seat, error });
+                    }
+                }
                 Received::Message(Message::NotForked { seat, errno }, _) => {
                     if let Some(seat) = self.answered(seat) {
-                        let errno = rustix::io::Errno::from_raw_os_error(errno);
+                        let errno = Errno::from_raw_os_error(errno);
                         news.push(News::Failed { seat, error: Error::os("fork", errno) });
                     }
                 }

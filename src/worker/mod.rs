@@ -333,7 +333,9 @@ pub(crate) fn start_own_thread(
         let _known = threads::OwnThread::enter();
         work();
     };
-    let started = signals_blocked(|| std::thread::Builder::new().name(name.clone()).spawn(work));
+    // As much as C's own threads have: a copy of the caller that the watch makes runs tasks on it.
+    let builder = std::thread::Builder::new().name(name.clone()).stack_size(start::stack_size());
+    let started = signals_blocked(|| builder.spawn(work));
     started.map_err(|error| {
         Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))
     })

@@ -17,6 +17,7 @@ use super::line::{Line, Received};
 use super::wire::Message;
 use crate::cells;
 use crate::error::Result;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,6 +35,11 @@ pub(super) fn serve(line: &Line, host: &OwnedFd) -> Result<Line> {
                 if let Some(own) = fork_worker(line, seat, &title, theirs) {
                     return Ok(own);
                 }
+            }
+            // There is no descriptor left that its line could have here.
+            Received::Message(Message::Fork { seat, .. }, None) => {
+                let errno = Errno::MFILE.raw_os_error();
+                line.send(&Message::NotForked { seat, errno }, None)?;
             }
             Received::Message(Message::Reap { pid }, _) => reap(pid),
             Received::Message(..) | Received::Nothing => {}
@@ -83,9 +89,9 @@ fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
     }
 }
 
-pub(super) fn last_errno() -> rustix::io::Errno {
+pub(super) fn last_errno() -> Errno {
     let error = std::io::Error::last_os_error();
-    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO)
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
 /// The first that a worker does: a group and a name of its own.

@@ -120,7 +120,7 @@ impl Workplace<'_> {
 }
 
 /// The stack that C's own threads get: the limit of the process. Costs memory where it is touched.
-fn stack_size() -> usize {
+pub(super) fn stack_size() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize
 }

@@ -73,7 +73,14 @@ pub(crate) fn execute(place: &Workplace<'_>, recipe: &Recipe, image: Image) -> R
     Ok(template)
 }
 
-/// Forks a template off the calling thread. Refused where other threads could be holding something.
+/// Forks a template off the caller's thread. What the caller has printed is written before, or copies would
+/// write it too.
+pub(crate) fn fork_caller(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<Template> {
+    serve::flush_streams();
+    fork(name, recipe, region)
+}
+
+/// Forks a template off this thread. Refused where other threads could be holding something.
 pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<Template> {
     if recipe.start != (Start::Fork { with_threads: true }) && threads::count_others()? > 0 {
         let words = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
@@ -81,10 +88,10 @@ pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<
     }
     let (line, theirs) = Line::pair()?;
     let host = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map(serve::above_standard)
         .map_err(|errno| Error::os("pidfd_open", errno))?;
     let copy = Copy { name, recipe, region, host };
     cells::note_forks();
-    serve::flush_streams();
     let pid = super::signals_blocked(|| {
         // SAFETY: the child goes on in `live`, which never returns; of other threads see above.
         match unsafe { libc::fork() } {
@@ -112,7 +119,9 @@ impl Copy<'_> {
         let work = || {
             let mut line = settle(line, self.name);
             let mut resolver = Resolver::new(true);
+            die_with_host(&line, true);
             let made_ready = prepare(self.recipe, &mut resolver);
+            die_with_host(&line, false);
             match made_ready.and_then(|()| serve::serve(&line, &self.host)) {
                 Ok(own) => line = own,
                 Err(error) => return boot::say_goodbye(&line, Err(error)),
@@ -141,9 +150,38 @@ fn settle(line: Line, name: &str) -> Line {
         boot::change_name(&name);
     }
     home::leave_all();
+    discard_output();
     keep_exit_handlers_out();
     clean_signals();
     Line::from_fd(own)
+}
+
+/// While modules are opened nobody looks after the host. Its end closes the line, and the kernel then
+/// sends a signal, which ends the process. (fcntl(2): O_ASYNC.)
+fn die_with_host(line: &Line, is_on: bool) {
+    let line = line.as_fd().as_raw_fd();
+    // SAFETY: asks for the process's number.
+    let own = unsafe { libc::getpid() };
+    // SAFETY: says who gets the signal.
+    unsafe { libc::fcntl(line, libc::F_SETOWN, own) };
+    // SAFETY: asks for the flags of a descriptor.
+    let flags = unsafe { libc::fcntl(line, libc::F_GETFL) };
+    let flags = if is_on { flags | libc::O_ASYNC } else { flags & !libc::O_ASYNC };
+    // SAFETY: sets the flags of a descriptor of ours.
+    unsafe { libc::fcntl(line, libc::F_SETFL, flags) };
+}
+
+/// What the caller has printed and not yet written is the caller's to write.
+fn discard_output() {
+    unsafe extern "C" {
+        static stdout: *mut libc::FILE;
+        /// glibc: forgets what is in the buffer of a stream.
+        fn __fpurge(stream: *mut libc::FILE);
+    }
+    // SAFETY: the C library's own stream.
+    let stream = unsafe { stdout };
+    // SAFETY: an open stream, and the process has one thread.
+    unsafe { __fpurge(stream) };
 }
 
 /// Makes ready what workers have in common.

@@ -1,0 +1,30 @@
+/* A forkserver begins with the helper program where only functions of libraries were submitted, and goes on
+ * with the main program when one of its functions comes. The helper stays as long as it has a worker. */
+#include "templates.h"
+
+enum { GATE = 0 };
+
+int main(int argc, char **argv) {
+    pool_options_t options = test_begin(argc, argv);
+    if (options.start != POOL_FORKSERVER) return SKIPPED;
+    char *counted = library("counted");
+    uint32_t gate = GATE;
+    future_t *future;
+    options.idle_timeout_ms = POOL_NOW;
+    pool_t *pool = new_pool(&options, 2);
+    CHECK_OK(pool_submit_symbol(pool, counted, "wait_in_library", &gate, sizeof gate, &future));
+    word_wait(gate_started(GATE), 1);
+    CHECK_EQUAL(count_templates(), 1);
+    CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    CHECK_EQUAL(count_templates(), 2);
+    release(GATE);
+    CHECK_OK(future_wait(future, POOL_FOREVER));
+    CHECK_EQUAL(future_state(future), FUTURE_COMPLETED);
+    while (count_templates() != 1) look_again_soon();
+    CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    CHECK_OK(pool_check(pool, NULL));
+    future_free(future);
+    pool_free(pool);
+    free(counted);
+    return leaves_nothing_behind();
+}
