@@ -545,7 +545,13 @@ typedef struct pool_options_t {
      * task. 0: any number.
      */
     uint64_t max_tasks_per_worker;
-    /** Not built yet. */
+    /**
+     * After a task, a worker process with more bytes of memory of its own than this leaves, and is
+     * replaced when tasks wait; the task's result is delivered. What counts is what pool_workers
+     * shows as resident_bytes; it is looked at when a task ends, but not more often than every
+     * 0.2 ms. A worker that has as much before its first task may have so much more: else none would
+     * ever stay. 0: any number. Process pools only.
+     */
     uint64_t max_memory_per_worker;
     /** Not built yet. */
     uint64_t max_pending;
@@ -649,35 +655,78 @@ typedef struct pool_options_t {
      * that cannot be opened is left out. POOL_FORKSERVER and POOL_FORK only.
      */
     const char *const *preload;
-    /** Not built yet. */
+    /**
+     * Descriptors of the caller that workers keep under the same numbers, with what 0 to 2 are for
+     * them; copied by pool_new, so you may close yours. All others are closed in a worker, but for those
+     * that the library itself needs there. POOL_ERR_INVALID: one is not open. Process pools only.
+     */
     const int32_t *inherit_fds;
-    /** Not built yet. */
+    /** How many; at most 4096. */
     size_t n_inherit_fds;
-    /** Not built yet. */
+    /**
+     * What a worker reads as its standard input, a path that is opened for each; NULL: /dev/null.
+     * inherit_fds with 0 in it goes before. POOL_ERR_OS: it cannot be opened. Process pools only.
+     */
     const char *worker_stdin;
-    /** Not built yet. */
+    /**
+     * The most bytes of memory that a worker can write to and that is its own (RLIMIT_DATA, soft and
+     * hard); at least 4 MiB. What is over it is refused: malloc gives NULL. The address space
+     * (RLIMIT_AS) is not what is limited: the pool's board takes much of that, and little memory.
+     * 0: no limit of its own. Process pools only.
+     */
     uint64_t memory_limit_per_worker;
-    /** Not built yet. */
+    /**
+     * CPUs for the workers, by their numbers: the worker of place i runs on worker_cpus[i %
+     * n_worker_cpus] and no other. POOL_ERR_INVALID: the caller may not run on one. Process pools
+     * only.
+     */
     const uint32_t *worker_cpus;
-    /** Not built yet. */
+    /** How many; 0: wherever the caller may run. */
     size_t n_worker_cpus;
-    /** Not built yet. */
+    /**
+     * Limits of each worker, as by setrlimit. RLIMIT_AS counts the pool's board, and RLIMIT_FSIZE
+     * results that have no room on it. POOL_ERR_INVALID: there is no such resource, or the soft limit
+     * is above the hard one; raising a hard one without the privilege breaks the pool. Process pools
+     * only.
+     */
     const pool_rlimit_t *rlimits;
-    /** Not built yet. */
+    /** How many. */
     size_t n_rlimits;
-    /** Not built yet. */
+    /**
+     * Added to the caller's nice value: -39 to 39. Below 0 without the privilege breaks the pool.
+     * Process pools only.
+     */
     int32_t nice;
-    /** Not built yet. */
+    /**
+     * Which worker the kernel kills first when memory is short: -1000 to 1000, as in
+     * /proc/PID/oom_score_adj. 0: the caller's. One below the caller's without the privilege breaks
+     * the pool. Process pools only.
+     */
     int32_t oom_score_adj;
-    /** Not built yet. */
+    /**
+     * The user that workers become before the initializer runs; modules have been opened by then. The
+     * caller's further groups are dropped. Without the privilege the pool is broken. 0: the
+     * caller's. Process pools only.
+     */
     uint32_t uid;
-    /** Not built yet. */
+    /** The group that they become, likewise. 0: the caller's. */
     uint32_t gid;
-    /** Not built yet. */
+    /**
+     * Nothing that a worker executes gains a privilege (PR_SET_NO_NEW_PRIVS), from the end of the
+     * initializer on. Process pools only.
+     */
     bool no_new_privs;
-    /** Not built yet. */
+    /**
+     * A filter of system calls, an array of struct sock_filter: put on in all threads of a worker when
+     * the initializer has run, with no_new_privs, which it needs. What the library itself calls then
+     * must be let through: futex, sched_yield, clock_gettime, sendmsg, madvise, mmap, munmap, brk,
+     * exit_group; memfd_create, ftruncate, fcntl and close for results that have no room on the board;
+     * pread64 for max_memory_per_worker; poll, getpid, getpgid and kill for the end of the parent;
+     * openat, read, fstat, mprotect and the like for a module that is opened later. Process pools
+     * only.
+     */
     const void *seccomp_filter;
-    /** Not built yet. */
+    /** How many instructions; at most 4096. */
     size_t seccomp_len;
     /**
      * A signal that a worker process gets when its task has passed its soft limit, for the task's own

@@ -34,7 +34,6 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(max_memory_per_worker = 1, POOL_ERR_UNSUPPORTED);
     OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
 

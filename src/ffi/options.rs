@@ -2,8 +2,10 @@
 //! and so is what a kind of worker cannot do.
 
 mod processes;
+mod surroundings;
 mod times;
 
+pub(super) use surroundings::Arrays;
 pub(super) use times::grace_from;
 
 use super::call::spec_from_function;
@@ -65,6 +67,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
     }
     let kind = processes::kind_from(&options)?;
     times::refuse_for(&options, &kind)?;
+    surroundings::refuse_for(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
     times::fill_in(&mut options, &kind);
     let config = Config {
@@ -72,6 +75,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         plan: plan_from(&options)?,
         idle_ms: idle_time_from(options.idle_timeout_ms)?,
         tasks_max: options.max_tasks_per_worker,
+        memory_max: options.max_memory_per_worker,
         limits: super::limits::limits_of_pool(&options, &kind)?,
         listeners: super::events::listeners_from(&options),
         is_external: is_external(options.driver)?,
@@ -174,20 +178,8 @@ fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
 
 fn check_unbuilt(options: &pool_options_t) -> Result<()> {
     refuse_set(&[
-        ("max_memory_per_worker", options.max_memory_per_worker != 0),
         ("max_pending", options.max_pending != 0),
         ("sched", options.sched != pool_sched::POOL_FAIR as i32),
-        ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
-        ("worker_stdin", !options.worker_stdin.is_null()),
-        ("memory_limit_per_worker", options.memory_limit_per_worker != 0),
-        ("worker_cpus", !options.worker_cpus.is_null() || options.n_worker_cpus != 0),
-        ("rlimits", !options.rlimits.is_null() || options.n_rlimits != 0),
-        ("nice", options.nice != 0),
-        ("oom_score_adj", options.oom_score_adj != 0),
-        ("uid", options.uid != 0),
-        ("gid", options.gid != 0),
-        ("no_new_privs", options.no_new_privs),
-        ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! The options that a pool was made with, kept for pool_get_options, with all that they point to.
 
+use super::options::Arrays;
 use super::structs::*;
 use super::types::*;
 use super::{StringList, User, c_string, c_strings};
@@ -14,6 +15,7 @@ pub(super) struct Snapshot {
     _directory: Option<CString>,
     _lists: [Option<StringList>; 3],
     _hooks: [Option<HookSpec>; 2],
+    _arrays: Arrays,
     _user: User,
 }
 
@@ -52,6 +54,7 @@ impl Snapshot {
         options.preload = start(&lists[2]);
         options.initializer = function_of(hooks[0].as_ref());
         options.finalizer = function_of(hooks[1].as_ref());
+        let arrays = Arrays::take(&mut options)?;
         Ok(Snapshot {
             options,
             _name: name,
@@ -59,6 +62,7 @@ impl Snapshot {
             _directory: directory,
             _lists: lists,
             _hooks: hooks,
+            _arrays: arrays,
             _user: user,
         })
     }

@@ -73,7 +73,11 @@ pub struct pool_options_t {
     /// After so many tasks a worker leaves, and is replaced when tasks wait; a chunk of a map is one
     /// task. 0: any number.
     pub max_tasks_per_worker: u64,
-    /// Not built yet.
+    /// After a task, a worker process with more bytes of memory of its own than this leaves, and is
+    /// replaced when tasks wait; the task's result is delivered. What counts is what pool_workers
+    /// shows as resident_bytes; it is looked at when a task ends, but not more often than every
+    /// 0.2 ms. A worker that has as much before its first task may have so much more: else none would
+    /// ever stay. 0: any number. Process pools only.
     pub max_memory_per_worker: u64,
     /// Not built yet.
     pub max_pending: u64,
@@ -143,35 +147,59 @@ pub struct pool_options_t {
     /// Shared libraries that are opened once, before workers are forked, and a NULL at the end. One
     /// that cannot be opened is left out. POOL_FORKSERVER and POOL_FORK only.
     pub preload: *const *const c_char,
-    /// Not built yet.
+    /// Descriptors of the caller that workers keep under the same numbers, with what 0 to 2 are for
+    /// them; copied by pool_new, so you may close yours. All others are closed in a worker, but for those
+    /// that the library itself needs there; with POOL_FORK workers have all of the caller's. POOL_ERR_INVALID: one is not open. Process pools only.
     pub inherit_fds: *const i32,
-    /// Not built yet.
+    /// How many; at most 4096.
     pub n_inherit_fds: usize,
-    /// Not built yet.
+    /// What a worker reads as its standard input, a path that is opened for each, or once for
+    /// all that are forked from one process; NULL: /dev/null.
+    /// inherit_fds with 0 in it goes before. POOL_ERR_OS: it cannot be opened. Process pools only.
     pub worker_stdin: *const c_char,
-    /// Not built yet.
+    /// The most bytes of memory that a worker can write to and that is its own (RLIMIT_DATA, soft and
+    /// hard); at least 4 MiB. What is over it is refused: malloc gives NULL. The address space
+    /// (RLIMIT_AS) is not what is limited: the pool's board takes much of that, and little memory.
+    /// 0: no limit of its own. Process pools only.
     pub memory_limit_per_worker: u64,
-    /// Not built yet.
+    /// CPUs for the workers, by their numbers: the worker of place i runs on worker_cpus[i %
+    /// n_worker_cpus] and no other. POOL_ERR_INVALID: the caller may not run on one. Process pools
+    /// only.
     pub worker_cpus: *const u32,
-    /// Not built yet.
+    /// How many; 0: wherever the caller may run.
     pub n_worker_cpus: usize,
-    /// Not built yet.
+    /// Limits of each worker, as by setrlimit. RLIMIT_AS counts the pool's board, and RLIMIT_FSIZE
+    /// results that have no room on it. POOL_ERR_INVALID: there is no such resource, or the soft limit
+    /// is above the hard one; raising a hard one without the privilege breaks the pool. Process pools
+    /// only.
     pub rlimits: *const pool_rlimit_t,
-    /// Not built yet.
+    /// How many.
     pub n_rlimits: usize,
-    /// Not built yet.
+    /// Added to the caller's nice value: -39 to 39. Below 0 without the privilege breaks the pool.
+    /// Process pools only.
     pub nice: i32,
-    /// Not built yet.
+    /// Which worker the kernel kills first when memory is short: -1000 to 1000, as in
+    /// /proc/PID/oom_score_adj. 0: the caller's. One below the caller's without the privilege breaks
+    /// the pool. Process pools only.
     pub oom_score_adj: i32,
-    /// Not built yet.
+    /// The user that workers become before the initializer runs; modules have been opened by then. The
+    /// caller's further groups are dropped. Without the privilege the pool is broken. 0: the
+    /// caller's. Process pools only.
     pub uid: u32,
-    /// Not built yet.
+    /// The group that they become, likewise. 0: the caller's.
     pub gid: u32,
-    /// Not built yet.
+    /// Nothing that a worker executes gains a privilege (PR_SET_NO_NEW_PRIVS), from the end of the
+    /// initializer on. Process pools only.
     pub no_new_privs: bool,
-    /// Not built yet.
+    /// A filter of system calls, an array of struct sock_filter: put on in all threads of a worker when
+    /// the initializer has run, with no_new_privs, which it needs. What the library itself calls then
+    /// must be let through: futex, sched_yield, clock_gettime, sendmsg, madvise, mmap, munmap, brk,
+    /// exit_group; memfd_create, ftruncate, fcntl and close for results that have no room on the board;
+    /// pread64 for max_memory_per_worker; poll, getpid, getpgid and kill for the end of the parent;
+    /// openat, read, fstat, mprotect and the like for a module that is opened later. Process pools
+    /// only.
     pub seccomp_filter: *const c_void,
-    /// Not built yet.
+    /// How many instructions; at most 4096.
     pub seccomp_len: usize,
     /// A signal that a worker process gets when its task has passed its soft limit, for the task's own
     /// handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.

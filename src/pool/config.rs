@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) idle_ms: i64,
     /// 0: any number.
     pub(crate) tasks_max: u64,
+    /// In bytes; 0: any.
+    pub(crate) memory_max: u64,
     /// Of tasks that bring none of their own.
     pub(crate) limits: Limits,
     /// Who hears of what happens to workers.

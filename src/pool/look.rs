@@ -7,6 +7,7 @@ use crate::sync::Ordering::*;
 use crate::watch::cancelled::Cancelled;
 use crate::watch::site::gate;
 use crate::watch::staff::Member;
+use crate::worker::meter::own_bytes;
 use crate::worker::resolve;
 use std::sync::{Arc, PoisonError};
 
@@ -134,7 +135,5 @@ fn resident_bytes(pid: i64) -> Option<u64> {
         return None;
     }
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut pages = text.split(' ').skip(1).map_while(|number| number.trim().parse::<u64>().ok());
-    let (resident, shared) = (pages.next()?, pages.next()?);
-    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+    own_bytes(&text)
 }

@@ -33,7 +33,9 @@ pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
 pub(crate) use crate::watch::news::{Event, Listeners};
 pub(crate) use crate::watch::site::{Kind, OnLost, Plan, RestartMode, ShrinkMode, StopMode, Times};
+pub(crate) use crate::worker::inherited::Inherited;
 pub(crate) use crate::worker::start::{Recipe, Start, own_environment};
+pub(crate) use crate::worker::surroundings::{ResourceLimit, Surroundings};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
 pub(crate) use drive::{events_fd, has_events, process_events};
@@ -187,6 +189,11 @@ fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> 
         initializer: enter(&config.initializer)?,
         finalizer: enter(&config.finalizer)?,
         depth: 0,
+        memory_max: config.memory_max,
+        surroundings: match &site.kind {
+            Kind::Processes(recipe) => recipe.surroundings.len(),
+            _ => 0,
+        },
     })
 }
 

@@ -90,6 +90,7 @@ fn open() -> Result<&'static Pool> {
         plan,
         idle_ms: 0,
         tasks_max: 0,
+        memory_max: 0,
         limits: Limits::default(),
         listeners: Listeners::default(),
         is_external: false,

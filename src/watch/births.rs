@@ -6,7 +6,7 @@ use super::ends::kill;
 use super::news::Happening;
 use super::nursery::{Legacy, News};
 use super::post::{Post, Worker};
-use super::site::Site;
+use super::site::{Kind, Site};
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
@@ -88,9 +88,11 @@ impl Crew {
         let (name, region, terms) = (&site.name, &site.region, site.present_terms());
         let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
         // If it cannot be welcomed it is gone, and its handle will tell.
-        match is_doomed {
-            true => kill(pid, &handle),
-            false => drop(start::welcome(&place, line)),
+        match &site.kind {
+            Kind::Processes(recipe) if !is_doomed => {
+                let _ = start::welcome(&place, recipe, line);
+            }
+            _ => kill(pid, &handle),
         }
         *worker = Worker::Process { pid, handle, template: Some(id) };
         let pid = i64::from(pid.as_raw_nonzero().get());

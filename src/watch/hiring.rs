@@ -127,13 +127,7 @@ impl Watch {
         });
         let old = self.failures.len() - recent.count();
         self.failures.drain(..old);
-        let is_final = matches!(
-            error.status,
-            Status::POOL_ERR_VERSION
-                | Status::POOL_ERR_FUNCTION
-                | Status::POOL_ERR_INVALID
-                | Status::POOL_ERR_BROKEN
-        );
+        let is_final = is_final(&error);
         let count = self.failures.len() as u32;
         let is_too_often = plan.restarts_max != u32::MAX && count >= plan.restarts_max;
         if is_final || (is_too_often && self.crew.count_up() == 0) {
@@ -179,6 +173,19 @@ impl Watch {
             let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
         }
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
+    }
+}
+
+/// Whether the next start is bound to fail as well: what is not there, or not allowed.
+fn is_final(error: &Error) -> bool {
+    let errno = error.detail().map_or(0, |detail| detail.os_errno);
+    match error.status {
+        Status::POOL_ERR_VERSION
+        | Status::POOL_ERR_FUNCTION
+        | Status::POOL_ERR_INVALID
+        | Status::POOL_ERR_BROKEN => true,
+        Status::POOL_ERR_OS => [libc::EPERM, libc::EACCES, libc::EINVAL].contains(&errno),
+        _ => false,
     }
 }
 

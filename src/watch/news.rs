@@ -16,6 +16,7 @@ pub(crate) enum Gone {
     Told = 1,
     Idle = 2,
     Tasks = 3,
+    Memory = 4,
     Restarted = 5,
     Shrunk = 6,
     Lost = 7,
@@ -158,6 +159,7 @@ fn gone(post: &Post, fate: Fate) -> Gone {
         Fate::Left => match post.bye {
             Some(Leave::Idle) => Gone::Idle,
             Some(Leave::Worn) => Gone::Tasks,
+            Some(Leave::Fat) => Gone::Memory,
             Some(Leave::Doomed) => post.sentence.map_or(Gone::Told, |it| of_doom(it.doom)),
             Some(Leave::Told | Leave::WrongImage) | None => match post.order {
                 Some(WayOut::Shrunk) => Gone::Shrunk,
@@ -188,7 +190,7 @@ fn level(gone: Gone) -> Level {
     match gone {
         Gone::Lost | Gone::Hook => Level::Error,
         Gone::NotStarted | Gone::Limit | Gone::Cancelled => Level::Warning,
-        Gone::Tasks | Gone::Restarted | Gone::Shrunk => Level::Info,
+        Gone::Tasks | Gone::Memory | Gone::Restarted | Gone::Shrunk => Level::Info,
         Gone::Never | Gone::Told | Gone::Idle | Gone::Killed | Gone::Image => Level::Debug,
     }
 }
@@ -202,6 +204,7 @@ fn why(gone: Gone) -> &'static str {
         Gone::Tasks => "has left: it has run as many tasks as it may",
         Gone::Restarted => "is gone: it is replaced by a new one",
         Gone::Shrunk => "has left: there are to be fewer",
+        Gone::Memory => "has left: it had more memory than max_memory_per_worker",
         Gone::Lost => "is lost",
         Gone::Limit => "was killed for running too long",
         Gone::Cancelled => "was ended with a task that was cancelled",

@@ -1,12 +1,13 @@
 //! Starting a worker process, the child's end: from its first instruction to its loop.
 //!
 //! Order: the line to the parent, the death signal and the check that the parent still lives, its
-//! welcome, the modules, the board, the guard, the word "up". Whatever fails on the way is told to
+//! welcome, the board, the modules, the guard, the surroundings, the initializer, the word "up". Whatever fails on the way is told to
 //! the parent, who decides; the process then leaves.
 //!
 //! A worker that was forked has most of that from its template: it begins with a welcome of its own.
 
 use super::resolve::Resolver;
+use super::surroundings::{Stage, Surroundings};
 use super::threads::OwnThread;
 use super::wire::{Leave, Line, Message, Received, Welcome};
 use super::{Parcel, Worker, module, serve};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 /// The first argument of a worker process; the second is the number of its line's descriptor.
 pub(crate) const MARK: &CStr = c"--carpool-worker";
-/// The descriptor of the line in a worker process.
+/// The descriptor of the line in a worker process; a higher one where it is to keep this one.
 pub(crate) const LINE_FD: c_int = 3;
 /// A worker's exit code when it could not start, and when its parent is gone.
 pub(crate) const EXIT_NO_START: c_int = 71;
@@ -64,7 +65,7 @@ pub(crate) fn line_of_worker(argc: c_int, argv: *const *const c_char) -> Option<
     if argument(1) != MARK {
         return None;
     }
-    argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd == LINE_FD)
+    argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd >= LINE_FD)
 }
 
 /// Runs the worker, if these are a worker's arguments; answers its exit code, or -1.
@@ -174,7 +175,10 @@ fn work(
     let seat = u16::try_from(welcome.seat).map_err(|_| Status::POOL_ERR_VERSION)?;
     let terms = welcome.terms;
     DEPTH.store(terms.depth, Relaxed);
+    let surroundings = Surroundings::receive(line, terms.surroundings)?;
+    surroundings.apply(seat, Stage::Place)?;
     guard(line, host)?;
+    surroundings.apply(seat, Stage::Confine)?;
     // It lives until the process ends: threads that tasks left behind may touch it.
     std::mem::forget(region.clone());
     let outlet = line.clone();
@@ -187,6 +191,8 @@ fn work(
         line.send(&Message::Broken(failure), None)?;
         return Ok(Leave::Told);
     }
+    worker.watch_memory()?;
+    surroundings.apply(seat, Stage::Seal)?;
     line.send(&Message::Up, None)?;
     Ok(super::work(&worker, line))
 }

@@ -1,7 +1,7 @@
 //! A worker's loop: take, resolve, call, finish. The same for threads and processes.
 //!
 //! ```text
-//!           initializer                     told, idle, or worn: finalizer
+//!           initializer                     told, idle, worn, or fat: finalizer
 //!   start ───────────────▶ take ▸ run ▸ finish ──────────────────────────────▶ leave
 //!     │ it fails: says so    ▲         │
 //!     ▼                      └─────────┘
@@ -15,11 +15,14 @@ pub(crate) mod boot;
 mod by_hand;
 pub(crate) mod chunk;
 mod home;
+pub(crate) mod inherited;
 mod line;
+pub(crate) mod meter;
 mod module;
 pub(crate) mod resolve;
 mod serve;
 pub(crate) mod start;
+pub(crate) mod surroundings;
 pub(crate) mod takeover;
 mod task;
 pub(crate) mod template;
@@ -39,8 +42,9 @@ use crate::cells;
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use home::AtHome;
+use meter::Meter;
 use resolve::{Resolver, TaskFunction};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use task::State;
@@ -65,6 +69,10 @@ pub(crate) struct Terms {
     pub(crate) finalizer: Option<u32>,
     /// How many processes stand above a worker that were started by a pool, itself included.
     pub(crate) depth: u32,
+    /// A worker process with more resident memory than this leaves, in bytes; 0: it stays.
+    pub(crate) memory_max: u64,
+    /// How many bytes of [`surroundings`] follow a worker's welcome.
+    pub(crate) surroundings: u32,
 }
 
 /// Which of the two functions around a worker's life.
@@ -106,6 +114,8 @@ pub(crate) struct Worker {
     deliver: Deliver,
     state: State,
     tasks_done: Cell<u64>,
+    /// Where its memory is limited.
+    meter: OnceCell<Meter>,
     /// What [`cells::forks`] was when the worker began.
     forks: u32,
     /// The worker that this thread was before, while it runs a task of ours in the middle of one.
@@ -132,6 +142,7 @@ impl Worker {
             deliver,
             state: State::default(),
             tasks_done: Cell::new(0),
+            meter: OnceCell::new(),
             forks: cells::forks(),
             outer: Cell::new(std::ptr::null()),
         }
@@ -168,6 +179,18 @@ impl Worker {
         self.terms.tasks_max != 0 && self.tasks_done.get() >= self.terms.tasks_max
     }
 
+    /// Begins to watch its own memory, if that is limited.
+    pub(crate) fn watch_memory(&self) -> Result<()> {
+        if self.terms.memory_max > 0 {
+            let _ = self.meter.set(Meter::new(self.terms.memory_max)?);
+        }
+        Ok(())
+    }
+
+    fn is_fat(&self) -> bool {
+        self.meter.get().is_some_and(Meter::is_over)
+    }
+
     /// Works until it is time to leave.
     pub(crate) fn run(&self) -> Leave {
         let _home = AtHome::enter(self);
@@ -185,6 +208,9 @@ impl Worker {
             }
             if self.is_worn() {
                 return Leave::Worn;
+            }
+            if self.is_fat() {
+                return Leave::Fat;
             }
         }
     }

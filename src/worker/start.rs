@@ -4,7 +4,9 @@
 //! modules on demand, and knows nothing of the main program. The main program's own image, executed
 //! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
 
+use super::inherited::{Inherited, Step};
 use super::resolve::Resolver;
+use super::surroundings::Surroundings;
 use super::wire::{Leave, Line, Message, Welcome};
 use super::{Parcel, Terms, Worker, boot, module, takeover};
 use crate::board::Region;
@@ -14,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::{CStr, CString, OsString, c_char};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub(crate) struct Recipe {
     pub(crate) modules: Vec<String>,
     /// Paths of modules that a template opens where it can.
     pub(crate) preload: Vec<String>,
+    pub(crate) inherited: Arc<Inherited>,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// How a worker process comes to be.
@@ -161,20 +165,23 @@ pub(super) fn execute(
     };
     region.sign();
     ours.send(&Message::Welcome(welcome), region.file())?;
+    if role == Role::Worker {
+        recipe.surroundings.send(ours)?;
+    }
     let environment = environment(recipe, &program)?;
     let title = match role {
         Role::Worker => place.title(),
         Role::Template => format!("{}/template", place.name),
     };
     let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
-    let directory = recipe.directory.as_deref();
-    let pid = spawn(&program.path, &title, &environment, directory, theirs)?;
+    let pid = spawn(&program.path, &title, &environment, recipe, theirs)?;
     with_handle(Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?)
 }
 
 /// Welcomes a worker that was forked, over its line.
-pub(crate) fn welcome(place: &Workplace<'_>, line: &Line) -> Result<()> {
-    line.send(&Message::Welcome(place.welcome()), None)
+pub(crate) fn welcome(place: &Workplace<'_>, recipe: &Recipe, line: &Line) -> Result<()> {
+    line.send(&Message::Welcome(place.welcome()), None)?;
+    recipe.surroundings.send(line)
 }
 
 /// A child that was just started, with its handle.
@@ -273,23 +280,31 @@ fn joined(mut name: OsString, value: OsString) -> OsString {
     name
 }
 
-/// Executes a program as a worker: a group of its own, no signal blocked or handled, standard input
-/// at its end, the line where it expects it, and no other descriptor. The child runs no code of
+/// Executes a program as a worker: a group of its own, no signal blocked or handled, standard input at its
+/// end or as chosen, the line where it is told, and no descriptor beside but what it is to keep. The child runs no code of
 /// ours before it is the new program, and the memory of a large parent is not copied.
 fn spawn(
     path: &CStr,
     title: &CStr,
     environment: &[CString],
-    directory: Option<&CStr>,
+    recipe: &Recipe,
     line: &Line,
 ) -> Result<libc::pid_t> {
     let mut wishes = Wishes::new()?;
     wishes.own_group_and_clean_signals()?;
-    // The line may have any number, also one of those that are about to be given away.
-    let line = rustix::io::fcntl_dupfd_cloexec(line.as_fd(), boot::LINE_FD + 1)
-        .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
-    wishes.descriptors(line.as_raw_fd(), directory)?;
-    let number = CString::from(c"3");
+    // They may have any numbers, also some of those that are about to be given away.
+    let inherited = &recipe.inherited;
+    let moved = |fd: BorrowedFd<'_>| {
+        rustix::io::fcntl_dupfd_cloexec(fd, inherited.first_free())
+            .map_err(|errno| Error::os("duplicating a descriptor", errno))
+    };
+    let line = moved(line.as_fd())?;
+    let stdin = inherited.open_stdin()?.map(|stdin| moved(stdin.as_fd())).transpose()?;
+    let steps = inherited.steps(line.as_raw_fd(), stdin.as_ref().map(AsRawFd::as_raw_fd));
+    wishes.descriptors(&steps)?;
+    wishes.directory(recipe.directory.as_deref())?;
+    let number =
+        CString::new(inherited.line_number().to_string()).map_err(|_| Status::POOL_ERR_INVALID)?;
     let arguments = [title.as_ptr(), boot::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
     let environment: Vec<*const c_char> =
         environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
@@ -357,21 +372,31 @@ impl Wishes {
         check(errno, "posix_spawnattr_setflags")
     }
 
-    fn descriptors(&mut self, line: i32, directory: Option<&CStr>) -> Result<()> {
+    fn descriptors(&mut self, steps: &[Step]) -> Result<()> {
         let actions = &raw mut self.actions;
-        let null = c"/dev/null".as_ptr();
-        // SAFETY: initialised actions; the path is copied.
-        let errno =
-            unsafe { libc::posix_spawn_file_actions_addopen(actions, 0, null, libc::O_RDONLY, 0) };
-        check(errno, "posix_spawn_file_actions_addopen")?;
-        // SAFETY: initialised actions.
-        let errno = unsafe { libc::posix_spawn_file_actions_adddup2(actions, line, boot::LINE_FD) };
-        check(errno, "posix_spawn_file_actions_adddup2")?;
-        // SAFETY: initialised actions.
-        let errno =
-            unsafe { libc::posix_spawn_file_actions_addclosefrom_np(actions, boot::LINE_FD + 1) };
-        check(errno, "posix_spawn_file_actions_addclosefrom_np")?;
+        for step in steps {
+            let errno = match *step {
+                // SAFETY: initialised actions.
+                Step::Copy(from, to) => unsafe {
+                    libc::posix_spawn_file_actions_adddup2(actions, from, to)
+                },
+                // SAFETY: initialised actions.
+                Step::CloseFrom(first) => unsafe {
+                    libc::posix_spawn_file_actions_addclosefrom_np(actions, first)
+                },
+                // SAFETY: initialised actions.
+                Step::Close(number) => unsafe {
+                    libc::posix_spawn_file_actions_addclose(actions, number)
+                },
+            };
+            check(errno, "posix_spawn_file_actions")?;
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self, directory: Option<&CStr>) -> Result<()> {
         let Some(directory) = directory else { return Ok(()) };
+        let actions = &raw mut self.actions;
         // SAFETY: initialised actions; the path is copied.
         let errno =
             unsafe { libc::posix_spawn_file_actions_addchdir_np(actions, directory.as_ptr()) };

@@ -186,14 +186,14 @@ fn discard_output() {
 
 /// Makes ready what workers have in common.
 fn prepare(recipe: &Recipe, resolver: &mut Resolver) -> Result<()> {
-    let null = rustix::fs::open(c"/dev/null", rustix::fs::OFlags::RDONLY, 0.into())
-        .map_err(|errno| Error::os("opening /dev/null", errno))?;
-    // SAFETY: makes number 0 another name of a descriptor of ours; nobody owns number 0 here.
-    if unsafe { libc::dup2(null.as_raw_fd(), 0) } < 0 {
-        return Err(Error::os("dup2", serve::last_errno()));
-    }
-    if null.as_raw_fd() == 0 {
-        std::mem::forget(null);
+    if let Some(stdin) = recipe.inherited.open_stdin()? {
+        // SAFETY: makes number 0 another name of a descriptor of ours; nobody owns number 0 here.
+        if unsafe { libc::dup2(stdin.as_raw_fd(), 0) } < 0 {
+            return Err(Error::os("dup2", serve::last_errno()));
+        }
+        if stdin.as_raw_fd() == 0 {
+            std::mem::forget(stdin);
+        }
     }
     if let Some(directory) = &recipe.directory {
         let failed =

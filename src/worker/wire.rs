@@ -2,7 +2,7 @@
 //! life, over a pair of sockets that nobody else can reach.
 //!
 //! ```text
-//!   watch ── Welcome (board's file, seat) ──▶ worker
+//!   watch ── Welcome (board's file, seat) ──▶ worker       and the bytes of its surroundings, if any
 //!         ◀── Initializing ─────────────────    when there is an initializer
 //!         ◀── Up, or Refuse (why) ──────────
 //!         ◀── File (a result too large for the board) ──    any number
@@ -25,7 +25,7 @@ pub(crate) use super::line::{Line, Received};
 use super::{Failure, Hook, Terms};
 use crate::error::Status;
 
-const NUMBERS: usize = 16;
+const NUMBERS: usize = 18;
 const TEXT_MAX: usize = 1024;
 pub(super) const LEN_MAX: usize = NUMBERS * 8 + TEXT_MAX;
 
@@ -42,11 +42,14 @@ pub(crate) enum Leave {
     Worn = 4,
     /// It was about to be killed for a task that it has ended.
     Doomed = 5,
+    /// It had more memory than it may have.
+    Fat = 6,
 }
 
 impl Leave {
     fn from_number(number: u64) -> Option<Leave> {
-        let all = [Leave::Told, Leave::WrongImage, Leave::Idle, Leave::Worn, Leave::Doomed];
+        use Leave::*;
+        let all = [Told, WrongImage, Idle, Worn, Doomed, Fat];
         all.into_iter().find(|why| *why as u64 == number)
     }
 }
@@ -122,7 +125,7 @@ impl Welcome {
         let flags = u64::from(self.is_own_image) << 32 | u64::from(self.is_template) << 33;
         numbers[..4].copy_from_slice(&[1, self.version, self.seat | flags, self.parent]);
         numbers[4..10].copy_from_slice(&self.geometry);
-        numbers[10..15].copy_from_slice(&numbers_of(self.terms));
+        numbers[10..17].copy_from_slice(&numbers_of(self.terms));
         numbers
     }
 
@@ -134,7 +137,7 @@ impl Welcome {
             is_own_image: numbers[2] >> 32 & 1 != 0,
             is_template: numbers[2] >> 33 & 1 != 0,
             geometry: numbers[4..10].try_into().ok()?,
-            terms: terms_of(&numbers[10..15])?,
+            terms: terms_of(&numbers[10..17])?,
             modules,
         })
     }
@@ -213,14 +216,25 @@ fn numbers(first: [u64; 3]) -> [u64; NUMBERS] {
 }
 
 /// The slots of hooks are counted from 1; 0 is none.
-fn numbers_of(terms: Terms) -> [u64; 5] {
-    let Terms { keep, tasks_max, initializer, finalizer, depth } = terms;
+fn numbers_of(terms: Terms) -> [u64; 7] {
+    let Terms { keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings } = terms;
     let slot = |slot: Option<u32>| slot.map_or(0, |slot| u64::from(slot) + 1);
-    [u64::from(keep), tasks_max, slot(initializer), slot(finalizer), u64::from(depth)]
+    [
+        u64::from(keep),
+        tasks_max,
+        slot(initializer),
+        slot(finalizer),
+        u64::from(depth),
+        memory_max,
+        u64::from(surroundings),
+    ]
 }
 
 fn terms_of(numbers: &[u64]) -> Option<Terms> {
-    let &[keep, tasks_max, initializer, finalizer, depth] = numbers else { return None };
+    let &[keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings] = numbers
+    else {
+        return None;
+    };
     let small = |number: u64| u32::try_from(number).ok();
     Some(Terms {
         keep: small(keep)?,
@@ -228,6 +242,8 @@ fn terms_of(numbers: &[u64]) -> Option<Terms> {
         initializer: initializer.checked_sub(1).and_then(small),
         finalizer: finalizer.checked_sub(1).and_then(small),
         depth: small(depth)?,
+        memory_max,
+        surroundings: small(surroundings)?,
     })
 }
 
@@ -251,6 +267,8 @@ mod tests {
                     initializer: Some(0),
                     finalizer: None,
                     depth: 3,
+                    memory_max: 1 << 33,
+                    surroundings: 40,
                 },
                 modules: "a.so\0b.so".into(),
             }),
@@ -263,7 +281,7 @@ mod tests {
             Message::Refuse { status: Status::POOL_ERR_FUNCTION, errno: -2, words: "why".into() },
             Message::File { task: u64::MAX, len: 1 << 40 },
             Message::Bye { why: Leave::WrongImage },
-            Message::Bye { why: Leave::Worn },
+            Message::Bye { why: Leave::Fat },
             Message::Initializing,
             Message::Finalizing,
             Message::Broken(Failure { hook: Hook::Finalizer, code: -3, words: "why".into() }),

@@ -3,10 +3,11 @@
 use super::super::enums::{pool_kind, pool_start};
 use super::super::structs::pool_options_t;
 use super::super::{c_string, c_strings};
-use super::{invalid, unsupported};
+use super::{invalid, surroundings, unsupported};
 use crate::error::{Error, Result, Status};
 use crate::pool::{Kind, Recipe, Start, own_environment};
 use std::ffi::{CString, c_char};
+use std::sync::Arc;
 
 pub(super) fn kind_from(options: &pool_options_t) -> Result<Kind> {
     let start = start_from(options)?;
@@ -67,6 +68,8 @@ fn recipe(options: &pool_options_t, start: Start) -> Result<Recipe> {
         directory: owned(options.cwd)?,
         modules: paths("modules", options.modules)?,
         preload: paths("preload", options.preload)?,
+        inherited: Arc::new(surroundings::inherited_from(options, start)?),
+        surroundings: surroundings::surroundings_from(options)?,
     })
 }
 

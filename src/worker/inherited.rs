@@ -1,0 +1,184 @@
+//! The descriptors of the caller that worker processes keep, under the caller's numbers; and what they
+//! read as standard input.
+//!
+//! The pool keeps copies from its making on, so the caller may close its own. In a child they are laid
+//! down in steps that need no list of what else is open:
+//!
+//! ```text
+//!   copies and the line, anywhere ──▶ a row from 3 on ──▶ close all above it ──▶ from the last to the
+//!   first, each to its number, which is never below its place in the row ──▶ close what is left over
+//! ```
+
+use super::boot;
+use crate::error::{Error, Result, Status};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+#[derive(Default)]
+pub(crate) struct Inherited {
+    /// Our copies, with the numbers that they are to have; in the order of these, each once.
+    kept: Vec<(OwnedFd, RawFd)>,
+    /// What to open as standard input, in place of what is always empty.
+    stdin: Option<CString>,
+    /// Standard input is the caller's.
+    keeps_stdin: bool,
+}
+
+/// What is done to the descriptors of a child, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Makes the second number a copy of the first, to be kept over an exec.
+    Copy(RawFd, RawFd),
+    /// Closes this one and all above.
+    CloseFrom(RawFd),
+    Close(RawFd),
+}
+
+impl Inherited {
+    /// Copies these descriptors of the caller.
+    pub(crate) fn new(mut numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<Inherited> {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let above = first_free(numbers.len());
+        let copies = numbers.into_iter().map(|number| {
+            if number < 0 {
+                return Err(not_open(number));
+            }
+            // SAFETY: borrowed for this call, which answers whether it is one that is open.
+            let given = unsafe { BorrowedFd::borrow_raw(number) };
+            match rustix::io::fcntl_dupfd_cloexec(given, above) {
+                Ok(copy) => Ok((copy, number)),
+                Err(Errno::BADF) => Err(not_open(number)),
+                Err(errno) => Err(Error::os("duplicating a descriptor", errno)),
+            }
+        });
+        let kept: Vec<_> = copies.collect::<Result<_>>()?;
+        let keeps_stdin = kept.first().is_some_and(|(_, number)| *number == 0);
+        let inherited = Inherited { kept, stdin, keeps_stdin };
+        // So that a wrong path is known at once.
+        inherited.open_stdin()?;
+        Ok(inherited)
+    }
+
+    /// For a process that is forked, and has the caller's own.
+    pub(crate) fn without_copies(mut self) -> Inherited {
+        self.kept.clear();
+        self
+    }
+
+    /// Standard input for a worker. None: it is one of the caller's.
+    pub(crate) fn open_stdin(&self) -> Result<Option<OwnedFd>> {
+        if self.keeps_stdin {
+            return Ok(None);
+        }
+        let path: &CStr = self.stdin.as_deref().unwrap_or(c"/dev/null");
+        // A pipe in the file system would be waited for; the worker itself may wait.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let failed = |errno| {
+            let status =
+                if errno == Errno::NOMEM { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_OS };
+            let words = format!("worker_stdin: {}", path.to_string_lossy());
+            let error = Error::os(&words, errno);
+            Error::with_detail(status, error.detail().cloned().unwrap_or_default())
+        };
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
+        let flags = rustix::fs::fcntl_getfl(&file).map_err(failed)?;
+        rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(failed)?;
+        Ok(Some(file))
+    }
+
+    /// The number that the line gets in a worker: the first that is not wanted.
+    pub(crate) fn line_number(&self) -> RawFd {
+        let mut number = boot::LINE_FD;
+        for (_, wanted) in &self.kept {
+            number += i32::from(*wanted == number);
+        }
+        number
+    }
+
+    /// Numbers from here on are out of the way of all steps.
+    pub(crate) fn first_free(&self) -> RawFd {
+        first_free(self.kept.len())
+    }
+
+    /// The steps for a child that has these two, both out of the way.
+    pub(crate) fn steps(&self, line: RawFd, stdin: Option<RawFd>) -> Vec<Step> {
+        let mut steps: Vec<Step> = stdin.map(|stdin| Step::Copy(stdin, 0)).into_iter().collect();
+        let kept = self.kept.iter().map(|(copy, number)| (copy.as_raw_fd(), *number));
+        let (standard, mut row): (Vec<_>, Vec<_>) =
+            kept.partition(|(_, number)| *number < boot::LINE_FD);
+        steps.extend(standard.into_iter().map(|(copy, number)| Step::Copy(copy, number)));
+        row.push((line, self.line_number()));
+        row.sort_unstable_by_key(|(_, number)| *number);
+        let places = boot::LINE_FD..boot::LINE_FD + row.len() as RawFd;
+        for (place, (source, _)) in places.clone().zip(&row) {
+            steps.push(Step::Copy(*source, place));
+        }
+        steps.push(Step::CloseFrom(places.end));
+        for (place, (_, number)) in places.clone().zip(&row).rev() {
+            if place != *number {
+                steps.push(Step::Copy(place, *number));
+            }
+        }
+        let is_left_over = |place: &RawFd| row.iter().all(|(_, number)| number != place);
+        steps.extend(places.filter(is_left_over).map(Step::Close));
+        steps
+    }
+}
+
+fn first_free(kept: usize) -> RawFd {
+    // The line, and one more for good measure.
+    boot::LINE_FD + kept as RawFd + 2
+}
+
+fn not_open(number: RawFd) -> Error {
+    Error::new(Status::POOL_ERR_INVALID, format!("inherit_fds: {number} is not open"))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Runs the steps on a table of descriptors, where each stands for a letter.
+    fn run(steps: &[Step], open: &mut BTreeMap<RawFd, char>) {
+        for step in steps {
+            match *step {
+                Step::Copy(from, to) => {
+                    let letter = open[&from];
+                    open.insert(to, letter);
+                }
+                Step::CloseFrom(first) => open.retain(|number, _| *number < first),
+                Step::Close(number) => drop(open.remove(&number)),
+            }
+        }
+    }
+
+    #[test]
+    fn every_descriptor_arrives_at_its_number_and_no_other_stays() {
+        let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY, Mode::empty()).unwrap();
+        let null = || rustix::io::fcntl_dupfd_cloexec(&null, 512).unwrap();
+        let cases: [&[RawFd]; 8] =
+            [&[], &[3], &[4], &[3, 4, 5], &[0, 2, 9], &[3, 5, 6], &[5, 6, 7, 200], &[1, 3, 500]];
+        for numbers in cases {
+            let kept: Vec<_> = numbers.iter().map(|number| (null(), *number)).collect();
+            let inherited = Inherited { kept, stdin: None, keeps_stdin: false };
+            let (line, stdin) = (5000, 5001);
+            let mut open: BTreeMap<RawFd, char> = (0..3).map(|number| (number, 's')).collect();
+            open.extend([(line, 'l'), (stdin, 'i'), (77, 'x')]);
+            for (index, (copy, _)) in inherited.kept.iter().enumerate() {
+                open.insert(copy.as_raw_fd(), (b'A' + index as u8) as char);
+            }
+            let is_own_stdin = numbers.contains(&0);
+            run(&inherited.steps(line, (!is_own_stdin).then_some(stdin)), &mut open);
+            let mut wanted: BTreeMap<RawFd, char> = [(0, 'i'), (1, 's'), (2, 's')].into();
+            wanted.insert(inherited.line_number(), 'l');
+            for (index, number) in numbers.iter().enumerate() {
+                wanted.insert(*number, (b'A' + index as u8) as char);
+            }
+            assert_eq!(open, wanted, "{numbers:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! How much memory a worker process has of its own, looked at between its tasks.
+//!
+//! The same number that `pool_workers` shows: resident pages less those that are shared, such as the
+//! board's. One look costs as much as a few short tasks, so there is a pause between two.
+
+use crate::clock;
+use crate::error::{Error, Result};
+use rustix::fs::{Mode, OFlags};
+use std::cell::Cell;
+use std::os::fd::OwnedFd;
+
+/// Between two looks; fresh memory of a few megabytes takes as long to be touched.
+const PAUSE_NS: u64 = 200_000;
+
+pub(super) struct Meter {
+    /// The kernel's file about this process.
+    file: OwnedFd,
+    /// In bytes.
+    most: u64,
+    /// In ticks.
+    pause: u64,
+    /// When to look again, a stamp.
+    next: Cell<u64>,
+}
+
+impl Meter {
+    /// A limit that is reached already counts from what there is: else each worker would leave after its
+    /// first task, whatever that did.
+    pub(super) fn new(limit: u64) -> Result<Meter> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::open(c"/proc/self/statm", flags, Mode::empty())
+            .map_err(|errno| Error::os("max_memory_per_worker: /proc/self/statm", errno))?;
+        let pause = clock::ticks_of_ns(PAUSE_NS);
+        let mut meter = Meter { file, most: limit, pause, next: Cell::new(0) };
+        let before = meter.resident();
+        if before >= limit {
+            meter.most = limit.saturating_add(before);
+        }
+        Ok(meter)
+    }
+
+    /// Whether there is more memory than may be, by a look that was made just now.
+    pub(super) fn is_over(&self) -> bool {
+        let now = clock::now();
+        if now < self.next.get() {
+            return false;
+        }
+        self.next.set(now + self.pause);
+        self.resident() > self.most
+    }
+
+    /// In bytes; 0 when it cannot be told.
+    fn resident(&self) -> u64 {
+        let mut text = [0; 128];
+        let len = rustix::io::pread(&self.file, &mut text, 0).unwrap_or(0);
+        let text = std::str::from_utf8(&text[..len]).unwrap_or("");
+        own_bytes(text).unwrap_or(0)
+    }
+}
+
+/// Resident less shared, of the numbers in a process's `statm`: pages.
+pub(crate) fn own_bytes(statm: &str) -> Option<u64> {
+    let mut pages = statm.split(' ').skip(1).map_while(|number| number.trim().parse::<u64>().ok());
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_has_touched_is_counted() {
+        let meter = Meter::new(u64::MAX).unwrap();
+        let before = meter.resident();
+        let memory = std::hint::black_box(vec![1_u8; 32 << 20]);
+        assert!(meter.resident() >= before + (16 << 20), "{before} {}", memory.len());
+        assert_eq!(own_bytes("nonsense"), None);
+        assert_eq!(own_bytes("9 7 3 0"), Some(4 * rustix::param::page_size() as u64));
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_at_once_counts_from_there() {
+        assert!(!Meter::new(1).unwrap().is_over());
+    }
+}
