@@ -658,19 +658,20 @@ typedef struct pool_options_t {
     /**
      * Descriptors of the caller that workers keep under the same numbers, with what 0 to 2 are for
      * them; copied by pool_new, so you may close yours. All others are closed in a worker, but for those
-     * that the library itself needs there. POOL_ERR_INVALID: one is not open. Process pools only.
+     * that the library itself needs there; with POOL_FORK workers have all of the caller's. POOL_ERR_INVALID: one is not open. Process pools only.
      */
     const int32_t *inherit_fds;
     /** How many; at most 4096. */
     size_t n_inherit_fds;
     /**
-     * What a worker reads as its standard input, a path that is opened for each; NULL: /dev/null.
+     * What a worker reads as its standard input, a path that is opened for each, or once for
+     * all that are forked from one process; NULL: /dev/null.
      * inherit_fds with 0 in it goes before. POOL_ERR_OS: it cannot be opened. Process pools only.
      */
     const char *worker_stdin;
     /**
      * The most bytes of memory that a worker can write to and that is its own (RLIMIT_DATA, soft and
-     * hard); at least 4 MiB. What is over it is refused: malloc gives NULL. The address space
+     * hard); at least 4 MiB. What is over it is refused: malloc gives NULL. With POOL_FORK what the caller had does not count. The address space
      * (RLIMIT_AS) is not what is limited: the pool's board takes much of that, and little memory.
      * 0: no limit of its own. Process pools only.
      */

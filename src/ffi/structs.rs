@@ -158,7 +158,7 @@ pub struct pool_options_t {
     /// inherit_fds with 0 in it goes before. POOL_ERR_OS: it cannot be opened. Process pools only.
     pub worker_stdin: *const c_char,
     /// The most bytes of memory that a worker can write to and that is its own (RLIMIT_DATA, soft and
-    /// hard); at least 4 MiB. What is over it is refused: malloc gives NULL. The address space
+    /// hard); at least 4 MiB. What is over it is refused: malloc gives NULL. With POOL_FORK what the caller had does not count. The address space
     /// (RLIMIT_AS) is not what is limited: the pool's board takes much of that, and little memory.
     /// 0: no limit of its own. Process pools only.
     pub memory_limit_per_worker: u64,

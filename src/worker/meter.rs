@@ -65,6 +65,12 @@ pub(crate) fn own_bytes(statm: &str) -> Option<u64> {
     Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
 }
 
+/// What the process can write to and is its own, touched or not, of the same numbers.
+pub(crate) fn data_bytes(statm: &str) -> Option<u64> {
+    let pages = statm.split(' ').nth(5)?.trim().parse::<u64>().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -76,7 +82,9 @@ mod tests {
         let memory = std::hint::black_box(vec![1_u8; 32 << 20]);
         assert!(meter.resident() >= before + (16 << 20), "{before} {}", memory.len());
         assert_eq!(own_bytes("nonsense"), None);
-        assert_eq!(own_bytes("9 7 3 0"), Some(4 * rustix::param::page_size() as u64));
+        let pages = |count| Some(count * rustix::param::page_size() as u64);
+        assert_eq!(own_bytes("9 7 3 0"), pages(4));
+        assert_eq!(data_bytes("9 7 3 1 0 5 0\n"), pages(5));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) mod meter;
 mod module;
 pub(crate) mod resolve;
 mod serve;
+mod spawn;
 pub(crate) mod start;
 pub(crate) mod surroundings;
 pub(crate) mod takeover;

@@ -13,6 +13,7 @@
 //!
 //! The guard starts between the first two: a limit of processes shall not keep it from starting.
 
+use super::meter;
 use super::wire::Line;
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
@@ -42,6 +43,9 @@ pub(crate) struct Surroundings {
     /// The worker of a seat runs on one of them: the first on the first, and round again.
     pub(crate) cpus: Vec<u32>,
     pub(crate) limits: Vec<ResourceLimit>,
+    /// Of memory, in bytes; and whether it counts from what there is.
+    pub(crate) memory: u64,
+    pub(crate) is_copy: bool,
     pub(crate) gid: u32,
     pub(crate) uid: u32,
     pub(crate) no_new_privs: bool,
@@ -58,16 +62,17 @@ pub(crate) enum Stage {
 }
 
 impl Surroundings {
-    /// With a limit of the memory that a worker can write to and that is its own; 0: none.
-    pub(crate) fn with_memory_limit(mut self, bytes: u64) -> Result<Surroundings> {
-        let resource = libc::RLIMIT_DATA;
+    /// With a limit of the memory that a worker can write to and that is its own; 0: none. `is_copy`: of
+    /// the caller, whose memory does not count.
+    pub(crate) fn with_memory_limit(mut self, bytes: u64, is_copy: bool) -> Result<Surroundings> {
+        let is_data = |limit: &ResourceLimit| limit.resource == libc::RLIMIT_DATA;
         match bytes {
-            0 => return Ok(self),
+            0 => {}
             1..MEMORY_LIMIT_MIN => return refuse("memory_limit_per_worker: at least 4 MiB"),
-            _ if self.limits.iter().any(|limit| limit.resource == resource) => {
+            _ if self.limits.iter().any(is_data) => {
                 return refuse("memory_limit_per_worker and RLIMIT_DATA are one and the same");
             }
-            _ => self.limits.push(ResourceLimit { resource, soft: bytes, hard: bytes }),
+            _ => (self.memory, self.is_copy) = (bytes, is_copy),
         }
         Ok(self)
     }
@@ -109,6 +114,7 @@ impl Surroundings {
                 for limit in &self.limits {
                     confine(*limit)?;
                 }
+                self.confine_memory()?;
                 self.become_user()
             }
             Stage::Seal => self.seal(),
@@ -135,6 +141,16 @@ impl Surroundings {
         cpus.set(cpu as usize);
         rustix::thread::sched_setaffinity(None, &cpus)
             .map_err(|errno| Error::os(&format!("running a worker on CPU {cpu}"), errno))
+    }
+
+    fn confine_memory(&self) -> Result<()> {
+        if self.memory == 0 {
+            return Ok(());
+        }
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let before = if self.is_copy { meter::data_bytes(&statm).unwrap_or(0) } else { 0 };
+        let bytes = self.memory.saturating_add(before);
+        confine(ResourceLimit { resource: libc::RLIMIT_DATA, soft: bytes, hard: bytes })
     }
 
     /// The C library tells all threads, which the kernel's own calls do not.
@@ -209,6 +225,8 @@ impl Surroundings {
             u64::from(self.gid),
             u64::from(self.uid),
             u64::from(self.no_new_privs),
+            self.memory,
+            u64::from(self.is_copy),
         ];
         numbers.push(self.cpus.len() as u64);
         numbers.extend(self.cpus.iter().map(|cpu| u64::from(*cpu)));
@@ -233,6 +251,8 @@ impl Surroundings {
             gid: next()? as u32,
             uid: next()? as u32,
             no_new_privs: next()? != 0,
+            memory: next()?,
+            is_copy: next()? != 0,
             ..Surroundings::default()
         };
         for _ in 0..next()? {
@@ -309,6 +329,8 @@ mod tests {
             nice: -20,
             cpus: vec![1, 0, 1023],
             limits: vec![ResourceLimit { resource: 7, soft: 64, hard: u64::MAX }],
+            memory: 1 << 40,
+            is_copy: true,
             gid: 1,
             uid: u32::MAX - 1,
             no_new_privs: true,

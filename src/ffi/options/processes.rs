@@ -69,7 +69,7 @@ fn recipe(options: &pool_options_t, start: Start) -> Result<Recipe> {
         modules: paths("modules", options.modules)?,
         preload: paths("preload", options.preload)?,
         inherited: Arc::new(surroundings::inherited_from(options, start)?),
-        surroundings: surroundings::surroundings_from(options)?,
+        surroundings: Box::new(surroundings::surroundings_from(options, start)?),
     })
 }
 

@@ -40,7 +40,7 @@ pub(super) fn inherited_from(options: &pool_options_t, start: Start) -> Result<I
     Ok(if is_copy { inherited.without_copies() } else { inherited })
 }
 
-pub(super) fn surroundings_from(options: &pool_options_t) -> Result<Surroundings> {
+pub(super) fn surroundings_from(options: &pool_options_t, start: Start) -> Result<Surroundings> {
     let limits = list(options.rlimits, options.n_rlimits, "rlimits")?;
     let limits = limits.iter().map(|&pool_rlimit_t { resource, soft, hard }| {
         let resource = u32::try_from(resource).map_err(|_| invalid("rlimits: no such resource"))?;
@@ -57,8 +57,10 @@ pub(super) fn surroundings_from(options: &pool_options_t) -> Result<Surroundings
         uid: options.uid,
         no_new_privs: options.no_new_privs,
         filter: filter.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect(),
+        ..Surroundings::default()
     };
-    surroundings.with_memory_limit(options.memory_limit_per_worker)?.checked()
+    let is_copy = matches!(start, Start::Fork { .. });
+    surroundings.with_memory_limit(options.memory_limit_per_worker, is_copy)?.checked()
 }
 
 /// What the options of a pool point to, kept for those who ask for them.
