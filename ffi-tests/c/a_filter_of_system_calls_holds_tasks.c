@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
         CHECK_OK(pool_run(pool, find_refused, NULL, 0, POOL_FOREVER, &pids[i], sizeof *pids, NULL));
     }
     CHECK_EQUAL(pids[0], pids[1]);
+    word_set(WORD_FIRST, 0); /* for the next worker */
     future_t *future;
     pool_error_t error;
     CHECK_OK(pool_submit(pool, ask_for_death, NULL, 0, &future));
