@@ -61,16 +61,21 @@ impl Heralds {
         }
     }
 
-    /// Tells of tasks that have begun.
+    /// Tells of tasks that run. Those that are done already are left to `remove`, which comes before whatever
+    /// else is called about them.
     pub(crate) fn tell_starts(&self, site: &Site) {
-        let end = site.region.board.ring.passed();
+        // Whoever claims a task has this told before it moves the ring's head past it.
+        let end = site.region.board.ring.passed().saturating_add(1);
         let mut begun = Vec::new();
         {
             let mut book = self.lock();
             let passed: Vec<(u64, Ticket)> =
                 book.waiting.iter().take_while(|(place, _)| *place <= end).copied().collect();
             for place in passed {
-                let Some(seat) = site.runner(place.1) else { continue };
+                let word = &site.region.board.slot(place.1.slot).word;
+                let (Some(seat), Phase::Running(_)) = (site.runner(place.1), word.phase()) else {
+                    continue;
+                };
                 book.waiting.remove(&place);
                 let Some((herald, own)) = book.heralds.get_mut(&place.1) else { continue };
                 *own = None;
