@@ -27,12 +27,12 @@ int main(int argc, char **argv) {
     static future_t *futures[TASKS];
     uint32_t cancelled = 0, n_running = 0;
     for (uint32_t i = 0; i < TASKS; i++) {
-        struct args args = {i, i % 5 * 40};
+        struct args args = {i, 20 + i % 7 * 40};
         CHECK_OK(pool_submit(pool, work_for_a_while, &args, sizeof args, &futures[i]));
     }
     for (uint32_t i = 0; i < TASKS; i += 10) {
         while (future_state(futures[i]) == FUTURE_PENDING) continue;
-        for (uint64_t end = now_ns() + i % 7 * 20000; now_ns() < end;) continue;
+        for (uint64_t end = now_ns() + i % 13 * 20000; now_ns() < end;) continue;
         pool_status_t status = future_cancel(futures[i], POOL_CANCEL_RUNNING);
         n_running += status == POOL_OK;
         CHECK(status == POOL_OK || status == POOL_ERR_STATE);
