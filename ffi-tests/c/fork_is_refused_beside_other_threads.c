@@ -17,6 +17,20 @@ static void is_refused(const pool_options_t *options) {
     CHECK(strstr(error.message, "other threads") != NULL);
 }
 
+/* A worker process has a thread of the library's beside it. */
+static int32_t copy_a_worker(pool_task_t *task) {
+    pool_options_t options = POOL_OPTIONS_INIT;
+    pool_t *pool;
+    uint64_t n = 8;
+    options.start = POOL_FORK;
+    pool_status_t status = pool_new(&options, &pool, NULL);
+    if (status == POOL_OK) {
+        status = pool_run(pool, square, &n, sizeof n, POOL_FOREVER, &n, sizeof n, NULL);
+        pool_free(pool);
+    }
+    return status ? status : pool_task_return(task, &n, sizeof n);
+}
+
 static void is_made(const pool_options_t *options) {
     pool_t *pool = new_pool(options, 1);
     uint64_t n = 7;
@@ -49,6 +63,16 @@ int main(int argc, char **argv) {
     is_made(&options);
     future_free(future);
     pool_free(other);
+
+    pool_options_t processes = POOL_OPTIONS_INIT;
+    for (pool_start_t start = POOL_SPAWN; start <= POOL_FORK; start++) {
+        uint64_t n = 0;
+        processes.start = start;
+        other = new_pool(&processes, 1);
+        CHECK_OK(pool_run(other, copy_a_worker, NULL, 0, POOL_FOREVER, &n, sizeof n, NULL));
+        CHECK_EQUAL(n, 64);
+        pool_free(other);
+    }
 
     pool_options_t threads = POOL_OPTIONS_INIT;
     threads.kind = POOL_THREAD;

@@ -1,5 +1,6 @@
 /* A forkserver begins with the helper program where only functions of libraries were submitted, and goes on
- * with the main program when one of its functions comes. The helper stays as long as it has a worker. */
+ * with the main program when one of its functions comes. The helper stays as long as it has a worker, and no
+ * longer. */
 #include "templates.h"
 
 enum { GATE = 0 };
@@ -23,6 +24,16 @@ int main(int argc, char **argv) {
     while (count_templates() != 1) look_again_soon();
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
     CHECK_OK(pool_check(pool, NULL));
+    future_free(future);
+    pool_free(pool);
+
+    /* The helper's worker has left before. */
+    pool = new_pool(&options, 2);
+    CHECK_OK(pool_submit_symbol(pool, counted, "wait_in_library", &gate, sizeof gate, &future));
+    CHECK_OK(future_wait(future, POOL_FOREVER));
+    await_workers(pool, 0);
+    CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    CHECK_EQUAL(count_templates(), 1);
     future_free(future);
     pool_free(pool);
     free(counted);

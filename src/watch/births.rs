@@ -53,7 +53,7 @@ impl Crew {
         if let Some(Legacy { seats, error }) = legacy {
             let mut waited = Duration::ZERO;
             for seat in seats {
-                let post = self.posts[seat].as_ref();
+                let post = self.posts.get(seat).and_then(Option::as_ref);
                 let is_late = post.is_some_and(|post| post.overran.is_some());
                 let time = site.plan.times.start.filter(|_| is_late);
                 waited = waited.max(time.unwrap_or_default());
@@ -107,6 +107,13 @@ impl Crew {
             let _ = epoll::delete(&self.epoll, &post.line);
             site.staff.left(seat);
         }
+    }
+
+    /// Lets templates go that make no more workers, and have none.
+    pub(super) fn dismiss_retired(&mut self) {
+        let posts = &self.posts;
+        let has = |id| posts.iter().flatten().any(|post| post.is_forked_from(id));
+        self.nursery.dismiss_retired(&self.epoll, has);
     }
 
     /// Lets the templates go; there is no worker.

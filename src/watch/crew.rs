@@ -149,6 +149,7 @@ impl Crew {
             self.posts.push(None);
         }
         self.posts[seat] = Some(post);
+        self.dismiss_retired();
         Ok(seat)
     }
 
@@ -270,9 +271,7 @@ impl Crew {
             let _ = epoll::delete(&self.epoll, handle);
             if let Some(id) = template {
                 self.nursery.reap(*id, *pid);
-                let posts = &self.posts;
-                let has = |id| posts.iter().flatten().any(|post| post.is_forked_from(id));
-                self.nursery.dismiss_retired(&self.epoll, has);
+                self.dismiss_retired();
             }
         }
         Some((post, death))
