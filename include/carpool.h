@@ -215,7 +215,8 @@ enum pool_driver {
     POOL_DRIVER_INTERNAL = 0,
     /**
      * The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
-     * left at the pool's end, which pool_shutdown, pool_terminate and pool_free run before they return.
+     * left at the pool's end: pool_shutdown, pool_terminate and pool_free run them before they return, unless
+     * they time out. So it is in inline pools too.
      */
     POOL_DRIVER_EXTERNAL = 1,
 };
@@ -616,13 +617,14 @@ typedef struct pool_options_t {
      */
     const char *cwd;
     /**
-     * Called with a line for each thing worth knowing, as callbacks are: a worker lost, not started,
-     * recycled, the pool broken.
+     * Called with a line for each thing worth knowing, as callbacks are (see future_on_done): workers that
+     * are lost, cannot be started, start and leave; that the pool is broken. Never after drop.
      */
     pool_log_fn log;
     /**
-     * Called when a worker is being started, is up, or is gone, as callbacks are. Inline pools have no workers
-     * to tell of.
+     * Called when a worker is being started, is up, or is gone, as callbacks are: in this order for each
+     * worker, and for the last one before pool_shutdown returns. Never after drop. Inline pools have no
+     * workers to tell of.
      */
     pool_event_fn on_event;
     /** The last argument of log, on_event and on_tick. */
@@ -1540,9 +1542,10 @@ pool_status_t future_collect_many(future_t *const *futures,
  * Calls a function when the future is done: from a thread of the library, or at once from this one
  * when it is done already. Any number may be added; those that were added before it was done are called
  * in that order, one after the other. The function may call whatever it likes, but to join or shut
- * down the future's pool. The pool's shutdown waits for it. While it runs, no other callback of the
- * pool is called from that thread, and sets hear nothing of futures of that pool: what takes long is
- * better submitted as a task.
+ * down the future's pool. The pool's shutdown waits for it. Each pool has one thread for all its
+ * callbacks: one that takes long holds up those behind it, and nothing else. Where the options say
+ * POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that are done
+ * already; when the pool has been shut down, such ones are called at once.
  *
  * The future may be freed before: the function is called all the same, and the handle that it gets
  * is good until it returns.
@@ -1552,7 +1555,7 @@ pool_status_t future_collect_many(future_t *const *futures,
  * @param drop      called once with user after the call, or when there will be none: when it is
  *                  removed, or when this call fails; may be NULL
  * @param id        receives a number for future_remove_callback; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: the thread cannot be started;
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: a thread cannot be started;
  *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -1916,14 +1919,15 @@ int32_t pool_fd(pool_t *pool);
  * How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
  *
  * @return 0: callbacks are due; POOL_FOREVER: none are, and none will be before pool_fd is readable, for the pool
- *         keeps its times itself
+ *         keeps its times itself; also where pool_fd answers -1
  */
 CARPOOL_API
 int64_t pool_next_timeout_ms(pool_t *pool);
 
 /**
  * Runs the callbacks that are due, in order, in this thread; those that become due meanwhile are left to the next
- * call. Does not wait. Called from a callback, or while another thread is in it: nothing is run.
+ * call. Does not wait. Called from a callback, or while another thread is in it: nothing is run, for callbacks
+ * run one after the other.
  *
  * @param n  receives how many were run; may be NULL
  * @return POOL_OK; POOL_ERR_STATE: the pool was not made with POOL_DRIVER_EXTERNAL; POOL_ERR_INVALID;

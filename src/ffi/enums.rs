@@ -107,7 +107,8 @@ pub enum pool_driver {
     /// A thread of the library.
     POOL_DRIVER_INTERNAL = 0,
     /// The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
-    /// left at the pool's end, which pool_shutdown, pool_terminate and pool_free run before they return.
+    /// left at the pool's end: pool_shutdown, pool_terminate and pool_free run them before they return, unless
+    /// they time out. So it is in inline pools too.
     POOL_DRIVER_EXTERNAL = 1,
 }
 

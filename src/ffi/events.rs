@@ -24,7 +24,7 @@ pub unsafe extern "C" fn pool_fd(pool: *mut pool_t) -> i32 {
 /// How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
 ///
 /// @return 0: callbacks are due; POOL_FOREVER: none are, and none will be before pool_fd is readable, for the pool
-///         keeps its times itself
+///         keeps its times itself; also where pool_fd answers -1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_next_timeout_ms(pool: *mut pool_t) -> i64 {
     match pool::has_events(ticket(pool)) {
@@ -34,7 +34,8 @@ pub unsafe extern "C" fn pool_next_timeout_ms(pool: *mut pool_t) -> i64 {
 }
 
 /// Runs the callbacks that are due, in order, in this thread; those that become due meanwhile are left to the next
-/// call. Does not wait. Called from a callback, or while another thread is in it: nothing is run.
+/// call. Does not wait. Called from a callback, or while another thread is in it: nothing is run, for callbacks
+/// run one after the other.
 ///
 /// @param n  receives how many were run; may be NULL
 /// @return POOL_OK; POOL_ERR_STATE: the pool was not made with POOL_DRIVER_EXTERNAL; POOL_ERR_INVALID;

@@ -14,9 +14,10 @@ fn ticket(future: *const future_t) -> FutureTicket {
 /// Calls a function when the future is done: from a thread of the library, or at once from this one
 /// when it is done already. Any number may be added; those that were added before it was done are called
 /// in that order, one after the other. The function may call whatever it likes, but to join or shut
-/// down the future's pool. The pool's shutdown waits for it. While it runs, no other callback of the
-/// pool is called from that thread, and sets hear nothing of futures of that pool: what takes long is
-/// better submitted as a task.
+/// down the future's pool. The pool's shutdown waits for it. Each pool has one thread for all its
+/// callbacks: one that takes long holds up those behind it, and nothing else. Where the options say
+/// POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that are done
+/// already; when the pool has been shut down, such ones are called at once.
 ///
 /// The future may be freed before: the function is called all the same, and the handle that it gets
 /// is good until it returns.
@@ -26,7 +27,7 @@ fn ticket(future: *const future_t) -> FutureTicket {
 /// @param drop      called once with user after the call, or when there will be none: when it is
 ///                  removed, or when this call fails; may be NULL
 /// @param id        receives a number for future_remove_callback; may be NULL
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: the thread cannot be started;
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: a thread cannot be started;
 ///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_on_done(

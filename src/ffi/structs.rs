@@ -121,11 +121,12 @@ pub struct pool_options_t {
     pub modules: *const *const c_char,
     /// The working directory of worker processes; NULL: the caller's. Process pools only.
     pub cwd: *const c_char,
-    /// Called with a line for each thing worth knowing, as callbacks are: a worker lost, not started,
-    /// recycled, the pool broken.
+    /// Called with a line for each thing worth knowing, as callbacks are (see future_on_done): workers that
+    /// are lost, cannot be started, start and leave; that the pool is broken. Never after drop.
     pub log: pool_log_fn,
-    /// Called when a worker is being started, is up, or is gone, as callbacks are. Inline pools have no workers
-    /// to tell of.
+    /// Called when a worker is being started, is up, or is gone, as callbacks are: in this order for each
+    /// worker, and for the last one before pool_shutdown returns. Never after drop. Inline pools have no
+    /// workers to tell of.
     pub on_event: pool_event_fn,
     /// The last argument of log, on_event and on_tick.
     pub user: *mut c_void,

@@ -30,7 +30,7 @@ impl Pool {
         let mut book = self.aides.lock();
         book.threads.retain(|thread| !thread.is_finished());
         let thread = worker::start_own_thread(format!("{}/map", self.site.name), move || {
-            notice::tell_for(self);
+            notice::work_for(self);
             work();
             self.aides.lock().at_work -= 1;
             self.aides.ended.notify_all();

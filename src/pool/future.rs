@@ -1,7 +1,7 @@
 //! Futures: what became of a task.
 
 use super::registry::{FutureTicket, PoolTicket};
-use super::{Kind, Pool, notice, promise, wait};
+use super::{Kind, Pool, present, promise, wait};
 use crate::board::copy_out;
 use crate::board::ledger::{LetGo, Ticket};
 use crate::board::notes::Note;
@@ -213,7 +213,7 @@ impl Pool {
         if self.is_of_promises() && !wait::is_done(self, ticket) {
             self.site.take_back(ticket, None);
         }
-        if !stays && !notice::is_freed_later(future) {
+        if !stays && !present::is_freed_later(future) {
             self.give_back(ticket);
         }
     }

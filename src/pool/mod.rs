@@ -17,6 +17,7 @@ mod map;
 mod notice;
 mod patience;
 mod pieces;
+mod present;
 mod promise;
 mod registry;
 mod roll;
@@ -141,9 +142,13 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     site.listeners = config.listeners.clone();
     site.terms = terms(&site, &roll, &config, &mut hooks)?;
     let site = Arc::new(site);
+    let template = template_for(&site)?;
+    if site.listens() {
+        site.outbox.prepare()?;
+    }
     let (watch, desks) = match config.kind {
         Kind::Inline => (None, Some(Desks::default())),
-        _ => (Some(Watch::start(site.clone(), inbox, template_for(&site)?)?), None),
+        _ => (Some(Watch::start(site.clone(), inbox, template)?), None),
     };
     let pool = Pool {
         site,

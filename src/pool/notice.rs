@@ -16,9 +16,12 @@
 //!
 //! A future that is freed while it is listed stays where it is until its callbacks have run; they can
 //! use its handle, and nobody else can.
+//!
+//! What is asked of a future that is done already is done at once, by whoever asks; but where the caller
+//! drives the callbacks, these are left to its loop, behind those that were listed before.
 
 use super::set::Inbox;
-use super::{FutureTicket, Pool, promise, wait};
+use super::{FutureTicket, Pool, present, promise, wait};
 use crate::board::ledger::Ticket;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64, spin_until};
@@ -74,72 +77,31 @@ struct Entry {
     is_orphan: bool,
 }
 
-/// A future that a thread is telling about.
-#[derive(Clone, Copy)]
-struct Present {
-    future: FutureTicket,
-    /// It is told at once, by the caller, and nothing is listed.
-    is_at_once: bool,
-    is_freed: bool,
+impl Entry {
+    fn new(ticket: Ticket, id: u64) -> Entry {
+        Entry { ticket, id, acts: Vec::new(), is_being_told: false, is_orphan: false }
+    }
 }
 
 thread_local! {
-    static PRESENT: Cell<Option<Present>> = const { Cell::new(None) };
-    /// The pool whose notices this thread runs: the address of its region, or 0.
-    static TELLING: Cell<usize> = const { Cell::new(0) };
+    /// The pool that this thread works for: the address of its region, or 0.
+    static WORKING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this thread runs callbacks for that pool, which would wait for their end.
-pub(super) fn is_telling(pool: &Pool) -> bool {
-    TELLING.get() == pool.address()
+/// Whether this is one of that pool's own threads, which would wait for its own end.
+pub(super) fn is_working_for(pool: &Pool) -> bool {
+    WORKING.get() == pool.address() || pool.site.outbox.is_calling()
 }
 
-/// Whether this thread runs callbacks for any pool.
-pub(super) fn is_telling_any() -> bool {
-    TELLING.get() != 0
-}
-
-/// Delivers those of these futures to the set that are done, without waiting for the thread whose work
-/// that is: it may be this one.
-pub(super) fn deliver_done(futures: &[FutureTicket], inbox: &Arc<Inbox>) {
-    for future in futures {
-        let Ok((pool, ticket)) = future.find() else { continue };
-        if wait::is_done(pool, ticket) && pool.notice.lock().take_delivery(ticket, inbox) {
-            inbox.deliver(*future);
-        }
-    }
-}
-
-/// This thread runs callbacks for that pool.
-pub(super) fn tell_for(pool: &Pool) {
-    TELLING.set(pool.address());
-}
-
-/// Whether this freed future is the one whose callback is running on this thread.
-pub(super) fn is_present(future: FutureTicket) -> bool {
-    PRESENT.get().is_some_and(|present| present.future == future)
-}
-
-/// Whether the future, which was just freed, is still to be used by the callback that runs on this
-/// thread: then its slot goes back behind that.
-pub(super) fn is_freed_later(future: FutureTicket) -> bool {
-    match PRESENT.get() {
-        Some(present) if present.is_at_once && present.future == future => {
-            PRESENT.set(Some(Present { is_freed: true, ..present }));
-            true
-        }
-        _ => false,
-    }
+/// This thread works for that pool.
+pub(super) fn work_for(pool: &Pool) {
+    WORKING.set(pool.address());
 }
 
 /// Tells at once that a future is done.
 fn tell_at_once(future: FutureTicket, act: Act) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    let outer = PRESENT.replace(Some(Present { future, is_at_once: true, is_freed: false }));
-    act.perform(future);
-    let is_freed = PRESENT.replace(outer).is_some_and(|present| present.is_freed);
-    // Where this was called by another callback of the future, that one still uses it.
-    if is_freed && !(is_present(future) && is_freed_later(future)) {
+    if present::call_at_once(future, || act.perform(future)) {
         pool.give_back(ticket);
     }
     Ok(())
@@ -156,10 +118,11 @@ pub(crate) fn on_done(future: FutureTicket, callback: Callback) -> Result<u64> {
 /// Does this when the future is done, or now.
 pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    let waits_for_caller = pool.site.outbox.is_external() && matches!(act, Act::Call(..));
-    let left = match wait::is_done(pool, ticket) && !waits_for_caller {
-        true => Some(act),
-        false => pool.list(ticket, act)?,
+    let is_left_to_caller = pool.site.outbox.is_external() && matches!(act, Act::Call(..));
+    let left = match (wait::is_done(pool, ticket), is_left_to_caller) {
+        (false, _) => pool.list(ticket, act)?,
+        (true, true) => pool.leave_to_caller(ticket, act),
+        (true, false) => Some(act),
     };
     left.map_or(Ok(()), |act| tell_at_once(future, act))
 }
@@ -184,8 +147,14 @@ impl Pool {
             Act::Call(number, _) => *number,
             Act::Deliver(_) => 0,
         };
+        if number != 0 {
+            self.site.outbox.prepare()?;
+        }
         {
             let mut books = self.notice.lock();
+            if books.has_ended {
+                return Ok(Some(act));
+            }
             if books.thread.is_none() {
                 self.site.listen();
                 let name = format!("{}/notice", self.site.name);
@@ -197,17 +166,40 @@ impl Pool {
         if record.word.ask_notice(ticket.generation) {
             return Ok(None);
         }
-        if self.site.outbox.is_external() && number != 0 {
-            self.site.hint_done(ticket.slot);
-            return Ok(None);
-        }
         // Done in between: whoever takes it off the list does it.
+        if self.site.outbox.is_external() {
+            // Others may have left something beside it meanwhile.
+            self.site.hint_done(ticket.slot);
+            if number != 0 {
+                return Ok(None);
+            }
+        }
         Ok(self.notice.lock().take_act(ticket, number))
+    }
+
+    /// Leaves a callback of a future that is done to the caller's loop; gives it back when there will be no
+    /// more of that.
+    fn leave_to_caller(&'static self, ticket: Ticket, act: Act) -> Option<Act> {
+        let mut books = self.notice.lock();
+        if books.has_ended {
+            return Some(act);
+        }
+        if let Some(entry) = books.entries.get_mut(&ticket.slot) {
+            // Whoever tells the others tells this one too.
+            entry.acts.push(act);
+            return None;
+        }
+        self.site.ledger.note_subscription(ticket);
+        let entry = Entry { is_being_told: true, ..Entry::new(ticket, 0) };
+        books.entries.insert(ticket.slot, entry);
+        drop(books);
+        self.tell_later(ticket, vec![act]);
+        None
     }
 
     /// The thread's loop.
     fn tell(&'static self) {
-        tell_for(self);
+        work_for(self);
         let board = &self.region().board;
         loop {
             // Acquire; pairs with `Board::ring_notice`.
@@ -252,37 +244,49 @@ impl Pool {
         due
     }
 
-    /// Callbacks are left to the outbox. The pool of promises has none that outlives it.
+    /// Callbacks are left to the outbox.
     fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
-        let future = FutureTicket::new(self.cell, ticket);
         let is_call = |act: &Act| matches!(act, Act::Call(..));
         let (calls, deliveries): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_call);
-        let is_told_later = !calls.is_empty() && !self.is_of_promises();
-        if is_told_later {
-            self.site.outbox.push(Box::new(move || {
-                self.call_all(future, calls);
-                self.end_telling(ticket);
-            }));
+        let future = FutureTicket::new(self.cell, ticket);
+        if calls.is_empty() {
+            self.tell_now(ticket, deliveries);
         } else {
-            self.call_all(future, calls);
-        }
-        deliveries.into_iter().for_each(|act| act.perform(future));
-        if !is_told_later {
-            self.end_telling(ticket);
+            self.tell_later(ticket, calls);
+            deliveries.into_iter().for_each(|act| act.perform(future));
         }
     }
 
-    fn call_all(&self, future: FutureTicket, calls: Vec<Act>) {
-        let outer = PRESENT.replace(Some(Present { future, is_at_once: false, is_freed: false }));
-        calls.into_iter().for_each(|act| act.perform(future));
-        PRESENT.set(outer);
+    fn tell_later(&'static self, ticket: Ticket, acts: Vec<Act>) {
+        self.site.outbox.push(Box::new(move || self.tell_now(ticket, acts)));
     }
 
-    fn end_telling(&'static self, ticket: Ticket) {
-        let entry = self.notice.lock().entries.remove(&ticket.slot);
-        if entry.is_some_and(|entry| entry.is_orphan) {
+    /// Performs acts of an entry that is being told, and what is added to it meanwhile, and ends that.
+    fn tell_now(&'static self, ticket: Ticket, mut acts: Vec<Act>) {
+        let future = FutureTicket::new(self.cell, ticket);
+        loop {
+            present::call(future, || acts.into_iter().for_each(|act| act.perform(future)));
+            acts = self.end_telling(ticket);
+            if acts.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the telling, or gives out what was added meanwhile.
+    fn end_telling(&'static self, ticket: Ticket) -> Vec<Act> {
+        let mut books = self.notice.lock();
+        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return Vec::new() };
+        if !entry.acts.is_empty() {
+            return std::mem::take(&mut entry.acts);
+        }
+        let is_orphan = entry.is_orphan;
+        books.entries.remove(&ticket.slot);
+        drop(books);
+        if is_orphan {
             self.give_back(ticket);
         }
+        Vec::new()
     }
 
     fn end_if_over(&self) -> bool {
@@ -320,10 +324,9 @@ impl Pool {
     /// Waits until everything has been told, when every task is done. False: the time is over.
     pub(super) fn finish_notices(&self, deadline: Deadline) -> bool {
         let mut books = self.notice.lock();
-        if books.thread.is_none() {
-            return true;
-        }
         books.is_ending = true;
+        // What is asked from now on finds its future done, and nobody else to tell.
+        books.has_ended |= books.thread.is_none();
         self.region().board.ring_notice();
         while !books.has_ended {
             match deadline.wait_on(&self.notice.ended, books) {
@@ -348,9 +351,7 @@ impl Notice {
 
 impl Books {
     fn add(&mut self, ticket: Ticket, id: u64, act: Act) {
-        let fresh =
-            || Entry { ticket, id, acts: Vec::new(), is_being_told: false, is_orphan: false };
-        let entry = self.entries.entry(ticket.slot).or_insert_with(fresh);
+        let entry = self.entries.entry(ticket.slot).or_insert_with(|| Entry::new(ticket, id));
         entry.acts.push(act);
         if !entry.is_being_told {
             self.order.insert((entry.id, ticket.slot));
@@ -359,24 +360,14 @@ impl Books {
 
     /// Takes a callback off the list that has not begun, or with number 0 any delivery.
     fn take_act(&mut self, ticket: Ticket, number: u64) -> Option<Act> {
-        self.take_first(ticket, |act| match act {
-            Act::Call(own, _) => *own == number,
-            Act::Deliver(_) => number == 0,
-        })
-    }
-
-    /// Takes a delivery to this set off the list, if there is one that has not begun.
-    fn take_delivery(&mut self, ticket: Ticket, wanted: &Arc<Inbox>) -> bool {
-        let is_wanted =
-            |act: &Act| matches!(act, Act::Deliver(inbox) if Arc::ptr_eq(inbox, wanted));
-        self.take_first(ticket, is_wanted).is_some()
-    }
-
-    fn take_first(&mut self, ticket: Ticket, is_wanted: impl Fn(&Act) -> bool) -> Option<Act> {
         let entry = self.entries.get_mut(&ticket.slot)?;
         if entry.ticket != ticket {
             return None;
         }
+        let is_wanted = |act: &Act| match act {
+            Act::Call(own, _) => *own == number,
+            Act::Deliver(_) => number == 0,
+        };
         let act = entry.acts.remove(entry.acts.iter().position(is_wanted)?);
         if entry.acts.is_empty() && !entry.is_being_told {
             let place = (entry.id, ticket.slot);

@@ -176,12 +176,17 @@ impl Pool {
             return;
         };
         known.users -= 1;
-        // The thread that tells about them looks itself.
-        if known.users == 0 && !super::notice::is_telling(self) {
-            *home = None;
-            drop(home);
-            self.end_promises();
+        if known.users > 0 {
+            return;
         }
+        if super::notice::is_working_for(self) {
+            // The thread that looks who is to be told of them does it, when nothing runs in the others.
+            self.region().board.ring_notice();
+            return;
+        }
+        *home = None;
+        drop(home);
+        self.end_promises();
     }
 
     fn end_promises(&'static self) {
@@ -190,11 +195,20 @@ impl Pool {
         if let Some(thread) = self.notice_thread() {
             let _ = thread.join();
         }
+        self.end_calls();
         self.settle_books();
+    }
+
+    /// Waits for the end of the last callback, which does nothing more for the pool.
+    fn end_calls(&self) {
+        self.site.outbox.finish(Deadline::Never);
+        if let Some(thread) = self.site.outbox.thread() {
+            let _ = thread.join();
+        }
     }
 }
 
-/// Called by the thread that tells about promises, when it has nothing to do. True: there are none any
+/// Called by the thread that looks who is to be told of promises, when it has nothing to do. True: there are none any
 /// more, and no pool: the thread has to end at once.
 pub(super) fn close_from_within(pool: &'static Pool) -> bool {
     if !pool.is_of_promises() {
@@ -207,6 +221,7 @@ pub(super) fn close_from_within(pool: &'static Pool) -> bool {
     *home = None;
     drop(home);
     drop(pool.notice_thread());
+    pool.end_calls();
     pool.settle_books();
     true
 }

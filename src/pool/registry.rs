@@ -10,7 +10,7 @@
 
 use super::Pool;
 use super::lazy::Map;
-use super::notice;
+use super::present;
 use super::set::Inbox;
 use crate::board::ledger::Ticket;
 use crate::cells::{CELLS, Cells, Reserved};
@@ -111,7 +111,7 @@ impl FutureTicket {
         let (cell, rest) = unpack(self.0, Kind::Future)?;
         let (pool, ticket) = (POOLS.held(cell)?, slot_of(rest));
         // A freed one is still good for its own callback.
-        if pool.site.ledger.holds(ticket) || notice::is_present(self) {
+        if pool.site.ledger.holds(ticket) || present::is_present(self) {
             return Ok((pool, ticket));
         }
         Err(Status::POOL_ERR_INVALID.into())

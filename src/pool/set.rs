@@ -2,7 +2,7 @@
 
 use super::notice::{self, Act};
 use super::registry::{self, SetTicket};
-use super::{FutureTicket, WaitMode, wait};
+use super::{FutureTicket, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use once_cell::sync::OnceCell;
@@ -108,10 +108,11 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
         if deadline.has_passed() {
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
-        if wait::may_help() || notice::is_telling_any() {
+        if wait::may_help() {
+            // What is run here is delivered soon by somebody else.
             let waiting: Vec<FutureTicket> = books.waiting.keys().copied().collect();
             drop(books);
-            wait_by_itself(&inbox, &waiting, deadline)?;
+            wait::help_one(&waiting)?;
             books = inbox.lock();
             if !books.ready.is_empty() {
                 continue;
@@ -120,19 +121,6 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
         let woken = deadline.wait_on(&inbox.arrived, books);
         books = woken.unwrap_or_else(|| inbox.lock());
     }
-}
-
-/// In a task or a callback, what is waited for may wait for this very thread: to be run, or to be
-/// delivered. What is run here is delivered soon by somebody else.
-fn wait_by_itself(inbox: &Arc<Inbox>, waiting: &[FutureTicket], deadline: Deadline) -> Result<()> {
-    if notice::is_telling_any() {
-        let held = waiting.iter().filter(|future| future.find().is_ok());
-        let raw: Vec<u64> = held.map(|future| future.to_raw()).collect();
-        wait::wait_many_until(&raw, WaitMode::First, deadline)?;
-        notice::deliver_done(waiting, inbox);
-        return Ok(());
-    }
-    wait::help_one(waiting)
 }
 
 /// A descriptor that is readable while there is something to be taken out. The set owns it.

@@ -248,10 +248,7 @@ impl Pool {
 
 /// A thread that waited for its own end would wait for ever.
 fn refuse_own_thread(pool: &Pool) -> Result<()> {
-    if worker::is_at_home(pool.region())
-        || notice::is_telling(pool)
-        || pool.site.outbox.is_calling()
-    {
+    if worker::is_at_home(pool.region()) || notice::is_working_for(pool) {
         let words = "called from a task or a callback of the same pool";
         return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
     }

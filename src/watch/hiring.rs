@@ -5,7 +5,6 @@
 //! the pool is broken: its tasks are cancelled, and say why. So it is when the user's own function at
 //! the beginning or the end of a worker's life fails.
 
-use super::news::Level;
 use super::reap::{self, Death};
 use super::site::{Kind, gate};
 use super::{Watch, sizing};
@@ -142,6 +141,7 @@ impl Watch {
             u32::MAX => pause,
             most => pause.min(plan.restart_window / most / 2),
         };
+        self.site.tell_failed_start(&error, pause);
         self.retry_at = Some(now + pause);
     }
 
@@ -163,10 +163,6 @@ impl Watch {
     /// No worker works any more. The first reason stays.
     pub(super) fn break_pool(&mut self, note: Note) {
         let note = self.site.note_break(note);
-        self.site.log(Level::Error, || {
-            let sentence = note.status.sentence().to_string_lossy();
-            format!("the pool is broken: {sentence}: {}", note.detail.message)
-        });
         self.site.take_all_back();
         self.set_stage(Stage::Stop);
         for (_, answer) in self.joiners.drain(..) {

@@ -5,8 +5,11 @@ use super::limits::Doom;
 use super::post::{Post, Step, WayOut};
 use super::reap::{self, Death, Fate, How};
 use super::site::Site;
+use crate::board::notes::Note;
+use crate::error::Error;
 use crate::worker::wire::Leave;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a worker is gone, by the C API's numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,12 +78,40 @@ pub(crate) struct Listeners {
 }
 
 impl Site {
+    /// Whether anybody wants to hear.
+    pub(crate) fn listens(&self) -> bool {
+        self.listeners.on_event.is_some() || self.listeners.on_log.is_some()
+    }
+
     /// Writes a line to the log, if there is one.
     pub(crate) fn log(&self, level: Level, words: impl FnOnce() -> String) {
         if let Some(on_log) = self.listeners.on_log.clone() {
             let words = words();
             self.outbox.push(Box::new(move || on_log(level, &words)));
         }
+    }
+
+    /// No worker works any more.
+    pub(super) fn tell_break(&self, note: &Note) {
+        self.log(Level::Error, || {
+            let sentence = note.status.sentence().to_string_lossy();
+            match note.detail.message.as_str() {
+                "" => format!("the pool is broken: {sentence}"),
+                words => format!("the pool is broken: {sentence}: {words}"),
+            }
+        });
+    }
+
+    /// No worker could be started; somebody tries again.
+    pub(super) fn tell_failed_start(&self, error: &Error, pause: Duration) {
+        self.log(Level::Warning, || {
+            let sentence = error.status.sentence().to_string_lossy();
+            let words = error.detail().map_or("", |detail| &detail.message);
+            let pause = pause.as_millis();
+            format!(
+                "no worker could be started, the next try is in {pause} ms: {sentence}: {words}"
+            )
+        });
     }
 
     /// A worker is starting, or is up.
@@ -134,7 +165,7 @@ impl Site {
     }
 
     fn tell(&self, level: Level, event: impl FnOnce() -> Event) {
-        if self.listeners.on_event.is_none() && self.listeners.on_log.is_none() {
+        if !self.listens() {
             return;
         }
         let event = event();

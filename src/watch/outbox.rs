@@ -4,8 +4,9 @@
 //! ```text
 //!            push                          run                       finish, when the last job has run
 //!   empty ─────────▶ jobs wait ──────────────────────────▶ empty ──────────────────────────────▶ over
-//!                       │  by a thread of its own, or, with
-//!                       └─ a driver of the caller's, in the caller's call
+//!                       │  by a thread of its own, that `prepare`
+//!                       │  starts, or, with a driver of the caller's,
+//!                       └─ in the caller's call, and in `finish`
 //! ```
 
 use crate::error::{Error, Result, Status};
@@ -59,16 +60,24 @@ impl Outbox {
         Ok(Outbox { name: format!("{pool}/calls"), queue: Arc::new(queue) })
     }
 
+    /// Starts the thread, where there is to be one: whoever brings a function first makes sure that it can be
+    /// called.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        let mut books = self.queue.lock();
+        if !self.is_external() && books.thread.is_none() {
+            let queue = self.queue.clone();
+            let run = move || queue.run();
+            books.thread = Some(worker::start_own_thread(self.name.clone(), run)?);
+        }
+        Ok(())
+    }
+
     /// Has this called soon, after all that was pushed before.
     pub(crate) fn push(&self, job: Job) {
         let mut books = self.queue.lock();
         books.jobs.push_back(job);
         if let Some(bell) = &self.queue.bell {
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
-        } else if books.thread.is_none() {
-            let queue = self.queue.clone();
-            // Where no thread can be had, the next push tries again, and `finish` calls what is left.
-            books.thread = worker::start_own_thread(self.name.clone(), move || queue.run()).ok();
         }
         self.queue.changed.notify_all();
     }
@@ -110,11 +119,14 @@ impl Outbox {
     /// Waits until the last job has been run, when nobody pushes any more; runs them itself where no thread
     /// does. False: the time is over.
     pub(crate) fn finish(&self, deadline: Deadline) -> bool {
-        if self.queue.lock().thread.is_none() {
-            while self.queue.run_one() {}
-        }
         let mut books = self.queue.lock();
         while !books.jobs.is_empty() || books.is_running {
+            if books.thread.is_none() && !books.is_running {
+                drop(books);
+                self.queue.run_one();
+                books = self.queue.lock();
+                continue;
+            }
             match deadline.wait_on(&self.queue.changed, books) {
                 Some(guard) => books = guard,
                 None => return false,
@@ -131,21 +143,35 @@ impl Outbox {
     }
 }
 
+/// What was not run is dropped, as the pool was not made after all, or has ended.
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let mut books = self.queue.lock();
+        let jobs = std::mem::take(&mut books.jobs);
+        books.is_ending = true;
+        self.queue.changed.notify_all();
+        // That may call the user.
+        drop(books);
+        drop(jobs);
+    }
+}
+
 impl Queue {
+    /// The thread's loop.
     fn run(&self) {
         loop {
             while self.run_one() {}
             let books = self.lock();
-            if books.jobs.is_empty() {
-                if books.is_ending {
-                    return;
-                }
-                drop(self.changed.wait(books));
+            match books.jobs.is_empty() {
+                true if books.is_ending => return,
+                true => drop(self.changed.wait(books)),
+                false => {}
             }
         }
     }
 
-    /// Runs the first job. False: there is none, or somebody else runs one.
+    /// Runs the first job. False: there is none, or somebody else runs one, which only a driver of the caller's
+    /// can meet.
     fn run_one(&self) -> bool {
         let mut books = self.lock();
         if books.is_running {

@@ -336,7 +336,15 @@ impl Site {
 
     /// Notes that the pool is broken; answers why, which is the first reason that there was.
     pub(crate) fn note_break(&self, note: Note) -> Note {
-        let note = self.why_broken.get_or_init(|| note).clone();
+        let mut is_first = false;
+        let first = self.why_broken.get_or_init(|| {
+            is_first = true;
+            note
+        });
+        let note = first.clone();
+        if is_first {
+            self.tell_break(&note);
+        }
         self.gate.fetch_or(gate::BROKEN, AcqRel);
         // Pairs with the fence of a submit's ring (see `gate`).
         fence(SeqCst);

@@ -1,0 +1,50 @@
+//! The future whose callback runs on this thread: there its handle is good, though it may have been freed.
+
+use super::FutureTicket;
+use std::cell::Cell;
+
+#[derive(Clone, Copy)]
+struct Present {
+    future: FutureTicket,
+    /// It is told at once, by whoever asked, and nothing is listed.
+    is_at_once: bool,
+    is_freed: bool,
+}
+
+thread_local! {
+    static PRESENT: Cell<Option<Present>> = const { Cell::new(None) };
+}
+
+/// Whether this freed future is the one whose callback is running on this thread.
+pub(super) fn is_present(future: FutureTicket) -> bool {
+    PRESENT.get().is_some_and(|present| present.future == future)
+}
+
+/// Whether the future, which was just freed, is still to be used by the callback that runs on this
+/// thread: then its slot goes back behind that.
+pub(super) fn is_freed_later(future: FutureTicket) -> bool {
+    match PRESENT.get() {
+        Some(present) if present.is_at_once && present.future == future => {
+            PRESENT.set(Some(Present { is_freed: true, ..present }));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Runs callbacks of a future that is listed: its slot is kept as long as that.
+pub(super) fn call(future: FutureTicket, call: impl FnOnce()) {
+    let outer = PRESENT.replace(Some(Present { future, is_at_once: false, is_freed: false }));
+    call();
+    PRESENT.set(outer);
+}
+
+/// Runs a callback of a future that is not listed. True: the future was freed meanwhile, and its slot is to
+/// be given back.
+pub(super) fn call_at_once(future: FutureTicket, call: impl FnOnce()) -> bool {
+    let outer = PRESENT.replace(Some(Present { future, is_at_once: true, is_freed: false }));
+    call();
+    let is_freed = PRESENT.replace(outer).is_some_and(|present| present.is_freed);
+    // Where this was called by another callback of the future, that one still uses it.
+    is_freed && !(is_present(future) && is_freed_later(future))
+}
