@@ -13,7 +13,6 @@ use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::worker;
 use rustix::event::EventfdFlags;
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -39,14 +38,21 @@ struct Queue {
 #[derive(Default)]
 struct Books {
     jobs: VecDeque<Job>,
-    is_running: bool,
+    /// The thread that runs a job.
+    runner: Option<ThreadMark>,
     is_ending: bool,
     thread: Option<JoinHandle<()>>,
 }
 
-thread_local! {
-    /// The queue of which this thread runs a job, by its address; or 0.
-    static CALLING: Cell<usize> = const { Cell::new(0) };
+/// The address of a thread's own byte, which no other thread that lives has.
+#[derive(PartialEq, Eq)]
+struct ThreadMark(usize);
+
+impl ThreadMark {
+    fn own() -> ThreadMark {
+        thread_local!(static BYTE: u8 = const { 0 });
+        ThreadMark(BYTE.with(|byte| std::ptr::from_ref(byte).addr()))
+    }
 }
 
 impl Outbox {
@@ -89,7 +95,7 @@ impl Outbox {
 
     /// Whether this thread runs a job of this outbox.
     pub(crate) fn is_calling(&self) -> bool {
-        CALLING.get() == self.queue.address()
+        self.queue.lock().runner == Some(ThreadMark::own())
     }
 
     /// The descriptor that is readable while jobs wait for the caller.
@@ -120,16 +126,19 @@ impl Outbox {
     /// does. False: the time is over.
     pub(crate) fn finish(&self, deadline: Deadline) -> bool {
         let mut books = self.queue.lock();
-        while !books.jobs.is_empty() || books.is_running {
-            if books.thread.is_none() && !books.is_running {
-                drop(books);
-                self.queue.run_one();
-                books = self.queue.lock();
-                continue;
-            }
-            match deadline.wait_on(&self.queue.changed, books) {
-                Some(guard) => books = guard,
-                None => return false,
+        loop {
+            match (&books.runner, books.jobs.is_empty()) {
+                (None, true) => break,
+                (None, false) if books.thread.is_none() => {
+                    drop(books);
+                    self.queue.run_one();
+                    books = self.queue.lock();
+                }
+                // Another caller that runs one may leave the rest.
+                _ => match deadline.wait_on(&self.queue.changed, books) {
+                    Some(guard) => books = guard,
+                    None => return false,
+                },
             }
         }
         books.is_ending = true;
@@ -174,25 +183,19 @@ impl Queue {
     /// can meet.
     fn run_one(&self) -> bool {
         let mut books = self.lock();
-        if books.is_running {
+        if books.runner.is_some() {
             return false;
         }
         let Some(job) = books.jobs.pop_front() else { return false };
-        books.is_running = true;
+        books.runner = Some(ThreadMark::own());
         if let Some(bell) = self.bell.as_ref().filter(|_| books.jobs.is_empty()) {
             let _ = rustix::io::read(bell, &mut [0; 8]);
         }
         drop(books);
-        let outer = CALLING.replace(self.address());
         job();
-        CALLING.set(outer);
-        self.lock().is_running = false;
+        self.lock().runner = None;
         self.changed.notify_all();
         true
-    }
-
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
