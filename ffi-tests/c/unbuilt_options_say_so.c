@@ -96,9 +96,23 @@ static void check_calls(pool_t *pool) {
     CALL(priority = -1, POOL_ERR_UNSUPPORTED);
 }
 
+/* How processes start is said for processes, and of no start what it does not do. */
+static void check_starts(void) {
+    static const char *const none[] = {NULL};
+    OPTION(start = -1, POOL_ERR_INVALID);
+    if (base.kind != POOL_PROCESS) {
+        OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
+        OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
+    }
+    if (base.start == POOL_SPAWN) OPTION(preload = none, POOL_ERR_UNSUPPORTED);
+    if (base.start != POOL_FORK) OPTION(fork_with_threads = true, POOL_ERR_UNSUPPORTED);
+    if (base.start == POOL_FORK) OPTION(worker_executable = "/bin/true", POOL_ERR_UNSUPPORTED);
+}
+
 int main(int argc, char **argv) {
     base = test_begin(argc, argv);
     check_options();
+    check_starts();
     if (base.kind == POOL_THREAD) check_options_of_processes();
 
     pool_t *pool = new_pool(&base, 1);
