@@ -1,10 +1,26 @@
-/* A callback that takes its time holds up no set: futures that are done meanwhile come out of it. */
+/* A callback that takes its time holds up no set: futures that are done meanwhile come out of it, and so do
+ * promises beside a promise's callback. */
 #include "callbacks.h"
 
 static void wait_in_callback(future_t *future, void *user) {
-    (void)future, (void)user;
-    word_add(gate_started(9), 1);
-    word_wait(gate_open(9), 1);
+    uint32_t gate = (uint32_t)(uintptr_t)user;
+    (void)future;
+    word_add(gate_started(gate), 1);
+    word_wait(gate_open(gate), 1);
+}
+
+static void beside_a_promise(future_set_t *set) {
+    future_t *promises[2], *taken;
+    for (int i = 0; i < 2; i++) CHECK_OK(future_new_promise(&promises[i]));
+    CHECK_OK(future_on_done(promises[0], wait_in_callback, user_of(8), NULL, NULL));
+    CHECK_OK(future_resolve(promises[0], NULL, 0));
+    word_wait(gate_started(8), 1);
+    CHECK_OK(future_set_add(set, promises[1]));
+    CHECK_OK(future_resolve(promises[1], NULL, 0));
+    CHECK_OK(future_set_next(set, POOL_FOREVER, &taken));
+    CHECK(taken == promises[1]);
+    release(8);
+    for (int i = 0; i < 2; i++) future_free(promises[i]);
 }
 
 int main(int argc, char **argv) {
@@ -14,7 +30,7 @@ int main(int argc, char **argv) {
     future_set_t *set;
     future_t *first = submit_to_gate(pool, 0), *futures[2], *taken;
     CHECK_OK(future_set_new(&set));
-    CHECK_OK(future_on_done(first, wait_in_callback, NULL, NULL, NULL));
+    CHECK_OK(future_on_done(first, wait_in_callback, user_of(9), NULL, NULL));
     release(0);
     word_wait(gate_started(9), 1);
 
@@ -31,6 +47,7 @@ int main(int argc, char **argv) {
     release(9);
     wait_and_free(futures, 2);
     future_free(first);
+    beside_a_promise(set);
     future_set_free(set);
     pool_free(pool);
     return leaves_nothing_behind();

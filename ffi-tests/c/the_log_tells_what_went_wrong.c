@@ -34,7 +34,6 @@ static int32_t fail(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    skip_inline(&options);
     options.log = note;
     options.user = worst;
     options.drop = over;
