@@ -32,11 +32,11 @@ fn note_line(fd: BorrowedFd<'_>, is_open: bool) {
 
 /// Closes the lines that a forked process has from its parent.
 pub(super) fn close_lines_of_parent() {
-    for number in 0..LINES_MAX {
-        let bit = 1 << (number % 64);
-        if LINES[number / 64].fetch_and(!bit, Relaxed) & bit != 0 {
+    for (index, word) in LINES.iter().enumerate() {
+        let lines = word.swap(0, Relaxed);
+        for bit in (0..64).filter(|bit| lines >> bit & 1 != 0) {
             // SAFETY: a line's, of which there is no owner in this process that will ever use it.
-            drop(unsafe { OwnedFd::from_raw_fd(number as i32) });
+            drop(unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) });
         }
     }
 }
