@@ -11,6 +11,14 @@ static void add_another(future_t *future, void *user) {
     check_counts((uintptr_t)user + 1, 0, 0);
 }
 
+/* It would run for ever if it were not left to the next call. */
+static void add_itself(future_t *future, void *user) {
+    word_add(calls_of((uintptr_t)user), 1);
+    if (word_get(calls_of((uintptr_t)user)) < N) {
+        CHECK_OK(future_on_done(future, add_itself, user, count_driven_drop, NULL));
+    }
+}
+
 static void called_at_once(future_t *future, size_t n) {
     may_call = 1;
     count_when_driven(future, n);
@@ -43,6 +51,15 @@ int main(int argc, char **argv) {
     future_free(freed);
     drive_until_drop(pool, N + 3);
     for (size_t i = N + 2; i < N + 4; i++) check_counts(i, 1, 1);
+
+    /* Each is left to the next call. */
+    CHECK_OK(future_on_done(future, add_itself, user_of(2 * N), count_driven_drop, NULL));
+    for (uint32_t i = 1; i <= N; i++) {
+        CHECK(is_due_within(pool, -1));
+        CHECK_EQUAL(process(pool), 1);
+        check_counts(2 * N, i, i);
+    }
+    check_due(pool, 0);
 
     /* One that adds another runs while the pool ends. */
     CHECK_OK(future_on_done(future, count_driven, user_of(N + 4), count_driven_drop, NULL));

@@ -4,11 +4,18 @@
 
 enum { N = 200, LATE = 1000 };
 
-static size_t order[N], called;
+static size_t called;
 
 static void note_order(future_t *future, void *user) {
     count_driven(future, user);
-    order[called++] = (uintptr_t)user;
+    CHECK_EQUAL((uintptr_t)user, 100 + called++ % (2 * N));
+}
+
+/* An inline pool runs it at once. */
+static future_t *submit_blocked(pool_t *pool) {
+    pool_options_t options = POOL_OPTIONS_INIT;
+    CHECK_OK(pool_get_options(pool, &options));
+    return options.kind == POOL_INLINE ? submit_warm_up(pool) : submit_to_gate(pool, 1);
 }
 
 /* One more becomes due before this one has returned. */
@@ -52,12 +59,17 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(is_due_within(pool, 50), 0);
     for (size_t i = 0; i < N; i++) future_free(futures[i]);
 
-    /* Many at once, that one worker ends in their order. */
+    /* Many of one future, each of which counts: from the pool's worker, then when it is done. */
+    futures[0] = submit_blocked(pool);
     for (size_t i = 0; i < N; i++) {
-        futures[i] = submit_warm_up(pool);
-        CHECK_OK(future_on_done(futures[i], note_order, user_of(100 + i), count_driven_drop, NULL));
+        CHECK_OK(future_on_done(futures[0], note_order, user_of(100 + i), count_driven_drop, NULL));
     }
-    for (uint32_t n = 0; n < N;) {
+    release(1);
+    for (size_t i = 0; i < N; i++) {
+        if (i == N / 2) CHECK_OK(future_wait(futures[0], POOL_FOREVER));
+        CHECK_OK(future_on_done(futures[0], note_order, user_of(100 + N + i), count_driven_drop, NULL));
+    }
+    for (uint32_t n = 0; n < 2 * N;) {
         CHECK(is_due_within(pool, -1));
         check_due(pool, 1);
         uint32_t now = process(pool);
@@ -67,7 +79,16 @@ int main(int argc, char **argv) {
     }
     CHECK_EQUAL(is_due_within(pool, 50), 0);
     check_due(pool, 0);
-    for (size_t i = 0; i < N; i++) CHECK_EQUAL(order[i], 100 + i);
+    future_free(futures[0]);
+
+    /* Many futures at once. */
+    for (size_t i = 0; i < N; i++) {
+        futures[i] = submit_warm_up(pool);
+        CHECK_OK(future_on_done(futures[i], count_driven, user_of(600 + i), count_driven_drop, NULL));
+    }
+    for (uint32_t n = 0; n < N; n += process(pool)) CHECK(is_due_within(pool, -1));
+    for (size_t i = 0; i < N; i++) check_counts(600 + i, 1, 1);
+    check_due(pool, 0);
     for (size_t i = 0; i < N; i++) future_free(futures[i]);
 
     /* The next one is for the next call. */

@@ -193,7 +193,7 @@ impl Pool {
         let entry = Entry { is_being_told: true, ..Entry::new(ticket, 0) };
         books.entries.insert(ticket.slot, entry);
         drop(books);
-        self.tell_later(ticket, vec![act]);
+        self.perform(ticket, vec![act]);
         None
     }
 
@@ -244,41 +244,34 @@ impl Pool {
         due
     }
 
-    /// Callbacks are left to the outbox.
+    /// Callbacks are left to the outbox, each a job of its own.
     fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
         let is_call = |act: &Act| matches!(act, Act::Call(..));
         let (calls, deliveries): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_call);
         let future = FutureTicket::new(self.cell, ticket);
-        if calls.is_empty() {
-            self.tell_now(ticket, deliveries);
-        } else {
-            self.tell_later(ticket, calls);
-            deliveries.into_iter().for_each(|act| act.perform(future));
+        let count = calls.len();
+        for (i, act) in calls.into_iter().enumerate() {
+            self.site.outbox.push(Box::new(move || {
+                present::call(future, || act.perform(future));
+                if i + 1 == count {
+                    self.end_telling(ticket);
+                }
+            }));
+        }
+        deliveries.into_iter().for_each(|act| act.perform(future));
+        if count == 0 {
+            self.end_telling(ticket);
         }
     }
 
-    fn tell_later(&'static self, ticket: Ticket, acts: Vec<Act>) {
-        self.site.outbox.push(Box::new(move || self.tell_now(ticket, acts)));
-    }
-
-    /// Performs acts of an entry that is being told, and what is added to it meanwhile, and ends that.
-    fn tell_now(&'static self, ticket: Ticket, mut acts: Vec<Act>) {
-        let future = FutureTicket::new(self.cell, ticket);
-        loop {
-            present::call(future, || acts.into_iter().for_each(|act| act.perform(future)));
-            acts = self.end_telling(ticket);
-            if acts.is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Ends the telling, or gives out what was added meanwhile.
-    fn end_telling(&'static self, ticket: Ticket) -> Vec<Act> {
+    /// Ends the telling, or goes on with what was added meanwhile.
+    fn end_telling(&'static self, ticket: Ticket) {
         let mut books = self.notice.lock();
-        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return Vec::new() };
-        if !entry.acts.is_empty() {
-            return std::mem::take(&mut entry.acts);
+        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return };
+        let added_meanwhile = std::mem::take(&mut entry.acts);
+        if !added_meanwhile.is_empty() {
+            drop(books);
+            return self.perform(ticket, added_meanwhile);
         }
         let is_orphan = entry.is_orphan;
         books.entries.remove(&ticket.slot);
@@ -286,7 +279,6 @@ impl Pool {
         if is_orphan {
             self.give_back(ticket);
         }
-        Vec::new()
     }
 
     fn end_if_over(&self) -> bool {
