@@ -173,6 +173,28 @@ def start():
     )
 
 
+def limits():
+    limit_ms, tasks = 50, 20
+    return Workload(
+        name="limits",
+        question=f"How late is a time limit of {limit_ms} ms, and how long does it take to cancel what runs?",
+        candidates=(
+            candidate(CARPOOL, "process pool, 1", "limits", "process", limit_ms, tasks),
+            candidate(CARPOOL, "thread pool, 1", "limits", "thread", limit_ms, tasks),
+        ),
+        figures=(
+            Figure("soft p50, ms", millis("soft_p50_ns")),
+            Figure("latest, ms", millis("soft_max_ns")),
+            Figure("hard p50, ms", millis("hard_p50_ns")),
+            Figure("latest, ms", millis("hard_max_ns")),
+            Figure("cancel p50, ms", millis("cancel_p50_ns")),
+            Figure("longest, ms", millis("cancel_max_ns")),
+        ),
+        notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future done.",
+        budget_s=15,
+    )
+
+
 def idle():
     ms = 3000
     return Workload(
@@ -193,4 +215,4 @@ def idle():
     )
 
 
-ALL = {workload.name: workload for workload in (round_trip(), small_tasks(), payload(), start(), idle())}
+ALL = {workload.name: workload for workload in (round_trip(), small_tasks(), payload(), start(), limits(), idle())}
