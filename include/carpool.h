@@ -943,6 +943,56 @@ typedef struct pool_cancelled_t {
     pool_function_t task;
 } pool_cancelled_t;
 
+/**
+ * What the tasks and workers of a pool have done since pool_new. Set struct_size before. A chunk of a map
+ * is one task.
+ *
+ * When no task waits or runs, tasks_submitted is tasks_completed + tasks_failed + tasks_cancelled. While
+ * some do, the numbers are not all of the same moment.
+ */
+typedef struct pool_stats_t {
+    /** sizeof(pool_stats_t); POOL_STATS_INIT sets it. */
+    size_t struct_size;
+    /** Tasks that were submitted. */
+    uint64_t tasks_submitted;
+    /** Tasks whose function has returned 0. */
+    uint64_t tasks_completed;
+    /** Tasks that have failed in any way. */
+    uint64_t tasks_failed;
+    /** Tasks that were cancelled, before they ran or while they did. */
+    uint64_t tasks_cancelled;
+    /**
+     * How often a task's worker was lost while it ran it. The task has failed, or was run again.
+     */
+    uint64_t tasks_lost;
+    /** How often a task was run again for that. */
+    uint64_t tasks_retried;
+    /** How often a task has passed its soft limit. */
+    uint64_t soft_limits;
+    /** How often a task was stopped by its hard limit. */
+    uint64_t hard_limits;
+    /** Workers that were started. */
+    uint64_t workers_started;
+    /**
+     * Workers that have crashed, left by exit, were killed by somebody else, or did not start.
+     */
+    uint64_t workers_lost;
+    /** The argument bytes of the tasks that a worker has ended. */
+    uint64_t args_bytes;
+    /** The result bytes of the tasks that have completed. */
+    uint64_t result_bytes;
+    /** How long the tasks that a worker has ended had waited, together. */
+    uint64_t queue_total_ns;
+    /** How long they ran. */
+    uint64_t run_total_ns;
+    /**
+     * How many of them had waited at least 2^i and less than 2^(i+1) nanoseconds; 0 is in entry 0.
+     */
+    uint64_t queue_ns[64];
+    /** How many of them ran so long. */
+    uint64_t run_ns[64];
+} pool_stats_t;
+
 /** Called when the program exits. */
 typedef void (*pool_exit_fn)(void *user);
 
@@ -1907,6 +1957,32 @@ pool_status_t pool_cancelled_task(const pool_t *pool,
                                   pool_cancelled_t *task);
 
 /**
+ * What the tasks and workers of a pool have done: counters, and histograms of durations.
+ *
+ * @param stats  filled in; struct_size must be set
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
+ *         knows; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API pool_status_t pool_stats(const pool_t *pool, pool_stats_t *stats);
+
+/**
+ * All there is to tell of a pool, as a JSON object: its settings, its workers and what they run, its
+ * state, how many tasks each place was given ("writes"), and its statistics.
+ *
+ * @param buf       receives the text in UTF-8, and a NUL; may be NULL when capacity is 0
+ * @param capacity  the bytes of buf
+ * @param len       receives the length of the text without the NUL, also when it does not fit; may be
+ *                  NULL
+ * @return POOL_OK; POOL_ERR_TOO_LARGE: capacity is not above len, and no more than a NUL was
+ *         written; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_info_json(const pool_t *pool,
+                             char *buf,
+                             size_t capacity,
+                             size_t *len);
+
+/**
  * A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
  * libuv, GLib, asyncio and their like. The pool owns it; take it out of the loop before pool_free.
  *
@@ -2034,6 +2110,7 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
  *     pool_options_t options = POOL_OPTIONS_INIT;
  *     pool_call_t call = POOL_CALL_INIT;
  *     pool_map_options_t map_options = POOL_MAP_INIT;
+ *     pool_stats_t stats = POOL_STATS_INIT;
  */
 #ifndef POOL_OPTIONS_INIT
 #ifdef __cplusplus
@@ -2052,13 +2129,20 @@ static inline pool_map_options_t pool_map_options_init() {
     options.struct_size = sizeof options;
     return options;
 }
+static inline pool_stats_t pool_stats_init() {
+    pool_stats_t stats = pool_stats_t();
+    stats.struct_size = sizeof stats;
+    return stats;
+}
 #define POOL_OPTIONS_INIT (pool_options_init())
 #define POOL_CALL_INIT (pool_call_init())
 #define POOL_MAP_INIT (pool_map_options_init())
+#define POOL_STATS_INIT (pool_stats_init())
 #else
 #define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
 #define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
 #define POOL_MAP_INIT { .struct_size = sizeof(pool_map_options_t) }
+#define POOL_STATS_INIT { .struct_size = sizeof(pool_stats_t) }
 #endif
 
 /* ---- pools of a fixed size: pool_new_fixed by other names ------------------------------------- */

@@ -1,7 +1,7 @@
 //! Where everything lies in a board's region. Both sides compute it alike from a [`Geometry`].
 //!
 //! ```text
-//!   header │ idle │ seats │ beds │ functions │ names │ ring │ slots │ result bits │ arguments │ results
+//!   header │ idle │ seats │ tallies │ beds │ functions │ names │ ring │ slots │ result bits │ arguments │ results
 //! ```
 
 use super::bell::{Bed, SEATS_PER_WORD};
@@ -9,6 +9,7 @@ use super::functions::{FUNCTIONS_MAX, FunctionEntry};
 use super::heap::{Cut, MARKS_PER_SIZE};
 use super::memory::Shared;
 use super::record::Slot;
+use super::tally::Tally;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
 
 /// "carpool" and the version of this layout; another library's board is refused by it.
@@ -175,6 +176,7 @@ pub(crate) struct Layout {
     pub(crate) header: usize,
     pub(crate) idle: usize,
     pub(crate) seats: usize,
+    pub(crate) tallies: usize,
     pub(crate) beds: usize,
     pub(crate) functions: usize,
     pub(crate) names: usize,
@@ -200,6 +202,7 @@ impl Layout {
             header: place(size_of::<Header>()),
             idle: place(geometry.idle_words() * size_of::<AtomicU64>()),
             seats: place(seats * size_of::<Seat>()),
+            tallies: place(seats * size_of::<Tally>()),
             beds: place(seats * size_of::<Bed>()),
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
             names: place(geometry.names_len()),

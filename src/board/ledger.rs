@@ -287,6 +287,11 @@ impl Ledger {
         load
     }
 
+    /// Seats from here on never had a worker.
+    pub(crate) fn seats_used(&self) -> u16 {
+        self.seats_used.load(Relaxed) as u16
+    }
+
     /// A worker starts on this seat.
     pub(crate) fn note_seat(&self, seat: SeatIndex) {
         self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);

@@ -24,6 +24,7 @@ pub(crate) mod record;
 mod region;
 pub(crate) mod ring;
 pub(crate) mod slot;
+pub(crate) mod tally;
 
 pub(crate) use region::{Region, copy_out};
 

@@ -82,6 +82,15 @@ pub(crate) enum Place {
     File(Far),
 }
 
+impl Place {
+    fn len(self) -> u64 {
+        match self {
+            Place::Slot { len } => len as u64,
+            Place::Heap(far) | Place::File(far) => far.len,
+        }
+    }
+}
+
 const HEAP: u32 = 0xffff;
 const FILE: u32 = 0xfffe;
 
@@ -172,6 +181,24 @@ impl Slot {
         }
         let result = unpack(packed, self.room_at(start), ROOM);
         Some((Ending { status, code, result }, self.room_at(start)))
+    }
+
+    /// How many bytes the arguments have, and the result.
+    #[inline]
+    pub(crate) fn lens(&self) -> (u64, u64) {
+        let args = self.args_place.load(Relaxed);
+        let result = self.outcome.load(Relaxed) & 0xffff;
+        if (args as usize) <= ARGS_MAX && result < FILE {
+            return (u64::from(args), u64::from(result));
+        }
+        self.far_lens()
+    }
+
+    #[cold]
+    fn far_lens(&self) -> (u64, u64) {
+        let (args, _) = self.args();
+        let result = self.ending().map(|(ending, _)| ending.result.len());
+        (args.len(), result.unwrap_or(0))
     }
 
     /// The worker's last word on how far it is: two packed numbers.

@@ -7,6 +7,7 @@ use super::memory::{Memory, Span};
 use super::record::Place;
 use super::ring::{STRETCH, Tail};
 use super::slot::SeatIndex;
+use super::tally::Tally;
 use super::{Board, Parts};
 use crate::error::{Result, Status};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope};
@@ -18,6 +19,7 @@ pub(crate) struct Region {
     pub(crate) memory: Memory,
     pub(crate) geometry: Geometry,
     layout: Layout,
+    tallies: Span<Tally>,
     result_marks: Span<AtomicU32>,
     result_bits: Span<AtomicU64>,
 }
@@ -86,6 +88,7 @@ impl Region {
                 layout.names,
                 geometry.names_len(),
             ),
+            tallies: memory.span(layout.tallies, geometry.seats),
             result_marks: memory.span(layout.result_marks, geometry.all_result_marks()),
             result_bits: memory.span(layout.result_bits, geometry.all_result_bits()),
             memory,
@@ -105,6 +108,11 @@ impl Region {
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
         self.memory.file()
+    }
+
+    /// What the workers of this seat have counted.
+    pub(crate) fn tally(&self, seat: SeatIndex) -> &Tally {
+        self.tallies.at(usize::from(seat.0))
     }
 
     /// The submitters' arena. Its bits are theirs alone.

@@ -1,6 +1,5 @@
 //! Looking in: counts, states, workers, options, the tasks that were cancelled.
 
-use super::enums::*;
 use super::snapshot::{Snapshot, function_of_callee};
 use super::structs::*;
 use super::types::*;
@@ -80,14 +79,7 @@ pub unsafe extern "C" fn pool_workers(
 }
 
 fn info_of(activity: &Activity) -> pool_worker_info_t {
-    let Activity { seat, member, claimed, task, resident_bytes } = activity;
-    let state = match (member.is_up, member.is_leaving, task) {
-        (_, true, _) => pool_worker_state::POOL_WORKER_STOPPING,
-        // Perhaps it has not been heard yet that it is up.
-        (_, _, Some(_)) => pool_worker_state::POOL_WORKER_BUSY,
-        (false, ..) => pool_worker_state::POOL_WORKER_STARTING,
-        (_, _, None) => pool_worker_state::POOL_WORKER_IDLE,
-    };
+    let Activity { seat, member, task, resident_bytes, .. } = activity;
     let mut function = [0; 64];
     if let Some(task) = task {
         copy_text(task.function.as_bytes(), &mut function);
@@ -97,11 +89,11 @@ fn info_of(activity: &Activity) -> pool_worker_info_t {
         index: *seat as u32,
         id: member.number,
         pid: member.pid,
-        state: state as i32,
+        state: activity.doing() as i32,
         task_id: task.as_ref().map_or(0, |task| task.id),
         function,
         running_ms: task.as_ref().map_or(0, |task| (task.ns / 1_000_000) as i64),
-        tasks_done: claimed - u64::from(task.is_some() && *claimed > 0),
+        tasks_done: activity.tasks_done(),
         restarts: member.restarts,
         resident_bytes: *resident_bytes,
         last_gone: member.before.gone as i32,
@@ -175,7 +167,7 @@ pub unsafe extern "C" fn pool_cancelled_task(
 }
 
 /// Checks the size that a struct to be filled in begins with.
-fn check_size(given: *const usize, wanted: usize) -> Result<()> {
+pub(super) fn check_size(given: *const usize, wanted: usize) -> Result<()> {
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());
     }

@@ -32,6 +32,8 @@ mod map;
 
 mod look;
 
+mod stats;
+
 mod events;
 
 mod process;

@@ -37,7 +37,11 @@ enum Desk {
 impl Desks {
     /// Runs a task that was published, or cancels it where it cannot be run.
     pub(super) fn run(&self, pool: &Pool, ticket: Ticket) -> Result<()> {
-        let (place, worker) = self.sit(pool)?;
+        let (place, worker) = self.sit(pool).inspect_err(|_| {
+            // It was never submitted.
+            pool.site.ledger.count_taken_back();
+            pool.site.totals.repeated.count();
+        })?;
         let Some(worker) = worker else {
             pool.site.take_all_back();
             return Ok(());

@@ -47,6 +47,32 @@ pub(crate) struct Activity {
     pub(crate) resident_bytes: u64,
 }
 
+/// What a worker does, by the C API's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Starting = 1,
+    Idle = 2,
+    Busy = 3,
+    Stopping = 4,
+}
+
+impl Activity {
+    pub(crate) fn doing(&self) -> Doing {
+        match (self.member.is_up, self.member.is_leaving, &self.task) {
+            (_, true, _) => Doing::Stopping,
+            // Perhaps it has not been heard yet that it is up.
+            (_, _, Some(_)) => Doing::Busy,
+            (false, ..) => Doing::Starting,
+            (_, _, None) => Doing::Idle,
+        }
+    }
+
+    /// How many tasks it has ended.
+    pub(crate) fn tasks_done(&self) -> u64 {
+        self.claimed.saturating_sub(u64::from(self.task.is_some()))
+    }
+}
+
 /// What a worker runs.
 pub(crate) struct Running {
     pub(crate) id: u64,

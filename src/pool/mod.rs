@@ -11,6 +11,7 @@ mod drive;
 mod exit;
 mod future;
 mod inline;
+mod json;
 mod lazy;
 mod look;
 mod map;
@@ -23,6 +24,7 @@ mod registry;
 mod roll;
 mod scale;
 mod set;
+mod stats;
 mod stop;
 mod submit;
 mod trial;
@@ -59,6 +61,7 @@ pub(crate) use registry::{
 };
 pub(crate) use scale::{grow, restart, shrink, wait_ready};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
+pub(crate) use stats::{Stats, info_json, stats};
 pub(crate) use stop::{
     check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,
     terminate,
@@ -199,6 +202,7 @@ fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> 
             Kind::Processes(recipe) => recipe.surroundings.len(),
             _ => 0,
         },
+        scale: 0,
     })
 }
 

@@ -217,6 +217,9 @@ impl Pool {
         }
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
         if self.site.gate.load(Relaxed) & shut != 0 && self.site.take_back(ticket, None) {
+            // It was never submitted.
+            self.site.totals.cancelled.uncount();
+            self.site.totals.repeated.count();
             self.undo_heralded(ticket);
             self.site.check_gate_for(shut)?;
             return Err(Status::POOL_ERR_CLOSED.into());

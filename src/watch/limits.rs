@@ -302,6 +302,7 @@ impl Watch {
         if !word.mark_overdue(seat, ticket.generation, signal.is_some()) {
             return;
         }
+        self.site.totals.soft_limits.count();
         if let Some(signal) = signal {
             let post = self.crew.posts.get(usize::from(seat.0)).and_then(Option::as_ref);
             post.inspect(|post| post.signal(signal));
@@ -318,6 +319,7 @@ impl Watch {
         if self.site.region.board.slot(ticket.slot).word.doom(ticket.generation) != Some(seat) {
             return;
         }
+        self.site.totals.hard_limits.count();
         self.sentence(ticket, seat, Doom::HardLimit(limit_ms), Duration::ZERO);
         self.site.heralds.tell_timeout(&self.site, ticket, false, limit_ms);
     }

@@ -30,6 +30,7 @@ mod sizing;
 pub(crate) mod staff;
 mod stopping;
 mod times;
+pub(crate) mod totals;
 
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
@@ -216,6 +217,9 @@ impl Watch {
         self.keep_stage();
         reap::settle(&self.site, SeatIndex(seat as u16), fate);
         self.site.tell_departure(seat, &post, fate, death);
+        if matches!(fate, Fate::Lost(_)) {
+            self.site.totals.workers_lost.count();
+        }
         match fate {
             Fate::WrongImage => self.image = Image::Own,
             Fate::Lost(_) if post.order == Some(WayOut::Killed) => self.lost += 1,

@@ -87,6 +87,7 @@ pub(crate) fn settle_strays(site: &Site) {
         }
         record.end_without_worker(0);
         site.ledger.notes.write(slot, note(site, Fate::Left, record));
+        site.totals.failed.count();
         site.region.board.overrule(slot, generation);
         site.hint(slot);
     });
@@ -113,10 +114,20 @@ fn settle_slot(
         }
         _ => return false,
     }
+    // It has died between counting the task and finishing it.
+    site.region.tally(seat).uncount(record.id());
+    if matches!(fate, Fate::Lost(_)) {
+        site.totals.lost.count();
+    }
     let outcome = match fate {
-        Fate::WrongImage => return board.requeue(slot, seat, &site.ledger.tail),
+        Fate::WrongImage => {
+            site.totals.repeated.count();
+            return board.requeue(slot, seat, &site.ledger.tail);
+        }
         Fate::Lost(_) if may_run_again(site, slot, record) => {
             site.ledger.notes.take_back_file(record.id());
+            site.totals.retried.count();
+            site.totals.repeated.count();
             return board.requeue(slot, seat, &site.ledger.tail);
         }
         Fate::Killed(_) => Outcome::Cancelled,
@@ -126,7 +137,14 @@ fn settle_slot(
     site.ledger.notes.take_back_file(record.id());
     record.end_without_worker(spans(site, seat, record));
     site.ledger.notes.write(slot, note(site, fate, record));
+    // Counted first: whoever sees it done sees it counted.
+    let count =
+        if outcome == Outcome::Failed { &site.totals.failed } else { &site.totals.cancelled };
+    count.count();
     let is_settled = board.settle(slot, seat, outcome);
+    if !is_settled {
+        count.uncount();
+    }
     site.hint(slot);
     is_settled
 }

@@ -9,6 +9,7 @@ pub(crate) use super::orders::{Order, RestartMode, ShrinkMode, StopMode};
 use super::outbox::Outbox;
 use super::scale::Size;
 use super::staff::Staff;
+use super::totals::Totals;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
 use crate::board::slot::{Phase, SeatIndex};
@@ -111,6 +112,7 @@ pub(crate) struct Site {
     pub(crate) plan: Plan,
     pub(crate) terms: Terms,
     pub(crate) staff: Staff,
+    pub(crate) totals: Totals,
     pub(crate) limiter: Limiter,
     /// Sent to a worker process whose task has passed its soft limit.
     pub(crate) soft_signal: Option<Signal>,
@@ -161,6 +163,7 @@ impl Site {
             plan,
             terms: Terms::default(),
             staff: Staff::default(),
+            totals: Totals::default(),
             listeners: Listeners::default(),
             limiter: Limiter::new(Limits::default()),
             soft_signal: None,
@@ -234,14 +237,19 @@ impl Site {
         if let Some(note) = note {
             self.ledger.notes.write(ticket.slot, note.clone());
         }
+        // Counted first: whoever sees it done sees it counted.
+        self.totals.cancelled.count();
         let is_taken = self.region.board.cancel(ticket.slot, ticket.generation);
         if is_taken {
             self.ledger.count_taken_back();
             let slot = self.region.board.slot(ticket.slot);
             slot.progress().store(clock::now(), Relaxed);
             self.hint(ticket.slot);
-        } else if note.is_some() {
-            self.ledger.notes.unwrite(ticket.slot);
+        } else {
+            self.totals.cancelled.uncount();
+            if note.is_some() {
+                self.ledger.notes.unwrite(ticket.slot);
+            }
         }
         is_taken
     }
@@ -317,6 +325,7 @@ impl Site {
                 && let Some(position) = board.reserve(&self.ledger.tail)
             {
                 board.repeat(position, slot, generation);
+                self.totals.repeated.count();
                 // One task, two entries: the second will be found dead.
                 self.ledger.count_taken_back();
             }

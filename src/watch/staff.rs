@@ -54,6 +54,11 @@ impl Staff {
         Ok((worker, number))
     }
 
+    /// How many workers the pool has had.
+    pub(crate) fn hired(&self) -> u64 {
+        self.lock().hired
+    }
+
     pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut Member)) {
         if let Some(member) = self.lock().members.get_mut(seat) {
             change(member);

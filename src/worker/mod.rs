@@ -38,6 +38,7 @@ use crate::board::notes::Note;
 use crate::board::record::Call;
 use crate::board::ring::Entry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
+use crate::board::tally::Done;
 use crate::board::{Next, Region};
 use crate::cells;
 use crate::clock;
@@ -74,6 +75,8 @@ pub(crate) struct Terms {
     pub(crate) memory_max: u64,
     /// How many bytes of [`surroundings`] follow a worker's welcome.
     pub(crate) surroundings: u32,
+    /// The parent's [`clock::scale`]; 0: this process is the parent.
+    pub(crate) scale: u64,
 }
 
 /// Which of the two functions around a worker's life.
@@ -115,6 +118,8 @@ pub(crate) struct Worker {
     deliver: Deliver,
     state: State,
     tasks_done: Cell<u64>,
+    /// Of the clock, for statistics.
+    scale: u64,
     /// Where its memory is limited.
     meter: OnceCell<Meter>,
     /// What [`cells::forks`] was when the worker began.
@@ -143,6 +148,7 @@ impl Worker {
             deliver,
             state: State::default(),
             tasks_done: Cell::new(0),
+            scale: if terms.scale == 0 { clock::scale() } else { terms.scale },
             meter: OnceCell::new(),
             forks: cells::forks(),
             outer: Cell::new(std::ptr::null()),
@@ -256,9 +262,28 @@ impl Worker {
                 task.end_failed(Status::POOL_ERR_FUNCTION, 0, started)
             }
         };
+        self.account(slot, outcome);
         let goes_on = board.finish(self.seat, slot, outcome);
         self.tasks_done.set(self.tasks_done.get() + 1);
         if goes_on { Ok(()) } else { Err(Leave::Doomed) }
+    }
+
+    /// Counts the task that is about to be finished. Only an end that stays is one.
+    #[inline]
+    fn account(&self, slot: u32, outcome: Outcome) {
+        let record = self.region.board.slot(slot);
+        let (args_len, result_len) = record.lens();
+        let spans = record.stamp();
+        let ns = |packed: u32| clock::scaled(packed, self.scale);
+        let is_failed = outcome != Outcome::Completed;
+        self.region.tally(self.seat).count(&Done {
+            id: record.id(),
+            is_failed,
+            args_len,
+            result_len: if is_failed { 0 } else { result_len },
+            queue_ns: ns((spans >> 32) as u32),
+            run_ns: ns(spans as u32),
+        });
     }
 
     /// Sends a result that does not lie on the board. It must be under way before the task is done.

@@ -12,6 +12,7 @@ use super::wire::{Leave, Line, Message, Welcome};
 use super::{Parcel, Terms, Worker, boot, module, takeover};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
+use crate::clock;
 use crate::error::{Error, Result, Status};
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::{CStr, CString, OsString};
@@ -116,7 +117,7 @@ impl Workplace<'_> {
             is_own_image: true,
             is_template: false,
             geometry: self.region.geometry.to_numbers(),
-            terms: Terms { depth: boot::depth() + 1, ..self.terms },
+            terms: Terms { depth: boot::depth() + 1, scale: clock::scale(), ..self.terms },
             modules: String::new(),
         }
     }

@@ -125,7 +125,7 @@ impl Welcome {
         let flags = u64::from(self.is_own_image) << 32 | u64::from(self.is_template) << 33;
         numbers[..4].copy_from_slice(&[1, self.version, self.seat | flags, self.parent]);
         numbers[4..10].copy_from_slice(&self.geometry);
-        numbers[10..17].copy_from_slice(&numbers_of(self.terms));
+        numbers[10..18].copy_from_slice(&numbers_of(self.terms));
         numbers
     }
 
@@ -137,7 +137,7 @@ impl Welcome {
             is_own_image: numbers[2] >> 32 & 1 != 0,
             is_template: numbers[2] >> 33 & 1 != 0,
             geometry: numbers[4..10].try_into().ok()?,
-            terms: terms_of(&numbers[10..17])?,
+            terms: terms_of(&numbers[10..18])?,
             modules,
         })
     }
@@ -216,8 +216,9 @@ fn numbers(first: [u64; 3]) -> [u64; NUMBERS] {
 }
 
 /// The slots of hooks are counted from 1; 0 is none.
-fn numbers_of(terms: Terms) -> [u64; 7] {
-    let Terms { keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings } = terms;
+fn numbers_of(terms: Terms) -> [u64; 8] {
+    let Terms { keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings, scale } =
+        terms;
     let slot = |slot: Option<u32>| slot.map_or(0, |slot| u64::from(slot) + 1);
     [
         u64::from(keep),
@@ -227,11 +228,13 @@ fn numbers_of(terms: Terms) -> [u64; 7] {
         u64::from(depth),
         memory_max,
         u64::from(surroundings),
+        scale,
     ]
 }
 
 fn terms_of(numbers: &[u64]) -> Option<Terms> {
-    let &[keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings] = numbers
+    let &[keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings, scale] =
+        numbers
     else {
         return None;
     };
@@ -244,6 +247,7 @@ fn terms_of(numbers: &[u64]) -> Option<Terms> {
         depth: small(depth)?,
         memory_max,
         surroundings: small(surroundings)?,
+        scale,
     })
 }
 
@@ -269,6 +273,7 @@ mod tests {
                     depth: 3,
                     memory_max: 1 << 33,
                     surroundings: 40,
+                    scale: 1 << 31,
                 },
                 modules: "a.so\0b.so".into(),
             }),
