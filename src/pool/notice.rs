@@ -147,19 +147,12 @@ impl Pool {
             Act::Call(number, _) => *number,
             Act::Deliver(_) => 0,
         };
-        if number != 0 {
-            self.site.outbox.prepare()?;
-        }
         {
             let mut books = self.notice.lock();
             if books.has_ended {
                 return Ok(Some(act));
             }
-            if books.thread.is_none() {
-                self.site.listen();
-                let name = format!("{}/notice", self.site.name);
-                books.thread = Some(worker::start_own_thread(name, move || self.tell())?);
-            }
+            self.start_threads(&mut books, number != 0)?;
             self.site.ledger.note_subscription(ticket);
             books.add(ticket, record.id(), act);
         }
@@ -175,6 +168,28 @@ impl Pool {
             }
         }
         Ok(self.notice.lock().take_act(ticket, number))
+    }
+
+    /// Makes sure that callbacks of a task that is about to be submitted can be called.
+    pub(super) fn prepare_to_tell(&'static self) -> Result<()> {
+        let mut books = self.notice.lock();
+        // Tasks of an inline pool are done when they have been submitted.
+        match books.has_ended || self.desks.is_some() {
+            true => Ok(()),
+            false => self.start_threads(&mut books, true),
+        }
+    }
+
+    fn start_threads(&'static self, books: &mut Books, has_calls: bool) -> Result<()> {
+        if has_calls {
+            self.site.outbox.prepare()?;
+        }
+        if books.thread.is_none() {
+            self.site.listen();
+            let name = format!("{}/notice", self.site.name);
+            books.thread = Some(worker::start_own_thread(name, move || self.tell())?);
+        }
+        Ok(())
     }
 
     /// Leaves a callback of a future that is done to the caller's loop; gives it back when there will be no

@@ -112,6 +112,10 @@ pub(crate) fn submit_and_tell(
     let Calls { on_accept, on_timeout, on_done } = calls;
     let (tells_start, is_heralded) =
         (on_accept.is_some(), on_accept.is_some() || on_timeout.is_some());
+    if is_heralded || on_done.is_some() {
+        let prepared = pool.pool().and_then(Pool::prepare_to_tell);
+        prepared.inspect_err(|_| give_up(&spec))?;
+    }
     let (pool, ticket) = submit_to(pool, spec, true, |pool, ticket| {
         let future = FutureTicket::new(pool.cell, ticket);
         let on_timeout = on_timeout.map(|call| -> OnTimeout {
@@ -160,11 +164,14 @@ fn submit_to(
     prepare: impl FnOnce(&'static Pool, Ticket),
 ) -> Result<(&'static Pool, Ticket)> {
     let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(&spec, is_held, prepare)?)));
-    if let (Err(_), Args::Buffer(buffer)) = (&outcome, spec.args) {
-        // A submit takes the buffer over, also when it fails.
+    outcome.inspect_err(|_| give_up(&spec))
+}
+
+/// A submit takes the buffer over, also when it fails.
+fn give_up(spec: &Spec<'_>) {
+    if let Args::Buffer(buffer) = spec.args {
         let _ = buffer_free(buffer);
     }
-    outcome
 }
 
 /// Submits a task, waits for it, and copies its result; `size` becomes the result's length.

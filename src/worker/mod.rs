@@ -389,6 +389,8 @@ pub(crate) fn start_own_thread(
     let builder = std::thread::Builder::new().name(name.clone()).stack_size(start::stack_size());
     let started = signals_blocked(|| builder.spawn(work));
     started.map_err(|error| {
-        Error::new(Status::POOL_ERR_OS, format!("starting the thread {name}: {error}"))
+        let message = format!("starting the thread {name}: {error}");
+        let os_errno = error.raw_os_error().unwrap_or(0);
+        Error::with_detail(Status::POOL_ERR_OS, Detail { os_errno, message, ..Detail::default() })
     })
 }
