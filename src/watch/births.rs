@@ -84,6 +84,9 @@ impl Crew {
             // Its line will close.
             return Err(Error::os("epoll_ctl", errno));
         }
+        // Before it can claim any task.
+        let number_of_process = i64::from(pid.as_raw_nonzero().get());
+        site.staff.change(seat, |member| member.pid = number_of_process);
         let is_doomed = matches!(worker, Worker::Awaited { is_doomed: true });
         let (name, region, terms) = (&site.name, &site.region, site.present_terms());
         let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
@@ -95,9 +98,7 @@ impl Crew {
             _ => kill(pid, &handle),
         }
         *worker = Worker::Process { pid, handle, template: Some(id) };
-        let pid = i64::from(pid.as_raw_nonzero().get());
-        site.staff.change(seat, |member| member.pid = pid);
-        site.tell_arrival(Happening::Starting, seat, *number, pid);
+        site.tell_arrival(Happening::Starting, seat, *number, number_of_process);
         Ok(())
     }
 

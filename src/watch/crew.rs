@@ -264,6 +264,7 @@ impl Crew {
             }
         };
         let post = place.take()?;
+        site.heralds.worker_leaves(site, SeatIndex(seat as u16));
         site.staff.left(seat);
         // Closing an end does not end the listening while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &post.line);

@@ -25,24 +25,31 @@ pub(crate) struct Heralds(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
-    /// With the place of a task that waits, as below.
-    heralds: HashMap<Ticket, (Herald, Option<u64>)>,
+    heralds: HashMap<Ticket, Entry>,
     /// Tasks that were not seen to have begun, in the order of their places on the ring.
     waiting: BTreeSet<(u64, Ticket)>,
+}
+
+struct Entry {
+    herald: Herald,
+    /// The place of a task that waits, as above.
+    place: Option<u64>,
+    /// The seat and the process of the worker that took it, where that has left since.
+    taken_by: Option<(SeatIndex, i64)>,
 }
 
 impl Heralds {
     /// Enters a task before it is posted.
     pub(crate) fn add(&self, ticket: Ticket, herald: Herald) {
-        self.lock().heralds.insert(ticket, (herald, None));
+        self.lock().heralds.insert(ticket, Entry { herald, place: None, taken_by: None });
     }
 
     /// The task has this place on the ring; its beginning is to be told. 0: it may begin at any time.
     pub(crate) fn await_start(&self, ticket: Ticket, place: u64) {
         let mut book = self.lock();
         // It may be done already.
-        let Some((_, own)) = book.heralds.get_mut(&ticket) else { return };
-        *own = Some(place);
+        let Some(entry) = book.heralds.get_mut(&ticket) else { return };
+        entry.place = Some(place);
         book.waiting.insert((place, ticket));
     }
 
@@ -50,46 +57,52 @@ impl Heralds {
     /// has told so yet.
     pub(crate) fn remove(&self, site: &Site, ticket: Ticket) {
         let mut book = self.lock();
-        let Some((herald, place)) = book.heralds.remove(&ticket) else { return };
-        if let Some(place) = place {
+        let Some(entry) = book.heralds.remove(&ticket) else { return };
+        if let Some(place) = entry.place {
             book.waiting.remove(&(place, ticket));
         }
+        let taken_by = entry.first_taker(site, ticket);
         // Called and dropped when no lock is held.
         drop(book);
-        if let (Some(accept), Some(seat)) = (herald.on_accept, site.runner(ticket)) {
-            accept(seat.0.into(), site.staff.pid(seat));
+        if let (Some(accept), Some((seat, pid))) = (entry.herald.on_accept, taken_by) {
+            accept(seat.0.into(), pid);
         }
     }
 
     /// Tells of tasks that run. Those that are done already are left to `remove`, which comes before whatever
     /// else is called about them.
     pub(crate) fn tell_starts(&self, site: &Site) {
-        // Whoever claims a task has this told before it moves the ring's head past it.
-        let end = site.region.board.ring.passed().saturating_add(1);
         let mut begun = Vec::new();
-        {
-            let mut book = self.lock();
-            let passed: Vec<(u64, Ticket)> =
-                book.waiting.iter().take_while(|(place, _)| *place <= end).copied().collect();
-            for place in passed {
-                let word = &site.region.board.slot(place.1.slot).word;
-                let (Some(seat), Phase::Running(_)) = (site.runner(place.1), word.phase()) else {
-                    continue;
-                };
-                book.waiting.remove(&place);
-                let Some((herald, own)) = book.heralds.get_mut(&place.1) else { continue };
-                *own = None;
-                begun.extend(herald.on_accept.take().map(|accept| (accept, seat)));
-            }
+        let mut book = self.lock();
+        for (place, ticket) in book.passed(site) {
+            let Some(entry) = book.heralds.get_mut(&ticket) else { continue };
+            let word = &site.region.board.slot(ticket.slot).word;
+            let (Some(by), Phase::Running(_)) = (entry.first_taker(site, ticket), word.phase()) else {
+                continue;
+            };
+            entry.place = None;
+            begun.extend(entry.herald.on_accept.take().map(|accept| (accept, by)));
+            book.waiting.remove(&(place, ticket));
         }
-        for (accept, seat) in begun {
-            let pid = site.staff.pid(seat);
+        drop(book);
+        for (accept, (seat, pid)) in begun {
             site.outbox.push(Box::new(move || accept(seat.0.into(), pid)));
         }
     }
 
+    /// A worker is about to be forgotten: notes what it has taken, for those that were not told yet.
+    pub(super) fn worker_leaves(&self, site: &Site, seat: SeatIndex) {
+        let mut book = self.lock();
+        for (_, ticket) in book.passed(site) {
+            let Some(entry) = book.heralds.get_mut(&ticket) else { continue };
+            if entry.taken_by.is_none() {
+                entry.taken_by = entry.first_taker(site, ticket).filter(|by| by.0 == seat);
+            }
+        }
+    }
+
     pub(crate) fn tell_timeout(&self, site: &Site, ticket: Ticket, is_soft: bool, limit_ms: u64) {
-        let on_timeout = self.lock().heralds.get(&ticket).and_then(|(it, _)| it.on_timeout.clone());
+        let on_timeout = self.lock().heralds.get(&ticket).and_then(|entry| entry.herald.on_timeout.clone());
         if let Some(on_timeout) = on_timeout {
             let limit_ms = i64::try_from(limit_ms).unwrap_or(i64::MAX);
             site.outbox.push(Box::new(move || on_timeout(is_soft, limit_ms)));
@@ -98,6 +111,25 @@ impl Heralds {
 
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    /// Those whose place the ring's head has passed, or is about to: whoever claims a task has this told before
+    /// it moves the head.
+    fn passed(&self, site: &Site) -> Vec<(u64, Ticket)> {
+        let end = site.region.board.ring.passed().saturating_add(1);
+        self.waiting.iter().take_while(|(place, _)| *place <= end).copied().collect()
+    }
+}
+
+impl Entry {
+    /// The first worker that took the task, as far as anybody has.
+    fn first_taker(&self, site: &Site, ticket: Ticket) -> Option<(SeatIndex, i64)> {
+        self.taken_by.or_else(|| {
+            let seat = site.runner(ticket)?;
+            Some((seat, site.staff.pid(seat)))
+        })
     }
 }
 
