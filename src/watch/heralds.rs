@@ -77,7 +77,8 @@ impl Heralds {
         for (place, ticket) in book.passed(site) {
             let Some(entry) = book.heralds.get_mut(&ticket) else { continue };
             let word = &site.region.board.slot(ticket.slot).word;
-            let (Some(by), Phase::Running(_)) = (entry.first_taker(site, ticket), word.phase()) else {
+            let (Some(by), Phase::Running(_)) = (entry.first_taker(site, ticket), word.phase())
+            else {
                 continue;
             };
             entry.place = None;
@@ -102,7 +103,8 @@ impl Heralds {
     }
 
     pub(crate) fn tell_timeout(&self, site: &Site, ticket: Ticket, is_soft: bool, limit_ms: u64) {
-        let on_timeout = self.lock().heralds.get(&ticket).and_then(|entry| entry.herald.on_timeout.clone());
+        let on_timeout =
+            self.lock().heralds.get(&ticket).and_then(|entry| entry.herald.on_timeout.clone());
         if let Some(on_timeout) = on_timeout {
             let limit_ms = i64::try_from(limit_ms).unwrap_or(i64::MAX);
             site.outbox.push(Box::new(move || on_timeout(is_soft, limit_ms)));
