@@ -67,6 +67,7 @@ STEPS = [
         [],
         True,
     ),
+    ("loops", "event loops of others can drive a pool", [PYTHON, "ffi-tests/consumers/run.py", "loops"], {}, [], True),
 ]
 
 

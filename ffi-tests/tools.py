@@ -22,7 +22,11 @@ PACKAGES = {
     "clang": (None, "clang"),
     "openssl/evp.h": (None, "libssl-dev"),
     "png.h": (None, "libpng-dev"),
+    "uv.h": (None, "libuv1-dev"),
+    "glib.h": (None, "libglib2.0-dev"),
 }
+# Headers that stand where only pkg-config finds them, by this name.
+MODULES = {"glib.h": "glib-2.0"}
 OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
 
 
@@ -33,7 +37,7 @@ class Missing(Exception):
 def find(tool):
     """The tool's path, or None."""
     if tool.endswith(".h"):
-        command = [os.environ.get("CC", "cc"), "-E", "-include", tool, "-xc", os.devnull]
+        command = [os.environ.get("CC", "cc"), "-E", *folders(tool), "-include", tool, "-xc", os.devnull]
         return tool if subprocess.run(command, capture_output=True).returncode == 0 else None
     if tool.startswith("cargo-"):  # A file of that name may only be rustup's stand-in.
         command = [os.environ.get("CARGO", "cargo"), tool.removeprefix("cargo-"), "--version"]
@@ -43,6 +47,14 @@ def find(tool):
         if os.access(place / tool, os.X_OK):
             return str(place / tool)
     return shutil.which(tool)
+
+
+def folders(header):
+    """What tells the compiler where the header is."""
+    pkg_config = find("pkg-config") if header in MODULES else None
+    if not pkg_config:
+        return []
+    return subprocess.run([pkg_config, "--cflags", MODULES[header]], capture_output=True, text=True).stdout.split()
 
 
 def bring(tool):
@@ -96,7 +108,7 @@ def doctor():
             done = subprocess.run([path, "--version"], capture_output=True, text=True)
             told = (done.stdout or done.stderr or "there").splitlines()[0]
         print(f"  {tool:15} {told}")
-    print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++ or clang their tests are skipped.")
+    print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++, clang, libuv or GLib their tests are skipped.")
 
 
 def main():
