@@ -46,6 +46,10 @@ NOTICE = "a_notice_tells_of_the_first_of_two"
 NEWS = "a_sleeper_hears_of_a_new_idle_time"
 LEFT = "what_was_left_to_a_worker_that_leaves_is_left_to_another"
 LEAVE = "a_worker_is_told_to_leave_in_its_sleep"
+ORDER = "a_worker_is_ordered_to_leave_in_its_sleep"
+ASKED = "one_of_two_leaves_and_the_task_is_done"
+TAKEN_BACK = "a_request_to_leave_is_taken_back_or_taken"
+BEFORE_LEAVING = "what_was_left_to_a_worker_that_is_told_to_leave_is_done"
 GATE = "no_task_stays_behind_a_shut_gate"
 STOPS = "a_worker_that_stops_at_any"  # At an even or an odd step: one of both must fail.
 TAKES_OVER = "a_sleeper_takes_over_from_a_worker_that_stops"
@@ -92,6 +96,12 @@ POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.ring
 TAKE = "let claim = self.claim(seat, entry);\n            self.ring.pass(position);"
 STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.bell.wake_all();"
 IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.bell.wake_all();"
+ORDERED = "self.order(seat).store(ORDERED, Relaxed);\n        self.bell.wake(seat);"
+LEAVER = "self.leavers_word().fetch_update(Relaxed, Relaxed, taken).is_ok()"
+LEAVER_IN_TWO_STEPS = """{
+            let now = self.leavers_word().load(Relaxed);
+            taken(now).map(|next| self.leavers_word().store(next, Relaxed)).is_some()
+        }"""
 REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.ring.write(position, Entry { slot, generation });"""
@@ -149,6 +159,12 @@ MUTATIONS = [
     ("search: leaves without ringing", "mod", FOUND, f"if rest == Rest::Roused {{ {FOUND} }}", [LEFT]),
     ("set_stage: wakes nobody", "mod", *without("self.bell.wake_all();", STAGE), [LEAVE]),
     ("set_stage: wakes first", "mod", *swapped(STAGE), [LEAVE]),
+    ("order_to_leave: wakes nobody", "leave", *without("self.bell.wake(seat);", ORDERED), [ORDER]),
+    ("bell wake: no ordering", "bell", *relaxed("self.group(group).fetch_and(!sleeping, AcqRel);"), [ORDER]),
+    ("search: does not look for orders", "mod", "self.may_have_to_leave(seat) || (", "(", [ORDER]),
+    ("search: goes as ordered without ringing", "mod", FOUND, f"if !self.may_have_to_leave(seat) {{ {FOUND} }}", [BEFORE_LEAVING]),
+    ("ask_to_leave: wakes nobody", "leave", "self.bell.wake_all();", "", [ASKED]),
+    ("take_leave: in two steps", "leave", LEAVER, LEAVER_IN_TWO_STEPS, [ASKED, TAKEN_BACK]),
     ("arm: rings nobody", "alarm", "fetch_min(limit_ms, AcqRel) > limit_ms", "fetch_min(limit_ms, AcqRel) > u64::MAX", [SEEN]),
     ("disarm: no fence", "alarm", *without("fence(SeqCst);", "fence(SeqCst);\n        if is_idle()"), [SEEN]),
     ("disarm: does not look again", "alarm", "if is_idle() {", "if true {", [SEEN]),

@@ -123,9 +123,9 @@ impl Bell {
         }
     }
 
-    /// Wakes one worker, to look at what it was told.
+    /// Wakes one worker, to look at what it was told. AcqRel; pairs with the step by which it falls asleep:
+    /// that comes first, and its bit is seen here; or it sees what it was told.
     pub(crate) fn wake(&self, seat: SeatIndex) {
-        fence(SeqCst);
         let (group, sleeping, _) = bits_of(seat);
         self.group(group).fetch_and(!sleeping, AcqRel);
         self.shake(usize::from(seat.0));

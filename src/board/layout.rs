@@ -21,10 +21,10 @@ pub(crate) const SEATS_MAX: usize = 1024;
 const SLOTS_SHIFT: u32 = 24;
 /// The fewest that are still worth a pool.
 const SLOTS_SHIFT_MIN: u32 = 12;
-/// Seats that a pool has room for to grow get 16 MiB for each size of results, and none above 1 MiB: what
-/// does not fit comes in a file of its own.
-const NARROW_AREA_SHIFT: u32 = 24;
-const NARROW_SHIFT_MAX: u32 = 20;
+/// Seats that a pool has room for to grow get 4 MiB for each size of results, and none above 256 KiB: what
+/// does not fit comes in a file of its own. So all of them take a small part of the board's addresses.
+const NARROW_AREA_SHIFT: u32 = 22;
+const NARROW_SHIFT_MAX: u32 = 18;
 
 #[derive(Default)]
 #[repr(C, align(64))]

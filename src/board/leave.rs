@@ -14,8 +14,9 @@
 //! | watch                                | worker ([`super::Board::next`])              |
 //! |--------------------------------------|----------------------------------------------|
 //! | 1. write the order, or how many      | 1. searching → sleeping                      |
-//! | 2. fence                             | 2. fence                                     |
-//! | 3. end its sleep, shake its bed      | 3. look for an order once more; else sleep   |
+//! | 2. end its sleep, shake its bed      | 2. look for an order once more; else sleep   |
+//!
+//! The watch's second step and the worker's first are on one word, so one of them sees the other.
 //!
 //! A worker that leaves has been searching before, and has called [`super::bell::Bell::found`] since: a
 //! task that was left to it is left to somebody else.
@@ -57,7 +58,7 @@ impl Board {
     // ---- the watch -----------------------------------------------------------------------------
 
     /// Tells the worker of this seat to leave before its next task, and wakes it to look. Relaxed: the
-    /// fence of the wake-up makes it visible.
+    /// wake-up makes it visible.
     pub(crate) fn order_to_leave(&self, seat: SeatIndex) {
         self.order(seat).store(ORDERED, Relaxed);
         self.bell.wake(seat);
