@@ -17,6 +17,7 @@ pub(crate) mod chunk;
 mod home;
 pub(crate) mod inherited;
 mod line;
+mod loader;
 pub(crate) mod meter;
 mod module;
 pub(crate) mod resolve;

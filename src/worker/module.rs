@@ -1,6 +1,7 @@
 //! The modules that are loaded in this process: what the dynamic loader knows of the main program
 //! and its shared libraries, and which build of each it is.
 
+use super::loader::InLoader;
 use crate::board::functions::{IDENTITY_LEN, Identity};
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -64,6 +65,7 @@ fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
         true
     };
     let mut visit: &mut dyn FnMut(&Headers) -> bool = &mut visit;
+    let _inside = InLoader::enter();
     let data = (&raw mut visit).cast::<c_void>();
     // SAFETY: `call` gets `data` back as the reference that it was, only while this call lasts.
     unsafe { libc::dl_iterate_phdr(Some(call), data) };

@@ -215,6 +215,7 @@ pub(crate) fn main_program_needs(library: &CStr) -> bool {
         1
     }
     let mut question = Question(library, false);
+    let _inside = super::loader::InLoader::enter();
     // SAFETY: `ask` gets the question back while this call lasts.
     unsafe { libc::dl_iterate_phdr(Some(ask), (&raw mut question).cast()) };
     question.1

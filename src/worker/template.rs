@@ -5,6 +5,7 @@
 //! at exit.
 
 use super::line::{Line, close_lines_of_parent};
+use super::loader::{self, Forking};
 use super::resolve::Resolver;
 use super::start::{self, Image, Process, Recipe, Role, Start, Workplace};
 use super::wire::{Leave, Message};
@@ -92,6 +93,7 @@ pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<
         .map_err(|errno| Error::os("pidfd_open", errno))?;
     let copy = Copy { name, recipe, region, host };
     cells::note_forks();
+    let forking = Forking::begin();
     let pid = super::signals_blocked(|| {
         // SAFETY: the child goes on in `live`, which never returns; of other threads see above.
         match unsafe { libc::fork() } {
@@ -100,6 +102,7 @@ pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<
             pid => Ok(pid),
         }
     })?;
+    drop(forking);
     let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
     Ok(Template { line: Some(line), process: start::with_handle(pid)? })
 }
@@ -142,6 +145,7 @@ fn settle(line: Line, name: &str) -> Line {
     let own = line.as_fd().try_clone_to_owned();
     let own = own.map(serve::above_standard);
     std::mem::forget(line);
+    loader::begin_anew();
     close_lines_of_parent();
     let Ok(own) = own else { end(boot::EXIT_NO_START) };
     let _ = rustix::process::setpgid(None, None);
