@@ -41,6 +41,8 @@ struct Books {
     /// The thread that runs a job.
     runner: Option<ThreadMark>,
     is_ending: bool,
+    /// How many threads sleep until something changes.
+    sleepers: usize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,10 +84,10 @@ impl Outbox {
     pub(crate) fn push(&self, job: Job) {
         let mut books = self.queue.lock();
         books.jobs.push_back(job);
-        if let Some(bell) = &self.queue.bell {
+        if let Some(bell) = self.queue.bell.as_ref().filter(|_| books.jobs.len() == 1) {
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
-        self.queue.changed.notify_all();
+        self.queue.note_change(&books);
     }
 
     /// Whether the caller runs the jobs.
@@ -135,14 +137,14 @@ impl Outbox {
                     books = self.queue.lock();
                 }
                 // Another caller that runs one may leave the rest.
-                _ => match deadline.wait_on(&self.queue.changed, books) {
+                _ => match self.queue.sleep(books, deadline) {
                     Some(guard) => books = guard,
                     None => return false,
                 },
             }
         }
         books.is_ending = true;
-        self.queue.changed.notify_all();
+        self.queue.note_change(&books);
         true
     }
 
@@ -158,7 +160,7 @@ impl Drop for Outbox {
         let mut books = self.queue.lock();
         let jobs = std::mem::take(&mut books.jobs);
         books.is_ending = true;
-        self.queue.changed.notify_all();
+        self.queue.note_change(&books);
         // That may call the user.
         drop(books);
         drop(jobs);
@@ -173,7 +175,7 @@ impl Queue {
             let books = self.lock();
             match books.jobs.is_empty() {
                 true if books.is_ending => return,
-                true => drop(self.changed.wait(books)),
+                true => drop(self.sleep(books, Deadline::Never)),
                 false => {}
             }
         }
@@ -193,9 +195,31 @@ impl Queue {
         }
         drop(books);
         job();
-        self.lock().runner = None;
-        self.changed.notify_all();
+        let mut books = self.lock();
+        books.runner = None;
+        self.note_change(&books);
         true
+    }
+
+    fn note_change(&self, books: &Books) {
+        // Waking costs a call of the kernel, also where nobody sleeps.
+        if books.sleepers > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Sleeps until something changes. None: the time is over.
+    fn sleep<'a>(
+        &'a self,
+        mut books: MutexGuard<'a, Books>,
+        deadline: Deadline,
+    ) -> Option<MutexGuard<'a, Books>> {
+        books.sleepers += 1;
+        let woken = deadline.wait_on(&self.changed, books);
+        let is_over = woken.is_none();
+        let mut books = woken.unwrap_or_else(|| self.lock());
+        books.sleepers -= 1;
+        (!is_over).then_some(books)
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
