@@ -554,7 +554,12 @@ typedef struct pool_options_t {
      * ever stay. 0: any number. Process pools only.
      */
     uint64_t max_memory_per_worker;
-    /** Not built yet. */
+    /**
+     * At most so many tasks wait for a worker, chunks of maps included; over it a submit waits until
+     * one is begun or cancelled, in the order in which the submits came, or answers POOL_ERR_FULL, see
+     * pool_call_t.submit_timeout_ms. A task that a lost worker leaves comes back in any case. 0: no
+     * bound. Without effect for POOL_INLINE, where no task waits.
+     */
     uint64_t max_pending;
     /**
      * A task that has run for so long is told: pool_task_soft_expired and pool_task_cancelled become
@@ -795,7 +800,11 @@ typedef struct pool_call_t {
      * POOL_FOREVER: it waits.
      */
     int64_t start_deadline_ms;
-    /** Not built yet, but for POOL_NOW: a submit never waits. */
+    /**
+     * How long the submit waits for a place where max_pending tasks wait, in milliseconds; then it
+     * answers POOL_ERR_FULL. 0, POOL_FOREVER: until there is one; POOL_NOW: not at all, also when
+     * others are waiting for one.
+     */
     int64_t submit_timeout_ms;
     /**
      * So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
@@ -1044,8 +1053,10 @@ void pool_free(pool_t *pool);
 /* ---- submitting ------------------------------------------------------------------------------ */
 
 /**
- * Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
- * for anything.
+ * Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
+ * but where pool_options_t.max_pending tasks wait already: then until there is a place, or the pool is
+ * closed or broken. A task that submits to its own pool then runs tasks that wait, before the submit
+ * returns.
  *
  * @param function  a function of this program or of a shared library; it need not be exported.
  *                  Worker processes call it in their own copy of that program or library
@@ -1055,7 +1066,8 @@ void pool_free(pool_t *pool);
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
  *         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
  *         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
- *         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+ *         is limited; POOL_ERR_DEADLOCK: max_pending tasks wait, and 64 tasks run in the middle of one
+ *         another on this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_submit(pool_t *pool,
@@ -1097,12 +1109,14 @@ pool_status_t pool_submit_call(pool_t *pool,
  * Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
  * its result is dropped.
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param timeout_ms  how long to wait for a place in the queue and for the end together, POOL_FOREVER,
+ *                    or 0: do not block
  * @param result      room for the result; may be NULL when capacity is 0
  * @param capacity    how many bytes there are
  * @param result_len  receives the length of the result, also when it is more than capacity; may be
  *                    NULL
- * @return as pool_submit and future_collect; POOL_ERR_TOO_LARGE: the result is more than capacity,
+ * @return as pool_submit and future_collect; POOL_ERR_FULL: also when there was no place in the queue in
+ *         that time; POOL_ERR_TOO_LARGE: the result is more than capacity,
  *         and nothing was copied
  */
 CARPOOL_API
@@ -1202,6 +1216,18 @@ CARPOOL_API
 pool_status_t pool_shutdown(pool_t *pool,
                             pool_stop_t mode,
                             int64_t timeout_ms);
+
+/**
+ * Cancels every task that has not started, also those of other threads and of maps. What runs goes on,
+ * and the pool stays as open as it is; submits that wait for a place go on, too. Tasks cancelled so are
+ * not told by pool_cancelled_task: their futures say so.
+ *
+ * @param n  receives how many there were; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_cancel_pending(pool_t *pool,
+                                  uint64_t *n);
 
 /**
  * Starts workers before there are tasks for them.

@@ -29,8 +29,9 @@ pub(crate) enum Scope {
 }
 
 /// When a wait gives up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Deadline {
+    #[default]
     Never,
     At(Instant),
 }

@@ -34,7 +34,6 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(max_pending = 1, POOL_ERR_UNSUPPORTED);
     OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
@@ -92,7 +91,7 @@ static void call_answers(pool_t *pool, pool_call_t call, pool_status_t expected,
     } while (0)
 
 static void check_calls(pool_t *pool) {
-    CALL(submit_timeout_ms = 1, POOL_ERR_UNSUPPORTED);
+    CALL(submit_timeout_ms = -3, POOL_ERR_INVALID);
     CALL(priority = -1, POOL_ERR_UNSUPPORTED);
 }
 

@@ -36,10 +36,14 @@ pub(crate) struct Header {
     pub(crate) idle_ms: AtomicU64,
     /// How many workers are asked to leave; see [`super::leave`].
     pub(crate) leavers: AtomicU64,
+    /// Bits of [`super::feature`]: what else workers have to heed.
+    pub(crate) features: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: Line<AtomicU64>,
     /// Rung when a task is done whose waiters wait for several; see [`super::Board::notice`].
     pub(crate) notice: Line<WaitWord>,
+    /// Rung when a task is claimed and a submitter waits for that; see [`super::places`].
+    pub(crate) place: Line<WaitWord>,
 }
 
 // SAFETY: atomic numbers.

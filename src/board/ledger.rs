@@ -271,20 +271,25 @@ impl Ledger {
     /// How many tasks wait to be claimed, and how many workers run one. Each seat's count is read
     /// once for both: a task is never seen to wait and to run.
     pub(crate) fn load(&self, region: &Region) -> Load {
+        let mut busy = 0;
+        let gone = self.gone(region, |is_busy| busy += u32::from(is_busy));
+        Load { pending: self.tail.count().saturating_sub(gone), busy }
+    }
+
+    /// How many tasks do not wait any more: claimed, or taken back. `visit` is told of each seat
+    /// whether it runs one.
+    pub(crate) fn gone(&self, region: &Region, mut visit: impl FnMut(bool)) -> u64 {
         let seats = region.board.seats();
-        let mut load = Load { pending: 0, busy: 0 };
         let mut claimed = 0_u64;
         for seat in 0..seats.len().min(self.seats_used.load(Relaxed) as usize) {
             let seat = seats.at(seat);
             let of_seat = seat.claimed.load(Acquire);
             claimed = claimed.wrapping_add(of_seat);
-            load.busy += u32::from(seat.ended.load(Relaxed) < of_seat);
+            visit(seat.ended.load(Relaxed) < of_seat);
         }
-        let gone = claimed
+        claimed
             .wrapping_add(self.uncounted.load(Relaxed))
-            .wrapping_add(self.taken_back.load(Relaxed));
-        load.pending = self.tail.count().saturating_sub(gone);
-        load
+            .wrapping_add(self.taken_back.load(Relaxed))
     }
 
     /// Seats from here on never had a worker.

@@ -20,6 +20,8 @@ pub(crate) mod memory;
 #[cfg(all(test, loom))]
 mod models;
 pub(crate) mod notes;
+mod notice;
+mod places;
 pub(crate) mod record;
 mod region;
 pub(crate) mod ring;
@@ -28,7 +30,7 @@ pub(crate) mod tally;
 
 pub(crate) use region::{Region, copy_out};
 
-use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, WaitWord, spin_until};
+use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
 use bell::{Bell, Rest};
 use layout::{Header, Seat};
 use memory::Span;
@@ -60,12 +62,14 @@ pub(crate) enum Next {
     Idle,
 }
 
+/// What a board's workers have to heed beside the ring, in the header; most boards have none.
+pub(crate) mod feature {
+    /// The queue is bounded: whoever claims a task says so (see [`super::places`]).
+    pub(crate) const BOUNDED: u64 = 1 << 16;
+}
+
 /// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
 pub(crate) const IDLE_NOW: i64 = -2;
-
-/// In the notice's word: somebody sleeps on it. The bits above count the rings.
-const NOTICE_WAITED: u64 = 1;
-const NOTICE_RING: u64 = 2;
 
 /// The protocol's half of a board; [`region::Region`] adds the bytes.
 #[derive(Clone, Copy)]
@@ -119,6 +123,12 @@ impl Board {
     /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
     pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
         tail.reserve(&self.ring, |entry| !self.is_live(entry))
+    }
+
+    /// The same, but no position from `end` on: None also when there is none before it.
+    pub(crate) fn reserve_below(&self, tail: &Tail, end: u64) -> Option<u64> {
+        let is_dead = |entry| !self.is_live(entry);
+        tail.has_room_for(&self.ring, is_dead).then(|| tail.reserve_below(end)).flatten()
     }
 
     /// Makes a filled slot visible to the workers. The caller rings.
@@ -216,10 +226,19 @@ impl Board {
         }
         // Release; pairs with `Ledger::load`, which then sees the task before it ended.
         own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
+        if self.features() & feature::BOUNDED != 0 {
+            self.tell_of_place();
+        }
         if claim == Claim::YoursToTell {
             self.ring_notice();
         }
         Claim::Yours
+    }
+
+    /// What workers have to heed. Relaxed: the parent says so before there are any, but for the bands,
+    /// of which the bell's fences tell.
+    fn features(&self) -> u64 {
+        self.header.at(0).features.load(Relaxed)
     }
 
     /// Notes when this seat's task began, for the watch to read.
@@ -275,6 +294,11 @@ impl Board {
 
     // ---- the watch -----------------------------------------------------------------------------
 
+    /// Says what workers have to heed. Before there are any.
+    pub(crate) fn set_features(&self, features: u64) {
+        self.header.at(0).features.store(features, Relaxed);
+    }
+
     /// Tells the workers what to do, and wakes them to look. Release; pairs with `stage`.
     pub(crate) fn set_stage(&self, stage: Stage) {
         self.header.at(0).stage.store(stage as u64, Release);
@@ -327,31 +351,6 @@ impl Board {
         if word.phase().is_done() {
             self.wake(slot, word.waiters());
             // Its sender may have died between the ring and the wake-up.
-            self.notice().wake(i32::MAX, self.scope);
-        }
-    }
-
-    // ---- waiting -------------------------------------------------------------------------------
-
-    /// A word that is changed when a task is done whose `ask_notice` was answered; whoever wants to
-    /// sleep on it says so by [`Board::heed_notice`].
-    pub(crate) fn notice(&self) -> &WaitWord {
-        &self.header.at(0).notice.0
-    }
-
-    /// Says that somebody is about to sleep on the notice, of which this was seen; answers what to
-    /// sleep on. None: it has been rung since. Relaxed: flag and count are one word, so of this step
-    /// and of a ring one sees the other.
-    pub(crate) fn heed_notice(&self, seen: u64) -> Option<u64> {
-        let now = self.notice().fetch_or(NOTICE_WAITED, Relaxed);
-        (now | NOTICE_WAITED == seen | NOTICE_WAITED).then_some(seen | NOTICE_WAITED)
-    }
-
-    /// Release; pairs with the Acquire load of the notice by whoever waits for several.
-    pub(crate) fn ring_notice(&self) {
-        let rung = |now: u64| Some((now & !NOTICE_WAITED).wrapping_add(NOTICE_RING));
-        let before = self.notice().fetch_update(Release, Relaxed, rung);
-        if before.is_ok_and(|before| before & NOTICE_WAITED != 0) {
             self.notice().wake(i32::MAX, self.scope);
         }
     }

@@ -141,10 +141,18 @@ impl Tail {
 
     /// Reserves a position, which must then be written. None: the ring is full of live entries.
     pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
-        if !self.has_room(ring) {
-            self.make_room(ring, is_dead)?;
-        }
-        Some(self.next.fetch_add(1, Relaxed))
+        self.has_room_for(ring, is_dead).then(|| self.next.fetch_add(1, Relaxed))
+    }
+
+    /// Reserves a position before this one, where there is room. Whoever reserves so never has more
+    /// than that many reserved. Relaxed: a count.
+    pub(crate) fn reserve_below(&self, end: u64) -> Option<u64> {
+        self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()
+    }
+
+    /// Whether there is room for another position, after dropping what is dead.
+    pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> bool {
+        self.has_room(ring) || self.make_room(ring, is_dead).is_some()
     }
 
     /// Reserves a position in the margin, however full the ring is: for tasks that come back, of which

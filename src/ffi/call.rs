@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::pool::{
     Args, BufferTicket, Callee, Calls, Extras, FutureTicket, OnAccept, OnTimeoutOf, Spec,
 };
+use crate::sync::Deadline;
 use std::sync::Arc;
 
 /// The task that pool_submit_call is given, and what is to be called about it.
@@ -46,8 +47,11 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
 }
 
 fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
-    let checked = check_unbuilt_of_call(call)
-        .and_then(|()| Ok(Spec { extras: extras_from(call)?, ..spec_from_function(&call.task)? }));
+    let checked = check_unbuilt_of_call(call).and_then(|()| {
+        let patience = patience_from(call.submit_timeout_ms)?;
+        let extras = Extras { patience, ..extras_from(call)? };
+        Ok(Spec { extras, ..spec_from_function(&call.task)? })
+    });
     if call.buffer.is_null() {
         return checked;
     }
@@ -62,11 +66,18 @@ fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
     }
 }
 
+/// How long a submit waits for a place in the queue.
+fn patience_from(submit_timeout_ms: i64) -> Result<Deadline> {
+    match submit_timeout_ms {
+        0 | POOL_FOREVER => Ok(Deadline::Never),
+        POOL_NOW => Ok(Deadline::from_ms(0)),
+        ms @ 1.. => Ok(Deadline::from_ms(ms)),
+        _ => Err(invalid("submit_timeout_ms: POOL_FOREVER, POOL_NOW, or not below 0")),
+    }
+}
+
 fn check_unbuilt_of_call(call: &pool_call_t) -> Result<()> {
-    refuse_set(&[
-        ("submit_timeout_ms", !matches!(call.submit_timeout_ms, 0 | POOL_NOW)),
-        ("priority", call.priority != 0),
-    ])
+    refuse_set(&[("priority", call.priority != 0)])
 }
 
 /// A function by pointer, or by module and symbol, with its bytes.

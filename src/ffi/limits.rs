@@ -75,5 +75,6 @@ pub(super) fn extras_from(call: &pool_call_t) -> Result<Extras> {
     let (soft, hard) = (limit(call.soft_limit_ms)?, limit(call.hard_limit_ms)?);
     let wish =
         Wish { soft, hard, retries: (call.retries > 0).then_some(call.retries), tag: call.tag };
-    Ok(Extras { wish: (wish != Wish::default()).then_some(wish), start_within_ms })
+    let wish = (wish != Wish::default()).then_some(wish);
+    Ok(Extras { wish, start_within_ms, ..Extras::default() })
 }

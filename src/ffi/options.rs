@@ -76,6 +76,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         idle_ms: idle_time_from(options.idle_timeout_ms)?,
         tasks_max: options.max_tasks_per_worker,
         memory_max: options.max_memory_per_worker,
+        max_pending: options.max_pending,
         limits: super::limits::limits_of_pool(&options, &kind)?,
         listeners: super::events::listeners_from(&options),
         is_external: is_external(options.driver)?,
@@ -177,10 +178,7 @@ fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
 }
 
 fn check_unbuilt(options: &pool_options_t) -> Result<()> {
-    refuse_set(&[
-        ("max_pending", options.max_pending != 0),
-        ("sched", options.sched != pool_sched::POOL_FAIR as i32),
-    ])
+    refuse_set(&[("sched", options.sched != pool_sched::POOL_FAIR as i32)])
 }
 
 pub(super) fn refuse_set(fields: &[(&str, bool)]) -> Result<()> {

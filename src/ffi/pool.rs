@@ -60,8 +60,10 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
     boundary(|| pool::free(PoolTicket::from_raw(pool as u64)));
 }
 
-/// Submits a task: the function will be called by a worker with a copy of the bytes. Does not wait
-/// for anything.
+/// Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
+/// but where pool_options_t.max_pending tasks wait already: then until there is a place, or the pool is
+/// closed or broken. A task that submits to its own pool then runs tasks that wait, before the submit
+/// returns.
 ///
 /// @param function  a function of this program or of a shared library; it need not be exported.
 ///                  Worker processes call it in their own copy of that program or library
@@ -71,7 +73,8 @@ pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
 ///         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
 ///         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
-///         is limited; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+///         is limited; POOL_ERR_DEADLOCK: max_pending tasks wait, and 64 tasks run in the middle of one
+///         another on this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit(
     pool: *mut pool_t,
@@ -149,12 +152,14 @@ fn submit<'a>(
 /// Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
 /// its result is dropped.
 ///
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @param timeout_ms  how long to wait for a place in the queue and for the end together, POOL_FOREVER,
+///                    or 0: do not block
 /// @param result      room for the result; may be NULL when capacity is 0
 /// @param capacity    how many bytes there are
 /// @param result_len  receives the length of the result, also when it is more than capacity; may be
 ///                    NULL
-/// @return as pool_submit and future_collect; POOL_ERR_TOO_LARGE: the result is more than capacity,
+/// @return as pool_submit and future_collect; POOL_ERR_FULL: also when there was no place in the queue in
+///         that time; POOL_ERR_TOO_LARGE: the result is more than capacity,
 ///         and nothing was copied
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_run(
@@ -286,6 +291,28 @@ pub unsafe extern "C" fn pool_shutdown(
         let mode = required(StopMode::from_number(mode))?;
         pool::shutdown(PoolTicket::from_raw(pool as u64), mode, timeout_ms)
     })
+}
+
+/// Cancels every task that has not started, also those of other threads and of maps. What runs goes on,
+/// and the pool stays as open as it is; submits that wait for a place go on, too. Tasks cancelled so are
+/// not told by pool_cancelled_task: their futures say so.
+///
+/// @param n  receives how many there were; may be NULL
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_cancel_pending(
+    pool: *mut pool_t,
+    n: Option<&mut MaybeUninit<u64>>,
+) -> pool_status_t {
+    let mut count = 0;
+    let status = boundary(|| {
+        count = pool::cancel_pending(PoolTicket::from_raw(pool as u64))?;
+        Ok(())
+    });
+    if let Some(n) = n {
+        n.write(count);
+    }
+    status
 }
 
 /// Starts workers before there are tasks for them.

@@ -79,7 +79,10 @@ pub struct pool_options_t {
     /// 0.2 ms. A worker that has as much before its first task may have so much more: else none would
     /// ever stay. 0: any number. Process pools only.
     pub max_memory_per_worker: u64,
-    /// Not built yet.
+    /// At most so many tasks wait for a worker, chunks of maps included; over it a submit waits until
+    /// one is begun or cancelled, in the order in which the submits came, or answers POOL_ERR_FULL, see
+    /// pool_call_t.submit_timeout_ms. A task that a lost worker leaves comes back in any case. 0: no
+    /// bound. Without effect for POOL_INLINE, where no task waits.
     pub max_pending: u64,
     /// A task that has run for so long is told: pool_task_soft_expired and pool_task_cancelled become
     /// true, and pool_call_t.on_timeout is called. Counted from its start. 0, POOL_FOREVER: no limit.
@@ -242,7 +245,9 @@ pub struct pool_call_t {
     /// The task is cancelled, with POOL_ERR_EXPIRED, when it has not started so long after its submit. 0,
     /// POOL_FOREVER: it waits.
     pub start_deadline_ms: i64,
-    /// Not built yet, but for POOL_NOW: a submit never waits.
+    /// How long the submit waits for a place where max_pending tasks wait, in milliseconds; then it
+    /// answers POOL_ERR_FULL. 0, POOL_FOREVER: until there is one; POOL_NOW: not at all, also when
+    /// others are waiting for one.
     pub submit_timeout_ms: i64,
     /// So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
     pub retries: u32,

@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) tasks_max: u64,
     /// In bytes; 0: any.
     pub(crate) memory_max: u64,
+    /// The most tasks that wait; 0: any number.
+    pub(crate) max_pending: u64,
     /// Of tasks that bring none of their own.
     pub(crate) limits: Limits,
     /// Who hears of what happens to workers.

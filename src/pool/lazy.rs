@@ -9,7 +9,7 @@
 use super::pieces::{Basket, ItemResult, OnError, Piece, Sizer, UnderWay, workers_of};
 use super::registry::{self, MapTicket};
 use super::wait::{self, WaitMode};
-use super::{MapOptions, OwnedCallee, PoolTicket, future_free};
+use super::{Extras, MapOptions, OwnedCallee, PoolTicket, future_free};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -164,7 +164,7 @@ impl Map {
             state.open = None;
             future_free(piece.future)?;
         }
-        self.fill(state);
+        self.fill(state, deadline)?;
         let Some(piece) = self.wait_for_piece(state, deadline)? else {
             return Err(match state.end.take() {
                 Some(End::Once(error)) => {
@@ -199,23 +199,34 @@ impl Map {
         (piece.first + index as u64, result)
     }
 
-    /// Pulls and submits as long as there is room in the window.
-    fn fill(&self, state: &mut State) {
-        while state.end.is_none() {
+    /// Pulls and submits as long as there is room in the window. An error: there was no place in the
+    /// pool's queue all the time; what was pulled stays in the basket.
+    fn fill(&self, state: &mut State, deadline: Deadline) -> Result<()> {
+        while state.end.is_none() || state.basket.len() > 0 {
             if self.under_way.is_cancelled() {
-                return end(state, End::Done);
+                end(state, End::Done);
+                break;
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
-                return end(state, of_pool(error));
+                end(state, of_pool(error));
+                break;
             }
             let size = self.room(state);
             if size == 0 {
-                return;
+                break;
             }
-            if let Err(error) = self.submit_piece(state, size) {
-                return end(state, of_pool(error));
+            match self.submit_piece(state, size, deadline) {
+                Ok(()) => {}
+                Err(error) if error.status != Status::POOL_ERR_FULL => {
+                    end(state, of_pool(error));
+                }
+                // So many tasks wait, or are alive; ours will make room.
+                Err(_) if self.under_way.first().is_some() => break,
+                Err(_) if deadline.has_passed() => return Err(Status::POOL_ERR_TIMEOUT.into()),
+                Err(error) => end(state, of_pool(error)),
             }
         }
+        Ok(())
     }
 
     /// How many items the next piece may have; 0: enough are under way.
@@ -234,7 +245,7 @@ impl Map {
         }
     }
 
-    fn submit_piece(&self, state: &mut State, size: usize) -> Result<()> {
+    fn submit_piece(&self, state: &mut State, size: usize, deadline: Deadline) -> Result<()> {
         while state.basket.len() < size && state.end.is_none() {
             match state.source.pull() {
                 Ok(Some(item)) => state.basket.add(item),
@@ -247,12 +258,9 @@ impl Map {
             return Ok(());
         }
         let then = state.options.on_error.then();
-        let future = state.basket.submit(
-            self.pool,
-            self.callee.as_callee(),
-            then,
-            state.options.extras(),
-        )?;
+        let patience = self.under_way.patience(deadline);
+        let extras = Extras { patience, ..state.options.extras() };
+        let future = state.basket.submit(self.pool, self.callee.as_callee(), then, extras)?;
         let piece = Piece { future, first: state.pulled, count };
         state.pulled += count as u64;
         self.under_way.push(piece);
@@ -274,12 +282,16 @@ impl Map {
     /// Whether there is nothing more to be told but the end.
     fn is_at_end(&self, state: &State) -> bool {
         let is_taken = state.open.is_none_or(|(piece, taken)| taken == piece.count);
-        state.end.is_some() && is_taken && self.under_way.first().is_none()
+        state.end.is_some()
+            && is_taken
+            && state.basket.len() == 0
+            && self.under_way.first().is_none()
     }
 
     /// The time for the whole is over: nothing is taken any more.
     fn give_up(&self, state: &mut State) -> Result<Error> {
         state.end = Some(End::ForGood(Status::POOL_ERR_TIMEOUT));
+        state.basket = Basket::default();
         if let Some((piece, _)) = state.open.take() {
             future_free(piece.future)?;
         }
@@ -289,8 +301,9 @@ impl Map {
     }
 }
 
-/// What ends the source first stays.
+/// What ends the source first stays. What was pulled and not submitted is dropped.
 fn end(state: &mut State, how: End) {
+    state.basket = Basket::default();
     state.end.get_or_insert(how);
 }
 

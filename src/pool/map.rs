@@ -159,13 +159,18 @@ impl Run<'_> {
                 if self.first_error.is_some() && self.options.on_error != OnError::Continue {
                     return Err(Status::POOL_ERR_CANCELLED.into());
                 }
-                match self.hand_out() {
+                match self.hand_out(deadline) {
                     // So many futures are alive elsewhere; ours will make room.
                     Err(error)
                         if error.status == Status::POOL_ERR_FULL
                             && self.under_way.first().is_some() =>
                     {
                         break;
+                    }
+                    Err(error)
+                        if error.status == Status::POOL_ERR_FULL && deadline.has_passed() =>
+                    {
+                        return Err(Status::POOL_ERR_TIMEOUT.into());
                     }
                     outcome => outcome?,
                 }
@@ -202,7 +207,7 @@ impl Run<'_> {
         }
     }
 
-    fn hand_out(&mut self) -> Result<()> {
+    fn hand_out(&mut self, deadline: Deadline) -> Result<()> {
         let Arrays { item_size, result_size, count, .. } = self.arrays;
         let size = self.sizer.next(count - self.next);
         let size = match self.options.window {
@@ -216,7 +221,9 @@ impl Run<'_> {
             then: self.options.on_error.then() as u64,
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
-        let future = submit_even(self.pool, self.callee, items, head, true, self.options.extras())?;
+        let patience = self.under_way.patience(deadline);
+        let extras = Extras { patience, ..self.options.extras() };
+        let future = submit_even(self.pool, self.callee, items, head, true, extras)?;
         self.under_way.push(Piece { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())

@@ -20,6 +20,7 @@ mod patience;
 mod pieces;
 mod present;
 mod promise;
+mod queue;
 mod registry;
 mod roll;
 mod scale;
@@ -56,6 +57,7 @@ pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
 pub(crate) use notice::{Callback, on_done, remove_callback};
 pub(crate) use pieces::OnError;
 pub(crate) use promise::{new_promise, reject, resolve};
+pub(crate) use queue::cancel_pending;
 pub(crate) use registry::{
     BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
 };
@@ -74,6 +76,7 @@ pub(crate) use wait::{WaitMode, wait, wait_many};
 pub(crate) use zip::{Column, zip};
 
 use crate::board::Region;
+use crate::board::feature;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::record::Call;
 use crate::clock;
@@ -81,6 +84,7 @@ use crate::error::{Error, Result, Status};
 use crate::sync::Scope;
 use crate::watch::Watch;
 use crate::watch::limits::Limiter;
+use crate::watch::line::Line;
 use crate::watch::site::Site;
 use crate::worker::template::{self, Template};
 use crate::worker::{self, Terms};
@@ -140,6 +144,10 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let (mut site, inbox) = Site::new(name, kind, config.plan, config.is_external, region, ledger)?;
     let roll = Roll::default();
     let mut hooks = Vec::new();
+    if config.max_pending > 0 && !matches!(config.kind, Kind::Inline) {
+        site.line = Line::new(config.max_pending);
+        site.region.board.set_features(feature::BOUNDED);
+    }
     site.limiter = Limiter::new(config.limits);
     site.soft_signal = config.soft_signal;
     site.listeners = config.listeners.clone();

@@ -4,7 +4,7 @@ use super::submit::{Args, Callee, Extras, Spec};
 use super::{FutureTicket, PoolTicket, cancel, duration, future_free, result, submit};
 use crate::board::copy_out;
 use crate::error::{Error, Result, Status};
-use crate::sync::{Ordering::*, plain::AtomicBool};
+use crate::sync::{Deadline, Ordering::*, plain::AtomicBool};
 use crate::worker::chunk::{self, Head, SHARE_LEN, Share, Then, UNEVEN, VERDICT_LEN, Verdict};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,12 @@ impl UnderWay {
             // Whoever cancelled may have looked before.
             let _ = cancel(piece.future, false);
         }
+    }
+
+    /// How long a submit of another piece waits for a place in a bounded queue: not at all while there are
+    /// others, which will make room.
+    pub(super) fn patience(&self, deadline: Deadline) -> Deadline {
+        if self.first().is_some() { Deadline::from_ms(0) } else { deadline }
     }
 
     pub(super) fn first(&self) -> Option<Piece> {
@@ -137,7 +143,8 @@ impl Basket {
         self.ends.len()
     }
 
-    /// Submits what is in it: one item as a task of its own, several as a chunk.
+    /// Submits what is in it: one item as a task of its own, several as a chunk. It is empty
+    /// afterwards, unless the submit failed.
     pub(super) fn submit(
         &mut self,
         pool: PoolTicket,
@@ -146,16 +153,22 @@ impl Basket {
         extras: Extras,
     ) -> Result<FutureTicket> {
         let is_inside = false;
-        let Basket { ends, bytes } = std::mem::take(self);
+        let Basket { ends, bytes } = &*self;
         if ends.len() == 1 {
-            return submit(pool, Spec { callee, args: Args::Bytes(&bytes), is_inside, extras });
+            let args = Args::Bytes(bytes);
+            let future = submit(pool, Spec { callee, args, is_inside, extras })?;
+            *self = Basket::default();
+            return Ok(future);
         }
         let (count, uneven) = (ends.len() as u64, UNEVEN);
         let head = Head { count, item_size: uneven, result_size: uneven, then: then as u64 };
         let mut table: Vec<u8> = head.to_bytes().into();
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
         table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
-        submit(pool, Spec { callee, args: Args::Chunk([&table, &bytes]), is_inside, extras })
+        let args = Args::Chunk([&table, bytes]);
+        let future = submit(pool, Spec { callee, args, is_inside, extras })?;
+        *self = Basket::default();
+        Ok(future)
     }
 }
 

@@ -91,6 +91,7 @@ fn open() -> Result<&'static Pool> {
         idle_ms: 0,
         tasks_max: 0,
         memory_max: 0,
+        max_pending: 0,
         limits: Limits::default(),
         listeners: Listeners::default(),
         is_external: false,

@@ -23,7 +23,9 @@ pub(crate) fn check(pool: PoolTicket) -> Result<()> {
 
 /// No new tasks.
 pub(crate) fn close(pool: PoolTicket) -> Result<()> {
-    pool.pool()?.site.shut_for(StopMode::Drain);
+    let site = &pool.pool()?.site;
+    site.shut_for(StopMode::Drain);
+    site.rouse_line();
     Ok(())
 }
 

@@ -1,20 +1,20 @@
 //! Submitting a task: take a slot from the books, fill it, post it. Nobody else has a hand in it.
 
 use super::inline::Desks;
+use super::wait::wait_for;
 use super::{BufferTicket, FutureTicket, Pool, PoolTicket, buffer_free};
 use super::{
     Callback, Herald, Limits, OnAccept, OnTimeout, Wish, cancel, future_free, notice, registry,
-    result, wait,
+    result,
 };
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
 use crate::board::ledger::{LetGo, Ticket};
 use crate::board::record::{ARGS_MAX, Call, Far, Place};
-use crate::board::ring::Entry;
 use crate::clock;
 use crate::error::{Error, Result, Status};
-use crate::sync::Ordering::*;
+use crate::sync::{Deadline, Ordering::*};
 use crate::watch::site::{Insider, Site, gate};
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub(crate) struct Extras {
     pub(crate) wish: Option<Wish>,
     /// It is cancelled unless it starts within so many milliseconds.
     pub(crate) start_within_ms: Option<u64>,
+    /// How long its submit waits for a place in a bounded queue.
+    pub(crate) patience: Deadline,
 }
 
 impl Extras {
@@ -177,13 +179,15 @@ fn give_up(spec: &Spec<'_>) {
 /// Submits a task, waits for it, and copies its result; `size` becomes the result's length.
 pub(crate) fn run(
     pool: PoolTicket,
-    spec: Spec<'_>,
+    mut spec: Spec<'_>,
     timeout_ms: i64,
     room: &mut [u8],
     size: &mut usize,
 ) -> Result<()> {
+    let deadline = Deadline::from_ms(timeout_ms);
+    spec.extras.patience = deadline;
     let future = submit(pool, spec)?;
-    let outcome = wait(future, timeout_ms).and_then(|()| {
+    let outcome = wait_for(future, deadline).and_then(|()| {
         let (start, len) = result(future)?;
         *size = len;
         let room = room.get_mut(..len).ok_or(Status::POOL_ERR_TOO_LARGE)?;
@@ -213,15 +217,29 @@ impl Pool {
         }
         prepare(self, ticket);
         let posted = match &self.desks {
-            None => self.post(call, &spec.args, ticket),
+            None => self.post(call, &spec.args, ticket, &spec.extras, shut),
             Some(desks) => {
-                self.fill(call, &spec.args, ticket).and_then(|()| desks.run(self, ticket))
+                let run = || desks.run(self, ticket).map(|()| None);
+                self.fill(call, &spec.args, ticket).and_then(|()| run())
             }
         };
-        if let Err(error) = posted {
-            self.undo_heralded(ticket);
-            return Err(error);
+        let claimed = posted.inspect_err(|_| self.undo_heralded(ticket))?;
+        let outcome = self.look_back(ticket, shut, limits, spec.extras.start_within_ms);
+        if let Some(claimed) = claimed {
+            claimed.run();
         }
+        outcome
+    }
+
+    /// What follows the post of a task.
+    #[inline]
+    fn look_back(
+        &self,
+        ticket: Ticket,
+        shut: u32,
+        limits: Option<Limits>,
+        start_within_ms: Option<u64>,
+    ) -> Result<Ticket> {
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
         if self.site.gate.load(Relaxed) & shut != 0 && self.site.take_back(ticket, None) {
             // It was never submitted.
@@ -232,7 +250,7 @@ impl Pool {
             return Err(Status::POOL_ERR_CLOSED.into());
         }
         self.site.call_for_workers();
-        self.time(ticket, limits, spec.extras.start_within_ms);
+        self.time(ticket, limits, start_within_ms);
         Ok(ticket)
     }
 
@@ -270,18 +288,6 @@ impl Pool {
         Ok(Admission { _insider: insider, desks: self.desks.as_ref() })
     }
 
-    fn post(&self, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {
-        let (place, inline) = self.place(args, ticket.slot)?;
-        let board = &self.region().board;
-        let position = board.reserve(&self.site.ledger.tail).ok_or(Status::POOL_ERR_FULL)?;
-        self.region().trim_ring(&self.site.ledger.tail, position);
-        let id = position + 1;
-        board.slot(ticket.slot).fill(call, place, inline, clock::now(), id);
-        board.post(position, Entry { slot: ticket.slot, generation: ticket.generation });
-        board.bell.ring();
-        Ok(())
-    }
-
     /// Fills and publishes a slot that is never put on the ring: somebody knows of it without that.
     pub(super) fn fill(&self, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {
         let (place, inline) = self.place(args, ticket.slot)?;
@@ -293,7 +299,7 @@ impl Pool {
     }
 
     /// Where the arguments are, after they were copied there; and those that go into the slot.
-    fn place<'a>(&self, args: &Args<'a>, slot: u32) -> Result<(Place, &'a [u8])> {
+    pub(super) fn place<'a>(&self, args: &Args<'a>, slot: u32) -> Result<(Place, &'a [u8])> {
         match args {
             Args::Bytes(bytes) if bytes.len() <= ARGS_MAX => {
                 Ok((Place::Slot { len: bytes.len() }, bytes))

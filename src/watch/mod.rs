@@ -18,6 +18,7 @@ mod ends;
 pub(crate) mod heralds;
 mod hiring;
 pub(crate) mod limits;
+pub(crate) mod line;
 pub(crate) mod news;
 mod nursery;
 mod orders;
@@ -31,6 +32,7 @@ pub(crate) mod staff;
 mod stopping;
 mod times;
 pub(crate) mod totals;
+mod waiting;
 
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
@@ -202,6 +204,7 @@ impl Watch {
     fn shut(&self, bit: u32) {
         self.site.gate.fetch_or(bit, AcqRel);
         fence(SeqCst);
+        self.site.rouse_line();
     }
 
     // ---- reaping -------------------------------------------------------------------------------

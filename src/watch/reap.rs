@@ -69,6 +69,8 @@ pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
     let kept: Vec<Block> = kept;
     arena.keep_only(&kept);
     site.ledger.settle_count(&site.region, seat, found);
+    // It may have died before it could say what it had claimed.
+    site.rouse_line();
     if board.stage() == Stage::Open {
         board.bell.ring();
     }

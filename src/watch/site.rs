@@ -1,8 +1,9 @@
 //! What a pool and its watch share: the board, the books, the gate, and the way to send orders.
 
-use super::cancelled::{Batch, CancelledList};
+use super::cancelled::CancelledList;
 use super::heralds::Heralds;
 use super::limits::{Limiter, Limits};
+use super::line::Line;
 use super::news::Listeners;
 use super::orders::StopRequest;
 pub(crate) use super::orders::{Order, RestartMode, ShrinkMode, StopMode};
@@ -10,10 +11,10 @@ use super::outbox::Outbox;
 use super::scale::Size;
 use super::staff::Staff;
 use super::totals::Totals;
+use crate::board::Region;
 use crate::board::ledger::{Ledger, Ticket};
 use crate::board::notes::Note;
-use crate::board::slot::{Phase, SeatIndex};
-use crate::board::{Region, record::Slot};
+use crate::board::slot::SeatIndex;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::plain::{AtomicBool, AtomicU32};
@@ -121,6 +122,7 @@ pub(crate) struct Site {
     pub(crate) listeners: Listeners,
     pub(crate) region: Arc<Region>,
     pub(crate) ledger: Ledger,
+    pub(crate) line: Line,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
     hints: Mutex<Vec<u32>>,
     /// Whether somebody takes the hints.
@@ -170,6 +172,7 @@ impl Site {
             heralds: Heralds::default(),
             region: Arc::new(region),
             ledger,
+            line: Line::default(),
             hints: Mutex::default(),
             has_listener: AtomicBool::new(false),
             cancelled: CancelledList::default(),
@@ -242,6 +245,7 @@ impl Site {
         let is_taken = self.region.board.cancel(ticket.slot, ticket.generation);
         if is_taken {
             self.ledger.count_taken_back();
+            self.tell_line();
             let slot = self.region.board.slot(ticket.slot);
             slot.progress().store(clock::now(), Relaxed);
             self.hint(ticket.slot);
@@ -252,38 +256,6 @@ impl Site {
             }
         }
         is_taken
-    }
-
-    /// Takes every task back that waits, and lists them.
-    pub(crate) fn take_all_back(&self) {
-        let note = self.why_cancelled();
-        let mut batch = Batch::default();
-        self.each_slot(|slot, record| {
-            if record.word.phase() != Phase::Ready {
-                return;
-            }
-            let generation = record.word.generation();
-            let is_listed = self.lists_cancelled.load(Relaxed);
-            if is_listed {
-                let tag = self.ledger.notes.wish(slot).map_or(0, |wish| wish.tag);
-                batch.push(&self.region, record, tag);
-            }
-            if !self.take_back(Ticket { slot, generation }, note.as_ref()) && is_listed {
-                batch.pop();
-            }
-        });
-        self.cancelled.add(batch);
-    }
-
-    /// What futures say that are cancelled because the pool is broken.
-    fn why_cancelled(&self) -> Option<Note> {
-        let mut note = self.why_broken.get()?.clone();
-        let sentence = note.status.sentence().to_string_lossy();
-        note.detail.message = match note.detail.message.as_str() {
-            "" => format!("cancelled: {sentence}"),
-            words => format!("cancelled: {sentence}: {words}"),
-        };
-        Some(Note { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
     }
 
     /// From now on somebody takes the hints. The fence pairs with that of `hint`: who sees the flag of a
@@ -314,35 +286,6 @@ impl Site {
         std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
-    /// ring's head. Only while there are no workers.
-    pub(crate) fn put_all_back(&self) {
-        let board = &self.region.board;
-        board.ring.repair(&self.ledger.tail);
-        self.each_slot(|slot, record| {
-            let generation = record.word.generation();
-            if record.word.phase() == Phase::Ready
-                && let Some(position) = board.reserve(&self.ledger.tail)
-            {
-                board.repeat(position, slot, generation);
-                self.totals.repeated.count();
-                // One task, two entries: the second will be found dead.
-                self.ledger.count_taken_back();
-            }
-        });
-    }
-
-    pub(crate) fn has_waiting_task(&self) -> bool {
-        let slots = 0..self.ledger.used();
-        slots.into_iter().any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
-    }
-
-    pub(crate) fn each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
-        for slot in 0..self.ledger.used() {
-            visit(slot, self.region.board.slot(slot));
-        }
-    }
-
     /// Notes that the pool is broken; answers why, which is the first reason that there was.
     pub(crate) fn note_break(&self, note: Note) -> Note {
         let mut is_first = false;
@@ -357,6 +300,7 @@ impl Site {
         self.gate.fetch_or(gate::BROKEN, AcqRel);
         // Pairs with the fence of a submit's ring (see `gate`).
         fence(SeqCst);
+        self.rouse_line();
         note
     }
 

@@ -85,6 +85,53 @@ pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
     }
 }
 
+/// How many tasks may run in the middle of one another because they submit to a full queue: what a
+/// thread's stack holds.
+const CLAIMED_MAX: u32 = 64;
+
+/// What a worker that waits for a place in the queue can do.
+#[must_use]
+pub(crate) enum Aid<'a> {
+    /// It has made one.
+    Claimed(Claimed<'a>),
+    /// Nothing: no task waits on the ring.
+    Nothing,
+    TooDeep,
+}
+
+/// A task that this thread has claimed, and has yet to run.
+#[must_use = "it is to be run"]
+pub(crate) struct Claimed<'a> {
+    worker: &'a Worker,
+    slot: u32,
+}
+
+/// Claims the next task for the worker of this board that this thread is.
+pub(crate) fn claim_next<'a>(region: &Region) -> Aid<'a> {
+    let Some(worker) = home(|worker| worker.is_of(region)) else { return Aid::Nothing };
+    if worker.claimed.get() >= CLAIMED_MAX {
+        return Aid::TooDeep;
+    }
+    let board = &worker.region.board;
+    let outer = board.noted(worker.seat);
+    let taken = board.take(worker.seat);
+    board.note_again(worker.seat, outer);
+    taken.map_or(Aid::Nothing, |slot| Aid::Claimed(Claimed { worker, slot }))
+}
+
+impl Claimed<'_> {
+    pub(crate) fn run(self) {
+        let Claimed { worker, slot } = self;
+        let board = &worker.region.board;
+        let outer = board.noted(worker.seat);
+        board.note_again(worker.seat, (Some(slot), 0));
+        worker.claimed.update(|depth| depth + 1);
+        let _ = worker.perform(&Task::new(&worker.region, worker.seat, &worker.state), slot);
+        worker.claimed.update(|depth| depth - 1);
+        board.note_again(worker.seat, outer);
+    }
+}
+
 impl Worker {
     fn help(&self, slot: u32, generation: u32) -> Help {
         let board = &self.region.board;

@@ -32,7 +32,7 @@ mod threads;
 pub(crate) mod wire;
 
 pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
-pub(crate) use home::{Help, help, is_anywhere, is_at_home};
+pub(crate) use home::{Aid, Claimed, Help, claim_next, help, is_anywhere, is_at_home};
 pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
 
 use crate::board::notes::Note;
@@ -127,6 +127,8 @@ pub(crate) struct Worker {
     forks: u32,
     /// The worker that this thread was before, while it runs a task of ours in the middle of one.
     outer: Cell<*const Worker>,
+    /// How many tasks it runs that it has claimed in the middle of others to make room.
+    claimed: Cell<u32>,
 }
 
 // SAFETY: a worker is used by one thread at a time; `outer` is only set while it is at work in one.
@@ -153,6 +155,7 @@ impl Worker {
             meter: OnceCell::new(),
             forks: cells::forks(),
             outer: Cell::new(std::ptr::null()),
+            claimed: Cell::new(0),
         }
     }
 

@@ -1,0 +1,82 @@
+//! A bounded queue: how a submitter that waits for a place learns of one.
+//!
+//! A task takes a place from its submit until it is claimed or taken back. One word is rung when a
+//! place becomes free, but only where somebody waits: it holds a mark, and a count of the rings.
+//!
+//! | submitter ([`Board::await_place`])      | whoever claims ([`Board::tell_of_place`])     |
+//! |-----------------------------------------|-----------------------------------------------|
+//! | 1. read the word                        | 1. count the task as claimed                  |
+//! | 2. mark it                              | 2. fence                                      |
+//! | 3. fence                                | 3. marked? then take the mark away, count a   |
+//! | 4. look for a place; none: sleep on it  |    ring, and wake                             |
+//!
+//! The two fences have an order. If the submitter's is first, the mark is seen; if the other is first,
+//! the submitter sees the place. Submitters stand in a line, and only the first sleeps here. A worker
+//! that dies in its third step is followed by [`Board::rouse_submitter`].
+
+use super::Board;
+use crate::sync::{Deadline, Ordering::*, WaitWord, fence, spin_until};
+
+/// Somebody sleeps on the word, or is about to.
+const WAITED: u64 = 1;
+const RING: u64 = 2;
+
+impl Board {
+    /// Waits until `take` finds a place. None: it `is_over`, or the time is.
+    pub(crate) fn await_place<T>(
+        &self,
+        deadline: Deadline,
+        take: impl Fn() -> Option<T>,
+        is_over: impl Fn() -> bool,
+    ) -> Option<T> {
+        // What came of a look, once something has.
+        let look = || take().map(Some).or_else(|| is_over().then_some(None));
+        let mut found = None;
+        let mut has_spun = false;
+        loop {
+            // Acquire; pairs with the Release of a ring: who sees it sees what it was for.
+            let seen = self.place().load(Acquire);
+            found = found.or_else(look);
+            if let Some(end) = found {
+                return end;
+            }
+            if deadline.has_passed() {
+                return None;
+            }
+            if !has_spun {
+                has_spun = true;
+                spin_until(|| {
+                    found = look();
+                    found.is_some()
+                });
+                continue;
+            }
+            let marked = self.place().fetch_or(WAITED, Relaxed) | WAITED;
+            fence(SeqCst);
+            found = look();
+            if found.is_none() && marked == seen | WAITED {
+                self.place().sleep_if(marked, self.scope, deadline.left());
+            }
+        }
+    }
+
+    /// Says that a task does not wait any more, after that was counted.
+    pub(crate) fn tell_of_place(&self) {
+        fence(SeqCst);
+        if self.place().load(Relaxed) & WAITED != 0 {
+            self.rouse_submitter();
+        }
+    }
+
+    /// Makes the first submitter in the line look, whatever it waits for.
+    #[cold]
+    pub(crate) fn rouse_submitter(&self) {
+        let rung = |now: u64| Some((now & !WAITED).wrapping_add(RING));
+        let _ = self.place().fetch_update(Release, Relaxed, rung);
+        self.place().wake(1, self.scope);
+    }
+
+    fn place(&self) -> &WaitWord {
+        &self.header.at(0).place.0
+    }
+}

@@ -1,0 +1,85 @@
+//! The queue: a task is put into it, or waits outside until there is a place; and all that wait in it
+//! can be cancelled.
+//!
+//! A task that submits to its own pool does not wait for a place: that might never come, where all
+//! workers wait so. It claims a task that waits, which makes a place, puts its own there, and runs the
+//! one that it has claimed before its submit returns.
+
+use super::submit::{Args, Extras};
+use super::{Pool, PoolTicket};
+use crate::board::ledger::Ticket;
+use crate::board::record::Call;
+use crate::board::ring::Entry;
+use crate::clock;
+use crate::error::{Error, Result, Status};
+use crate::sync::{self, Deadline};
+use crate::watch::line;
+use crate::worker::{self, Aid, Claimed};
+
+/// Cancels every task that waits, but for those that are submitted meanwhile; answers how many. The pool
+/// stays as open as it was.
+pub(crate) fn cancel_pending(pool: PoolTicket) -> Result<u64> {
+    let site = &pool.pool()?.site;
+    let (last, mut count) = (site.ledger.tail.count(), 0);
+    site.each_waiting(|ticket, record| {
+        if record.id() <= last {
+            count += u64::from(site.take_back(ticket, None));
+        }
+    });
+    Ok(count)
+}
+
+impl Pool {
+    /// Puts a task into the queue, and rings. What is answered must be run, after all that is to be done
+    /// for this task. `shut`: the bits of the gate that end a wait.
+    pub(super) fn post(
+        &self,
+        call: Call,
+        args: &Args<'_>,
+        ticket: Ticket,
+        extras: &Extras,
+        shut: u32,
+    ) -> Result<Option<Claimed<'_>>> {
+        let (place, inline) = self.place(args, ticket.slot)?;
+        let (board, tail) = (&self.region().board, &self.site.ledger.tail);
+        let (position, claimed) = match self.site.line.is_bounded() {
+            false => (board.reserve(tail).ok_or(Status::POOL_ERR_FULL)?, None),
+            true => self.take_place(extras.patience, shut)?,
+        };
+        self.region().trim_ring(tail, position);
+        let id = position + 1;
+        board.slot(ticket.slot).fill(call, place, inline, clock::now(), id);
+        board.post(position, Entry { slot: ticket.slot, generation: ticket.generation });
+        board.bell.ring();
+        Ok(claimed)
+    }
+
+    #[cold]
+    fn take_place(&self, patience: Deadline, shut: u32) -> Result<(u64, Option<Claimed<'_>>)> {
+        if !worker::is_at_home(self.region()) {
+            return Ok((self.site.await_place(patience, shut)?, None));
+        }
+        loop {
+            self.site.check_gate_for(shut)?;
+            if let Some(position) = self.site.take_place() {
+                return Ok((position, None));
+            }
+            if patience.has_passed() {
+                return Err(line::full());
+            }
+            match worker::claim_next(self.region()) {
+                Aid::Claimed(claimed) => match self.site.take_place() {
+                    Some(position) => return Ok((position, Some(claimed))),
+                    // Somebody else was faster.
+                    None => claimed.run(),
+                },
+                // What waits is on its way to the ring, or about to run elsewhere.
+                Aid::Nothing => sync::give_way(),
+                Aid::TooDeep => {
+                    let words = "max_pending tasks wait, and the tasks that run others while they submit are nested too deep";
+                    return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The line of those who submit to a pool with `max_pending`, and wait for a place in its queue.
+//!
+//! ```text
+//!            queue full              is the first          a place, or the gate, or the time
+//!   submit ─────────────▶ in line ───────────────▶ first ───────────────────────────────────▶ gone
+//!                            (sleeps on a condition)  (sleeps on the board: see `board::places`)
+//! ```
+//!
+//! Each one that goes wakes the next, so a place wakes nobody but the first, and they are served in the
+//! order in which they came. Nobody passes the line by, but for workers who submit: each of those makes
+//! a place by claiming a task first.
+
+use super::site::Site;
+use crate::error::{Error, Result, Status};
+use crate::sync::plain::{AtomicU32, AtomicU64};
+use crate::sync::{Deadline, Ordering::*};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+pub(crate) struct Line {
+    /// The most tasks that wait; 0: any number.
+    bound: u64,
+    /// Positions before this one are within the bound. It only has to be true, not the latest.
+    end: AtomicU64,
+    /// How many are in line.
+    len: AtomicU32,
+    book: Mutex<VecDeque<Arc<Condvar>>>,
+}
+
+impl Line {
+    pub(crate) fn new(bound: u64) -> Line {
+        Line { bound, ..Line::default() }
+    }
+
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.bound != 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Condvar>>> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, mut book: MutexGuard<'_, VecDeque<Arc<Condvar>>>, me: &Arc<Condvar>) {
+        book.retain(|other| !Arc::ptr_eq(other, me));
+        self.len.store(book.len() as u32, Relaxed);
+        if let Some(next) = book.front() {
+            next.notify_one();
+        }
+    }
+}
+
+/// Why a submit is refused that would have to wait.
+pub(crate) fn full() -> Error {
+    Error::new(Status::POOL_ERR_FULL, "max_pending tasks wait for a worker")
+}
+
+impl Site {
+    /// Reserves a position for a task in a bounded queue, if there is a place; whatever is reserved
+    /// must be posted. The count of positions and that of tasks which have gone only grow, so the
+    /// bound holds whoever reserves at the same time.
+    pub(crate) fn take_place(&self) -> Option<u64> {
+        let (board, tail) = (&self.region.board, &self.ledger.tail);
+        board.reserve_below(tail, self.line.end.load(Relaxed)).or_else(|| {
+            let end = self.ledger.gone(&self.region, |_| {}).saturating_add(self.line.bound);
+            self.line.end.store(end, Relaxed);
+            board.reserve_below(tail, end)
+        })
+    }
+
+    /// The same, and waits for a place in the line. `shut`: the bits of the gate that end it.
+    pub(crate) fn await_place(&self, patience: Deadline, shut: u32) -> Result<u64> {
+        if self.line.len.load(Relaxed) == 0
+            && let Some(position) = self.take_place()
+        {
+            return Ok(position);
+        }
+        if patience.has_passed() {
+            return Err(full());
+        }
+        let found = self.stand_in_line(patience, shut);
+        found.map_or_else(|| self.check_gate_for(shut).and(Err(full())), Ok)
+    }
+
+    #[cold]
+    fn stand_in_line(&self, patience: Deadline, shut: u32) -> Option<u64> {
+        let me = Arc::new(Condvar::new());
+        let is_shut = || self.gate.load(Acquire) & shut != 0;
+        let mut book = self.line.lock();
+        book.push_back(me.clone());
+        self.line.len.store(book.len() as u32, Relaxed);
+        while !book.front().is_some_and(|first| Arc::ptr_eq(first, &me)) {
+            if is_shut() {
+                self.line.leave(book, &me);
+                return None;
+            }
+            let Some(guard) = patience.wait_on(&me, book) else {
+                self.line.leave(self.line.lock(), &me);
+                return None;
+            };
+            book = guard;
+        }
+        drop(book);
+        let found = self.region.board.await_place(patience, || self.take_place(), is_shut);
+        self.line.leave(self.line.lock(), &me);
+        found
+    }
+
+    /// The gate was shut: those in line look at it. Who comes to the line later sees it by the lock.
+    pub(crate) fn rouse_line(&self) {
+        if self.line.is_bounded() {
+            self.line.lock().iter().for_each(|waiter| waiter.notify_one());
+            self.region.board.rouse_submitter();
+        }
+    }
+
+    /// A task does not wait any more, and that was counted.
+    pub(crate) fn tell_line(&self) {
+        if self.line.is_bounded() {
+            self.region.board.tell_of_place();
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The tasks that wait to be claimed: taken back, or put on the ring once more.
+
+use super::cancelled::Batch;
+use super::site::Site;
+use crate::board::ledger::Ticket;
+use crate::board::notes::Note;
+use crate::board::record::Slot;
+use crate::board::slot::Phase;
+use crate::error::Status;
+use crate::sync::Ordering::*;
+
+impl Site {
+    /// Takes every task back that waits, and lists them.
+    pub(crate) fn take_all_back(&self) {
+        let note = self.why_cancelled();
+        let mut batch = Batch::default();
+        self.each_waiting(|ticket, record| {
+            let is_listed = self.lists_cancelled.load(Relaxed);
+            if is_listed {
+                let tag = self.ledger.notes.wish(ticket.slot).map_or(0, |wish| wish.tag);
+                batch.push(&self.region, record, tag);
+            }
+            if !self.take_back(ticket, note.as_ref()) && is_listed {
+                batch.pop();
+            }
+        });
+        self.cancelled.add(batch);
+    }
+
+    /// What futures say that are cancelled because the pool is broken.
+    fn why_cancelled(&self) -> Option<Note> {
+        let mut note = self.why_broken.get()?.clone();
+        let sentence = note.status.sentence().to_string_lossy();
+        note.detail.message = match note.detail.message.as_str() {
+            "" => format!("cancelled: {sentence}"),
+            words => format!("cancelled: {sentence}: {words}"),
+        };
+        Some(Note { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
+    }
+
+    /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
+    /// ring's head. Only while there are no workers.
+    pub(crate) fn put_all_back(&self) {
+        let board = &self.region.board;
+        board.ring.repair(&self.ledger.tail);
+        self.each_slot(|slot, record| {
+            let generation = record.word.generation();
+            if record.word.phase() == Phase::Ready
+                && let Some(position) = board.reserve(&self.ledger.tail)
+            {
+                board.repeat(position, slot, generation);
+                self.totals.repeated.count();
+                // One task, two entries: the second will be found dead.
+                self.ledger.count_taken_back();
+            }
+        });
+    }
+
+    pub(crate) fn has_waiting_task(&self) -> bool {
+        let slots = 0..self.ledger.used();
+        slots.into_iter().any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
+    }
+
+    pub(crate) fn each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
+        for slot in 0..self.ledger.used() {
+            visit(slot, self.region.board.slot(slot));
+        }
+    }
+
+    /// Visits the tasks that wait to be claimed.
+    pub(crate) fn each_waiting(&self, mut visit: impl FnMut(Ticket, &Slot)) {
+        self.each_slot(|slot, record| {
+            if record.word.phase() == Phase::Ready {
+                visit(Ticket { slot, generation: record.word.generation() }, record);
+            }
+        });
+    }
+}
