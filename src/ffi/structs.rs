@@ -199,9 +199,9 @@ pub struct pool_options_t {
     /// the initializer has run, with no_new_privs, which it needs. What the library itself calls then
     /// must be let through: futex, sched_yield, clock_gettime, sendmsg, madvise, mmap, munmap, brk,
     /// exit_group; memfd_create, ftruncate, fcntl and close for results that have no room on the board;
-    /// pread64 for max_memory_per_worker; poll, getpid, getpgid and kill for the end of the parent;
-    /// openat, read, fstat, mprotect and the like for a module that is opened later. Process pools
-    /// only.
+    /// readlink when a function is called for the first time, and for its module, unless the initializer is
+    /// of the same one, openat, read, fstat, mprotect and the like; pread64 for max_memory_per_worker;
+    /// ppoll, getpid, getpgid, getpgrp and kill for the end of the parent. Process pools only.
     pub seccomp_filter: *const c_void,
     /// How many instructions; at most 4096.
     pub seccomp_len: usize,

@@ -17,6 +17,7 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
+use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -177,7 +178,7 @@ fn work(
     DEPTH.store(terms.depth, Relaxed);
     let surroundings = Surroundings::receive(line, terms.surroundings)?;
     surroundings.apply(seat, Stage::Place)?;
-    guard(line, host)?;
+    let guarding = guard(line, host)?;
     surroundings.apply(seat, Stage::Confine)?;
     // It lives until the process ends: threads that tasks left behind may touch it.
     std::mem::forget(region.clone());
@@ -192,6 +193,10 @@ fn work(
         return Ok(Leave::Told);
     }
     worker.watch_memory()?;
+    if surroundings.filters() {
+        // A thread's own beginning takes calls that need not be allowed.
+        let _ = guarding.recv();
+    }
     surroundings.apply(seat, Stage::Seal)?;
     line.send(&Message::Up, None)?;
     Ok(super::work(&worker, line))
@@ -299,13 +304,15 @@ pub(super) fn await_word(line: &Line, host: &OwnedFd) {
 }
 
 /// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
-/// task is doing. It never runs otherwise.
-fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
+/// task is doing. It never runs otherwise. What is answered ends when the thread has all it needs.
+fn guard(line: &Line, parent: OwnedFd) -> Result<Receiver<()>> {
     let line = line.as_fd().try_clone_to_owned();
     let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
+    let (starting, guarding) = crossbeam_channel::bounded(0);
     super::signals_blocked(|| {
         let watching = move || {
             let _known = OwnThread::enter();
+            drop(starting);
             loop {
                 let mut ends =
                     [PollFd::new(&line, PollFlags::empty()), PollFd::new(&parent, PollFlags::IN)];
@@ -320,7 +327,7 @@ fn guard(line: &Line, parent: OwnedFd) -> Result<()> {
             .stack_size(GUARD_STACK)
             .spawn(watching)
     })
-    .map(drop)
+    .map(|_| guarding)
     .map_err(|error| Error::new(Status::POOL_ERR_OS, format!("starting the guard: {error}")))
 }
 

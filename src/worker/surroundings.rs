@@ -121,6 +121,11 @@ impl Surroundings {
         }
     }
 
+    /// Whether there is a filter of system calls.
+    pub(crate) fn filters(&self) -> bool {
+        !self.filter.is_empty()
+    }
+
     fn place(&self, seat: u16) -> Result<()> {
         if self.oom_score_adj != 0 {
             let written =
