@@ -14,6 +14,8 @@ static const char *const program =
     "assert info['implementation']['name'] == 'carpool' and info['implementation']['version']\n"
     "assert info['max_concurrency'] == 2 or kind == 'inline', info['max_concurrency']\n"
     "assert info['max_tasks_per_worker'] == 1000 and info['max_memory_per_worker'] is None\n"
+    "assert info['put_guarded_by_semaphore'] == (kind != 'inline')\n"
+    "assert info['max_pending'] == (50 if kind != 'inline' else None), info['max_pending']\n"
     "assert info['processes'] == ([pid] if info['kind'] == 'process' else []), info['processes']\n"
     "assert info['num_processes'] == len(info['workers']) == 1, info['workers']\n"
     "assert info['pending'] == 0 and info['busy'] == (kind != 'inline')\n"
@@ -73,6 +75,7 @@ int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     options.name = "odd \\ \"name\"\n\t\x01\x7f \xe2\x82\xac";
     options.max_tasks_per_worker = 1000;
+    if (options.kind != POOL_INLINE) options.max_pending = 50;
     pool_t *pool = new_pool(&options, 2);
     int64_t pid = pid_of_a_worker(pool);
     future_t *running = NULL;

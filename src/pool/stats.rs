@@ -80,6 +80,9 @@ impl Pool {
             ("min_workers", least.into()),
             ("max_tasks_per_worker", is_some(config.tasks_max).into()),
             ("max_memory_per_worker", is_some(config.memory_max).into()),
+            ("put_guarded_by_semaphore", (config.max_pending > 0).into()),
+            ("max_pending", is_some(config.max_pending).into()),
+            ("retries", self.site.plan.retries.into()),
             (
                 "timeouts",
                 Json::Map(vec![
