@@ -7,6 +7,7 @@ mod deaths;
 mod leave;
 mod limits;
 mod lists;
+mod queue;
 
 use super::bell::Bed;
 use super::layout::{Header, Seat};
