@@ -215,8 +215,8 @@ static void welcome(void) {
 }
 
 static void tell_state(void) {
-    printf("{\"workers\": %" PRIu32 ", \"busy\": %" PRIu32 ", \"pending\": %" PRIu64 "}\n",
-           pool_count_workers(pool), pool_count_busy_workers(pool), pool_count_pending_tasks(pool));
+    char text[65536];
+    if (pool_info_json(pool, text, sizeof text, NULL) == POOL_OK) printf("%s\n", text);
 }
 
 static int64_t now_ms(void) {

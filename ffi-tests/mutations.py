@@ -92,8 +92,8 @@ IF_READY = "(now & PHASE == READY).then(|| cancelled(now))"
 SETTLE = "self.change(self.generation(), |now| holds(now, seat).then(|| settled(now)))"
 SETTLE_SILENTLY = f"match {SETTLE} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
 PASS = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
-POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.ring.write(position, entry);"
-TAKE = "let claim = self.claim(seat, entry);\n            self.ring.pass(position);"
+POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.write(spot, entry);"
+TAKE = "let claim = self.claim(seat, entry);\n            ring.pass(position);"
 STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.bell.wake_all();"
 IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.bell.wake_all();"
 ORDERED = "self.order(seat).store(ORDERED, Relaxed);\n        self.bell.wake(seat);"
@@ -104,7 +104,7 @@ LEAVER_IN_TWO_STEPS = """{
         }"""
 REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
-        self.ring.write(position, Entry { slot, generation });"""
+        self.write(spot, Entry { slot, generation });"""
 FINISH = "let finished = word.finish(outcome);\n        self.wake(slot, finished.waiters);"
 RING = "if waiters.on_notice {\n            self.ring_notice();"
 FOUND = "self.bell.found(seat, || self.has_task());"
@@ -141,13 +141,13 @@ MUTATIONS = [
     ("pass: by two", "ring", PASS, PASS.replace("+ 1", "+ 2"), [TWO]),
     ("pass: moves the head back", "ring", PASS, "self.head().store(position + 1, Relaxed);", [FULL]),
     ("make_room: keeps dead entries", "ring", "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
-    ("post: writes the entry first", "mod", *swapped(POST), [HEARS]),
-    ("take: passes before it claims", "mod", *swapped(TAKE), [STOPS, TAKES_OVER]),
+    ("post: writes the entry first", "queue", *swapped(POST), [HEARS]),
+    ("take: passes before it claims", "queue", *swapped(TAKE), [STOPS, TAKES_OVER]),
     ("finish: wakes nobody", "mod", *without("self.wake(slot, finished.waiters);", FINISH), [HEARS, NOTICE]),
     ("cancel: wakes nobody", "mod", *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),
     ("settle: wakes nobody", "mod", *silent("self.slot(slot).word.settle(seat, outcome)"), [STOPS]),
-    ("requeue: writes the entry first", "mod", *swapped(REQUEUE), [BACK]),
-    ("requeue: rings nobody", "mod", *without("self.bell.ring();", "self.bell.ring();\n        made"), [BACK]),
+    ("requeue: writes the entry first", "queue", *swapped(REQUEUE), [BACK]),
+    ("requeue: rings nobody", "queue", *without("self.bell.ring();", "self.bell.ring();\n        made"), [BACK]),
     ("wake_again: does nothing", "mod", "if word.phase().is_done() {", "if false {", [STOPS]),
     ("wake: rings no notice", "mod", *without("self.ring_notice();", RING), [NOTICE]),
     ("ring_notice: no release", "notice", *relaxed("self.notice().fetch_update(Release, Relaxed, rung)"), [NOTICE]),

@@ -810,7 +810,12 @@ typedef struct pool_call_t {
      * So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
      */
     uint32_t retries;
-    /** Not built yet. */
+    /**
+     * From POOL_PRIORITY_MIN to POOL_PRIORITY_MAX: of the tasks that wait, workers take those with a
+     * higher one first, and those with the same in the order in which they were submitted. A task that
+     * comes back from a lost worker keeps it, and is the last of it. For a place in a bounded queue it
+     * waits like any other; without effect for POOL_INLINE, where no task waits.
+     */
     int32_t priority;
     /** A number of yours, that pool_cancelled_t tells. */
     uint64_t tag;

@@ -45,6 +45,8 @@ static void check_workers_in_child(pool_t *pool) {
     pool_options_t options = POOL_OPTIONS_INIT;
     pool_worker_info_t worker = {.struct_size = sizeof worker};
     pool_cancelled_t cancelled = {.struct_size = sizeof cancelled};
+    pool_stats_t stats = {.struct_size = sizeof stats};
+    uint64_t number;
     const pool_status_t answers[] = {
         pool_test(pool, POOL_FOREVER, &error),
         pool_spawn_workers(pool, 1, &n),
@@ -60,6 +62,9 @@ static void check_workers_in_child(pool_t *pool) {
         pool_process_events(pool, &n),
         pool_workers(pool, &worker, 1, &count),
         pool_get_options(pool, &options),
+        pool_cancel_pending(pool, &number),
+        pool_stats(pool, &stats),
+        pool_info_json(pool, NULL, 0, &count),
         pool_cancelled_task(pool, 0, &cancelled),
     };
     for (size_t i = 0; i < COUNT_OF(answers); i++) {

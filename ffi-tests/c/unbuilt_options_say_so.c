@@ -92,7 +92,8 @@ static void call_answers(pool_t *pool, pool_call_t call, pool_status_t expected,
 
 static void check_calls(pool_t *pool) {
     CALL(submit_timeout_ms = -3, POOL_ERR_INVALID);
-    CALL(priority = -1, POOL_ERR_UNSUPPORTED);
+    CALL(priority = POOL_PRIORITY_MIN - 1, POOL_ERR_INVALID);
+    CALL(priority = POOL_PRIORITY_MAX + 1, POOL_ERR_INVALID);
 }
 
 /* How processes start is said for processes, and of no start what it does not do. */

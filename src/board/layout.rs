@@ -1,13 +1,14 @@
 //! Where everything lies in a board's region. Both sides compute it alike from a [`Geometry`].
 //!
 //! ```text
-//!   header │ idle │ seats │ tallies │ beds │ functions │ names │ ring │ slots │ result bits │ arguments │ results
+//!   header │ idle │ seats │ tallies │ beds │ functions │ names │ ring │ bands │ slots │ result bits │ arguments │ results
 //! ```
 
 use super::bell::{Bed, SEATS_PER_WORD};
 use super::functions::{FUNCTIONS_MAX, FunctionEntry};
 use super::heap::{Cut, MARKS_PER_SIZE};
 use super::memory::Shared;
+use super::rank::BANDS;
 use super::record::Slot;
 use super::tally::Tally;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
@@ -44,6 +45,8 @@ pub(crate) struct Header {
     pub(crate) notice: Line<WaitWord>,
     /// Rung when a task is claimed and a submitter waits for that; see [`super::places`].
     pub(crate) place: Line<WaitWord>,
+    /// The heads of the bands' rings; see [`super::rank`].
+    pub(crate) bands: [Line<AtomicU64>; BANDS],
 }
 
 // SAFETY: atomic numbers.
@@ -185,6 +188,7 @@ pub(crate) struct Layout {
     pub(crate) functions: usize,
     pub(crate) names: usize,
     pub(crate) ring: usize,
+    pub(crate) bands: usize,
     pub(crate) slots: usize,
     pub(crate) result_marks: usize,
     pub(crate) result_bits: usize,
@@ -211,6 +215,7 @@ impl Layout {
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
             names: place(geometry.names_len()),
             ring: place(geometry.slots() * size_of::<AtomicU64>()),
+            bands: place(BANDS * geometry.slots() * size_of::<AtomicU64>()),
             slots: place(geometry.slots() * size_of::<Slot>()),
             result_marks: place(geometry.all_result_marks() * size_of::<AtomicU32>()),
             result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),

@@ -13,8 +13,8 @@ use super::free::{FreeList, Given};
 use super::heap::{Arena, Block, MARKS_PER_SIZE};
 use super::memory::{Memory, Span};
 use super::notes::Notes;
+use super::rank::Tails;
 use super::record::Place;
-use super::ring::Tail;
 use super::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
 use crate::sync::{AtomicU32, Ordering::*, plain};
@@ -35,7 +35,7 @@ const SWEEP_EVERY: u64 = 16;
 const FRESH_SLOTS: u32 = 2048;
 
 pub(crate) struct Ledger {
-    pub(crate) tail: Tail,
+    pub(crate) tail: Tails,
     pub(crate) notes: Notes,
     free: FreeList,
     entries: Span<AtomicU32>,
@@ -84,7 +84,7 @@ impl Ledger {
         let memory = Memory::private(numbers + (slots * 3 + marks) * 4)?;
         let column = |index: usize| memory.span(numbers + index * slots * 4, slots);
         Ok(Ledger {
-            tail: Tail::new(),
+            tail: Tails::new(),
             notes: Notes::default(),
             free: FreeList::new(column(0)),
             entries: column(1),

@@ -22,6 +22,8 @@ mod models;
 pub(crate) mod notes;
 mod notice;
 mod places;
+mod queue;
+pub(crate) mod rank;
 pub(crate) mod record;
 mod region;
 pub(crate) mod ring;
@@ -34,9 +36,10 @@ use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
 use bell::{Bell, Rest};
 use layout::{Header, Seat};
 use memory::Span;
+use rank::Bands;
 use record::Slot;
-use ring::{Entry, Ring, Tail};
-use slot::{Change, Claim, Outcome, Phase, SeatIndex, SlotWord, Waiters};
+use ring::{Entry, Ring};
+use slot::{Change, Claim, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
 /// What workers are to do.
@@ -66,6 +69,8 @@ pub(crate) enum Next {
 pub(crate) mod feature {
     /// The queue is bounded: whoever claims a task says so (see [`super::places`]).
     pub(crate) const BOUNDED: u64 = 1 << 16;
+    /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
+    pub(crate) const BANDS: u64 = 0xffff;
 }
 
 /// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
@@ -78,6 +83,7 @@ pub(crate) struct Board {
     seats: Span<Seat>,
     slots: Span<Slot>,
     pub(crate) ring: Ring,
+    bands: Bands,
     pub(crate) bell: Bell,
     scope: Scope,
 }
@@ -87,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) header: Span<Header>,
     pub(crate) head: Span<AtomicU64>,
     pub(crate) entries: Span<AtomicU64>,
+    pub(crate) bands: Bands,
     pub(crate) idle: Span<AtomicU64>,
     pub(crate) beds: Span<bell::Bed>,
     pub(crate) seats: Span<Seat>,
@@ -101,6 +108,7 @@ impl Board {
             seats: parts.seats,
             slots: parts.slots,
             ring: Ring::new(parts.head, parts.entries),
+            bands: parts.bands,
             bell: Bell::new(parts.idle, parts.beds, parts.scope),
             scope: parts.scope,
         }
@@ -120,33 +128,9 @@ impl Board {
 
     // ---- submitters ----------------------------------------------------------------------------
 
-    /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
-    pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
-        tail.reserve(&self.ring, |entry| !self.is_live(entry))
-    }
-
-    /// The same, but no position from `end` on: None also when there is none before it.
-    pub(crate) fn reserve_below(&self, tail: &Tail, end: u64) -> Option<u64> {
-        let is_dead = |entry| !self.is_live(entry);
-        tail.has_room_for(&self.ring, is_dead).then(|| tail.reserve_below(end)).flatten()
-    }
-
-    /// Makes a filled slot visible to the workers. The caller rings.
-    pub(crate) fn post(&self, position: u64, entry: Entry) {
-        self.slot(entry.slot).word.publish(entry.generation);
-        self.ring.write(position, entry);
-    }
-
     /// Takes a task back that nobody has claimed. The waiters are woken.
     pub(crate) fn cancel(&self, slot: u32, generation: u32) -> bool {
         self.wake_if_made(slot, self.slot(slot).word.cancel(generation))
-    }
-
-    /// Whether the entry's task still waits to be claimed.
-    fn is_live(&self, entry: Entry) -> bool {
-        self.slots.get(entry.slot as usize).is_some_and(|slot| {
-            slot.word.phase() == Phase::Ready && slot.word.generation() == entry.generation
-        })
     }
 
     // ---- workers -------------------------------------------------------------------------------
@@ -201,19 +185,6 @@ impl Board {
         (found, rest)
     }
 
-    /// Claims the next task for this seat.
-    pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
-        loop {
-            let (position, entry) = self.ring.look();
-            let entry = entry?;
-            let claim = self.claim(seat, entry);
-            self.ring.pass(position);
-            if claim == Claim::Yours {
-                return Some(entry.slot);
-            }
-        }
-    }
-
     /// Claims this task for this seat, wherever it stands on the ring; its entry there is then a dead
     /// one. The entry may be any that somebody wrote.
     pub(crate) fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
@@ -257,11 +228,6 @@ impl Board {
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(slot.map_or(0, |slot| slot + 1), Relaxed);
         own.started.store(stamp, Relaxed);
-    }
-
-    /// Whether there is something under the ring's head; a hint.
-    pub(crate) fn has_task(&self) -> bool {
-        self.ring.look().1.is_some()
     }
 
     /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken. False: the
@@ -325,24 +291,6 @@ impl Board {
     pub(crate) fn overrule(&self, slot: u32, generation: u32) {
         self.slot(slot).word.overrule(generation);
         self.wake(slot, Waiters { on_word: true, on_notice: true });
-    }
-
-    /// Puts a task back that a worker claimed and left without running.
-    pub(crate) fn requeue(&self, slot: u32, seat: SeatIndex, tail: &Tail) -> bool {
-        let word = &self.slot(slot).word;
-        let generation = word.generation();
-        let position = tail.reserve_anyway();
-        let made = word.requeue(seat) != Change::TooLate;
-        // The position is ours either way; an entry for a slot that is not ready is a dead one.
-        self.ring.write(position, Entry { slot, generation });
-        self.bell.ring();
-        made
-    }
-
-    /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.
-    pub(crate) fn repeat(&self, position: u64, slot: u32, generation: u32) {
-        self.ring.write(position, Entry { slot, generation });
-        self.bell.ring();
     }
 
     /// Wakes whoever may have missed a wake-up that died with its sender.

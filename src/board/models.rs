@@ -7,12 +7,14 @@ mod deaths;
 mod leave;
 mod limits;
 mod lists;
+mod queue;
 
 use super::bell::Bed;
 use super::layout::{Header, Seat};
 use super::memory::Span;
+use super::rank::{Bands, Rank, Tails};
 use super::record::{Call, Ending, Place, Slot};
-use super::ring::{Entry, Tail};
+use super::ring::Entry;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
 use super::{Board, Next, Parts, Stage};
 use crate::error::Status;
@@ -26,9 +28,10 @@ const OTHER: SeatIndex = SeatIndex(1);
 /// A board of two slots and two seats, with what it looks at.
 struct Floor {
     board: Board,
-    tail: Tail,
+    tail: Tails,
     _header: Vec<Header>,
     _entries: Vec<AtomicU64>,
+    _band: Vec<AtomicU64>,
     _idle: Vec<AtomicU64>,
     _beds: Vec<Bed>,
     _seats: Vec<Seat>,
@@ -43,10 +46,15 @@ impl Floor {
     fn new() -> Arc<Floor> {
         let (header, entries, idle) = (some::<Header>(1), some(4), some(2));
         let (beds, seats, slots) = (some(2), some(2), some(2));
+        let band = some(4);
         let board = Board::new(Parts {
             header: Span::over(&header),
             head: Span::over(std::slice::from_ref(&header[0].head.0)),
             entries: Span::over(&entries),
+            bands: Bands::new(
+                Span::over(std::slice::from_ref(&header[0].bands[0].0)),
+                Span::over(&band),
+            ),
             idle: Span::over(&idle),
             beds: Span::over(&beds),
             seats: Span::over(&seats),
@@ -55,9 +63,10 @@ impl Floor {
         });
         Arc::new(Floor {
             board,
-            tail: Tail::new(),
+            tail: Tails::new(),
             _header: header,
             _entries: entries,
+            _band: band,
             _idle: idle,
             _beds: beds,
             _seats: seats,
@@ -67,11 +76,16 @@ impl Floor {
 
     /// Posts a task whose function is a number, and rings.
     fn post(&self, slot: u32, generation: u32, function: u32) {
+        self.post_ranked(Rank::USUAL, slot, generation, function);
+    }
+
+    fn post_ranked(&self, rank: Rank, slot: u32, generation: u32, function: u32) {
         let position = self.board.reserve(&self.tail).expect("room on the ring");
+        let spot = self.board.rank(position, rank, &self.tail, slot).expect("room in the band");
         let args = Place::Slot { len: 0 };
-        let call = Call { function, is_chunk: false };
+        let call = Call { function, is_chunk: false, rank };
         self.board.slot(slot).fill(call, args, &[], 0, position + 1);
-        self.board.post(position, Entry { slot, generation });
+        self.board.post(spot, Entry { slot, generation });
         self.board.bell.ring();
     }
 

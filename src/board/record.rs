@@ -12,7 +12,9 @@
 //! The fields are atomics because a process that went astray may write to them at any time; who may
 //! use them when is the word's matter (see [`super::slot`]), so Relaxed is enough everywhere.
 
+use super::functions::FUNCTIONS_MAX;
 use super::memory::Shared;
+use super::rank::Rank;
 use super::slot::SlotWord;
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -64,15 +66,20 @@ pub(crate) struct Far {
     pub(crate) len: u64,
 }
 
-/// What a worker is to call: a function by its index, once or for each item of a chunk.
+/// What a worker is to call: a function by its index, once or for each item of a chunk; and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) function: u32,
     pub(crate) is_chunk: bool,
+    pub(crate) rank: Rank,
 }
 
 /// With the index of a function: its arguments are a chunk.
 const CHUNK: u32 = 1 << 31;
+/// From here: the task's rank.
+const RANK_SHIFT: u32 = 24;
+const FUNCTION: u32 = (1 << RANK_SHIFT) - 1;
+const _: () = assert!(FUNCTIONS_MAX <= FUNCTION as usize);
 
 /// Where the bytes of an argument or a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +115,8 @@ impl Slot {
     pub(crate) fn fill(&self, call: Call, args: Place, inline: &[u8], stamp: u64, id: u64) {
         debug_assert!(inline.len() <= ARGS_MAX);
         let chunk = if call.is_chunk { CHUNK } else { 0 };
-        self.function.store(call.function | chunk, Relaxed);
+        let rank = call.rank.to_bits() << RANK_SHIFT;
+        self.function.store(call.function | rank | chunk, Relaxed);
         self.stamp.store(stamp, Relaxed);
         self.id.store(id, Relaxed);
         self.progress.store(0, Relaxed);
@@ -126,11 +134,18 @@ impl Slot {
 
     pub(crate) fn call(&self) -> Call {
         let packed = self.function.load(Relaxed);
-        Call { function: packed & !CHUNK, is_chunk: packed & CHUNK != 0 }
+        let rank = Rank::from_bits(packed >> RANK_SHIFT);
+        Call { function: packed & FUNCTION, is_chunk: packed & CHUNK != 0, rank }
     }
 
     pub(crate) fn id(&self) -> u64 {
         self.id.load(Relaxed)
+    }
+
+    /// How far the board's ring has been passed when the task is claimed: its number, or nothing for one
+    /// that stands in a band.
+    pub(crate) fn passed_at(&self) -> u64 {
+        if self.call().rank == Rank::USUAL { self.id() } else { 0 }
     }
 
     /// The time stamp of the submit; after `end`, the packed spans.

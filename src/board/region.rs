@@ -4,8 +4,10 @@ use super::functions::Functions;
 use super::heap::{Arena, Cut};
 use super::layout::{Geometry, Header, Layout, MAGIC, marks_of};
 use super::memory::{Memory, Span};
+use super::queue::Spot;
+use super::rank::{BANDS, Bands, HEAD_WORDS, Tails};
 use super::record::Place;
-use super::ring::{STRETCH, Tail};
+use super::ring::{Ring, STRETCH, Tail};
 use super::slot::SeatIndex;
 use super::tally::Tally;
 use super::{Board, Parts};
@@ -71,8 +73,13 @@ impl Region {
         let layout = Layout::new(&geometry);
         let header: Span<Header> = memory.span(layout.header, 1);
         let head = layout.header + std::mem::offset_of!(Header, head);
+        let heads = layout.header + std::mem::offset_of!(Header, bands);
         let board = Board::new(Parts {
             header,
+            bands: Bands::new(
+                memory.span(heads, BANDS * HEAD_WORDS),
+                memory.span(layout.bands, BANDS * geometry.slots()),
+            ),
             head: memory.span(head, 1),
             entries: memory.span(layout.ring, geometry.slots()),
             idle: memory.span(layout.idle, geometry.idle_words()),
@@ -163,20 +170,27 @@ impl Region {
         }
     }
 
-    /// Gives the pages of passed entries of the ring back, when a submit has begun a new stretch.
+    /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
     #[inline]
-    pub(crate) fn trim_ring(&self, tail: &Tail, position: u64) {
-        if position.is_multiple_of(STRETCH) {
-            self.trim_passed(tail);
+    pub(crate) fn trim_rings(&self, tails: &Tails, spot: Spot) {
+        if spot.position.is_multiple_of(STRETCH) {
+            self.trim_passed(tails, &self.board.ring, self.layout.ring);
+        }
+        if let Some((band, position)) = spot.in_band()
+            && position.is_multiple_of(STRETCH)
+        {
+            let entries = band * self.geometry.slots() * size_of::<AtomicU64>();
+            let ring = self.board.ring_of(band);
+            self.trim_passed(tails.of_band(band), &ring, self.layout.bands + entries);
         }
     }
 
     #[cold]
-    fn trim_passed(&self, tail: &Tail) {
+    fn trim_passed(&self, tail: &Tail, ring: &Ring, start: usize) {
         let entry = size_of::<AtomicU64>();
-        tail.follow_head(&self.board.ring, |position| {
+        tail.follow_head(ring, |position| {
             let first = position as usize % self.geometry.slots();
-            self.memory.discard(self.layout.ring + first * entry, STRETCH as usize * entry);
+            self.memory.discard(start + first * entry, STRETCH as usize * entry);
         });
     }
 

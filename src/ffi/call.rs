@@ -2,13 +2,13 @@
 
 use super::enums::*;
 use super::limits::extras_from;
-use super::options::{invalid, refuse_set};
+use super::options::invalid;
 use super::structs::*;
 use super::types::*;
 use super::{User, bytes, callback, sized, utf8};
 use crate::error::Result;
 use crate::pool::{
-    Args, BufferTicket, Callee, Calls, Extras, FutureTicket, OnAccept, OnTimeoutOf, Spec,
+    Args, BufferTicket, Callee, Calls, Extras, FutureTicket, OnAccept, OnTimeoutOf, Rank, Spec,
 };
 use crate::sync::Deadline;
 use std::sync::Arc;
@@ -47,9 +47,9 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
 }
 
 fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
-    let checked = check_unbuilt_of_call(call).and_then(|()| {
+    let checked = extras_from(call).and_then(|extras| {
         let patience = patience_from(call.submit_timeout_ms)?;
-        let extras = Extras { patience, ..extras_from(call)? };
+        let extras = Extras { patience, rank: rank_from(call.priority)?, ..extras };
         Ok(Spec { extras, ..spec_from_function(&call.task)? })
     });
     if call.buffer.is_null() {
@@ -76,8 +76,9 @@ fn patience_from(submit_timeout_ms: i64) -> Result<Deadline> {
     }
 }
 
-fn check_unbuilt_of_call(call: &pool_call_t) -> Result<()> {
-    refuse_set(&[("priority", call.priority != 0)])
+fn rank_from(priority: i32) -> Result<Rank> {
+    let words = "priority: from POOL_PRIORITY_MIN to POOL_PRIORITY_MAX";
+    Rank::of_priority(priority).ok_or_else(|| invalid(words))
 }
 
 /// A function by pointer, or by module and symbol, with its bytes.

@@ -33,6 +33,7 @@ mod wait;
 mod zip;
 
 pub(crate) use crate::board::notes::{Limit, Wish};
+pub(crate) use crate::board::rank::Rank;
 pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
 pub(crate) use crate::watch::limits::Limits;
 pub(crate) use crate::watch::news::{Event, Listeners};
@@ -194,7 +195,7 @@ fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> 
         let Some(HookSpec { callee, args }) = hook else { return Ok(None) };
         let function = roll.index(site, callee.as_callee())?;
         let ticket = site.ledger.take(&site.region, false).ok_or(Status::POOL_ERR_FULL)?;
-        let call = Call { function, is_chunk: false };
+        let call = Call { function, is_chunk: false, rank: Rank::USUAL };
         submit::fill_hook(site, call, args, ticket)?;
         hooks.push(ticket);
         Ok(Some(ticket.slot))

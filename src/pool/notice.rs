@@ -154,7 +154,7 @@ impl Pool {
             }
             self.start_threads(&mut books, number != 0)?;
             self.site.ledger.note_subscription(ticket);
-            books.add(ticket, record.id(), act);
+            books.add(ticket, record.passed_at(), act);
         }
         if record.word.ask_notice(ticket.generation) {
             return Ok(None);

@@ -7,6 +7,7 @@ use super::pieces::UnderWay;
 use super::submit::Args;
 use super::{Config, FutureTicket, Kind, Limits, Pool, registry};
 use crate::board::ledger::Ticket;
+use crate::board::rank::Rank;
 use crate::board::record::Call;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
@@ -70,7 +71,7 @@ fn make() -> Result<(&'static Pool, Ticket)> {
         _ => open()?,
     };
     let ticket = pool.site.ledger.take(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
-    let call = Call { function: 0, is_chunk: false };
+    let call = Call { function: 0, is_chunk: false, rank: Rank::USUAL };
     if let Err(error) = pool.fill(call, &Args::Bytes(&[]), ticket) {
         pool.undo(ticket);
         return Err(error);

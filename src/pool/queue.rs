@@ -46,10 +46,17 @@ impl Pool {
             false => (board.reserve(tail).ok_or(Status::POOL_ERR_FULL)?, None),
             true => self.take_place(extras.patience, shut)?,
         };
-        self.region().trim_ring(tail, position);
+        let Some(spot) = board.rank(position, call.rank, tail, ticket.slot) else {
+            // Its position was taken, and counts.
+            self.site.ledger.count_taken_back();
+            self.site.tell_line();
+            claimed.into_iter().for_each(Claimed::run);
+            return Err(Status::POOL_ERR_FULL.into());
+        };
+        self.region().trim_rings(tail, spot);
         let id = position + 1;
         board.slot(ticket.slot).fill(call, place, inline, clock::now(), id);
-        board.post(position, Entry { slot: ticket.slot, generation: ticket.generation });
+        board.post(spot, Entry { slot: ticket.slot, generation: ticket.generation });
         board.bell.ring();
         Ok(claimed)
     }

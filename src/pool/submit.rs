@@ -11,6 +11,7 @@ use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
 use crate::board::ledger::{LetGo, Ticket};
+use crate::board::rank::Rank;
 use crate::board::record::{ARGS_MAX, Call, Far, Place};
 use crate::clock;
 use crate::error::{Error, Result, Status};
@@ -43,6 +44,7 @@ pub(crate) struct Extras {
     pub(crate) start_within_ms: Option<u64>,
     /// How long its submit waits for a place in a bounded queue.
     pub(crate) patience: Deadline,
+    pub(crate) rank: Rank,
 }
 
 impl Extras {
@@ -209,7 +211,8 @@ impl Pool {
         self.site.check_gate_for(shut)?;
         let limits = spec.extras.limits(&self.site)?;
         let function = self.roll.index(&self.site, spec.callee)?;
-        let call = Call { function, is_chunk: matches!(spec.args, Args::Chunk(_)) };
+        let is_chunk = matches!(spec.args, Args::Chunk(_));
+        let call = Call { function, is_chunk, rank: spec.extras.rank };
         let ledger = &self.site.ledger;
         let ticket = ledger.take(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
         if let Some(wish) = spec.extras.wish {
@@ -269,7 +272,7 @@ impl Pool {
     /// Has it told when the task begins, or finds that it has.
     fn await_start(&self, ticket: Ticket) {
         let record = self.region().board.slot(ticket.slot);
-        self.site.heralds.await_start(ticket, record.id());
+        self.site.heralds.await_start(ticket, record.passed_at());
         if !record.word.ask_announcement(ticket.generation) {
             self.region().board.ring_notice();
         }

@@ -42,13 +42,17 @@ impl Site {
     /// ring's head. Only while there are no workers.
     pub(crate) fn put_all_back(&self) {
         let board = &self.region.board;
-        board.ring.repair(&self.ledger.tail);
+        board.repair_rings(&self.ledger.tail);
         self.each_slot(|slot, record| {
             let generation = record.word.generation();
             if record.word.phase() == Phase::Ready
                 && let Some(position) = board.reserve(&self.ledger.tail)
             {
-                board.repeat(position, slot, generation);
+                if let Some(spot) =
+                    board.rank(position, record.call().rank, &self.ledger.tail, slot)
+                {
+                    board.repeat(spot, slot, generation);
+                }
                 self.totals.repeated.count();
                 // One task, two entries: the second will be found dead.
                 self.ledger.count_taken_back();

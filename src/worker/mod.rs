@@ -240,7 +240,7 @@ impl Worker {
     /// Runs the task of a slot that our seat has claimed. An error: this worker must leave.
     fn perform(&self, task: &Task, slot: u32) -> std::result::Result<(), Leave> {
         let board = &self.region.board;
-        let Call { function: index, is_chunk } = board.slot(slot).call();
+        let Call { function: index, is_chunk, .. } = board.slot(slot).call();
         let started = clock::now();
         board.note_start(self.seat, started);
         task.begin(slot);

@@ -1,0 +1,154 @@
+//! Loom models of the queue: two ranks, and submits that wait for a place.
+
+use super::{Floor, ONE, OTHER, run_beside};
+use crate::board::feature;
+use crate::board::rank::Rank;
+use crate::board::slot::Phase;
+use crate::sync::model::stop_after;
+use crate::sync::{Deadline, Ordering::*};
+
+#[test]
+fn a_sleeping_worker_hears_of_a_task_of_another_rank() {
+    loom::model(|| {
+        let floor = Floor::new();
+        let worker = run_beside(&floor, |floor| floor.work_once(ONE));
+        floor.post_ranked(Rank::FIRST, 0, 7, 21);
+        floor.wait(0, 7);
+        assert_eq!(floor.code(0), 42);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn the_first_rank_comes_first_and_each_task_once() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post(0, 1, 1);
+        floor.post_ranked(Rank::FIRST, 1, 1, 2);
+        let other = run_beside(&floor, |floor| {
+            let first = floor.board.take(OTHER);
+            if let Some(slot) = first {
+                floor.perform(OTHER, slot);
+            }
+        });
+        let first = floor.board.take(ONE);
+        // Who takes the lower one comes after the higher one was claimed.
+        assert!(first != Some(0) || floor.board.slot(1).word.phase() != Phase::Ready);
+        if let Some(slot) = first {
+            floor.perform(ONE, slot);
+        }
+        other.join().unwrap();
+        let ended = [0, 1].map(|seat| floor.board.seats().at(seat).ended.load(Relaxed));
+        assert_eq!(ended, [1, 1]);
+        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+    });
+}
+
+#[test]
+fn a_cancelled_task_of_another_rank_is_not_run() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post_ranked(Rank::FIRST, 0, 3, 1);
+        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
+        let is_cancelled = floor.board.cancel(0, 3);
+        worker.join().unwrap();
+        let has_worked = floor.board.seats().at(0).ended.load(Relaxed) == 1;
+        assert_ne!(is_cancelled, has_worked);
+    });
+}
+
+#[test]
+fn a_task_of_another_rank_comes_back_to_it() {
+    loom::model(|| {
+        let floor = Floor::new();
+        floor.post_ranked(Rank::FIRST, 0, 1, 1);
+        let other = run_beside(&floor, |floor| floor.work_once(OTHER));
+        if let Some(slot) = floor.board.take(ONE) {
+            assert!(floor.board.requeue(slot, ONE, &floor.tail));
+        }
+        floor.wait(0, 1);
+        other.join().unwrap();
+        assert_eq!(floor.code(0), 2);
+    });
+}
+
+/// A position, if fewer than one task waits.
+fn take_place(floor: &Floor) -> Option<u64> {
+    let claimed: u64 =
+        [0, 1].iter().map(|seat| floor.board.seats().at(*seat).claimed.load(Acquire)).sum();
+    floor.board.reserve_below(&floor.tail, claimed + 1)
+}
+
+/// Whose bound is one task that waits.
+fn bounded() -> loom::sync::Arc<Floor> {
+    let floor = Floor::new();
+    floor.board.set_features(feature::BOUNDED);
+    floor.post(0, 1, 1);
+    floor
+}
+
+#[test]
+fn a_waiting_submit_hears_of_a_place() {
+    loom::model(|| {
+        let floor = bounded();
+        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
+        let place = floor.board.await_place(Deadline::Never, || take_place(&floor), || false);
+        assert_eq!(place, Some(1));
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waiting_submit_hears_of_a_shut_gate() {
+    loom::model(|| {
+        let floor = bounded();
+        let gate = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
+        let shut = gate.clone();
+        let closer = run_beside(&floor, move |floor| {
+            shut.store(1, Relaxed);
+            floor.board.rouse_submitter();
+        });
+        let is_shut = || gate.load(Relaxed) != 0;
+        assert_eq!(floor.board.await_place(Deadline::Never, || take_place(&floor), is_shut), None);
+        closer.join().unwrap();
+    });
+}
+
+/// The watch rouses the submitter when it has settled what the worker left.
+#[test]
+fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
+    for steps in 0..12 {
+        loom::model(move || {
+            let floor = bounded();
+            let watch = run_beside(&floor, move |floor| {
+                if !stop_after(steps, || _ = floor.board.take(ONE)) {
+                    // What it claimed, as the ledger counts it; or another one claims it.
+                    if floor.board.slot(0).word.phase() == Phase::Ready {
+                        let _ = floor.board.take(OTHER);
+                    } else {
+                        floor.board.seats().at(0).claimed.store(1, Release);
+                    }
+                    floor.board.rouse_submitter();
+                }
+            });
+            let place = floor.board.await_place(Deadline::Never, || take_place(&floor), || false);
+            assert_eq!(place, Some(1));
+            watch.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn two_submits_never_pass_the_bound() {
+    loom::model(|| {
+        let floor = bounded();
+        let other = run_beside(&floor, |floor| {
+            let _ = floor.board.take(ONE);
+            let _ = take_place(floor);
+        });
+        let _ = take_place(&floor);
+        other.join().unwrap();
+        assert_eq!(floor.tail.count(), 2);
+        assert_eq!(take_place(&floor), None);
+    });
+}
