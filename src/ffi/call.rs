@@ -13,12 +13,15 @@ use crate::pool::{
 use crate::sync::Deadline;
 use std::sync::Arc;
 
-/// The task that pool_submit_call is given, and what is to be called about it.
-pub(super) fn spec_from_call<'a>(call: *const pool_call_t) -> Result<(Spec<'a>, Option<Calls>)> {
+/// The task that pool_submit_call is given, and what is to be called about it. `extras` is filled in.
+pub(super) fn spec_from_call<'a>(
+    call: *const pool_call_t,
+    extras: &'a mut Extras,
+) -> Result<(Spec<'a>, Option<Calls>)> {
     // SAFETY: a struct of C types with its size first; zeros are its defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
     let user = Arc::new(User { pointer: call.user, drop: call.drop });
-    let spec = spec_of(&call)?;
+    let spec = spec_of(&call, extras)?;
     let is_any_set =
         call.on_accept.is_some() || call.on_timeout.is_some() || call.on_done.is_some();
     Ok((spec, is_any_set.then(|| calls_of(&call, &user))))
@@ -46,11 +49,11 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
     Calls { on_accept, on_timeout, on_done }
 }
 
-fn spec_of<'a>(call: &pool_call_t) -> Result<Spec<'a>> {
-    let checked = extras_from(call).and_then(|extras| {
+fn spec_of<'a>(call: &pool_call_t, extras: &'a mut Extras) -> Result<Spec<'a>> {
+    let checked = extras_from(call).and_then(|found| {
         let patience = patience_from(call.submit_timeout_ms)?;
-        let extras = Extras { patience, rank: rank_from(call.priority)?, ..extras };
-        Ok(Spec { extras, ..spec_from_function(&call.task)? })
+        *extras = Extras { patience, rank: rank_from(call.priority)?, ..found };
+        Ok(Spec { extras: Some(extras), ..spec_from_function(&call.task)? })
     });
     if call.buffer.is_null() {
         return checked;
@@ -91,7 +94,7 @@ pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<Spec<
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(Spec { callee, args, is_inside: false, extras: Extras::default() })
+    Ok(Spec { callee, args, is_inside: false, extras: None })
 }
 
 pub(super) fn is_also_running(mode: pool_cancel_t) -> Result<bool> {

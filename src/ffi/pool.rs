@@ -5,7 +5,7 @@ use super::options::{config_from, fixed_config_from};
 use super::structs::*;
 use super::types::*;
 use super::{answer, boundary, bytes, give, required, status_of, write_error};
-use crate::pool::{self, BufferTicket, PoolTicket, Spec, StopMode};
+use crate::pool::{self, BufferTicket, Extras, PoolTicket, Spec, StopMode};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -121,7 +121,8 @@ pub unsafe extern "C" fn pool_submit_call(
 ) -> pool_status_t {
     let ticket = PoolTicket::from_raw(pool as u64);
     let submit_it = || {
-        let (spec, calls) = spec_from_call(call)?;
+        let mut extras = Extras::default();
+        let (spec, calls) = spec_from_call(call, &mut extras)?;
         match calls {
             Some(calls) => pool::submit_and_tell(ticket, spec, calls),
             None => pool::submit(ticket, spec),

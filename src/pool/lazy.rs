@@ -260,7 +260,7 @@ impl Map {
         let then = state.options.on_error.then();
         let patience = self.under_way.patience(deadline);
         let extras = Extras { patience, ..state.options.extras() };
-        let future = state.basket.submit(self.pool, self.callee.as_callee(), then, extras)?;
+        let future = state.basket.submit(self.pool, self.callee.as_callee(), then, &extras)?;
         let piece = Piece { future, first: state.pulled, count };
         state.pulled += count as u64;
         self.under_way.push(piece);

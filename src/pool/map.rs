@@ -223,7 +223,7 @@ impl Run<'_> {
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
         let patience = self.under_way.patience(deadline);
         let extras = Extras { patience, ..self.options.extras() };
-        let future = submit_even(self.pool, self.callee, items, head, true, extras)?;
+        let future = submit_even(self.pool, self.callee, items, head, true, &extras)?;
         self.under_way.push(Piece { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
@@ -288,5 +288,5 @@ pub(crate) fn submit_chunk(
         result_size: result_size as u64,
         then: Then::Fail as u64,
     };
-    submit_even(pool, callee, items, head, false, Extras::default())
+    submit_even(pool, callee, items, head, false, &Extras::default())
 }

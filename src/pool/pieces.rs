@@ -119,10 +119,11 @@ pub(super) fn submit_even(
     items: &[u8],
     head: Head,
     is_inside: bool,
-    extras: Extras,
+    extras: &Extras,
 ) -> Result<FutureTicket> {
     let bytes = head.to_bytes();
-    submit(pool, Spec { callee, args: Args::Chunk([&bytes, items]), is_inside, extras })
+    let args = Args::Chunk([&bytes, items]);
+    submit(pool, Spec { callee, args, is_inside, extras: Some(extras) })
 }
 
 /// Items of any size, one behind the other, to be submitted as one task.
@@ -150,9 +151,9 @@ impl Basket {
         pool: PoolTicket,
         callee: Callee<'_>,
         then: Then,
-        extras: Extras,
+        extras: &Extras,
     ) -> Result<FutureTicket> {
-        let is_inside = false;
+        let (is_inside, extras) = (false, Some(extras));
         let Basket { ends, bytes } = &*self;
         if ends.len() == 1 {
             let args = Args::Bytes(bytes);

@@ -37,14 +37,17 @@ impl Pool {
         call: Call,
         args: &Args<'_>,
         ticket: Ticket,
-        extras: &Extras,
+        extras: Option<&Extras>,
         shut: u32,
     ) -> Result<Option<Claimed<'_>>> {
         let (place, inline) = self.place(args, ticket.slot)?;
         let (board, tail) = (&self.region().board, &self.site.ledger.tail);
         let (position, claimed) = match self.site.line.is_bounded() {
             false => (board.reserve(tail).ok_or(Status::POOL_ERR_FULL)?, None),
-            true => self.take_place(extras.patience, shut)?,
+            true => {
+                let patience = extras.map_or(Deadline::Never, |extras| extras.patience);
+                self.take_place(patience, shut)?
+            }
         };
         let Some(spot) = board.rank(position, call.rank, tail, ticket.slot) else {
             // Its position was taken, and counts.

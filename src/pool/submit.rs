@@ -33,7 +33,8 @@ pub(crate) struct Spec<'a> {
     pub(crate) args: Args<'a>,
     /// It is part of something that was begun when the pool was open: only a stop keeps it out.
     pub(crate) is_inside: bool,
-    pub(crate) extras: Extras,
+    /// None, as a rule.
+    pub(crate) extras: Option<&'a Extras>,
 }
 
 /// What few tasks have.
@@ -96,7 +97,7 @@ impl<'a> Spec<'a> {
             callee: Callee::Pointer(pointer),
             args: Args::Bytes(args),
             is_inside: false,
-            extras: Extras::default(),
+            extras: None,
         }
     }
 }
@@ -181,14 +182,14 @@ fn give_up(spec: &Spec<'_>) {
 /// Submits a task, waits for it, and copies its result; `size` becomes the result's length.
 pub(crate) fn run(
     pool: PoolTicket,
-    mut spec: Spec<'_>,
+    spec: Spec<'_>,
     timeout_ms: i64,
     room: &mut [u8],
     size: &mut usize,
 ) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    spec.extras.patience = deadline;
-    let future = submit(pool, spec)?;
+    let extras = Extras { patience: deadline, ..Extras::default() };
+    let future = submit(pool, Spec { extras: Some(&extras), ..spec })?;
     let outcome = wait_for(future, deadline).and_then(|()| {
         let (start, len) = result(future)?;
         *size = len;
@@ -209,25 +210,30 @@ impl Pool {
     ) -> Result<Ticket> {
         let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
         self.site.check_gate_for(shut)?;
-        let limits = spec.extras.limits(&self.site)?;
+        let limits = match spec.extras {
+            None => None,
+            Some(extras) => extras.limits(&self.site)?,
+        };
         let function = self.roll.index(&self.site, spec.callee)?;
         let is_chunk = matches!(spec.args, Args::Chunk(_));
-        let call = Call { function, is_chunk, rank: spec.extras.rank };
+        let rank = spec.extras.map_or_else(Rank::default, |extras| extras.rank);
+        let call = Call { function, is_chunk, rank };
         let ledger = &self.site.ledger;
         let ticket = ledger.take(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
-        if let Some(wish) = spec.extras.wish {
+        if let Some(wish) = spec.extras.and_then(|extras| extras.wish) {
             ledger.notes.set_wish(ticket.slot, wish);
         }
         prepare(self, ticket);
         let posted = match &self.desks {
-            None => self.post(call, &spec.args, ticket, &spec.extras, shut),
+            None => self.post(call, &spec.args, ticket, spec.extras, shut),
             Some(desks) => {
                 let run = || desks.run(self, ticket).map(|()| None);
                 self.fill(call, &spec.args, ticket).and_then(|()| run())
             }
         };
         let claimed = posted.inspect_err(|_| self.undo_heralded(ticket))?;
-        let outcome = self.look_back(ticket, shut, limits, spec.extras.start_within_ms);
+        let start_within_ms = spec.extras.and_then(|extras| extras.start_within_ms);
+        let outcome = self.look_back(ticket, shut, limits, start_within_ms);
         if let Some(claimed) = claimed {
             claimed.run();
         }
