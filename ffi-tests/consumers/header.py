@@ -35,7 +35,9 @@ def clang_accepts_it_too(folder):
 
 @check
 def our_own_c_compiles_without_a_warning(folder):
-    ours = [*ROOT.glob("src/worker/*.c"), *ROOT.glob("examples-c/*.c"), *HERE.glob("*.c")]
+    # loops.py compiles its own so, with what they need.
+    here = [source for source in HERE.glob("*.c") if not source.name.startswith("loop_")]
+    ours = [*ROOT.glob("src/worker/*.c"), *ROOT.glob("examples-c/*.c"), *here]
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     for source in ours:
         headers = [name for name in ("openssl/evp.h", "png.h") if f"<{name}>" in source.read_text()]
