@@ -203,9 +203,14 @@ enum pool_exit {
 
 /** How tasks are handed to workers. */
 enum pool_sched {
-    /** A worker takes a task when it is free: no short task waits behind a long one. */
+    /** A worker takes a task when it is free for it. */
     POOL_FAIR = 0,
-    /** Several at once. Not built yet. */
+    /**
+     * Where many tasks wait for each worker, it takes up to 8 from the queue at once: less contention for
+     * tiny tasks. They are pending until each is begun: they can be cancelled, and workers with nothing
+     * else to do take them over; but they are no longer begun strictly in order. When their worker
+     * dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
+     */
     POOL_PREFETCH = 1,
 };
 
@@ -504,7 +509,7 @@ typedef void (*pool_tick_fn)(void *user);
 
 /**
  * The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
- * field that says "not built yet" answers POOL_ERR_UNSUPPORTED when it is set.
+ * field that a kind of worker cannot do answers POOL_ERR_UNSUPPORTED when it is set.
  */
 typedef struct pool_options_t {
     /** sizeof(pool_options_t); POOL_OPTIONS_INIT sets it. */
@@ -598,7 +603,7 @@ typedef struct pool_options_t {
     int64_t restart_window_ms;
     /** POOL_EXIT_CANCEL (default). */
     pool_exit_t at_exit;
-    /** POOL_FAIR (default). */
+    /** POOL_FAIR (default) or POOL_PREFETCH. */
     pool_sched_t sched;
     /**
      * The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
@@ -1023,7 +1028,7 @@ extern "C" {
  * @param out      receives the pool, to be given to pool_free; NULL on failure
  * @param error    filled in on failure; may be NULL
  * @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
- *         not built yet, or not for this kind; POOL_ERR_VERSION: the struct is longer than this
+ *         not for this kind; POOL_ERR_VERSION: the struct is longer than this
  *         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
  *         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
  *         worker that ran into main, which should begin with pool_worker_main
@@ -1102,8 +1107,8 @@ pool_status_t pool_submit_symbol(pool_t *pool,
  * Submits a task with all its options.
  *
  * @param call  see pool_call_t
- * @return as pool_submit; POOL_ERR_UNSUPPORTED: an option is not built yet; POOL_ERR_VERSION: the
- *         struct is longer than this library knows, and not zero there
+ * @return as pool_submit; POOL_ERR_INVALID: also an option that is out of range; POOL_ERR_UNSUPPORTED: an
+ *         option is not for this kind; POOL_ERR_VERSION: the struct is longer than this library knows, and not zero there
  */
 CARPOOL_API
 pool_status_t pool_submit_call(pool_t *pool,

@@ -34,7 +34,6 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-    OPTION(sched = POOL_PREFETCH, POOL_ERR_UNSUPPORTED);
 
     /* What is in no enum is not built either; what never could be is invalid. */
     OPTION(start = 3, POOL_ERR_INVALID);
@@ -50,7 +49,7 @@ static void check_options(void) {
     OPTION(restart_window_ms = -1, POOL_ERR_INVALID);
     OPTION(min_workers = 1025, POOL_ERR_INVALID);
     OPTION(initializer.module = "m", POOL_ERR_INVALID);
-    OPTION(sched = 2, POOL_ERR_UNSUPPORTED);
+    OPTION(sched = 2, POOL_ERR_INVALID);
     OPTION(driver = 2, POOL_ERR_INVALID);
     OPTION(kind = 3, POOL_ERR_INVALID);
     OPTION(kind = -1, POOL_ERR_INVALID);

@@ -9,6 +9,7 @@
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
 
 pub(crate) mod alarm;
+mod batch;
 pub(crate) mod bell;
 pub(crate) mod free;
 pub(crate) mod functions;
@@ -71,6 +72,8 @@ pub(crate) mod feature {
     pub(crate) const BOUNDED: u64 = 1 << 16;
     /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
     pub(crate) const BANDS: u64 = 0xffff;
+    /// Workers take several entries at once (see [`super::batch`]).
+    pub(crate) const BATCHES: u64 = 1 << 17;
 }
 
 /// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.

@@ -92,7 +92,7 @@ impl Board {
     }
 
     /// Whether the entry's task still waits to be claimed.
-    fn is_live(&self, entry: Entry) -> bool {
+    pub(super) fn is_live(&self, entry: Entry) -> bool {
         self.slots.get(entry.slot as usize).is_some_and(|slot| {
             slot.word.phase() == Phase::Ready && slot.word.generation() == entry.generation
         })
@@ -100,24 +100,28 @@ impl Board {
 
     /// Claims the next task for this seat.
     pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
-        match self.features() & feature::BANDS {
+        match self.features() & (feature::BANDS | feature::BATCHES) {
             0 => self.take_from(&self.ring, seat),
-            used => self.take_by_rank(used, seat),
+            features => self.take_by_rank(features, seat),
         }
     }
 
-    #[cold]
-    fn take_by_rank(&self, used: u64, seat: SeatIndex) -> Option<u32> {
-        self.rings(used).find_map(|ring| self.take_from(&ring, seat))
+    fn take_by_rank(&self, features: u64, seat: SeatIndex) -> Option<u32> {
+        let is_batched = features & feature::BATCHES != 0;
+        if features & feature::BANDS == 0 {
+            return self.take_batched(seat);
+        }
+        Rank::all().find_map(|rank| match self.used_band(features, rank) {
+            Some(ring) => self.take_from(&ring, seat),
+            None if rank != Rank::USUAL => None,
+            None if is_batched => self.take_batched(seat),
+            None => self.take_from(&self.ring, seat),
+        })
     }
 
-    /// The board's ring and those of used bands, the first first.
-    fn rings(&self, used: u64) -> impl Iterator<Item = Ring> {
-        Rank::all().filter_map(move |rank| match rank.band() {
-            _ if rank == Rank::USUAL => Some(self.ring),
-            Some(band) if used & rank.feature() != 0 => Some(self.bands.ring(band)),
-            _ => None,
-        })
+    fn used_band(&self, features: u64, rank: Rank) -> Option<Ring> {
+        let band = rank.band().filter(|_| features & rank.feature() != 0);
+        band.map(|band| self.bands.ring(band))
     }
 
     fn take_from(&self, ring: &Ring, seat: SeatIndex) -> Option<u32> {
@@ -134,10 +138,17 @@ impl Board {
 
     /// Whether there is something under the ring's head, or a band's; a hint.
     pub(crate) fn has_task(&self) -> bool {
-        self.ring.look().1.is_some() || {
-            let used = self.features() & feature::BANDS;
-            used != 0 && self.rings(used).any(|ring| ring.look().1.is_some())
-        }
+        self.ring.look().1.is_some()
+            || match self.features() {
+                features if features & (feature::BANDS | feature::BATCHES) == 0 => false,
+                features => self.has_task_elsewhere(features),
+            }
+    }
+
+    fn has_task_elsewhere(&self, features: u64) -> bool {
+        let mut used = Rank::all().filter_map(|rank| self.used_band(features, rank));
+        used.any(|ring| ring.look().1.is_some())
+            || (features & feature::BATCHES != 0 && self.has_batched_task())
     }
 
     /// Puts a task back that a worker claimed and left without running, or that is to be run again. It
@@ -154,6 +165,13 @@ impl Board {
         self.write(spot, Entry { slot, generation });
         self.bell.ring();
         made
+    }
+
+    /// Puts a waiting task on the board's ring once more, in the margin. One of its two entries will be a
+    /// dead one.
+    pub(crate) fn repeat_anyway(&self, entry: Entry, tail: &Tail) {
+        let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_anyway());
+        self.repeat(Spot::usual(position), entry.slot, entry.generation);
     }
 
     /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.

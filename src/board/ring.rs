@@ -61,9 +61,7 @@ impl Ring {
         loop {
             let packed = self.entry_at(position).load(Acquire);
             if lap_of(packed) == self.lap(position) {
-                let generation = (packed >> (SLOT_BITS + LAP_BITS)) as u32;
-                let slot = (packed & ((1 << SLOT_BITS) - 1)) as u32;
-                return (position, Some(Entry { slot, generation }));
+                return (position, Some(unpack(packed)));
             }
             // An old head looks at an entry that a later lap has written over.
             let again = self.head().load(Relaxed);
@@ -72,6 +70,18 @@ impl Ring {
             }
             position = again;
         }
+    }
+
+    /// The entry of a position, when it has been written and not written over. Acquire, as in `look`.
+    pub(crate) fn entry(&self, position: u64) -> Option<Entry> {
+        let packed = self.entry_at(position).load(Acquire);
+        (lap_of(packed) == self.lap(position)).then(|| unpack(packed))
+    }
+
+    /// Moves the head past so many positions, unless somebody has moved it. Release: who sees that sees
+    /// what was written about them before.
+    pub(crate) fn pass_many(&self, position: u64, count: u64) -> bool {
+        self.head().compare_exchange(position, position + count, Release, Relaxed).is_ok()
     }
 
     /// Moves the head past this position, unless somebody has done so. Relaxed: it is a hint.
@@ -110,6 +120,11 @@ impl Ring {
     fn lap(&self, position: u64) -> u64 {
         (position / self.entries.len() as u64) % LAP_MASK + 1
     }
+}
+
+fn unpack(packed: u64) -> Entry {
+    let generation = (packed >> (SLOT_BITS + LAP_BITS)) as u32;
+    Entry { slot: (packed & ((1 << SLOT_BITS) - 1)) as u32, generation }
 }
 
 fn lap_of(packed: u64) -> u64 {

@@ -95,9 +95,12 @@ pub enum pool_exit {
 /// How tasks are handed to workers.
 #[repr(C)]
 pub enum pool_sched {
-    /// A worker takes a task when it is free: no short task waits behind a long one.
+    /// A worker takes a task when it is free for it.
     POOL_FAIR = 0,
-    /// Several at once. Not built yet.
+    /// Where many tasks wait for each worker, it takes up to 8 from the queue at once: less contention for
+    /// tiny tasks. They are pending until each is begun: they can be cancelled, and workers with nothing
+    /// else to do take them over; but they are no longer begun strictly in order. When their worker
+    /// dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
     POOL_PREFETCH = 1,
 }
 

@@ -1,5 +1,5 @@
-//! Options of a pool: a C struct becomes a checked configuration. What is not built yet is refused here,
-//! and so is what a kind of worker cannot do.
+//! Options of a pool: a C struct becomes a checked configuration. What a kind of worker cannot
+//! do is refused here.
 
 mod processes;
 mod surroundings;
@@ -60,7 +60,6 @@ pub(super) fn fixed_config_from(
 }
 
 fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> {
-    check_unbuilt(&options)?;
     let name = utf8(options.name)?.unwrap_or("pool").to_owned();
     if name.contains('/') || name.len() > 64 {
         return Err(invalid("name: at most 64 bytes, and no slash"));
@@ -77,6 +76,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> 
         tasks_max: options.max_tasks_per_worker,
         memory_max: options.max_memory_per_worker,
         max_pending: options.max_pending,
+        is_batched: is_batched(options.sched)?,
         limits: super::limits::limits_of_pool(&options, &kind)?,
         listeners: super::events::listeners_from(&options),
         is_external: is_external(options.driver)?,
@@ -177,14 +177,11 @@ fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
     }
 }
 
-fn check_unbuilt(options: &pool_options_t) -> Result<()> {
-    refuse_set(&[("sched", options.sched != pool_sched::POOL_FAIR as i32)])
-}
-
-pub(super) fn refuse_set(fields: &[(&str, bool)]) -> Result<()> {
-    match fields.iter().find(|(_, is_set)| *is_set) {
-        Some((field, _)) => Err(unsupported(&format!("{field}: not built yet"))),
-        None => Ok(()),
+fn is_batched(sched: pool_sched_t) -> Result<bool> {
+    match sched {
+        sched if sched == pool_sched::POOL_FAIR as i32 => Ok(false),
+        sched if sched == pool_sched::POOL_PREFETCH as i32 => Ok(true),
+        _ => Err(invalid("sched is none of enum pool_sched")),
     }
 }
 

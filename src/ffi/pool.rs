@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 /// @param out      receives the pool, to be given to pool_free; NULL on failure
 /// @param error    filled in on failure; may be NULL
 /// @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
-///         not built yet, or not for this kind; POOL_ERR_VERSION: the struct is longer than this
+///         not for this kind; POOL_ERR_VERSION: the struct is longer than this
 ///         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
 ///         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
 ///         worker that ran into main, which should begin with pool_worker_main
@@ -111,8 +111,8 @@ pub unsafe extern "C" fn pool_submit_symbol(
 /// Submits a task with all its options.
 ///
 /// @param call  see pool_call_t
-/// @return as pool_submit; POOL_ERR_UNSUPPORTED: an option is not built yet; POOL_ERR_VERSION: the
-///         struct is longer than this library knows, and not zero there
+/// @return as pool_submit; POOL_ERR_INVALID: also an option that is out of range; POOL_ERR_UNSUPPORTED: an
+///         option is not for this kind; POOL_ERR_VERSION: the struct is longer than this library knows, and not zero there
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit_call(
     pool: *mut pool_t,

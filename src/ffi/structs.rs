@@ -43,7 +43,7 @@ pub struct pool_function_t {
 }
 
 /// The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
-/// field that says "not built yet" answers POOL_ERR_UNSUPPORTED when it is set.
+/// field that a kind of worker cannot do answers POOL_ERR_UNSUPPORTED when it is set.
 #[repr(C)]
 pub struct pool_options_t {
     /// sizeof(pool_options_t); POOL_OPTIONS_INIT sets it.
@@ -109,7 +109,7 @@ pub struct pool_options_t {
     pub restart_window_ms: i64,
     /// POOL_EXIT_CANCEL (default).
     pub at_exit: pool_exit_t,
-    /// POOL_FAIR (default).
+    /// POOL_FAIR (default) or POOL_PREFETCH.
     pub sched: pool_sched_t,
     /// The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
     /// helper installed with the library or, for functions of the main program, that program.

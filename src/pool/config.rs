@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) memory_max: u64,
     /// The most tasks that wait; 0: any number.
     pub(crate) max_pending: u64,
+    /// Workers take several tasks from the queue at once.
+    pub(crate) is_batched: bool,
     /// Of tasks that bring none of their own.
     pub(crate) limits: Limits,
     /// Who hears of what happens to workers.

@@ -145,9 +145,11 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let (mut site, inbox) = Site::new(name, kind, config.plan, config.is_external, region, ledger)?;
     let roll = Roll::default();
     let mut hooks = Vec::new();
-    if config.max_pending > 0 && !matches!(config.kind, Kind::Inline) {
+    if !matches!(config.kind, Kind::Inline) {
+        let bounded = if config.max_pending > 0 { feature::BOUNDED } else { 0 };
+        let batched = if config.is_batched { feature::BATCHES } else { 0 };
         site.line = Line::new(config.max_pending);
-        site.region.board.set_features(feature::BOUNDED);
+        site.region.board.set_features(bounded | batched);
     }
     site.limiter = Limiter::new(config.limits);
     site.soft_signal = config.soft_signal;

@@ -93,6 +93,7 @@ fn open() -> Result<&'static Pool> {
         tasks_max: 0,
         memory_max: 0,
         max_pending: 0,
+        is_batched: false,
         limits: Limits::default(),
         listeners: Listeners::default(),
         is_external: false,

@@ -50,6 +50,7 @@ pub(crate) enum How {
 pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
     let board = &site.region.board;
     board.bell.vacate(seat);
+    site.put_batch_back(seat);
     if matches!(fate, Fate::Left) {
         // It has finished what it began, and woken who was to be woken.
         return;

@@ -5,7 +5,7 @@ use super::site::Site;
 use crate::board::ledger::Ticket;
 use crate::board::notes::Note;
 use crate::board::record::Slot;
-use crate::board::slot::Phase;
+use crate::board::slot::{Phase, SeatIndex};
 use crate::error::Status;
 use crate::sync::Ordering::*;
 
@@ -58,6 +58,15 @@ impl Site {
                 self.ledger.count_taken_back();
             }
         });
+    }
+
+    /// Puts back on the ring what a worker that is gone had taken from it and not claimed.
+    pub(super) fn put_batch_back(&self, seat: SeatIndex) {
+        for entry in self.region.board.empty_batch(seat) {
+            self.region.board.repeat_anyway(entry, &self.ledger.tail);
+            self.totals.repeated.count();
+            self.ledger.count_taken_back();
+        }
     }
 
     pub(crate) fn has_waiting_task(&self) -> bool {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 const SPANS: u64 = 9;
 
 /// What the watch does for a seat whose worker is gone, as `watch::reap::settle` does it.
-fn settle(floor: &Floor, seat: SeatIndex) {
+pub(super) fn settle(floor: &Floor, seat: SeatIndex) {
     floor.board.bell.vacate(seat);
     for slot in 0..2 {
         match floor.board.slot(slot).word.phase() {

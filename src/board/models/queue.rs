@@ -72,6 +72,72 @@ fn a_task_of_another_rank_comes_back_to_it() {
     });
 }
 
+fn batched() -> loom::sync::Arc<Floor> {
+    let floor = Floor::new();
+    floor.board.set_features(feature::BATCHES);
+    floor
+}
+
+#[test]
+fn a_batch_is_shared_with_who_has_nothing_to_do() {
+    loom::model(|| {
+        let floor = batched();
+        floor.post(0, 1, 1);
+        floor.post(1, 1, 2);
+        let other = run_beside(&floor, |floor| {
+            floor.work_if_any(OTHER);
+            floor.work_if_any(OTHER);
+        });
+        floor.work_if_any(ONE);
+        floor.work_if_any(ONE);
+        other.join().unwrap();
+        let ended = [0, 1].map(|seat| floor.board.seats().at(seat).ended.load(Relaxed));
+        assert_eq!(ended[0] + ended[1], 2);
+        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+    });
+}
+
+/// It may have taken both, claimed one of them, and ended it.
+#[test]
+fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
+    for steps in 0..24 {
+        loom::model(move || {
+            let floor = batched();
+            floor.post(0, 1, 1);
+            floor.post(1, 1, 2);
+            if !stop_after(steps, || floor.work_if_any(ONE)) {
+                super::deaths::settle(&floor, ONE);
+            }
+            let entries: Vec<_> = floor.board.empty_batch(ONE).collect();
+            for entry in entries {
+                floor.board.repeat_anyway(entry, &floor.tail);
+            }
+            floor.work_if_any(OTHER);
+            floor.work_if_any(OTHER);
+            let ends = [0, 1].map(|slot| floor.board.slot(slot).word.phase());
+            assert!(ends.iter().all(|phase| phase.is_done()), "{ends:?}");
+            assert!(ends.iter().filter(|phase| matches!(phase, Phase::Failed(_))).count() <= 1);
+        });
+    }
+}
+
+#[test]
+fn a_cancelled_task_of_a_batch_is_not_run() {
+    loom::model(|| {
+        let floor = batched();
+        floor.post(0, 1, 1);
+        floor.post(1, 1, 2);
+        let worker = run_beside(&floor, |floor| {
+            floor.work_if_any(ONE);
+            floor.work_if_any(ONE);
+        });
+        let is_cancelled = floor.board.cancel(1, 1);
+        worker.join().unwrap();
+        let ended = floor.board.seats().at(0).ended.load(Relaxed);
+        assert_eq!(ended, if is_cancelled { 1 } else { 2 });
+    });
+}
+
 /// A position, if fewer than one task waits.
 fn take_place(floor: &Floor) -> Option<u64> {
     let claimed: u64 =
