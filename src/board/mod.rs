@@ -23,7 +23,7 @@ mod models;
 pub(crate) mod notes;
 mod notice;
 mod places;
-mod queue;
+pub(crate) mod queue;
 pub(crate) mod rank;
 pub(crate) mod record;
 mod region;

@@ -8,7 +8,9 @@
 use super::submit::{Args, Extras};
 use super::{Pool, PoolTicket};
 use crate::board::ledger::Ticket;
-use crate::board::record::Call;
+use crate::board::queue::Spot;
+use crate::board::rank::Rank;
+use crate::board::record::{Call, Place};
 use crate::board::ring::Entry;
 use crate::clock;
 use crate::error::{Error, Result, Status};
@@ -32,6 +34,7 @@ pub(crate) fn cancel_pending(pool: PoolTicket) -> Result<u64> {
 impl Pool {
     /// Puts a task into the queue, and rings. What is answered must be run, after all that is to be done
     /// for this task. `shut`: the bits of the gate that end a wait.
+    #[inline]
     pub(super) fn post(
         &self,
         call: Call,
@@ -40,28 +43,67 @@ impl Pool {
         extras: Option<&Extras>,
         shut: u32,
     ) -> Result<Option<Claimed<'_>>> {
+        if self.site.line.is_bounded() {
+            return self.post_in_line(call, args, ticket, extras, shut);
+        }
         let (place, inline) = self.place(args, ticket.slot)?;
-        let (board, tail) = (&self.region().board, &self.site.ledger.tail);
-        let (position, claimed) = match self.site.line.is_bounded() {
-            false => (board.reserve(tail).ok_or(Status::POOL_ERR_FULL)?, None),
-            true => {
-                let patience = extras.map_or(Deadline::Never, |extras| extras.patience);
-                self.take_place(patience, shut)?
+        let board = &self.region().board;
+        let position = board.reserve(&self.site.ledger.tail).ok_or(Status::POOL_ERR_FULL)?;
+        self.post_at(position, call, place, inline, ticket).map(|()| None)
+    }
+
+    #[cold]
+    fn post_in_line(
+        &self,
+        call: Call,
+        args: &Args<'_>,
+        ticket: Ticket,
+        extras: Option<&Extras>,
+        shut: u32,
+    ) -> Result<Option<Claimed<'_>>> {
+        let (place, inline) = self.place(args, ticket.slot)?;
+        let patience = extras.map_or(Deadline::Never, |extras| extras.patience);
+        let (position, claimed) = self.take_place(patience, shut)?;
+        match self.post_at(position, call, place, inline, ticket) {
+            Ok(()) => Ok(claimed),
+            Err(error) => {
+                claimed.into_iter().for_each(Claimed::run);
+                Err(error)
             }
+        }
+    }
+
+    /// Fills the slot and posts it at a position that was reserved.
+    #[inline]
+    fn post_at(
+        &self,
+        position: u64,
+        call: Call,
+        place: Place,
+        inline: &[u8],
+        ticket: Ticket,
+    ) -> Result<()> {
+        let (board, tail) = (&self.region().board, &self.site.ledger.tail);
+        let spot = match call.rank {
+            Rank::USUAL => Spot::usual(position),
+            rank => self.rank(position, rank, ticket.slot)?,
         };
-        let Some(spot) = board.rank(position, call.rank, tail, ticket.slot) else {
+        self.region().trim_rings(tail, spot);
+        board.slot(ticket.slot).fill(call, place, inline, clock::now(), position + 1);
+        board.post(spot, Entry { slot: ticket.slot, generation: ticket.generation });
+        board.bell.ring();
+        Ok(())
+    }
+
+    #[cold]
+    fn rank(&self, position: u64, rank: Rank, slot: u32) -> Result<Spot> {
+        let spot = self.region().board.rank(position, rank, &self.site.ledger.tail, slot);
+        spot.ok_or_else(|| {
             // Its position was taken, and counts.
             self.site.ledger.count_taken_back();
             self.site.tell_line();
-            claimed.into_iter().for_each(Claimed::run);
-            return Err(Status::POOL_ERR_FULL.into());
-        };
-        self.region().trim_rings(tail, spot);
-        let id = position + 1;
-        board.slot(ticket.slot).fill(call, place, inline, clock::now(), id);
-        board.post(spot, Entry { slot: ticket.slot, generation: ticket.generation });
-        board.bell.ring();
-        Ok(claimed)
+            Status::POOL_ERR_FULL.into()
+        })
     }
 
     #[cold]

@@ -232,35 +232,31 @@ impl Pool {
             }
         };
         let claimed = posted.inspect_err(|_| self.undo_heralded(ticket))?;
-        let start_within_ms = spec.extras.and_then(|extras| extras.start_within_ms);
-        let outcome = self.look_back(ticket, shut, limits, start_within_ms);
+        // The post is visible, and the fence made: now the gate (see `Site::gate`).
+        let is_shut = self.site.gate.load(Relaxed) & shut != 0;
+        let outcome = if is_shut { self.look_back(ticket, shut) } else { Ok(()) };
+        if outcome.is_ok() {
+            self.site.call_for_workers();
+            self.time(ticket, limits, spec.extras.and_then(|extras| extras.start_within_ms));
+        }
         if let Some(claimed) = claimed {
             claimed.run();
         }
-        outcome
+        outcome.map(|()| ticket)
     }
 
-    /// What follows the post of a task.
-    #[inline]
-    fn look_back(
-        &self,
-        ticket: Ticket,
-        shut: u32,
-        limits: Option<Limits>,
-        start_within_ms: Option<u64>,
-    ) -> Result<Ticket> {
-        // The post is visible, and the fence made: now the gate (see `Site::gate`).
-        if self.site.gate.load(Relaxed) & shut != 0 && self.site.take_back(ticket, None) {
-            // It was never submitted.
-            self.site.totals.cancelled.uncount();
-            self.site.totals.repeated.count();
-            self.undo_heralded(ticket);
-            self.site.check_gate_for(shut)?;
-            return Err(Status::POOL_ERR_CLOSED.into());
+    /// The gate was shut: the task is taken back, unless somebody has claimed it.
+    #[cold]
+    fn look_back(&self, ticket: Ticket, shut: u32) -> Result<()> {
+        if !self.site.take_back(ticket, None) {
+            return Ok(());
         }
-        self.site.call_for_workers();
-        self.time(ticket, limits, start_within_ms);
-        Ok(ticket)
+        // It was never submitted.
+        self.site.totals.cancelled.uncount();
+        self.site.totals.repeated.count();
+        self.undo_heralded(ticket);
+        self.site.check_gate_for(shut)?;
+        Err(Status::POOL_ERR_CLOSED.into())
     }
 
     /// After the post: whoever looks at the time has to know of the task.

@@ -36,8 +36,8 @@ pub(crate) fn end_by_hand(
     task.begin(slot);
     let outcome = match how {
         ByHand::Completed(data) => {
-            let (outcome, parcel) = task.end(task.return_copy(data), now);
-            match parcel.map_or(Ok(()), deliver) {
+            let outcome = task.end(task.return_copy(data), now);
+            match task.take_parcel().map_or(Ok(()), deliver) {
                 Ok(()) => outcome,
                 Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
             }

@@ -251,8 +251,8 @@ impl Worker {
                     false => self.call(function, task),
                     true => chunk::run(task, &|| self.call(function, task)),
                 };
-                let (outcome, parcel) = task.end(code, started);
-                match parcel {
+                let outcome = task.end(code, started);
+                match task.take_parcel() {
                     Some(parcel) => self.deliver(task, parcel, started),
                     None => outcome,
                 }

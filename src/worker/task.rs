@@ -65,6 +65,8 @@ pub(crate) struct Task {
     /// How many bytes an item has asked for.
     item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
+    /// A result that has to be sent before the slot is finished.
+    parcel: RefCell<Option<Parcel>>,
     /// What the task's failure is called, if it fails.
     fail_status: Cell<Status>,
 }
@@ -106,6 +108,7 @@ impl Task {
             aside: RefCell::default(),
             item_len: Cell::new(0),
             message: RefCell::default(),
+            parcel: RefCell::default(),
             fail_status: Cell::new(Status::POOL_ERR_TASK),
         }
     }
@@ -276,26 +279,33 @@ impl Task {
 
     // ---- after the function --------------------------------------------------------------------
 
-    /// Writes how the task ended, after its function returned this code. A parcel has to be sent
-    /// before the slot is finished.
-    pub(super) fn end(&self, code: i32, started: u64) -> (Outcome, Option<Parcel>) {
+    /// Writes how the task ended, after its function returned this code. See [`Task::take_parcel`].
+    pub(super) fn end(&self, code: i32, started: u64) -> Outcome {
         if code != 0 {
-            return (self.end_failed(self.fail_status.get(), code, started), None);
+            return self.end_failed(self.fail_status.get(), code, started);
         }
         self.forget_message();
-        let (result, parcel) = match self.room.replace(NO_ROOM) {
-            Room::Slot { len, .. } => (Place::Slot { len }, None),
+        let result = match self.room.replace(NO_ROOM) {
+            Room::Slot { len, .. } => Place::Slot { len },
             Room::Block { block, len } => {
                 let place = self.arena.offset(block) as u64;
-                (Place::Heap(Far { place, len: len as u64 }), None)
+                Place::Heap(Far { place, len: len as u64 })
             }
             Room::File { memory, len } => {
                 let (task, len) = (self.id(), len as u64);
-                (Place::File(Far { place: task, len }), Some(Parcel { task, len, memory }))
+                *self.parcel.borrow_mut() = Some(Parcel { task, len, memory });
+                Place::File(Far { place: task, len })
             }
         };
         self.write_end(Ending { status: Status::POOL_OK, code: 0, result }, started);
-        (Outcome::Completed, parcel)
+        Outcome::Completed
+    }
+
+    /// The result of the task that has just ended, if it has to be sent before the slot is finished.
+    #[inline]
+    pub(super) fn take_parcel(&self) -> Option<Parcel> {
+        let has_one = self.parcel.borrow().is_some();
+        if has_one { self.parcel.take() } else { None }
     }
 
     /// Writes that the task failed, with the message that was left.
