@@ -1,5 +1,5 @@
-/* An option that is not built yet, or not for this kind, is refused with a status, never ignored;
- * and what was handed over with it is given back. */
+/* An option that makes no sense, or none for this kind, is refused with a status, never ignored; and
+ * what was handed over with it is given back. */
 #include "meet.h"
 
 static int drops;
@@ -34,8 +34,6 @@ static void answers(pool_options_t options, pool_status_t expected, int line) {
     } while (0)
 
 static void check_options(void) {
-
-    /* What is in no enum is not built either; what never could be is invalid. */
     OPTION(start = 3, POOL_ERR_INVALID);
     OPTION(on_worker_lost = 3, POOL_ERR_INVALID);
     OPTION(retries = 1, POOL_ERR_INVALID); /* without POOL_LOST_RETRY */
@@ -118,7 +116,7 @@ int main(int argc, char **argv) {
     check_calls(pool);
     pool_free(pool);
 
-    /* What is built is taken, and given back once when it is not needed any more. */
+    /* What is taken is given back once, when it is not needed any more. */
     pool_options_t options = base;
     pool_call_t call = POOL_CALL_INIT;
     future_t *future;
