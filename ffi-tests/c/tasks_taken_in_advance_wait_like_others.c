@@ -2,7 +2,7 @@
  * cancelled, and are run by others that have nothing to do; none is run twice, and none is left. */
 #include "queue.h"
 
-enum { COUNT = WORD_FIRST, EACH, N = 200, ROUNDS = 5, MANY = 20000 };
+enum { COUNT = WORD_FIRST, EACH, N = 200, THREADS = 4, MANY = 5000 };
 
 static future_t *submit_count(pool_t *pool, uint32_t index) {
     future_t *future;
@@ -53,6 +53,13 @@ static void check_taken_over(const pool_options_t *options) {
     pool_free(pool);
 }
 
+static void *submit_many(void *argument) {
+    uint32_t each = EACH;
+    for (uint32_t i = 0; i < MANY; i++)
+        CHECK_OK(pool_submit((pool_t *)argument, count_in_word, &each, sizeof each, NULL));
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     options.sched = POOL_PREFETCH;
@@ -64,12 +71,14 @@ int main(int argc, char **argv) {
     /* Workers that leave often leave what they have taken to others. */
     options.max_tasks_per_worker = options.kind == POOL_THREAD ? 3 : 500;
     pool_t *pool = new_pool(&options, 3);
-    uint32_t each = EACH;
+    pthread_t threads[THREADS];
     word_set(EACH, 0);
-    for (uint32_t i = 0; i < MANY; i++)
-        CHECK_OK(pool_submit(pool, count_in_word, &each, sizeof each, NULL));
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, submit_many, pool) == 0);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    while (word_get(EACH) < THREADS * MANY) look_again_soon();
     CHECK_OK(pool_join(pool, POOL_FOREVER));
-    CHECK_EQUAL(word_get(EACH), MANY);
+    CHECK_EQUAL(word_get(EACH), THREADS * MANY);
     pool_options_t got = POOL_OPTIONS_INIT;
     CHECK_OK(pool_get_options(pool, &got));
     CHECK_EQUAL(got.sched, POOL_PREFETCH);

@@ -20,9 +20,6 @@ use super::ring::Entry;
 use super::slot::{Claim, SeatIndex};
 use crate::sync::{AtomicU64, Ordering::*};
 
-/// So many as large as a batch must the queue be for each worker: under loom, one.
-const SHARES: usize = if cfg!(loom) { 0 } else { 1 };
-
 impl Board {
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
     pub(super) fn take_batched(&self, seat: SeatIndex) -> Option<u32> {
@@ -42,14 +39,21 @@ impl Board {
                 }
                 continue;
             }
-            for (index, place) in own.batch.0.iter().enumerate().take(count) {
-                let entry = self.ring.entry(position + index as u64);
-                place.store(entry.map_or(0, pack), Relaxed);
-            }
-            if !self.ring.pass_many(position, count as u64) {
+            let count = self.note_batch(own, position, count);
+            if !self.ring.pass_many(position, count) {
                 own.batch.0.iter().for_each(|place| place.store(0, Relaxed));
             }
         }
+    }
+
+    /// Notes up to so many entries from this position on; answers how many there are. One that is reserved
+    /// and not written yet ends them.
+    fn note_batch(&self, own: &Seat, position: u64, count: usize) -> u64 {
+        for (index, place) in (0..).zip(&own.batch.0[..count]) {
+            let Some(entry) = self.ring.entry(position + index) else { return index };
+            place.store(pack(entry), Relaxed);
+        }
+        count as u64
     }
 
     /// How many entries this worker takes at once: no more than its share of those that wait.
@@ -62,7 +66,8 @@ impl Board {
         let workers = crew.load(Relaxed).min(self.seats.len() as u64);
         let mut count = BATCH;
         while count > 1 {
-            let share = if SHARES == 0 { count as u64 } else { count as u64 * workers };
+            // Models have no room for the shares of others.
+            let share = if cfg!(loom) { count as u64 } else { count as u64 * workers };
             if self.ring.entry(position + share - 1).is_some() {
                 break;
             }
