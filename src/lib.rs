@@ -12,17 +12,17 @@
 //!
 //! # The rooms, top to bottom; a room uses only rooms below it
 //!
-//! | room       | what it does                                                                     |
-//! |------------|----------------------------------------------------------------------------------|
-//! | [`ffi`]    | converts between C and the rest, and decides nothing                             |
-//! | [`pool`]   | submits, waits, maps, cancels, stops: the last room in which anything is decided |
-//! | [`watch`]  | one thread for each pool, that starts workers and settles what dead ones held    |
-//! | [`worker`] | takes a task, finds its function, calls it; and how a worker starts              |
-//! | [`board`]  | what submitters and workers agree on: slots, ring, bell, heap                    |
-//! | [`cells`]  | the table that handles are checked against                                       |
-//! | [`clock`]  | time stamps that cost less than a task                                           |
-//! | [`sync`]   | the only door to atomics, fences and sleeping                                    |
-//! | [`error`]  | the table of statuses                                                            |
+//! | room       | what it does                                                                       |
+//! |------------|------------------------------------------------------------------------------------|
+//! | [`ffi`]    | converts between C and the rest, and decides nothing                               |
+//! | [`pool`]   | submits, waits, maps, cancels, stops: the last room in which anything is decided   |
+//! | [`watch`]  | one thread for each pool: starts workers, keeps times, settles what dead ones held |
+//! | [`worker`] | takes a task, finds its function, calls it; and how a worker starts                |
+//! | [`board`]  | what submitters and workers agree on: slots, ring, bell, heap                      |
+//! | [`cells`]  | the table that handles are checked against                                         |
+//! | [`clock`]  | time stamps that cost less than a task                                             |
+//! | [`sync`]   | the only door to atomics, fences and sleeping                                      |
+//! | [`error`]  | the table of statuses                                                              |
 //!
 //! In a worker process nothing above `worker` runs, but where a task makes a pool of its own.
 //!
@@ -35,17 +35,21 @@
 //! 3. The worker's loop ([`worker::Worker::run`]) claims it ([`board::slot::SlotWord::claim`]), finds
 //!    the function ([`worker::resolve`]), calls it with a [`worker::Task`], and finishes the slot.
 //! 4. [`pool::wait()`] sees that in the slot's word, or is woken there; `future_result` hands out the
-//!    bytes where they are. Whoever asked to be told is told by `pool::notice`.
+//!    bytes where they are. What somebody asked to be told of is found by `pool::notice`, and told by
+//!    [`watch::outbox`].
 //!
-//! The side door: a worker dies between claiming and finishing. The watch sees its process end
-//! ([`watch`]), finds the slots with its seat, and ends them in its name (`watch::reap`).
+//! Two side doors. A worker dies between claiming and finishing: the watch sees its process end
+//! ([`watch`]), finds the slots with its seat, and ends them in its name (`watch::reap`). Or the task runs too
+//! long, or is not wanted any more: it is doomed in its slot's word, and its worker killed for it
+//! ([`watch::limits`]).
 //!
 //! # What holds everywhere
 //!
 //! - No lock, pipe or semaphore is shared with a worker: there is nothing that a dead one could hold.
 //! - What a worker can write is read once, checked, and only then used.
 //! - Every state machine is one word in one file, with its picture: [`board::slot`], [`board::ring`],
-//!   [`board::bell`], [`board::free`]; `board::models` tries every interleaving of a few steps.
+//!   [`board::bell`], [`board::free`], [`board::leave`], [`board::alarm`], and for batches `board::batch`;
+//!   `board::models` tries every interleaving of a few steps.
 //! - An idle pool makes no wake-up at all, but for its workers to leave when their time is over.
 
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use the board alone"))]
