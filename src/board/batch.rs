@@ -56,24 +56,21 @@ impl Board {
         count as u64
     }
 
-    /// How many entries this worker takes at once: no more than its share of those that wait.
+    /// How many entries this worker takes at once: a cache line of the ring, where there is as much for each
+    /// worker; else one. Whoever looked further each time would hold up the submitter who writes there.
     fn batch_len(&self, position: u64, seat: SeatIndex) -> usize {
+        if !position.is_multiple_of(BATCH as u64) {
+            return 1;
+        }
         let crew = &self.header.at(0).crew;
         let place = u64::from(seat.0) + 1;
         if crew.load(Relaxed) < place {
             crew.fetch_max(place, Relaxed);
         }
         let workers = crew.load(Relaxed).min(self.seats.len() as u64);
-        let mut count = BATCH;
-        while count > 1 {
-            // Models have no room for the shares of others.
-            let share = if cfg!(loom) { count as u64 } else { count as u64 * workers };
-            if self.ring.entry(position + share - 1).is_some() {
-                break;
-            }
-            count /= 2;
-        }
-        count
+        // Models have no room for the shares of others.
+        let share = BATCH as u64 * if cfg!(loom) { 1 } else { workers };
+        if self.ring.entry(position + share - 1).is_some() { BATCH } else { 1 }
     }
 
     fn take_from_batch(&self, of: &Seat, seat: SeatIndex, is_own: bool) -> Option<u32> {
