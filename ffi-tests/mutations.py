@@ -62,6 +62,18 @@ SEEN = "no_task_runs_unseen_by_the_watch"
 DOOM = "a_worker_that_is_doomed_takes_no_other_task"
 SIGNAL = "a_signal_reaches_the_task_that_it_is_for"
 BEGUN = "the_beginning_of_a_task_is_told"
+PLACE = "a_waiting_submit_hears_of_a_place"
+SHUT = "a_waiting_submit_hears_of_a_shut_gate"
+CLAIMER = "a_worker_that_stops_while_it_claims_leaves_no_submit_waiting"
+BOUND = "two_submits_never_pass_the_bound"
+RANKED = "a_sleeping_worker_hears_of_a_task_of_another_rank"
+FIRST = "the_first_rank_comes_first_and_each_task_once"
+RANK_CANCEL = "a_cancelled_task_of_another_rank_is_not_run"
+RANK_BACK = "a_task_of_another_rank_comes_back_to_it"
+SHARED = "who_has_nothing_to_do_takes_from_a_batch"
+BATCH_ONCE = "a_batch_is_run_once"
+BATCH_STOPS = "a_worker_that_stops_with_a_batch_costs_at_most_one_task"
+BATCH_CANCEL = "a_cancelled_task_of_a_batch_is_not_run"
 CLOSES = "a_slot_given_back_while_the_list_closes_is_counted_by_one_of_both"
 
 
@@ -109,6 +121,14 @@ FINISH = "let finished = word.finish(outcome);\n        self.wake(slot, finished
 RING = "if waiters.on_notice {\n            self.ring_notice();"
 FOUND = "self.bell.found(seat, || self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
+PLACE_LOOK = "found = look();\n            if found.is_none() && marked"
+RESERVE = "self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()"
+RESERVE_IN_TWO_STEPS = """{
+            let next = self.next.load(Relaxed);
+            (next < end).then(|| { self.next.store(next + 1, Relaxed); next })
+        }"""
+BY_RANK = "Rank::all().find_map(|rank| match"
+CLAIM_OF_BATCH = "let claim = self.claim(seat, entry);\n            if is_own {"
 FREE_GIVE = "match self.head.compare_exchange_weak(head, new, Release, Relaxed) {"
 CLOSE_IN_TWO_STEPS = "{ let head = self.head.load(Acquire); self.head.store(CLOSED, Release); head }"
 # (what is broken, file in src/board, its text, what stands there instead, models that must fail)
@@ -136,7 +156,7 @@ MUTATIONS = [
     ("mark_waited: sets no flag", "slot", MARK, "Some(now)", [HEARS, NOTICE]),
     ("mark_waited: writes over the phase", "slot", MARK, "self.0.store(marked, Relaxed); Some(marked)", [HEARS]),
     ("look: at an entry of any lap", "ring", "if lap_of(packed) == self.lap(position) {", "if true {", [HEARS, FULL]),
-    ("look: no acquire", "ring", *relaxed("self.entry_at(position).load(Acquire)"), [HEARS]),
+    ("look: no acquire", "ring", *relaxed("self.entry_at(position).load(Acquire);\n            if lap_of"), [HEARS]),
     ("write: no release", "ring", *relaxed("store(packed, Release)"), [HEARS, AGAIN]),
     ("pass: by two", "ring", PASS, PASS.replace("+ 1", "+ 2"), [TWO]),
     ("pass: moves the head back", "ring", PASS, "self.head().store(position + 1, Relaxed);", [FULL]),
@@ -183,6 +203,25 @@ MUTATIONS = [
     ("take_of: whoever had it", "heap", "if before & (1 << bit) == 0 {", "if true {", [BLOCK]),
     ("settle: no ordering", "../cells", *relaxed("fetch_add(holders, AcqRel)"), [LAST]),
     ("settle: asks before it adds", "../cells", "AcqRel) + holders == 0", "AcqRel) == 0", [LAST]),
+    ("tell_of_place: no fence", "places", *without("fence(SeqCst);", "fence(SeqCst);\n        if self.place()"), [PLACE]),
+    ("await_place: no fence", "places", *without("fence(SeqCst);", "fence(SeqCst);\n            found"), [PLACE]),
+    ("await_place: does not look again", "places", PLACE_LOOK, "if marked", [PLACE]),
+    ("await_place: leaves no mark", "places", "fetch_or(WAITED, Relaxed) | WAITED", "load(Relaxed) | WAITED", [PLACE]),
+    ("rouse_submitter: leaves the count", "places", ".wrapping_add(RING)", "", [SHUT]),
+    ("rouse_submitter: wakes nobody", "places", "self.place().wake(1, self.scope);", "", [PLACE, SHUT, CLAIMER]),
+    ("reserve_below: in two steps", "ring", RESERVE, RESERVE_IN_TWO_STEPS, [BOUND]),
+    ("write_in_band: says nothing of the band", "queue", "& rank.feature() == 0 {", "& rank.feature() == u64::MAX {", [RANKED]),
+    ("write_in_band: two living entries", "queue", "Entry { generation: entry.generation.wrapping_sub(1) & GENERATION_MASK, ..entry }", "entry", [FIRST]),
+    ("has_task: not elsewhere", "queue", "features => self.has_task_elsewhere(features),", "features => features == u64::MAX,", [RANKED]),
+    ("take_by_rank: the last first", "queue", BY_RANK, BY_RANK.replace("find_map", "collect::<Vec<_>>().into_iter().rev().find_map"), [FIRST]),
+    ("claim: of any phase", "slot", "(now & PHASE == READY).then(|| running(now))", "Some(running(now))", [RANK_CANCEL, BATCH_CANCEL, BATCH_ONCE]),
+    ("requeue: forgets the rank", "queue", "let rank = record.call().rank;", "let rank = Rank::USUAL;", [RANK_BACK]),
+    ("note_batch: notes nothing", "batch", "place.store(pack(entry), Relaxed);", "place.store(u64::from(entry.slot) & 0, Relaxed);", [BATCH_STOPS]),
+    ("take_from_batch: forgets before it claims", "batch", CLAIM_OF_BATCH, f"if is_own {{ place.store(0, Relaxed); }} {CLAIM_OF_BATCH}", [BATCH_STOPS]),
+    ("has_batched_task: no fence", "batch", "fence(Acquire);", "", [SHARED]),
+    ("pass_many: no release", "ring", *relaxed("position + count, Release, Relaxed"), [SHARED]),
+    ("take_from_others: takes nothing", "batch", "self.crew().find_map(", "self.crew().take(0).find_map(", [SHARED]),
+    ("empty_batch: answers nothing", "batch", "entries.filter(|entry| self.is_live(*entry))", "entries.filter(|_| false)", [BATCH_STOPS]),
     ("close: in two steps", "free", "self.head.swap(CLOSED, AcqRel)", CLOSE_IN_TWO_STEPS, [CLOSES]),
 ]
 

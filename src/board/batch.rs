@@ -18,7 +18,7 @@ use super::Board;
 use super::layout::{BATCH, Seat};
 use super::ring::Entry;
 use super::slot::{Claim, SeatIndex};
-use crate::sync::{AtomicU64, Ordering::*};
+use crate::sync::{AtomicU64, Ordering::*, fence};
 
 impl Board {
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
@@ -95,8 +95,10 @@ impl Board {
         self.crew().find_map(|other| self.take_from_batch(other, seat, false))
     }
 
-    /// Whether a task waits in anybody's batch; a hint.
+    /// Whether a task waits in anybody's batch, after the ring was found empty; a hint. The fence pairs with
+    /// `Ring::pass_many`: who has seen the head moved sees the batch.
     pub(super) fn has_batched_task(&self) -> bool {
+        fence(Acquire);
         let is_waiting = |place: &AtomicU64| {
             unpack(place.load(Relaxed)).is_some_and(|entry| self.is_live(entry))
         };

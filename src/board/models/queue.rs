@@ -62,13 +62,18 @@ fn a_task_of_another_rank_comes_back_to_it() {
     loom::model(|| {
         let floor = Floor::new();
         floor.post_ranked(Rank::FIRST, 0, 1, 1);
-        let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-        if let Some(slot) = floor.board.take(ONE) {
-            assert!(floor.board.requeue(slot, ONE, &floor.tail));
-        }
+        assert_eq!(floor.board.take(ONE), Some(0));
+        floor.post(1, 1, 2);
+        assert!(floor.board.requeue(0, ONE, &floor.tail));
+        assert_eq!(floor.board.take(ONE), Some(0), "before the other one");
+        let other = run_beside(&floor, |floor| {
+            floor.work_once(OTHER);
+            floor.work_once(OTHER);
+        });
+        assert!(floor.board.requeue(0, ONE, &floor.tail));
         floor.wait(0, 1);
         other.join().unwrap();
-        assert_eq!(floor.code(0), 2);
+        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
     });
 }
 
@@ -78,8 +83,24 @@ fn batched() -> loom::sync::Arc<Floor> {
     floor
 }
 
+/// Each runs one of two tasks, whosever batch it is in; the one would sleep for ever if it saw none.
 #[test]
-fn a_batch_is_shared_with_who_has_nothing_to_do() {
+fn who_has_nothing_to_do_takes_from_a_batch() {
+    loom::model(|| {
+        let floor = batched();
+        floor.post(0, 1, 1);
+        floor.post(1, 1, 2);
+        let other = run_beside(&floor, |floor| floor.work_if_any(OTHER));
+        floor.work_once(ONE);
+        other.join().unwrap();
+        // The other one does not sleep, and may have seen nothing.
+        floor.work_if_any(ONE);
+        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+    });
+}
+
+#[test]
+fn a_batch_is_run_once() {
     loom::model(|| {
         let floor = batched();
         floor.post(0, 1, 1);
@@ -208,13 +229,14 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
 fn two_submits_never_pass_the_bound() {
     loom::model(|| {
         let floor = bounded();
-        let other = run_beside(&floor, |floor| {
+        let places = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
+        let counted = places.clone();
+        let other = run_beside(&floor, move |floor| {
             let _ = floor.board.take(ONE);
-            let _ = take_place(floor);
+            counted.fetch_add(take_place(floor).is_some().into(), Relaxed);
         });
-        let _ = take_place(&floor);
+        places.fetch_add(take_place(&floor).is_some().into(), Relaxed);
         other.join().unwrap();
-        assert_eq!(floor.tail.count(), 2);
-        assert_eq!(take_place(&floor), None);
+        assert_eq!((places.load(Relaxed), floor.tail.count()), (1, 2));
     });
 }
