@@ -88,11 +88,11 @@ fn batched() -> loom::sync::Arc<Floor> {
 fn who_has_nothing_to_do_takes_from_a_batch() {
     loom::model(|| {
         let floor = batched();
+        let one = run_beside(&floor, |floor| floor.work_once(ONE));
         floor.post(0, 1, 1);
         floor.post(1, 1, 2);
-        let other = run_beside(&floor, |floor| floor.work_if_any(OTHER));
-        floor.work_once(ONE);
-        other.join().unwrap();
+        floor.work_if_any(OTHER);
+        one.join().unwrap();
         // The other one does not sleep, and may have seen nothing.
         floor.work_if_any(ONE);
         assert_eq!((floor.code(0), floor.code(1)), (2, 4));
