@@ -121,7 +121,7 @@ FINISH = "let finished = word.finish(outcome);\n        self.wake(slot, finished
 RING = "if waiters.on_notice {\n            self.ring_notice();"
 FOUND = "self.bell.found(seat, || self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
-PLACE_LOOK = "found = look();\n            if found.is_none() && marked"
+PLACE_LOOK = "found = look();\n            if found.is_none() {"
 RESERVE = "self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()"
 RESERVE_IN_TWO_STEPS = """{
             let next = self.next.load(Relaxed);
@@ -205,13 +205,12 @@ MUTATIONS = [
     ("settle: asks before it adds", "../cells", "AcqRel) + holders == 0", "AcqRel) == 0", [LAST]),
     ("tell_of_place: no fence", "places", *without("fence(SeqCst);", "fence(SeqCst);\n        if self.place()"), [PLACE]),
     ("await_place: no fence", "places", *without("fence(SeqCst);", "fence(SeqCst);\n            found"), [PLACE]),
-    ("await_place: does not look again", "places", PLACE_LOOK, "if marked", [PLACE]),
-    ("await_place: leaves no mark", "places", "fetch_or(WAITED, Relaxed) | WAITED", "load(Relaxed) | WAITED", [PLACE]),
-    ("rouse_submitter: leaves the count", "places", ".wrapping_add(RING)", "", [SHUT]),
+    ("await_place: does not look again", "places", PLACE_LOOK, "if true {", [PLACE]),
+    ("await_place: leaves no mark", "places", "self.place().swap(WAITED, Relaxed);", "", [PLACE]),
+    ("rouse_submitter: leaves the mark", "places", "self.place().swap(0, Release);", "", [PLACE, SHUT]),
     ("rouse_submitter: wakes nobody", "places", "self.place().wake(1, self.scope);", "", [PLACE, SHUT, CLAIMER]),
     ("reserve_below: in two steps", "ring", RESERVE, RESERVE_IN_TWO_STEPS, [BOUND]),
     ("write_in_band: says nothing of the band", "queue", "& rank.feature() == 0 {", "& rank.feature() == u64::MAX {", [RANKED]),
-    ("write_in_band: two living entries", "queue", "Entry { generation: entry.generation.wrapping_sub(1) & GENERATION_MASK, ..entry }", "entry", [FIRST]),
     ("has_task: not elsewhere", "queue", "features => self.has_task_elsewhere(features),", "features => features == u64::MAX,", [RANKED]),
     ("take_by_rank: the last first", "queue", BY_RANK, BY_RANK.replace("find_map", "collect::<Vec<_>>().into_iter().rev().find_map"), [FIRST]),
     ("claim: of any phase", "slot", "(now & PHASE == READY).then(|| running(now))", "Some(running(now))", [RANK_CANCEL, BATCH_CANCEL, BATCH_ONCE]),

@@ -1,14 +1,14 @@
 //! A bounded queue: how a submitter that waits for a place learns of one.
 //!
-//! A task takes a place from its submit until it is claimed or taken back. One word is rung when a
-//! place becomes free, but only where somebody waits: it holds a mark, and a count of the rings.
+//! A task takes a place from its submit until it is claimed or taken back. One word tells whether
+//! somebody waits for one, and is slept on.
 //!
 //! | submitter ([`Board::await_place`])      | whoever claims ([`Board::tell_of_place`])     |
 //! |-----------------------------------------|-----------------------------------------------|
-//! | 1. read the word                        | 1. count the task as claimed                  |
-//! | 2. mark it                              | 2. fence                                      |
-//! | 3. fence                                | 3. marked? then take the mark away, count a   |
-//! | 4. look for a place; none: sleep on it  |    ring, and wake                             |
+//! | 1. mark the word                        | 1. count the task as claimed                  |
+//! | 2. fence                                | 2. fence                                      |
+//! | 3. look for a place; none: sleep on the | 3. marked? then take the mark away, and wake  |
+//! |    mark                                 |                                               |
 //!
 //! The two fences have an order. If the submitter's is first, the mark is seen; if the other is first,
 //! the submitter sees the place. Submitters stand in a line, and only the first sleeps here. A worker
@@ -19,7 +19,6 @@ use crate::sync::{Deadline, Ordering::*, WaitWord, fence, spin_until};
 
 /// Somebody sleeps on the word, or is about to.
 const WAITED: u64 = 1;
-const RING: u64 = 2;
 
 impl Board {
     /// Waits until `take` finds a place. None: it `is_over`, or the time is.
@@ -34,8 +33,6 @@ impl Board {
         let mut found = None;
         let mut has_spun = false;
         loop {
-            // Acquire; pairs with the Release of a ring: who sees it sees what it was for.
-            let seen = self.place().load(Acquire);
             found = found.or_else(look);
             if let Some(end) = found {
                 return end;
@@ -51,11 +48,13 @@ impl Board {
                 });
                 continue;
             }
-            let marked = self.place().fetch_or(WAITED, Relaxed) | WAITED;
+            // Who takes the mark away after this step wakes us; of one who has done so before, the fence
+            // makes visible what it was for.
+            self.place().swap(WAITED, Relaxed);
             fence(SeqCst);
             found = look();
-            if found.is_none() && marked == seen | WAITED {
-                self.place().sleep_if(marked, self.scope, deadline.left());
+            if found.is_none() {
+                self.place().sleep_if(WAITED, self.scope, deadline.left());
             }
         }
     }
@@ -63,7 +62,7 @@ impl Board {
     /// Says that a task does not wait any more, after that was counted.
     pub(crate) fn tell_of_place(&self) {
         fence(SeqCst);
-        if self.place().load(Relaxed) & WAITED != 0 {
+        if self.place().load(Relaxed) == WAITED {
             self.rouse_submitter();
         }
     }
@@ -71,8 +70,8 @@ impl Board {
     /// Makes the first submitter in the line look, whatever it waits for.
     #[cold]
     pub(crate) fn rouse_submitter(&self) {
-        let rung = |now: u64| Some((now & !WAITED).wrapping_add(RING));
-        let _ = self.place().fetch_update(Release, Relaxed, rung);
+        // Release; pairs with the fence of who marks it next.
+        self.place().swap(0, Release);
         self.place().wake(1, self.scope);
     }
 

@@ -229,10 +229,10 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
 fn two_submits_never_pass_the_bound() {
     loom::model(|| {
         let floor = bounded();
+        assert_eq!(floor.board.take(ONE), Some(0));
         let places = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
         let counted = places.clone();
         let other = run_beside(&floor, move |floor| {
-            let _ = floor.board.take(ONE);
             counted.fetch_add(take_place(floor).is_some().into(), Relaxed);
         });
         places.fetch_add(take_place(&floor).is_some().into(), Relaxed);
