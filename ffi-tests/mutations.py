@@ -140,7 +140,7 @@ MUTATIONS = [
     ("found: no fence", "bell", *without("fence(SeqCst);", "fence(SeqCst);\n        if more()"), [TWO]),
     ("found: rings nobody", "bell", "if more() {", "if false && more() {", [TWO]),
     ("vacate: does nothing", "bell", VACATE, f"{VACATE} return;", [STOPS]),
-    ("vacate: shakes nobody", "bell", "self.shake_all(group, self.idle", "let _ = (group, self.idle", [WAKER]),
+    ("vacate: shakes nobody", "bell", "self.shake_all(group, self.group", "let _ = (group, self.group", [WAKER]),
     ("shake: leaves the bed as it is", "bell", "bed.0.fetch_add(1, Release);", "", [HEARS, LEAVE]),
     ("shake: no release", "bell", *relaxed("bed.0.fetch_add(1, Release)"), [HEARS]),
     ("step: in two steps", "slot", STEP, IN_TWO_STEPS, [ONCE, CANCEL]),
