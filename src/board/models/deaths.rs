@@ -79,7 +79,7 @@ fn comes_to_its_end_in(steps: u32) -> bool {
 
 #[test]
 fn a_sleeper_takes_over_from_a_worker_that_stops() {
-    for steps in [0, 2, 4, 6, 8, 10, 12, 14, 16] {
+    for steps in (0..26).step_by(2) {
         loom::model(move || {
             let floor = Floor::new();
             floor.post(0, 1, 1);
@@ -100,7 +100,7 @@ fn a_sleeper_takes_over_from_a_worker_that_stops() {
 /// A searcher that finds a task wakes the next worker, and may stop in the middle of that.
 #[test]
 fn a_sleeper_is_woken_though_its_waker_stops() {
-    for steps in 0..14 {
+    for steps in 0..24 {
         loom::model(move || {
             let floor = Floor::new();
             assert!(floor.board.bell.search(ONE));
