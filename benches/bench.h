@@ -78,21 +78,28 @@ static inline uint64_t number(const char *text) {
     return value;
 }
 
-static inline pool_kind_t kind_named(const char *name) {
-    if (strcmp(name, "process") == 0) return POOL_PROCESS;
-    if (strcmp(name, "thread") == 0) return POOL_THREAD;
-    die("neither process nor thread: %s", name);
+/* process (which is spawned), forkserver, fork or thread. */
+static inline pool_options_t options_named(const char *how) {
+    pool_options_t options = POOL_OPTIONS_INIT;
+    if (strcmp(how, "thread") == 0) options.kind = POOL_THREAD;
+    else if (strcmp(how, "forkserver") == 0) options.start = POOL_FORKSERVER;
+    else if (strcmp(how, "fork") == 0) options.start = POOL_FORK;
+    else if (strcmp(how, "process") != 0) die("not a kind of workers: %s", how);
+    return options;
 }
 
-static inline pool_t *new_pool(pool_kind_t kind, uint32_t workers) {
-    pool_options_t options = POOL_OPTIONS_INIT;
-    options.kind = kind;
-    options.max_workers = workers;
+static inline pool_t *new_pool_with(const pool_options_t *options) {
     pool_t *pool;
     pool_error_t error = {0};
-    pool_status_t status = pool_new(&options, &pool, &error);
+    pool_status_t status = pool_new(options, &pool, &error);
     if (status != POOL_OK) die("pool_new: %s: %s", pool_status_name(status), error.message);
     return pool;
+}
+
+static inline pool_t *new_pool(const char *how, uint32_t workers) {
+    pool_options_t options = options_named(how);
+    options.max_workers = workers;
+    return new_pool_with(&options);
 }
 
 /* A nap, so that one worker alone does not get through all of them. */
@@ -135,24 +142,36 @@ static inline void sleep_ns(uint64_t ns) {
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) != 0) continue;
 }
 
-/* Calls visit for each child process that has not been waited for. */
-static inline void each_child(void (*visit)(pid_t pid, void *user), void *user) {
+/* The parent of a process, or -1 where there is no such process. */
+static inline pid_t parent_of(const char *pid) {
+    char path[300], line[512];
+    int parent = -1;
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    FILE *stat = fopen(path, "r");
+    if (stat == NULL) return -1;
+    /* The name, in brackets, may itself contain brackets and spaces: the last one ends it. */
+    const char *name_end = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
+    if (name_end == NULL || sscanf(name_end, ") %*c %d", &parent) != 1) parent = -1;
+    fclose(stat);
+    return parent;
+}
+
+/* Calls visit for each child process that has not been waited for, and for its own children: workers may
+ * be forked from a child. */
+static inline void each_child_of(pid_t parent, void (*visit)(pid_t pid, void *user), void *user) {
     DIR *processes = opendir("/proc");
     CHECK(processes != NULL);
     for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
-        char path[300], line[512];
-        snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-        FILE *stat = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "r") : NULL;
-        if (stat == NULL) continue;
-        /* The name, in brackets, may itself contain brackets and spaces: the last one ends it. */
-        const char *name_end = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
-        int parent;
-        if (name_end != NULL && sscanf(name_end, ") %*c %d", &parent) == 1 && parent == getpid()) {
-            visit((pid_t)number(entry->d_name), user);
-        }
-        fclose(stat);
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9') continue;
+        if (parent_of(entry->d_name) != parent) continue;
+        visit((pid_t)number(entry->d_name), user);
+        each_child_of((pid_t)number(entry->d_name), visit, user);
     }
     closedir(processes);
+}
+
+static inline void each_child(void (*visit)(pid_t pid, void *user), void *user) {
+    each_child_of(getpid(), visit, user);
 }
 
 static inline void add_cpu_of(pid_t pid, void *sum_ns) {
@@ -209,6 +228,33 @@ static inline uint64_t percentile(uint64_t *values, size_t n, unsigned percent) 
     CHECK(n > 0);
     qsort(values, n, sizeof *values, compare_u64);
     return values[(n - 1) * percent / 100];
+}
+
+/* ---- what memory a process takes ---------------------------------------------------------------- */
+
+/* A line of /proc/PID/smaps_rollup, such as "Pss:", in bytes; 0 where there is no such process any more. */
+static inline uint64_t rollup_bytes(pid_t pid, const char *key) {
+    char path[64], line[256];
+    uint64_t kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, key, strlen(key)) == 0) kib = strtoull(line + strlen(key), NULL, 10);
+    }
+    if (file != NULL) fclose(file);
+    return kib * 1024;
+}
+
+static inline void add_pss_of(pid_t pid, void *sum_bytes) {
+    *(uint64_t *)sum_bytes += rollup_bytes(pid, "Pss:");
+}
+
+/* The memory of this process and its children. A page that n processes share counts an nth in each. */
+static inline uint64_t pss_of_all(void) {
+    uint64_t sum_bytes = 0;
+    add_pss_of(getpid(), &sum_bytes);
+    each_child(add_pss_of, &sum_bytes);
+    return sum_bytes;
 }
 
 /* ---- memory, and processes to share it with ----------------------------------------------------- */

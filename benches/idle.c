@@ -1,6 +1,6 @@
 /* What does a pool cost that has nothing to do?
  *
- *     idle process|thread WORKERS MILLISECONDS
+ *     idle process|forkserver|fork|thread WORKERS MILLISECONDS
  *
  * Counts how often the workers and the library's threads in this process were switched to a CPU, and
  * how long they ran. Both should be 0: nobody polls. */
@@ -58,7 +58,7 @@ int main(int argc, char **argv) {
     if (argc != 4) die("usage: %s process|thread WORKERS MILLISECONDS", argv[0]);
     uint32_t workers = (uint32_t)number(argv[2]);
     uint64_t ms = number(argv[3]);
-    pool_t *pool = new_pool(kind_named(argv[1]), workers);
+    pool_t *pool = new_pool(argv[1], workers);
     start_workers(pool, workers);
 
     sleep_ns(SETTLE_NS);

@@ -70,14 +70,13 @@ int main(int argc, char **argv) {
     uint64_t *soft_ns = new_touched(tasks * sizeof *soft_ns);
     uint64_t *hard_ns = new_touched(tasks * sizeof *hard_ns);
     uint64_t *cancel_ns = new_touched(tasks * sizeof *cancel_ns);
-    pool_kind_t kind = kind_named(argv[1]);
-    pool_t *pool = new_pool(kind, 1);
+    pool_t *pool = new_pool(argv[1], 1);
     start_workers(pool, 1);
 
     for (uint64_t i = 0; i < tasks; i++) soft_ns[i] = lateness_of_soft(pool, limit_ms);
     printf("{\"soft_p50_ns\": %" PRIu64 ", \"soft_max_ns\": %" PRIu64, percentile(soft_ns, tasks, 50),
            percentile(soft_ns, tasks, 100));
-    if (kind == POOL_PROCESS) {
+    if (strcmp(argv[1], "thread") != 0) {
         for (uint64_t i = 0; i < tasks; i++) hard_ns[i] = lateness_of_hard(pool, limit_ms);
         for (uint64_t i = 0; i < tasks; i++) cancel_ns[i] = time_of_cancel(pool);
         printf(", \"hard_p50_ns\": %" PRIu64 ", \"hard_max_ns\": %" PRIu64 ", \"cancel_p50_ns\": %" PRIu64

@@ -1,10 +1,11 @@
 /* How many bytes go through a pool in a second, there and back, one task after the other?
  *
- *     payload process|thread copied|in_place BYTES MILLISECONDS
+ *     payload process|thread copied|in_place|handed BYTES MILLISECONDS
  *
  * copied: the caller's bytes are copied in, the task returns a copy of them, and that is copied out
  * to the caller. in_place: the caller writes its bytes where the worker reads them, the task copies
- * them into the room for its result, and the caller reads them there. */
+ * them into the room for its result, and the caller reads them there. handed: the same, but both sides
+ * write and read 8 bytes at either end only, so that what remains is the pool's part. */
 #include "bench.h"
 
 enum { WARM_UP = 3 };
@@ -24,6 +25,17 @@ static int32_t echo_in_place(pool_task_t *task) {
     return 0;
 }
 
+/* The first 8 bytes and the last 8, which may be the same. */
+static int32_t echo_ends(pool_task_t *task) {
+    size_t len;
+    const char *args = pool_task_args(task, &len);
+    char *result = pool_task_result(task, len);
+    if (result == NULL) return pool_task_fail(task, 1, "no room for the result");
+    memcpy(result, args, 8);
+    memcpy(result + len - 8, args + len - 8, 8);
+    return 0;
+}
+
 /* Different bytes each time, looked at in each page: an old answer is not taken for a new one. */
 static void check(const unsigned char *bytes, size_t len, unsigned char round) {
     for (size_t i = 0; i < len; i += 4096) CHECK(bytes[i] == round);
@@ -40,6 +52,8 @@ struct job {
     unsigned char *out, *back;
     size_t len;
 };
+
+typedef void (*trip_fn)(struct job *, unsigned char);
 
 static void trip_copied(struct job *job, unsigned char round) {
     size_t got;
@@ -61,13 +75,33 @@ static void trip_in_place(struct job *job, unsigned char round) {
     future_free(future);
 }
 
+static void trip_handed(struct job *job, unsigned char round) {
+    pool_call_t call = POOL_CALL_INIT;
+    void *out;
+    future_t *future;
+    call.task.pointer = echo_ends;
+    CHECK_OK(pool_buffer_new(job->pool, job->len, &call.buffer, &out));
+    memset(out, round, 8);
+    memset((char *)out + job->len - 8, round, 8);
+    CHECK_OK(pool_submit_call(job->pool, &call, &future));
+    const unsigned char *back = collect(future, job->len);
+    CHECK(back[0] == round && back[job->len - 1] == round);
+    future_free(future);
+}
+
+static trip_fn trip_named(const char *name) {
+    if (strcmp(name, "copied") == 0) return trip_copied;
+    if (strcmp(name, "in_place") == 0) return trip_in_place;
+    if (strcmp(name, "handed") == 0) return trip_handed;
+    die("neither copied nor in_place nor handed: %s", name);
+}
+
 int main(int argc, char **argv) {
-    if (argc != 5) die("usage: %s process|thread copied|in_place BYTES MILLISECONDS", argv[0]);
-    void (*trip)(struct job *, unsigned char) =
-        strcmp(argv[2], "in_place") == 0 ? trip_in_place : trip_copied;
+    if (argc != 5) die("usage: %s process|thread copied|in_place|handed BYTES MILLISECONDS", argv[0]);
+    trip_fn trip = trip_named(argv[2]);
     size_t len = number(argv[3]);
     uint64_t budget_ns = number(argv[4]) * 1000000, trips = 0;
-    struct job job = {new_pool(kind_named(argv[1]), 1), new_touched(len), new_touched(len), len};
+    struct job job = {new_pool(argv[1], 1), new_touched(len), new_touched(len), len};
 
     for (unsigned char i = 0; i < WARM_UP; i++) trip(&job, 255 - i);
     struct span span = span_begin();

@@ -22,7 +22,7 @@ static void round_trip(uint64_t x, void *pool) {
 
 int main(int argc, char **argv) {
     if (argc != 5) die("usage: %s process|thread WORKERS TRIPS PAUSES", argv[0]);
-    pool_t *pool = new_pool(kind_named(argv[1]), (uint32_t)number(argv[2]));
+    pool_t *pool = new_pool(argv[1], (uint32_t)number(argv[2]));
     measure_trips(round_trip, pool, number(argv[3]), number(argv[4]));
     pool_free(pool);
     return 0;

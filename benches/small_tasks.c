@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
     uint64_t window = number(argv[4]), tasks = number(argv[5]), n = tasks / submitters;
     if (window == 0) window = n;
     CHECK(n > 0 && window <= n);
-    pool_t *pool = new_pool(kind_named(argv[1]), workers);
+    pool_t *pool = new_pool(argv[1], workers);
 
     pthread_barrier_t start;
     pthread_barrier_init(&start, NULL, (unsigned)submitters + 1);

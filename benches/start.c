@@ -9,17 +9,6 @@ static int32_t answer(pool_task_t *task) {
     return pool_task_return(task, &x, sizeof x);
 }
 
-static pool_t *new_pool_named(const char *name, uint32_t workers) {
-    pool_options_t options = POOL_OPTIONS_INIT;
-    pool_t *pool;
-    int is_forkserver = strcmp(name, "forkserver") == 0, is_fork = strcmp(name, "fork") == 0;
-    if (!is_forkserver && !is_fork) return new_pool(kind_named(name), workers);
-    options.start = is_fork ? POOL_FORK : POOL_FORKSERVER;
-    options.max_workers = workers;
-    CHECK_OK(pool_new(&options, &pool, NULL));
-    return pool;
-}
-
 int main(int argc, char **argv) {
     if (argc != 3) die("usage: %s process|forkserver|fork|thread POOLS", argv[0]);
     uint64_t pools = number(argv[2]);
@@ -31,7 +20,7 @@ int main(int argc, char **argv) {
     struct span span = span_begin();
     for (uint64_t i = 0; i < pools; i++) {
         uint64_t x, begin_ns = now_ns();
-        pool_t *pool = new_pool_named(argv[1], 1);
+        pool_t *pool = new_pool(argv[1], 1);
         CHECK_OK(pool_run(pool, answer, NULL, 0, POOL_FOREVER, &x, sizeof x, NULL));
         CHECK(x == 42);
         uint64_t result_ns = now_ns();
@@ -44,7 +33,7 @@ int main(int argc, char **argv) {
     }
     span_end(&span);
     for (uint64_t i = 0; i < pools; i++) {
-        pool_t *pool = new_pool_named(argv[1], 2);
+        pool_t *pool = new_pool(argv[1], 2);
         CHECK_OK(pool_wait_ready(pool, 1, POOL_FOREVER));
         uint64_t begin_ns = now_ns();
         CHECK_OK(pool_wait_ready(pool, 2, POOL_FOREVER));

@@ -2,7 +2,7 @@
 
 import statistics
 
-from workloads import FLOOR, PEER
+from model import FLOOR, PEER
 
 SPREAD_MAX = 0.15  # a difference of a quarter could not be told from noise above it
 OTHERS_MAX = 0.10  # of all CPU time, used by programs that are not measured
@@ -14,22 +14,6 @@ LEGEND = (
 )
 
 
-def values(figure, runs):
-    """One value for each round, None where there is none."""
-    return [figure.value(run) if run else None for run in runs] if gives(figure, runs) else []
-
-
-def gives(figure, runs):
-    run = next((run for run in runs if run), None)
-    if run is None:
-        return False
-    try:
-        figure.value(run)
-    except KeyError:
-        return False
-    return True
-
-
 def spread(numbers):
     """Half the distance between the quartiles, relative to the median; None where it means nothing."""
     if len(numbers) < 2 or statistics.median(numbers) == 0:
@@ -38,10 +22,14 @@ def spread(numbers):
     return (high - low) / 2 / statistics.median(numbers)
 
 
-def ratio(upper, lower):
-    """The median of what the two had in the same rounds."""
-    pairs = [a / b for a, b in zip(upper, lower) if a is not None and b]
-    return statistics.median(pairs) if pairs else None
+def present(numbers):
+    return [number for number in numbers if number is not None]
+
+
+def median(numbers):
+    """None where there is none."""
+    found = present(numbers)
+    return statistics.median(found) if found else None
 
 
 def three_digits(number):
@@ -52,69 +40,88 @@ def three_digits(number):
     return f"{number:.2f}" if abs(number) < 10 else f"{number:.1f}"
 
 
-class Table:
-    """The figures of one workload."""
+class Results:
+    """The figures of one workload: for each candidate's name its runs, a dict for each round, or None."""
 
-    def __init__(self, workload, results):
-        """results: for each candidate's name its runs, a dict for each round, or None."""
+    def __init__(self, workload, runs):
         self.workload = workload
-        self.results = results
+        self.runs = runs
+        self.candidates = [one for one in workload.candidates if any(runs.get(one.name, []))]
 
-    def numbers(self, candidate, figure):
-        return values(figure, self.results.get(candidate.name, []))
+    def numbers(self, name, figure):
+        """One number for each round, None where the candidate gave none; empty where it never does."""
+        runs = self.runs.get(name, [])
+        take = self.workload.figure(figure).value
+        try:
+            return [take(run) if run else None for run in runs]
+        except KeyError:
+            return []
 
-    def rival(self, candidate, figure, role):
-        """Whom the candidate is compared with; None where there is nobody, or it is itself that one."""
-        for other in self.workload.candidates:
-            named = role != FLOOR or figure.floor in ("", other.name)
-            if other.role == role and other.group == candidate.group and named:
-                return other if other is not candidate else None
+    def rival(self, one, figure, role):
+        """Whom a candidate is compared with; None where there is nobody, or it is itself that one."""
+        for other in self.candidates:
+            named = figure.floor in ("", other.name) if role == FLOOR else other.family == "Python"
+            if other.role == role and other.group == one.group and named:
+                return other if other is not one and one.role != FLOOR else None
         return None
 
-    def compare(self, candidate, figure, role):
-        rival = self.rival(candidate, figure, role)
-        if rival is None or candidate.role == role:
+    def compare(self, one, figure, role):
+        """How many times slower than the floor, or faster than Python's pool, in the median."""
+        rival = self.rival(one, figure, role)
+        if rival is None:
             return None
-        own, theirs = self.numbers(candidate, figure), self.numbers(rival, figure)
-        worse_is_more = (role == FLOOR) != figure.higher_is_better
-        return ratio(own, theirs) if worse_is_more else ratio(theirs, own)
-
-    def cells(self, candidate):
-        for figure in self.workload.figures:
-            found = [number for number in self.numbers(candidate, figure) if number is not None]
-            text = three_digits(statistics.median(found) if found else None)
-            width = spread(found)
-            yield text if width is None or not figure.compared else f"{text} ±{width:.0%}"
-            if figure.compared:
-                yield three_digits(self.compare(candidate, figure, FLOOR))
-                yield three_digits(self.compare(candidate, figure, PEER))
-
-    def markdown(self):
-        headings = [""]
-        for figure in self.workload.figures:
-            headings += [figure.heading] + (["× floor", "× Pool"] if figure.compared else [])
-        lines = [headings, ["---"] + ["--:"] * (len(headings) - 1)]
-        for candidate in self.workload.candidates:
-            if candidate.name in self.results:
-                lines.append([f"{candidate.role}: {candidate.name}", *self.cells(candidate)])
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        own = self.numbers(one.name, figure.name)
+        against = figure.floor_figure if role == FLOOR and figure.floor_figure else figure.name
+        theirs = self.numbers(rival.name, against)
+        if (role == FLOOR) == figure.higher_is_better:
+            own, theirs = theirs, own
+        return median([a / b if a is not None and b else None for a, b in zip(own, theirs)])
 
     def spreads(self):
         """Of each figure that is compared: whose it is, and its spread."""
-        for candidate in self.workload.candidates:
+        for one in self.candidates:
             for figure in self.workload.figures:
-                found = [number for number in self.numbers(candidate, figure) if number is not None]
-                width = spread(found)
+                width = spread(present(self.numbers(one.name, figure.name)))
                 if figure.compared and width is not None:
-                    yield f"{candidate.name}: {figure.heading}", width
+                    yield f"{one.name}: {figure.heading}", width
 
     def too_wide(self):
         return {whose: width for whose, width in self.spreads() if width > SPREAD_MAX}
 
 
-def verdict(table, others):
+def columns(results):
+    """The roles that there are to be compared with."""
+    roles = {one.role for one in results.candidates}
+    python = any(one.family == "Python" for one in results.candidates)
+    return [("× floor", FLOOR)] * (FLOOR in roles) + [("× Pool", PEER)] * python
+
+
+def cells(results, one):
+    for figure in results.workload.figures:
+        found = present(results.numbers(one.name, figure.name))
+        text, width = three_digits(median(found)), spread(found)
+        yield text if width is None or not figure.compared else f"{text} ±{width:.0%}"
+        if figure.compared:
+            for _, role in columns(results):
+                yield three_digits(results.compare(one, figure, role))
+
+
+def markdown(results):
+    headings = [""]
+    for figure in results.workload.figures:
+        headings += [figure.heading] + ([title for title, _ in columns(results)] if figure.compared else [])
+    lines = [headings, ["---"] + ["--:"] * (len(headings) - 1)]
+    lines += [[f"{one.role}: {one.name}", *cells(results, one)] for one in results.candidates]
+    return rows(lines)
+
+
+def rows(lines):
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def verdict(results, others):
     """Whether the machine was quiet enough, in words; empty where that does not matter."""
-    wide, compared = table.too_wide(), len(list(table.spreads()))
+    wide, compared = results.too_wide(), len(list(results.spreads()))
     if compared == 0:
         return ""  # nothing that depends on who else is there
     reasons = []

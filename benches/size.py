@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+"""How large is the shared library without what a debugger needs?
+
+Prints one line of JSON.
+"""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from programs import OUT
+
+with tempfile.TemporaryDirectory() as folder:
+    stripped = Path(folder) / "stripped.so"
+    subprocess.run(["strip", "-o", stripped, OUT / "lib" / "libcarpool.so"], check=True)
+    print(json.dumps({"bytes": stripped.stat().st_size}))

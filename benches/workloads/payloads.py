@@ -1,0 +1,80 @@
+"""Workloads of bytes: copied there and back, or written where the other side reads them."""
+
+import peers
+from model import (
+    CARPOOL, FLOOR, KINDS, Figure, Target, Workload, candidate, micros, slowest_to_fastest, value,
+)  # fmt: skip
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+def payload():
+    run_ms = 200
+    sizes = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": MIB, "16 MiB": 16 * MIB}
+    largest = "16 MiB"
+
+    def of_size(title):
+        size = sizes[title]
+        for kind in KINDS:
+            command = ("payload", kind, "copied", size, run_ms)
+            yield candidate(CARPOOL, f"{title}, {kind} pool", *command, group=title)
+        if title == largest:
+            for kind in KINDS:
+                command = ("payload", kind, "in_place", size, run_ms)
+                yield candidate(CARPOOL, f"{title}, {kind} pool, in place", *command, group=title)
+        yield candidate(FLOOR, f"{title}, memcpy", "floor_payload", size, run_ms, group=title)
+        if title == largest:
+            yield from peers.payload(title, size, run_ms)
+
+    def rate(run):
+        return 2 * run["bytes"] / run["trip_ns"]
+
+    return Workload(
+        name="payload",
+        question="Bytes there and back, one task after the other: how many in a second?",
+        candidates=tuple(one for title in sizes for one in of_size(title)),
+        figures=(
+            Figure("rate", "GB/s", rate, higher_is_better=True, compared=True),
+            Figure("a trip", "µs", micros("trip_ns")),
+            Figure("CPU", "µs a trip", micros("cpu_ns")),
+        ),
+        targets=(
+            Target("16 MiB there and back, copied", "at least 12 GB/s",
+                   value(f"{largest}, {{kind}} pool", "rate"), "GB/s", at_least=12, kinds=("process",)),
+        ),  # fmt: skip
+        notes="Counted both ways: a trip of 1 MiB moves 2 MiB. memcpy copies there and back in one process. "
+        "In place, the caller's writing of the bytes is part of the trip, and the task copies them.",
+        budget_s=30,
+    )
+
+
+def in_place():
+    run_ms = 100
+    sizes = {
+        "64 B": 64, "4 KiB": 4 * KIB, "64 KiB": 64 * KIB, "1 MiB": MIB, "16 MiB": 16 * MIB, "256 MiB": 256 * MIB,
+    }  # fmt: skip
+    names = [f"{size}, {{kind}} pool" for size in sizes if size not in ("64 B", "256 MiB")]
+    return Workload(
+        name="in_place",
+        question="Bytes written and read in place: what does the pool add, for how many bytes ever?",
+        candidates=tuple(
+            candidate(CARPOOL, f"{title}, {kind} pool", "payload", kind, "handed", size, run_ms)
+            for title, size in sizes.items()
+            for kind in KINDS
+        ),
+        figures=(
+            Figure("a trip", "µs", micros("trip_ns"), compared=True),
+            Figure("CPU", "µs a trip", micros("cpu_ns")),
+        ),
+        targets=(
+            Target("written in place, 4 KiB to 16 MiB each way", "cost independent of size (within 25 %)",
+                   slowest_to_fastest(names, "a trip"), "×", at_most=1.25, kinds=("process",),
+                   beside=value(names[-1], "a trip"), beside_unit="µs"),
+        ),  # fmt: skip
+        notes="A trip is pool_buffer_new, submit, the task with pool_task_result of the same size, collect and "
+        "free, one after the other with 1 worker. Both sides write and read 8 bytes at each end of the "
+        "buffer only: what filling it costs is theirs, and the same with and without a pool. 64 bytes fit into "
+        "the task itself; 256 MiB are more than the pool has a block for.",
+        rounds_max=5,
+        budget_s=20,
+    )

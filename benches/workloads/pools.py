@@ -1,0 +1,138 @@
+"""Workloads about pools themselves: their start and end, what they weigh, their limits, their silence."""
+
+import peers
+from model import (
+    CARPOOL, FLOOR, Figure, Target, Workload, candidate, kibibytes, millis, nanos, times, value,
+)  # fmt: skip
+
+STARTS = {"process": "process pool", "forkserver": "process pool, forkserver", "fork": "process pool, fork"}
+
+
+def start():
+    spawn = "posix_spawn of /bin/true"
+    whole, more = "in all", "a worker more"
+    return Workload(
+        name="start",
+        question="A new pool of one worker, one result, and its end: how long does it take? And one more worker?",
+        candidates=(
+            *(candidate(CARPOOL, name, "start", how, 30) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool", "start", "thread", 100),
+            candidate(FLOOR, spawn, "floor_start", 50),
+            *peers.START,
+        ),
+        figures=(
+            Figure(whole, "ms", millis("whole_ns"), compared=True),
+            Figure("to the result", "ms", millis("first_ns")),
+            Figure("to the end", "ms", millis("stop_ns")),
+            Figure(more, "ms", millis("more_ns"), compared=True),
+            Figure("CPU", "ms", millis("cpu_ns")),
+        ),
+        targets=(
+            Target("pool_new, one result, shutdown", "at most 4 × posix_spawn of /bin/true",
+                   times("process pool", whole, spawn), "×", at_most=4, kinds=("process",),
+                   beside=value("process pool", whole), beside_unit="ms"),
+            Target("pool_new, one result, shutdown", "under 0.2 ms",
+                   value("thread pool", whole), "ms", at_most=0.2, kinds=("thread",)),
+            Target("a worker more, forkserver", "under 0.5 ms",
+                   value("process pool, forkserver", more), "ms", at_most=0.5, kinds=("process",)),
+        ),  # fmt: skip
+        budget_s=20,
+    )
+
+
+def memory():
+    def names(how, workers):
+        return f"{STARTS.get(how, 'thread pool')}, {workers}"
+
+    return Workload(
+        name="memory",
+        question="How much memory does a worker take that has nothing to do?",
+        candidates=tuple(
+            candidate(CARPOOL, names(how, workers), "memory", how, workers)
+            for how in (*STARTS, "thread")
+            for workers in (2, 8)
+        ),
+        figures=(
+            Figure("a worker", "KiB", kibibytes("worker_bytes")),
+            Figure("of it its own", "KiB", kibibytes("private_bytes")),
+            Figure("template", "KiB", kibibytes("template_bytes")),
+            Figure("the program's growth", "KiB", kibibytes("parent_bytes")),
+            Figure("stacks", "KiB", kibibytes("stack_bytes")),
+        ),
+        targets=(
+            Target("idle pool of 2 workers: memory of a worker", "at most 1 MiB (proportional set size)",
+                   value("process pool, 2", "a worker"), "KiB", at_most=1024, kinds=("process",)),
+            Target("idle pool of 2 workers: memory of a worker", "at most 64 KiB, stacks aside",
+                   value("thread pool, 2", "a worker"), "KiB", at_most=64, kinds=("thread",)),
+        ),  # fmt: skip
+        notes="Processes: the proportional set size of a worker process, in which a page that n processes "
+        "share counts an nth; its own are the pages that nobody shares. A template is the process that "
+        "workers are forked from. Threads: what the program grows by from pool_new on, stacks aside, divided "
+        "by the workers; so the pool's own share is in it, and is less with 8.",
+        rounds_max=3,
+        budget_s=10,
+    )
+
+
+def size():
+    return Workload(
+        name="size",
+        question="How large is what a program links with?",
+        candidates=(candidate(CARPOOL, "shared library, stripped", "size.py"),),
+        figures=(Figure("size", "KiB", kibibytes("bytes")),),
+        targets=(
+            Target("size of the stripped shared library", "at most 600 KiB",
+                   value("shared library, stripped", "size"), "KiB", at_most=600, kinds=("both",)),
+        ),  # fmt: skip
+        rounds_max=1,
+    )
+
+
+def limits():
+    limit_ms, tasks = 50, 20
+    return Workload(
+        name="limits",
+        question=f"How late is a time limit of {limit_ms} ms, and how long does it take to cancel what runs?",
+        candidates=(
+            candidate(CARPOOL, "process pool, 1", "limits", "process", limit_ms, tasks),
+            candidate(CARPOOL, "thread pool, 1", "limits", "thread", limit_ms, tasks),
+        ),
+        figures=(
+            Figure("soft p50", "ms", millis("soft_p50_ns")),
+            Figure("soft, latest", "ms", millis("soft_max_ns")),
+            Figure("hard p50", "ms", millis("hard_p50_ns")),
+            Figure("hard, latest", "ms", millis("hard_max_ns")),
+            Figure("cancel p50", "ms", millis("cancel_p50_ns")),
+            Figure("cancel, longest", "ms", millis("cancel_max_ns")),
+        ),
+        notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future done.",
+        rounds_max=3,
+        budget_s=12,
+    )
+
+
+def idle():
+    ms, two = 60_000, "{kind} pool, 2"
+    work = "idle for a minute, 2 workers"
+    return Workload(
+        name="idle",
+        question="A pool of 2 workers without work for a minute: what do they and the library do?",
+        candidates=(
+            *(candidate(CARPOOL, f"{name}, 2", "idle", how, 2, ms) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool, 2", "idle", "thread", 2, ms),
+            *peers.idle(ms),
+        ),
+        figures=(
+            Figure("context switches", "", nanos("switches")),
+            Figure("CPU", "ms", millis("cpu_ns")),
+            Figure("threads", "", nanos("threads")),
+        ),
+        targets=(
+            Target(work, "no wake-up", value(two, "context switches"), "wake-ups", at_most=0),
+            Target(work, "no CPU time", value(two, "CPU"), "ms", at_most=0),
+        ),  # fmt: skip
+        notes="Counted are all threads of the program and the workers, but the program's main one. They all "
+        "wait at the same time.",
+        rounds_max=1,
+        together=True,
+    )
