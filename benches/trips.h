@@ -2,7 +2,7 @@
 #ifndef TRIPS_H
 #define TRIPS_H
 
-#include "bench.h"
+#include "measure.h"
 
 /* Sends x, waits for the answer, and checks it. */
 typedef void (*trip_fn)(uint64_t x, void *user);
@@ -13,7 +13,7 @@ static inline void measure_trips(trip_fn trip, void *user, uint64_t trips, uint6
     const uint64_t batch = 1000, budget_ns = 500000000, pause_ns = 2000000;
     uint64_t batches = trips / batch, done = 0;
     CHECK(batches > 0);
-    uint64_t *each_ns = new_touched((batches * batch + pauses) * sizeof *each_ns);
+    uint64_t *each_ns = (uint64_t *)new_touched((batches * batch + pauses) * sizeof *each_ns);
 
     for (uint64_t i = 0; i < batch; i++) trip(i, user);
 
