@@ -38,7 +38,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test mutations bench header install uninstall clean doctor help FORCE
+.PHONY: all package examples run test mutations bench counts header install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -122,6 +122,9 @@ mutations:                                          ## breaks the protocols, and
 
 bench: all                                          ## measures pools beside what others reach
 	python3 benches/run.py
+
+counts: all                                         ## counts instructions with callgrind, compares with before
+	@python3 benches/counts.py
 
 header:                                             ## writes include/carpool.h anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header

@@ -1,0 +1,84 @@
+/* What callgrind counts the instructions of: each step in the life of a task, many times.
+ *
+ *     valgrind --tool=callgrind ... counts process|thread TASKS
+ *
+ * One worker is held while all tasks are submitted, so that no step waits for another one and nobody spins
+ * while instructions are counted. Between the steps callgrind writes what it has counted, under the step's
+ * name; of the worker, that is done by a task before all others and one behind them. Worker processes are
+ * forked, because a program that is executed anew would have to be under valgrind again. */
+#include "bench.h"
+#include <valgrind/callgrind.h>
+
+enum { POLL_NS = 20000000 };
+
+static int32_t twice_plus_one(pool_task_t *task) {
+    uint64_t x;
+    memcpy(&x, pool_task_args(task, NULL), sizeof x);
+    x = x * 2 + 1;
+    return pool_task_return(task, &x, sizeof x);
+}
+
+/* Waits for a byte from the pipe whose end is its argument. What is counted of the worker begins here. */
+static int32_t begin(pool_task_t *task) {
+    int32_t from;
+    char token;
+    memcpy(&from, pool_task_args(task, NULL), sizeof from);
+    if (read(from, &token, 1) != 1) return pool_task_fail(task, 1, "the pipe is closed");
+    CALLGRIND_ZERO_STATS;
+    return 0;
+}
+
+static int32_t end(pool_task_t *task) {
+    (void)task;
+    CALLGRIND_DUMP_STATS_AT("run");
+    return 0;
+}
+
+static pool_t *new_pool_of_one(const char *how, const int32_t *inherited) {
+    pool_options_t options = options_named(strcmp(how, "process") == 0 ? "fork" : how);
+    options.max_workers = 1;
+    if (options.kind == POOL_PROCESS) {
+        options.inherit_fds = inherited;
+        options.n_inherit_fds = 1;
+    }
+    return new_pool_with(&options);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) die("usage: %s process|thread TASKS", argv[0]);
+    uint64_t n = number(argv[2]), answer;
+    int pipe_ends[2];
+    CHECK(pipe(pipe_ends) == 0);
+    pool_t *pool = new_pool_of_one(argv[1], &pipe_ends[0]);
+    future_t **futures = new_touched(n * sizeof *futures), *first, *last;
+    start_workers(pool, 1);
+
+    CHECK_OK(pool_submit(pool, begin, &pipe_ends[0], sizeof pipe_ends[0], &first));
+    while (future_state(first) == FUTURE_PENDING) sleep_ns(POLL_NS);
+    CALLGRIND_ZERO_STATS;
+    for (uint64_t x = 0; x < n; x++) {
+        CHECK_OK(pool_submit(pool, twice_plus_one, &x, sizeof x, &futures[x]));
+    }
+    CALLGRIND_DUMP_STATS_AT("submit");
+    CHECK_OK(pool_submit(pool, end, NULL, 0, &last));
+    CHECK(write(pipe_ends[1], "x", 1) == 1);
+    while (future_state(last) == FUTURE_PENDING || future_state(last) == FUTURE_RUNNING) sleep_ns(POLL_NS);
+
+    CALLGRIND_ZERO_STATS;
+    for (uint64_t x = 0; x < n; x++) CHECK_OK(future_wait(futures[x], POOL_FOREVER));
+    CALLGRIND_DUMP_STATS_AT("wait");
+    for (uint64_t x = 0; x < n; x++) {
+        memcpy(&answer, collect(futures[x], sizeof answer), sizeof answer);
+        CHECK(answer == x * 2 + 1);
+    }
+    CALLGRIND_DUMP_STATS_AT("collect");
+    for (uint64_t x = 0; x < n; x++) future_free(futures[x]);
+    CALLGRIND_DUMP_STATS_AT("free");
+
+    collect(first, 0);
+    collect(last, 0);
+    future_free(first);
+    future_free(last);
+    pool_free(pool);
+    return 0;
+}
