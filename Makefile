@@ -123,7 +123,7 @@ mutations:                                          ## breaks the protocols, and
 bench: all                                          ## measures pools beside what others reach
 	python3 benches/run.py
 
-counts: all                                         ## counts instructions with callgrind, compares with before
+counts:                                             ## counts instructions with callgrind, compares with before
 	@python3 benches/counts.py
 
 header:                                             ## writes include/carpool.h anew from the sources

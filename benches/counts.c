@@ -7,9 +7,26 @@
  * name; of the worker, that is done by a task before all others and one behind them. Worker processes are
  * forked, because a program that is executed anew would have to be under valgrind again. */
 #include "bench.h"
+#include <dlfcn.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <valgrind/callgrind.h>
 
 enum { POLL_NS = 20000000 };
+
+/* In the place of libc's, for the library that is built for counting: valgrind 3.19 does not know
+ * pidfd_open. Nobody dies before the end, so a descriptor will do that nothing is ever heard from. */
+long syscall(long number, ...) {
+    static long (*next)(long number, ...);
+    if (number == SYS_pidfd_open) return eventfd(0, EFD_CLOEXEC);
+    if (next == NULL) *(void **)&next = dlsym(RTLD_NEXT, "syscall");
+    long a[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++) a[i] = va_arg(list, long);
+    va_end(list);
+    return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 static int32_t twice_plus_one(pool_task_t *task) {
     uint64_t x;
@@ -44,6 +61,11 @@ static pool_t *new_pool_of_one(const char *how, const int32_t *inherited) {
     return new_pool_with(&options);
 }
 
+static void kill_now(pid_t pid, void *user) {
+    (void)user;
+    kill(pid, SIGKILL);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) die("usage: %s process|thread TASKS", argv[0]);
     uint64_t n = number(argv[2]), answer;
@@ -75,10 +97,6 @@ int main(int argc, char **argv) {
     for (uint64_t x = 0; x < n; x++) future_free(futures[x]);
     CALLGRIND_DUMP_STATS_AT("free");
 
-    collect(first, 0);
-    collect(last, 0);
-    future_free(first);
-    future_free(last);
-    pool_free(pool);
-    return 0;
+    each_child(kill_now, NULL); /* that they are gone would not be seen, see syscall */
+    _exit(0);
 }

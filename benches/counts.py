@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions of each step of a task with callgrind, and compares with benches/counts.json.
 
-    benches/counts.py               old and new counts side by side; make counts builds the library first
+    benches/counts.py               old and new counts side by side, as make counts does
     benches/counts.py --functions   and the functions that the instructions of each step are in
     benches/counts.py --save        writes benches/counts.json anew
 
@@ -42,12 +42,21 @@ def find_valgrind():
         raise Missing("valgrind is missing (Debian: valgrind)")
 
 
+def build_library():
+    """An archive of its own: with the names of functions, and system calls by way of libc, see counts.c."""
+    target = HERE.parent / os.environ.get("CARGO_TARGET_DIR", "target") / "counts"
+    flags = f"{os.environ.get('RUSTFLAGS', '')} --cfg rustix_use_libc".strip()
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
+    cargo = [os.environ.get("CARGO", "cargo"), "rustc", "--quiet", "--release", "--locked", "--lib"]
+    subprocess.run([*cargo, "--crate-type", "staticlib"], check=True, cwd=HERE.parent, env=environment)
+    return target / "release" / "libcarpool.a"
+
+
 def compile_driver():
     (OUT / "bench").mkdir(parents=True, exist_ok=True)
     binary = OUT / "bench" / "counts"
-    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", f"-I{OUT}/include"]
-    # Linked statically: the shared library has no names of functions.
-    libraries = [OUT / "lib" / "libcarpool.a", "-lm", "-ldl"]
+    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", f"-I{HERE.parent}/include"]
+    libraries = [build_library(), "-lm", "-ldl"]
     subprocess.run([*CC, *flags, "-o", binary, HERE / "counts.c", *libraries], check=True)
     return binary
 
