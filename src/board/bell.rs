@@ -73,6 +73,7 @@ impl Bell {
     }
 
     /// The groups that have ever had a worker, one at least: a pool that could grow is none the slower.
+    #[inline]
     fn groups(&self) -> std::ops::Range<usize> {
         let groups = self.idle.at(0).load(Relaxed) as usize;
         0..groups.clamp(1, self.idle.len() - 1)
@@ -83,12 +84,14 @@ impl Bell {
     }
 
     /// Wakes one sleeper, unless somebody is searching. Call after the task is visible.
+    #[inline]
     pub(crate) fn ring(&self) {
         fence(SeqCst);
         self.ring_after_fence();
     }
 
     /// [`Bell::ring`] for a caller that has made the fence itself.
+    #[inline]
     pub(crate) fn ring_after_fence(&self) {
         for group in self.groups() {
             if self.group(group).load(Relaxed) & SEARCHING != 0 {
@@ -100,6 +103,7 @@ impl Bell {
 
     /// Wakes one sleeper, whoever is searching: for a task that was not found for too long. A
     /// searcher that is stopped by a debugger or a signal holds up nobody else.
+    #[inline]
     pub(crate) fn wake_one(&self) {
         for group in self.groups() {
             let roused = self.group(group).fetch_update(AcqRel, Relaxed, |idle| {

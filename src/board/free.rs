@@ -47,6 +47,7 @@ impl FreeList {
     }
 
     /// A slot that was given back. Acquire; pairs with `give`.
+    #[inline]
     pub(crate) fn take(&self) -> Option<u32> {
         let mut head = self.head.load(Acquire);
         loop {

@@ -94,6 +94,7 @@ impl Board {
     // ---- workers -------------------------------------------------------------------------------
 
     /// Whether this worker is to look whether it is to leave.
+    #[inline]
     pub(super) fn may_have_to_leave(&self, seat: SeatIndex) -> bool {
         self.order(seat).load(Relaxed) != STAY || self.leavers_word().load(Relaxed) & ASKED != 0
     }

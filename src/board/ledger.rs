@@ -106,6 +106,7 @@ impl Ledger {
     }
 
     /// A slot for a new task; `is_held`: somebody will hold its future.
+    #[inline]
     pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<Ticket> {
         let hold = if is_held { HELD } else { 0 };
         if self.tail.count().is_multiple_of(SWEEP_EVERY) {
@@ -176,6 +177,7 @@ impl Ledger {
     }
 
     /// Gives the slot of a task back that is done and not held. `Closed`: the caller counts it.
+    #[inline]
     pub(crate) fn recycle(&self, region: &Region, slot: u32) -> Given {
         self.give_bytes_back(region, slot);
         region.board.slot(slot).word.collect();

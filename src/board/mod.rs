@@ -190,6 +190,7 @@ impl Board {
 
     /// Claims this task for this seat, wherever it stands on the ring; its entry there is then a dead
     /// one. The entry may be any that somebody wrote.
+    #[inline]
     pub(crate) fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
         let Some(slot) = self.slots.get(entry.slot as usize) else { return Claim::Taken };
         let own = self.seats.at(usize::from(seat.0));
@@ -235,6 +236,7 @@ impl Board {
 
     /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken. False: the
     /// worker is about to be killed, and must take no other task.
+    #[inline]
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> bool {
         let own = self.seats.at(usize::from(seat.0));
         // In this order, for `Ledger::settle_count`: a task that is still noted was not counted as
@@ -252,6 +254,7 @@ impl Board {
         !finished.is_doomed
     }
 
+    #[inline]
     pub(crate) fn stage(&self) -> Stage {
         // Acquire; pairs with `set_stage`.
         match self.header.at(0).stage.load(Acquire) {
@@ -316,6 +319,7 @@ impl Board {
         }
     }
 
+    #[inline]
     fn wake(&self, slot: u32, waiters: Waiters) {
         if waiters.on_word {
             self.slot(slot).word.wake(self.scope);

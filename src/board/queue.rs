@@ -41,6 +41,7 @@ impl Spot {
 
 impl Board {
     /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
+    #[inline]
     pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
         tail.reserve(&self.ring, |entry| !self.is_live(entry))
     }
@@ -72,6 +73,7 @@ impl Board {
         self.write(spot, entry);
     }
 
+    #[inline]
     fn write(&self, spot: Spot, entry: Entry) {
         match spot.band {
             None => self.ring.write(spot.position, entry),
@@ -124,6 +126,7 @@ impl Board {
         band.map(|band| self.bands.ring(band))
     }
 
+    #[inline]
     fn take_from(&self, ring: &Ring, seat: SeatIndex) -> Option<u32> {
         loop {
             let (position, entry) = ring.look();

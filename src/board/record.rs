@@ -112,6 +112,7 @@ pub(crate) struct Ending {
 
 impl Slot {
     /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
+    #[inline]
     pub(crate) fn fill(&self, call: Call, args: Place, inline: &[u8], stamp: u64, id: u64) {
         debug_assert!(inline.len() <= ARGS_MAX);
         let chunk = if call.is_chunk { CHUNK } else { 0 };
@@ -184,6 +185,7 @@ impl Slot {
 
     /// How the task ended, with the slot's own bytes when the result is there. None: what stands
     /// there is impossible.
+    #[inline]
     pub(crate) fn ending(&self) -> Option<(Ending, *const u8)> {
         let outcome = self.outcome.load(Relaxed);
         let status = Status::from_number((outcome >> 16) as i32)?;

@@ -56,6 +56,7 @@ impl Ring {
 
     /// The position under the head, and the entry there when it has been written. Acquire; pairs with
     /// `write`: who sees the entry also sees its slot published, and does not take it for a dead one.
+    #[inline]
     pub(crate) fn look(&self) -> (u64, Option<Entry>) {
         let mut position = self.head().load(Relaxed);
         loop {
@@ -95,6 +96,7 @@ impl Ring {
     }
 
     /// Writes the entry of a reserved position. Release; pairs with `look`.
+    #[inline]
     pub(crate) fn write(&self, position: u64, entry: Entry) {
         let generation = u64::from(entry.generation & GENERATION_MASK);
         let packed = generation << (SLOT_BITS + LAP_BITS)

@@ -280,6 +280,7 @@ impl SlotWord {
     }
 
     /// Where the task stands. Acquire; pairs with `finish`, `cancel` and `settle`.
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
         phase_of(self.0.load(Acquire))
     }
@@ -377,6 +378,7 @@ fn generation_of(word: u64) -> u32 {
     (word >> GENERATION_SHIFT) as u32
 }
 
+#[inline]
 fn phase_of(word: u64) -> Phase {
     match word & PHASE {
         FREE => Phase::Free,

@@ -40,6 +40,7 @@ pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
 }
 
 /// The result of a completed task; of another, why there is none.
+#[inline]
 pub(crate) fn result(future: FutureTicket) -> Result<(*const u8, usize)> {
     let (pool, ticket) = future.find()?;
     let record = pool.region().board.slot(ticket.slot);
@@ -77,6 +78,7 @@ fn spoilt() -> Error {
 
 impl Pool {
     /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
+    #[inline]
     fn bytes(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
         let (ending, inline) = record.ending().ok_or_else(spoilt)?;
         if let Place::File(far) = ending.result {
@@ -189,6 +191,7 @@ pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
 }
 
 /// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
+#[inline]
 pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
     let (pool, ticket) = future.find()?;
     if !pool.is_of_promises() {
@@ -203,6 +206,7 @@ pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
 }
 
 impl Pool {
+    #[inline]
     fn let_go(&'static self, future: FutureTicket, ticket: Ticket) {
         let stays = match self.site.ledger.let_go(ticket) {
             LetGo::NotHeld => return,
@@ -219,6 +223,7 @@ impl Pool {
     }
 
     /// Gives the slot of a freed future back, now or when its task is done.
+    #[inline]
     pub(super) fn give_back(&'static self, ticket: Ticket) {
         let is_promise = self.is_of_promises();
         if wait::is_done(self, ticket) {

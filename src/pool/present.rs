@@ -22,6 +22,7 @@ pub(super) fn is_present(future: FutureTicket) -> bool {
 
 /// Whether the future, which was just freed, is still to be used by the callback that runs on this
 /// thread: then its slot goes back behind that.
+#[inline]
 pub(super) fn is_freed_later(future: FutureTicket) -> bool {
     match PRESENT.get() {
         Some(present) if present.is_at_once && present.future == future => {

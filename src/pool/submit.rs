@@ -332,6 +332,7 @@ impl Pool {
     }
 
     /// Gives the slot of a task back that is done, and is nobody's.
+    #[inline]
     pub(super) fn recycle(&self, slot: u32) {
         let cell = self.cell;
         match self.site.ledger.recycle(self.region(), slot) {

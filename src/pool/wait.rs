@@ -78,6 +78,7 @@ pub(super) fn help_one(futures: &[FutureTicket]) -> Result<()> {
     if others > 0 { Ok(()) } else { deadlock }
 }
 
+#[inline]
 pub(super) fn is_done(pool: &Pool, ticket: Ticket) -> bool {
     pool.region().board.slot(ticket.slot).word.phase().is_done()
 }

@@ -137,6 +137,7 @@ impl Task {
     // ---- before the function -------------------------------------------------------------------
 
     /// Begins with the task of this slot, which our seat has claimed.
+    #[inline]
     pub(super) fn begin(&self, slot: u32) {
         self.slot.set(slot);
         self.role.set(Role::Task);
@@ -194,6 +195,7 @@ impl Task {
         }
     }
 
+    #[inline]
     fn result_of_task(&self, len: usize) -> *mut u8 {
         self.give_up_room();
         let Some((start, room)) = self.find_room(len) else {
@@ -280,6 +282,7 @@ impl Task {
     // ---- after the function --------------------------------------------------------------------
 
     /// Writes how the task ended, after its function returned this code. See [`Task::take_parcel`].
+    #[inline]
     pub(super) fn end(&self, code: i32, started: u64) -> Outcome {
         if code != 0 {
             return self.end_failed(self.fail_status.get(), code, started);
@@ -325,6 +328,7 @@ impl Task {
         Outcome::Failed
     }
 
+    #[inline]
     fn write_end(&self, ending: Ending, started: u64) {
         let slot = self.slot();
         let queued = clock::pack(started.saturating_sub(slot.stamp()));
@@ -336,6 +340,7 @@ impl Task {
         String::from_utf8_lossy(&self.message.take()).into_owned()
     }
 
+    #[inline]
     fn forget_message(&self) {
         if !self.message.borrow().is_empty() {
             self.message.borrow_mut().clear();
