@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 
 from model import KINDS
-from programs import CC, HERE, OUT, WARNINGS
+from build import CC, HERE, OUT, WARNINGS
 from table import rows
 
 FILE = HERE / "counts.json"

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import time
 
-from programs import CC, OUT
+from build import CC, OUT
 
 
 class OtherPrograms:

@@ -20,6 +20,7 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import build
 import machine
 import programs
 import table
@@ -27,7 +28,7 @@ import targets
 import workloads
 
 ROUNDS_MIN = 3
-FILE = programs.OUT / "bench" / "results.json"
+FILE = build.OUT / "bench" / "results.json"
 
 
 def say(text):
@@ -44,7 +45,7 @@ class Measurement:
         self.others = machine.OtherPrograms()
 
     def run_once(self, one):
-        if one.name in self.reasons:
+        if one.name in self.reasons or 0 < one.rounds <= len(self.runs[one.name]):
             return None
         try:
             return programs.run(one.command)
@@ -107,8 +108,8 @@ def arguments():
     options = parser.parse_args()
     if unknown := set(options.workload) - set(workloads.ALL):
         parser.error(f"no such workload: {', '.join(sorted(unknown))}; --list names them")
-    if not options.list and not (programs.OUT / "lib" / "libcarpool.so").exists():
-        parser.error(f"there is no library in {programs.OUT}/lib: run make bench")
+    if not options.list and not (build.OUT / "lib" / "libcarpool.so").exists():
+        parser.error(f"there is no library in {build.OUT}/lib: run make bench")
     return options
 
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from programs import OUT
+from build import OUT
 
 with tempfile.TemporaryDirectory() as folder:
     stripped = Path(folder) / "stripped.so"

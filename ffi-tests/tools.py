@@ -24,7 +24,12 @@ PACKAGES = {
     "png.h": (None, "libpng-dev"),
     "uv.h": (None, "libuv1-dev"),
     "glib.h": (None, "libglib2.0-dev"),
+    "oneapi/tbb.h": (None, "libtbb-dev"),
+    "asio.hpp": (None, "libasio-dev"),
+    "thread_pool/thread_pool.hpp": (None, "libthread-pool-dev"),
 }
+# What only make bench needs: other pools, to be measured beside carpool.
+FOR_BENCHES = ["oneapi/tbb.h", "asio.hpp", "thread_pool/thread_pool.hpp"]
 # Headers that stand where only pkg-config finds them, by this name.
 MODULES = {"glib.h": "glib-2.0"}
 OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
@@ -36,9 +41,10 @@ class Missing(Exception):
 
 def find(tool):
     """The tool's path, or None."""
-    if tool.endswith(".h"):
-        command = [os.environ.get("CC", "cc"), "-E", *folders(tool), "-include", tool, "-xc", os.devnull]
-        return tool if subprocess.run(command, capture_output=True).returncode == 0 else None
+    if is_header(tool):
+        language = ["g++", "-xc++"] if tool in FOR_BENCHES else [os.environ.get("CC", "cc"), "-xc"]
+        command = [*language, "-E", *folders(tool), "-include", tool, os.devnull]
+        return tool if failure(command) is None else None
     if tool.startswith("cargo-"):  # A file of that name may only be rustup's stand-in.
         command = [os.environ.get("CARGO", "cargo"), tool.removeprefix("cargo-"), "--version"]
         return shutil.which(tool) if failure(command) is None else None
@@ -47,6 +53,10 @@ def find(tool):
         if os.access(place / tool, os.X_OK):
             return str(place / tool)
     return shutil.which(tool)
+
+
+def is_header(tool):
+    return tool.endswith((".h", ".hpp"))
 
 
 def folders(header):
@@ -101,13 +111,14 @@ def doctor():
     for tool in [*OTHERS, *PACKAGES]:
         path = find(tool)
         if not path:
-            told = "missing; make test tries to bring it" if tool in PACKAGES else "missing"
-        elif tool.endswith(".h"):
+            bringer = "make bench" if tool in FOR_BENCHES else "make test"
+            told = f"missing; {bringer} tries to bring it" if tool in PACKAGES else "missing"
+        elif is_header(tool):
             told = "there"
         else:
             done = subprocess.run([path, "--version"], capture_output=True, text=True)
             told = (done.stdout or done.stderr or "there").splitlines()[0]
-        print(f"  {tool:15} {told}")
+        print(f"  {tool:28} {told}")
     print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++, clang, libuv or GLib their tests are skipped.")
 
 

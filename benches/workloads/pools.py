@@ -18,7 +18,7 @@ def start():
             *(candidate(CARPOOL, name, "start", how, 30) for how, name in STARTS.items()),
             candidate(CARPOOL, "thread pool", "start", "thread", 100),
             candidate(FLOOR, spawn, "floor_start", 50),
-            *peers.START,
+            *peers.start(),
         ),
         figures=(
             Figure(whole, "ms", millis("whole_ns"), compared=True),

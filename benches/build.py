@@ -1,0 +1,112 @@
+"""How each measuring program is built, and how it is started. What other pools need is brought first.
+
+Those pools come from the package indexes of Debian, Python and Rust. Where one cannot be had, or not
+compiled, its program is skipped, and everything else is measured.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+OUT = Path(os.environ.get("OUT", HERE.parent / "out")).resolve()
+BENCH = OUT / "bench"
+
+sys.path.append(str(HERE.parent / "ffi-tests"))
+import tools
+from tools import Missing
+
+CC = shlex.split(os.environ.get("CC", "gcc"))
+CXX = shlex.split(os.environ.get("CXX", "g++"))
+CARGO = os.environ.get("CARGO", "cargo")
+WARNINGS = "-Wall -Wextra -Wpedantic -Werror".split()
+CFLAGS = ["-std=c11", "-O2", *WARNINGS, "-pthread"]
+CXXFLAGS = ["-std=c++20", "-O2", *WARNINGS, "-pthread"]
+LDFLAGS = [f"-L{OUT}/lib", "-lcarpool", "-Wl,-rpath,$ORIGIN/../lib"]
+
+# Programs in C++: (header, what they are linked with).
+LIBRARIES = {
+    "peer_tbb": ("oneapi/tbb.h", "-ltbb"),
+    "peer_asio": ("asio.hpp", ""),
+    "peer_thread_pool": ("thread_pool/thread_pool.hpp", ""),
+    "peer_glib": ("glib.h", "-lglib-2.0"),
+    "peer_uv": ("uv.h", "-luv"),
+}
+
+
+def command(program):
+    """Builds the program and returns what starts it. Raises Missing where that takes what is not to be had."""
+    BENCH.mkdir(parents=True, exist_ok=True)
+    if program == "peer_python.py":
+        return [python_with_pools(), "-B", HERE / program]
+    if program.endswith(".py"):
+        return [sys.executable, HERE / program]
+    if program in LIBRARIES:
+        return [compiled_peer(program)]
+    if program == "peer_rayon":
+        return [built_by_cargo(program)]
+    return [compiled(program)]
+
+
+def compiled(program):
+    binary = BENCH / program
+    subprocess.run(
+        [*CC, *CFLAGS, f"-I{OUT}/include", "-o", binary, HERE / f"{program}.c", *LDFLAGS], check=True
+    )
+    return binary
+
+
+def compiled_peer(program):
+    binary, (header, libraries) = BENCH / program, LIBRARIES[program]
+    tools.bring("g++")
+    if header in tools.MODULES:
+        tools.bring("pkg-config")
+    tools.bring(header)
+    # Their headers are not ours to warn about.
+    places = [flag.replace("-I", "-isystem", 1) for flag in tools.folders(header)]
+    source = HERE / f"{program}.cpp"
+    attempt([*CXX, *CXXFLAGS, *places, "-o", binary, source, *libraries.split()])
+    return binary
+
+
+def built_by_cargo(program):
+    """A crate of its own: its dependencies are not the library's."""
+    manifest = HERE / program / "Cargo.toml"
+    target = BENCH / "cargo"
+    attempt([CARGO, "build", "--quiet", "--release", "--locked", "--manifest-path", manifest,
+             "--target-dir", target])  # fmt: skip
+    return target / "release" / program
+
+
+def python_with_pools():
+    """The Python of an environment with requirements.txt; the one that runs this where there cannot be one.
+
+    The latter has the pools of the standard library.
+    """
+    place, wanted = BENCH / "venv", (HERE / "requirements.txt").read_text(encoding="utf-8")
+    python, made_from = place / "bin" / "python", place / "requirements.txt"
+    if made_from.exists() and made_from.read_text(encoding="utf-8") == wanted and works(python):
+        return python
+    shutil.rmtree(place, ignore_errors=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
+    try:
+        attempt([sys.executable, "-m", "venv", place])
+        attempt([*pip, "-r", HERE / "requirements.txt"])
+    except Missing as why:
+        print(f"  only the pools of Python's standard library: {why}", file=sys.stderr)
+        return sys.executable
+    made_from.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def works(python):
+    return tools.failure([str(python), "-c", ""]) is None
+
+
+def attempt(command):
+    why = tools.failure([str(word) for word in command])
+    if why:
+        raise Missing(why)
