@@ -1,7 +1,7 @@
 //! Statistics: what the tasks and workers of a pool have done; and all there is to tell of a pool, as
 //! JSON.
 //!
-//! To tell more, add a line to one of the maps below.
+//! To tell more, add a line to one of the functions below.
 
 use super::json::Json;
 use super::look::{Activity, Doing};
@@ -56,7 +56,7 @@ impl Pool {
         }
     }
 
-    fn settings(&self) -> Vec<(&'static str, Json)> {
+    fn tell_settings(&self, json: &mut Json) {
         let (config, limits) = (&self.config, self.site.limiter.usual());
         let is_some = |number: u64| Some(number).filter(|number| *number > 0);
         let (kind, start) = match &self.site.kind {
@@ -64,69 +64,54 @@ impl Pool {
             Kind::Inline => ("inline", None),
             Kind::Processes(recipe) => ("process", Some(name_of(recipe.start))),
         };
-        let (least, most) = (self.site.workers_min(), self.site.workers_max());
-        vec![
-            (
-                "implementation",
-                Json::Map(vec![
-                    ("name", env!("CARGO_PKG_NAME").into()),
-                    ("version", env!("CARGO_PKG_VERSION").into()),
-                ]),
-            ),
-            ("kind", kind.into()),
-            ("start_method", start.into()),
-            ("name", self.site.name.as_str().into()),
-            ("max_concurrency", most.into()),
-            ("min_workers", least.into()),
-            ("max_tasks_per_worker", is_some(config.tasks_max).into()),
-            ("max_memory_per_worker", is_some(config.memory_max).into()),
-            ("put_guarded_by_semaphore", (config.max_pending > 0).into()),
-            ("max_pending", is_some(config.max_pending).into()),
-            ("retries", self.site.plan.retries.into()),
-            (
-                "timeouts",
-                Json::Map(vec![
-                    ("soft_ms", limits.soft_ms.into()),
-                    ("hard_ms", limits.hard_ms.into()),
-                ]),
-            ),
-        ]
+        json.map("implementation", |json| {
+            json.text("name", env!("CARGO_PKG_NAME"));
+            json.text("version", env!("CARGO_PKG_VERSION"));
+        });
+        json.text("kind", kind);
+        json.text_if("start_method", start);
+        json.text("name", &self.site.name);
+        json.number("max_concurrency", self.site.workers_max().into());
+        json.number("min_workers", self.site.workers_min().into());
+        json.number_if("max_tasks_per_worker", is_some(config.tasks_max));
+        json.number_if("max_memory_per_worker", is_some(config.memory_max));
+        json.yes_or_no("put_guarded_by_semaphore", config.max_pending > 0);
+        json.number_if("max_pending", is_some(config.max_pending));
+        json.number("retries", self.site.plan.retries.into());
+        json.map("timeouts", |json| {
+            json.number_if("soft_ms", limits.soft_ms);
+            json.number_if("hard_ms", limits.hard_ms);
+        });
     }
 
-    fn present(&self, workers: &[Activity]) -> Vec<(&'static str, Json)> {
+    fn tell_present(&self, json: &mut Json, workers: &[Activity]) {
         let load = self.site.ledger.load(self.region());
         let bits = self.site.gate.load(Acquire) & gate::SHOWN;
         let pids = workers.iter().map(|worker| worker.member.pid).filter(|pid| *pid != 0);
-        vec![
-            ("num_processes", (workers.len() as u64).into()),
-            ("processes", pids.collect()),
-            ("workers", Json::List(workers.iter().map(worker_json).collect())),
-            ("pending", load.pending.into()),
-            ("busy", load.busy.into()),
-            (
-                "state",
-                Json::Map(vec![
-                    ("bits", bits.into()),
-                    ("closed", (bits & gate::CLOSED != 0).into()),
-                    ("broken", (bits & gate::BROKEN != 0).into()),
-                    ("terminated", (bits & gate::TERMINATED != 0).into()),
-                    ("joining", (bits & gate::JOINING != 0).into()),
-                ]),
-            ),
-        ]
+        json.number("num_processes", workers.len() as u64);
+        json.numbers("processes", &mut pids.map(|pid| pid as u64));
+        json.list("workers", |json| {
+            workers.iter().for_each(|worker| json.map("", |json| tell_worker(json, worker)));
+        });
+        json.number("pending", load.pending);
+        json.number("busy", load.busy.into());
+        json.map("state", |json| {
+            json.number("bits", bits.into());
+            json.yes_or_no("closed", bits & gate::CLOSED != 0);
+            json.yes_or_no("broken", bits & gate::BROKEN != 0);
+            json.yes_or_no("terminated", bits & gate::TERMINATED != 0);
+            json.yes_or_no("joining", bits & gate::JOINING != 0);
+        });
     }
 
     /// How many tasks each place has been given.
-    fn writes(&self) -> Json {
+    fn tell_writes(&self, json: &mut Json) {
         let seats = self.site.ledger.seats_used();
         let all: Vec<u64> = (0..seats).map(|seat| self.site.claimed(SeatIndex(seat))).collect();
         let total = all.iter().fold(0_u64, |sum, claimed| sum.wrapping_add(*claimed));
-        let average = if all.is_empty() { 0.0 } else { total as f64 / all.len() as f64 };
-        Json::Map(vec![
-            ("total", total.into()),
-            ("avg", Json::Fraction(average)),
-            ("all", all.into_iter().collect()),
-        ])
+        json.number("total", total);
+        json.quotient("avg", total, all.len() as u32);
+        json.numbers("all", &mut all.into_iter());
     }
 }
 
@@ -134,11 +119,12 @@ impl Pool {
 pub(crate) fn info_json(pool: PoolTicket) -> Result<String> {
     let workers = super::workers(pool)?;
     let pool = pool.pool()?;
-    let mut entries = pool.settings();
-    entries.extend(pool.present(&workers));
-    entries.push(("writes", pool.writes()));
-    entries.push(("stats", stats_json(&pool.stats())));
-    Ok(Json::Map(entries).to_string())
+    Ok(Json::of_map(|json| {
+        pool.tell_settings(json);
+        pool.tell_present(json, &workers);
+        json.map("writes", |json| pool.tell_writes(json));
+        json.map("stats", |json| tell_stats(json, &pool.stats()));
+    }))
 }
 
 fn name_of(start: Start) -> &'static str {
@@ -149,7 +135,7 @@ fn name_of(start: Start) -> &'static str {
     }
 }
 
-fn worker_json(worker: &Activity) -> Json {
+fn tell_worker(json: &mut Json, worker: &Activity) {
     let Activity { seat, member, task, resident_bytes, .. } = worker;
     let state = match worker.doing() {
         Doing::Starting => "starting",
@@ -158,38 +144,34 @@ fn worker_json(worker: &Activity) -> Json {
         Doing::Stopping => "stopping",
     };
     let task = task.as_ref();
-    Json::Map(vec![
-        ("index", (*seat as u64).into()),
-        ("id", member.number.into()),
-        ("pid", member.pid.into()),
-        ("state", state.into()),
-        ("task_id", task.map(|task| task.id).into()),
-        ("function", task.map(|task| task.function.as_str()).into()),
-        ("running_ms", task.map(|task| task.ns / 1_000_000).into()),
-        ("tasks_done", worker.tasks_done().into()),
-        ("restarts", member.restarts.into()),
-        ("resident_bytes", (*resident_bytes).into()),
-    ])
+    json.number("index", *seat as u64);
+    json.number("id", member.number);
+    json.signed("pid", member.pid);
+    json.text("state", state);
+    json.number_if("task_id", task.map(|task| task.id));
+    json.text_if("function", task.map(|task| task.function.as_str()));
+    json.number_if("running_ms", task.map(|task| task.ns / 1_000_000));
+    json.number("tasks_done", worker.tasks_done());
+    json.number("restarts", member.restarts);
+    json.number("resident_bytes", *resident_bytes);
 }
 
-fn stats_json(stats: &Stats) -> Json {
+fn tell_stats(json: &mut Json, stats: &Stats) {
     let Stats { sums, .. } = stats;
-    Json::Map(vec![
-        ("tasks_submitted", stats.submitted.into()),
-        ("tasks_completed", stats.completed.into()),
-        ("tasks_failed", stats.failed.into()),
-        ("tasks_cancelled", stats.cancelled.into()),
-        ("tasks_lost", stats.lost.into()),
-        ("tasks_retried", stats.retried.into()),
-        ("soft_limits", stats.soft_limits.into()),
-        ("hard_limits", stats.hard_limits.into()),
-        ("workers_started", stats.workers_started.into()),
-        ("workers_lost", stats.workers_lost.into()),
-        ("args_bytes", sums.args_bytes.into()),
-        ("result_bytes", sums.result_bytes.into()),
-        ("queue_total_ns", sums.queue_total_ns.into()),
-        ("run_total_ns", sums.run_total_ns.into()),
-        ("queue_ns", sums.queue_ns.into_iter().collect()),
-        ("run_ns", sums.run_ns.into_iter().collect()),
-    ])
+    json.number("tasks_submitted", stats.submitted);
+    json.number("tasks_completed", stats.completed);
+    json.number("tasks_failed", stats.failed);
+    json.number("tasks_cancelled", stats.cancelled);
+    json.number("tasks_lost", stats.lost);
+    json.number("tasks_retried", stats.retried);
+    json.number("soft_limits", stats.soft_limits);
+    json.number("hard_limits", stats.hard_limits);
+    json.number("workers_started", stats.workers_started);
+    json.number("workers_lost", stats.workers_lost);
+    json.number("args_bytes", sums.args_bytes);
+    json.number("result_bytes", sums.result_bytes);
+    json.number("queue_total_ns", sums.queue_total_ns);
+    json.number("run_total_ns", sums.run_total_ns);
+    json.numbers("queue_ns", &mut sums.queue_ns.into_iter());
+    json.numbers("run_ns", &mut sums.run_ns.into_iter());
 }

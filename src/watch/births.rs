@@ -124,7 +124,7 @@ impl Crew {
 }
 
 fn was_late(waited: Duration) -> Error {
-    let ms = waited.as_millis();
+    let ms = waited.as_millis() as u64;
     let words = format!(
         "the process that workers are forked from was not ready within start_timeout_ms ({ms} ms), and was killed"
     );

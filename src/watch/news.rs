@@ -107,7 +107,7 @@ impl Site {
         self.log(Level::Warning, || {
             let sentence = error.status.sentence().to_string_lossy();
             let words = error.detail().map_or("", |detail| &detail.message);
-            let pause = pause.as_millis();
+            let pause = pause.as_millis() as u64;
             format!(
                 "no worker could be started, the next try is in {pause} ms: {sentence}: {words}"
             )

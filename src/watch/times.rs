@@ -45,7 +45,7 @@ impl Watch {
             Step::Working => return,
         };
         let time = step.time(&self.site.plan.times).unwrap_or_default();
-        let ms = time.as_millis();
+        let ms = time.as_millis() as u64;
         let message = format!("worker process {} {words} ({ms} ms), and was killed", death.pid);
         let detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
         match step {
