@@ -6,6 +6,8 @@
 
 #[cfg(loom)]
 pub(crate) mod model;
+#[cfg(not(loom))]
+pub(crate) mod reply;
 #[cfg(loom)]
 pub(crate) use model::{AtomicI64, AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::atomic::Ordering;

@@ -1,12 +1,12 @@
 //! How many workers there are, and replacing them. The watch does it; this is where callers wait.
 
 use super::patience::Patience;
-use super::stop::receive;
+use super::stop::{closed_or, receive};
 use super::{PoolTicket, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
+use crate::sync::reply::{Heard, Reply, ask};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
 use crate::watch::site::{Kind, Order, RestartMode, ShrinkMode, Site};
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 /// Waits until so many workers are up; 0: those that are always to be there, at least one.
 pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Result<()> {
@@ -25,16 +25,16 @@ pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Resul
         return Ok(());
     }
     let number = NUMBERS.fetch_add(1, Relaxed);
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = ask();
     if !site.order(Order::Ready(number, count, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     match receive(&answered, Patience::until(Deadline::from_ms(timeout_ms))) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Disconnected) => Err(Status::POOL_ERR_CLOSED.into()),
+        Heard::Answer(answer) => answer.map(drop),
+        Heard::Nothing => Err(Status::POOL_ERR_CLOSED.into()),
         // The watch looks once more: it may not have come to that yet.
-        Err(RecvTimeoutError::Timeout) => match site.order(Order::Unready(number)) {
-            true => answered.recv().unwrap_or_else(|_| Err(Status::POOL_ERR_CLOSED.into())),
+        Heard::Late => match site.order(Order::Unready(number)) {
+            true => closed_or(answered.hear()).map(drop),
             false => Err(Status::POOL_ERR_CLOSED.into()),
         },
     }
@@ -47,19 +47,19 @@ pub(crate) fn grow(pool: PoolTicket, count: u32) -> Result<()> {
     if count > room {
         return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most 1024 workers in all"));
     }
-    ask(site, |answer| Order::Grow(count, answer))
+    have(site, |answer| Order::Grow(count, answer))
 }
 
 /// Lowers the number of workers that there may be.
 pub(crate) fn shrink(pool: PoolTicket, count: u32, mode: ShrinkMode) -> Result<()> {
     let site = site_to_scale(pool)?;
-    ask(site, |answer| Order::Shrink(count, mode, answer))
+    have(site, |answer| Order::Shrink(count, mode, answer))
 }
 
 /// Has every worker replaced that there is.
 pub(crate) fn restart(pool: PoolTicket, mode: RestartMode) -> Result<()> {
     let site = site_to_scale(pool)?;
-    ask(site, |answer| Order::Restart(mode, answer))
+    have(site, |answer| Order::Restart(mode, answer))
 }
 
 fn site_to_scale(pool: PoolTicket) -> Result<&'static Site> {
@@ -74,10 +74,10 @@ fn site_to_scale(pool: PoolTicket) -> Result<&'static Site> {
 }
 
 /// Waits for the watch to have done it.
-fn ask(site: &Site, order: impl FnOnce(Sender<Result<()>>) -> Order) -> Result<()> {
-    let (answer, answered) = bounded(1);
+fn have(site: &Site, order: impl FnOnce(Reply) -> Order) -> Result<()> {
+    let (answer, answered) = ask();
     if !site.order(order(answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    answered.recv().unwrap_or_else(|_| Err(Status::POOL_ERR_CLOSED.into()))
+    closed_or(answered.hear()).map(drop)
 }

@@ -5,11 +5,11 @@ use super::patience::Patience;
 use super::{Pool, PoolTicket, notice, registry};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
+use crate::sync::reply::{Asker, Heard, ask};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
 use crate::watch::limits::Limits;
 use crate::watch::site::{Kind, Order, Site, StopMode, gate};
 use crate::worker;
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -36,11 +36,11 @@ pub(crate) fn spawn_workers(pool: PoolTicket, count: i64) -> Result<u32> {
     if matches!(site.kind, Kind::Inline) {
         return Ok(0);
     }
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = ask();
     if !site.order(Order::Hire(count, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    answered.recv().unwrap_or_else(|_| Err(Status::POOL_ERR_CLOSED.into()))
+    closed_or(answered.hear())
 }
 
 /// Says after how long idle workers leave, those that sleep included.
@@ -53,9 +53,9 @@ pub(crate) fn set_idle_time(pool: PoolTicket, idle_ms: i64) -> Result<()> {
 pub(crate) fn set_limits(pool: PoolTicket, limits: Limits) -> Result<()> {
     let site = &pool.pool()?.site;
     limits.check(&site.kind)?;
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = ask();
     if !matches!(site.kind, Kind::Inline) && site.order(Order::SetLimits(limits, answer)) {
-        let _ = answered.recv();
+        answered.hear();
     }
     Ok(())
 }
@@ -87,18 +87,18 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
 fn join_workers(site: &Site, patience: Patience<'_>) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = ask();
     if !site.order(Order::Join(number, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     match receive(&answered, patience) {
-        Ok(answer) => answer,
+        Heard::Answer(answer) => answer.map(drop),
         // Shut down meanwhile: everything was run or cancelled, and the workers have left.
-        Err(RecvTimeoutError::Disconnected) => Ok(()),
-        Err(RecvTimeoutError::Timeout) => {
-            let (answer, answered) = bounded(1);
+        Heard::Nothing => Ok(()),
+        Heard::Late => {
+            let (answer, answered) = ask();
             if site.order(Order::GiveUp(number, answer)) {
-                let _ = answered.recv();
+                answered.hear();
             }
             Err(Status::POOL_ERR_TIMEOUT.into())
         }
@@ -173,14 +173,14 @@ fn stop_workers(site: &Site, mode: StopMode, patience: Patience<'_>) -> Result<(
     if mode != StopMode::Drain {
         site.take_all_back();
     }
-    let (answer, answered) = bounded(1);
+    let (answer, answered) = ask();
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     match receive(&answered, patience) {
-        Err(RecvTimeoutError::Timeout) => Err(Status::POOL_ERR_TIMEOUT.into()),
+        Heard::Late => Err(Status::POOL_ERR_TIMEOUT.into()),
         // The watch ended between our order and its answer: somebody else's stop was done first.
-        Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+        Heard::Answer(_) | Heard::Nothing => Ok(()),
     }
 }
 
@@ -199,18 +199,17 @@ fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, patience: Patience<'_>
 }
 
 /// Waits for an answer of the watch.
-pub(super) fn receive<T>(
-    answered: &Receiver<T>,
-    patience: Patience<'_>,
-) -> std::result::Result<T, RecvTimeoutError> {
-    let found = patience.wait(|until| {
-        let received = match until {
-            Deadline::Never => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Deadline::At(end) => answered.recv_deadline(end),
-        };
-        (!matches!(received, Err(RecvTimeoutError::Timeout))).then_some(received)
+pub(super) fn receive(answered: &Asker, patience: Patience<'_>) -> Heard {
+    let found = patience.wait(|until| match answered.wait(until) {
+        Heard::Late => None,
+        heard => Some(heard),
     });
-    found.unwrap_or(Err(RecvTimeoutError::Timeout))
+    found.unwrap_or(Heard::Late)
+}
+
+/// The answer; none: the watch is gone, because the pool has been shut down.
+pub(super) fn closed_or(heard: Option<Result<u32>>) -> Result<u32> {
+    heard.unwrap_or_else(|| Err(Status::POOL_ERR_CLOSED.into()))
 }
 
 /// Frees the pool, after shutting it down where it is open.

@@ -166,7 +166,7 @@ impl Watch {
         self.site.take_all_back();
         self.set_stage(Stage::Stop);
         for (_, answer) in self.joiners.drain(..) {
-            let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
+            answer.tell(Err(Error::with_detail(note.status, note.detail.clone())));
         }
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
     }

@@ -37,18 +37,18 @@ mod waiting;
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::sync::reply::Reply;
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
 use crate::worker::template::Template;
 use crate::worker::wire::Leave;
 use crew::{Crew, Wake};
-use crossbeam_channel::{Receiver, Sender};
 use hiring::BACK_OFF;
 use limits::Timing;
 use post::{Post, Step, WayOut};
 use reap::{Death, Fate};
 use rustix::event::epoll;
-use site::{OnLost, Order, Site, StopMode, gate};
+use site::{Inbox, OnLost, Order, Site, StopMode, gate};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -57,16 +57,16 @@ use std::time::{Duration, Instant};
 
 pub(crate) struct Watch {
     site: Arc<Site>,
-    inbox: Receiver<Order>,
+    inbox: Inbox,
     crew: Crew,
     /// Those who wait for a join, by their numbers.
-    joiners: Vec<(u64, Sender<Result<()>>)>,
+    joiners: Vec<(u64, Reply)>,
     /// Workers that have left because so many were asked to, and are gone.
     takers_gone: u32,
     /// Those who wait for workers that are up.
     waiters: Vec<scale::Waiter>,
     stop: Option<StopMode>,
-    stoppers: Vec<Sender<()>>,
+    stoppers: Vec<Reply>,
     /// When those that were asked to end are killed.
     kill_at: Option<Instant>,
     image: Image,
@@ -84,7 +84,7 @@ impl Watch {
     /// Starts the watch's thread.
     pub(crate) fn start(
         site: Arc<Site>,
-        inbox: Receiver<Order>,
+        inbox: Inbox,
         template: Option<Template>,
     ) -> Result<JoinHandle<()>> {
         let name = format!("{}/watch", site.name);
@@ -160,7 +160,7 @@ impl Watch {
             }
             self.stop(mode, None);
         }
-        while let Ok(order) = self.inbox.try_recv() {
+        for order in self.inbox.take() {
             match order {
                 Order::Join(number, answer) => self.join(number, answer),
                 Order::GiveUp(number, answer) => self.give_up(number, &answer),
@@ -168,22 +168,14 @@ impl Watch {
                 Order::Doom(ticket) => self.end_doomed(ticket),
                 Order::SetLimits(limits, answer) => {
                     self.set_limits(limits);
-                    let _ = answer.try_send(());
+                    answer.tell(Ok(()));
                 }
                 Order::Ready(number, count, answer) => self.await_ready(number, count, answer),
                 Order::Unready(number) => self.await_no_longer(number),
-                Order::Grow(count, answer) => {
-                    let _ = answer.try_send(self.grow(count));
-                }
-                Order::Shrink(count, mode, answer) => {
-                    let _ = answer.try_send(self.shrink(count, mode));
-                }
-                Order::Restart(mode, answer) => {
-                    let _ = answer.try_send(self.restart(mode));
-                }
-                Order::Hire(count, answer) => {
-                    let _ = answer.try_send(self.hire_on_order(count));
-                }
+                Order::Grow(count, answer) => answer.tell(self.grow(count)),
+                Order::Shrink(count, mode, answer) => answer.tell(self.shrink(count, mode)),
+                Order::Restart(mode, answer) => answer.tell(self.restart(mode)),
+                Order::Hire(count, answer) => answer.give(self.hire_on_order(count)),
             }
         }
     }
@@ -269,9 +261,9 @@ impl Watch {
 
     // ---- orders --------------------------------------------------------------------------------
 
-    fn join(&mut self, number: u64, answer: Sender<Result<()>>) {
+    fn join(&mut self, number: u64, answer: Reply) {
         if let Some(note) = self.site.why_broken.get() {
-            let _ = answer.try_send(Err(Error::with_detail(note.status, note.detail.clone())));
+            answer.tell(Err(Error::with_detail(note.status, note.detail.clone())));
             return;
         }
         self.joiners.push((number, answer));
@@ -283,13 +275,13 @@ impl Watch {
 
     /// Somebody waits no longer for a join: the time is over. The answer comes when submits are
     /// taken again.
-    fn give_up(&mut self, number: u64, answer: &Sender<()>) {
+    fn give_up(&mut self, number: u64, answer: &Reply) {
         let had_joiners = !self.joiners.is_empty();
         self.joiners.retain(|(joiner, _)| *joiner != number);
         if had_joiners && self.joiners.is_empty() {
             self.reopen();
         }
-        let _ = answer.try_send(());
+        answer.tell(Ok(()));
     }
 
     fn reopen(&mut self) {

@@ -3,10 +3,10 @@
 use super::limits::Limits;
 use super::site::{Site, gate};
 use crate::board::ledger::Ticket;
-use crate::error::Result;
 use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::reply::Reply;
 use crate::sync::{Ordering::*, fence};
-use crossbeam_channel::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How a pool stops; each is stronger than the one before.
@@ -78,24 +78,60 @@ impl RestartMode {
 pub(crate) enum Order {
     /// Run what is queued and let the workers leave.
     /// The number is the joiner's own.
-    Join(u64, Sender<Result<()>>),
+    Join(u64, Reply),
     /// This joiner waits no longer.
-    GiveUp(u64, Sender<()>),
-    Stop(StopMode, Sender<()>),
+    GiveUp(u64, Reply),
+    Stop(StopMode, Reply),
     /// This task was doomed.
     Doom(Ticket),
     /// The limits of tasks that start from now on.
-    SetLimits(Limits, Sender<()>),
+    SetLimits(Limits, Reply),
     /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
-    Hire(i64, Sender<Result<u32>>),
+    Hire(i64, Reply),
     /// See that so many workers are up at once. The number is the waiter's own.
-    Ready(u64, u32, Sender<Result<()>>),
+    Ready(u64, u32, Reply),
     /// This waiter waits no longer.
     Unready(u64),
-    Grow(u32, Sender<Result<()>>),
-    Shrink(u32, ShrinkMode, Sender<Result<()>>),
+    Grow(u32, Reply),
+    Shrink(u32, ShrinkMode, Reply),
     /// The answer comes when it has begun.
-    Restart(RestartMode, Sender<Result<()>>),
+    Restart(RestartMode, Reply),
+}
+
+/// The orders that the watch has not looked at yet. None: it is gone, and takes no more.
+#[derive(Clone)]
+pub(super) struct Orders(Arc<Mutex<Option<Vec<Order>>>>);
+
+impl Orders {
+    pub(super) fn new() -> Orders {
+        Orders(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    /// False: the watch is gone.
+    pub(super) fn add(&self, order: Order) -> bool {
+        let mut orders = self.lock();
+        orders.as_mut().map(|orders| orders.push(order)).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Order>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The watch's end of them. Who waits for an answer when it is dropped hears that there is none.
+pub(crate) struct Inbox(pub(super) Orders);
+
+impl Inbox {
+    pub(super) fn take(&self) -> Vec<Order> {
+        self.0.lock().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let last = self.0.lock().take();
+        drop(last);
+    }
 }
 
 /// A stop that is asked for without waiting and without a lock.

@@ -12,9 +12,9 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::sync::plain::AtomicU32;
+use crate::sync::reply::Reply;
 use crate::worker::Terms;
 use crate::worker::wire::Leave;
-use crossbeam_channel::Sender;
 
 /// How many workers there are to be at least and at most, now. The watch changes it; submitters read it.
 pub(super) struct Size {
@@ -62,13 +62,13 @@ pub(super) struct Waiter {
     count: u32,
     /// Workers that came up and left since then because they had nothing to do: they count.
     idled: u32,
-    answer: Sender<Result<()>>,
+    answer: Reply,
 }
 
 impl Watch {
     // ---- who waits -----------------------------------------------------------------------------
 
-    pub(super) fn await_ready(&mut self, number: u64, count: u32, answer: Sender<Result<()>>) {
+    pub(super) fn await_ready(&mut self, number: u64, count: u32, answer: Reply) {
         self.waiters.push(Waiter { number, count, idled: 0, answer });
         self.hire();
     }
@@ -76,7 +76,7 @@ impl Watch {
     pub(super) fn await_no_longer(&mut self, number: u64) {
         self.answer_waiters();
         for waiter in self.waiters.extract_if(.., |waiter| waiter.number == number) {
-            let _ = waiter.answer.try_send(Err(Status::POOL_ERR_TIMEOUT.into()));
+            waiter.answer.tell(Err(Status::POOL_ERR_TIMEOUT.into()));
         }
     }
 
@@ -106,7 +106,7 @@ impl Watch {
                 None if up + waiter.idled >= waiter.count => Ok(()),
                 None => return true,
             };
-            let _ = waiter.answer.try_send(answer);
+            waiter.answer.tell(answer);
             false
         });
     }

@@ -5,8 +5,8 @@ use super::heralds::Heralds;
 use super::limits::{Limiter, Limits};
 use super::line::Line;
 use super::news::Listeners;
-use super::orders::StopRequest;
-pub(crate) use super::orders::{Order, RestartMode, ShrinkMode, StopMode};
+pub(crate) use super::orders::{Inbox, Order, RestartMode, ShrinkMode, StopMode};
+use super::orders::{Orders, StopRequest};
 use super::outbox::Outbox;
 use super::scale::Size;
 use super::staff::Staff;
@@ -21,7 +21,6 @@ use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::Terms;
 use crate::worker::start::Recipe;
-use crossbeam_channel::{Receiver, Sender};
 use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
 use rustix::process::Signal;
@@ -142,7 +141,7 @@ pub(crate) struct Site {
     pub(super) stop_request: StopRequest,
     pub(super) size: Size,
     was_called: AtomicBool,
-    orders: Sender<Order>,
+    orders: Orders,
     bell: OwnedFd,
 }
 
@@ -154,10 +153,11 @@ impl Site {
         is_external: bool,
         region: Region,
         ledger: Ledger,
-    ) -> Result<(Site, Receiver<Order>)> {
+    ) -> Result<(Site, Inbox)> {
         let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| Error::os("eventfd", errno))?;
-        let (orders, inbox) = crossbeam_channel::unbounded();
+        let orders = Orders::new();
+        let inbox = Inbox(orders.clone());
         let site = Site {
             outbox: Outbox::new(&name, is_external)?,
             name,
@@ -197,7 +197,7 @@ impl Site {
 
     /// Sends an order. False: the watch is gone, because the pool has been shut down.
     pub(crate) fn order(&self, order: Order) -> bool {
-        let is_sent = self.orders.send(order).is_ok();
+        let is_sent = self.orders.add(order);
         self.ring();
         is_sent
     }

@@ -5,11 +5,11 @@ use super::site::{Site, StopMode, gate};
 use super::{Watch, reap};
 use crate::board::Stage;
 use crate::sync::Ordering::*;
-use crossbeam_channel::Sender;
+use crate::sync::reply::Reply;
 use std::time::Instant;
 
 impl Watch {
-    pub(super) fn stop(&mut self, mode: StopMode, answer: Option<Sender<()>>) {
+    pub(super) fn stop(&mut self, mode: StopMode, answer: Option<Reply>) {
         self.stoppers.extend(answer);
         self.shut(gate::CLOSED);
         if let StopMode::Terminate(grace) = mode {
@@ -53,7 +53,7 @@ impl Watch {
             self.reopen();
         }
         for (_, answer) in self.joiners.drain(..) {
-            let _ = answer.try_send(Ok(()));
+            answer.tell(Ok(()));
         }
         if self.stop.is_none() {
             return false;
@@ -62,7 +62,7 @@ impl Watch {
         self.shut(gate::TERMINATED);
         self.site.gate.fetch_and(!gate::JOINING, AcqRel);
         for answer in self.stoppers.drain(..) {
-            let _ = answer.try_send(());
+            answer.tell(Ok(()));
         }
         true
     }

@@ -17,7 +17,7 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
-use crossbeam_channel::Receiver;
+use crate::sync::reply::{Asker, ask};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -195,7 +195,7 @@ fn work(
     worker.watch_memory()?;
     if surroundings.filters() {
         // A thread's own beginning takes calls that need not be allowed.
-        let _ = guarding.recv();
+        guarding.hear();
     }
     surroundings.apply(seat, Stage::Seal)?;
     line.send(&Message::Up, None)?;
@@ -305,10 +305,10 @@ pub(super) fn await_word(line: &Line, host: &OwnedFd) {
 
 /// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
 /// task is doing. It never runs otherwise. What is answered ends when the thread has all it needs.
-fn guard(line: &Line, parent: OwnedFd) -> Result<Receiver<()>> {
+fn guard(line: &Line, parent: OwnedFd) -> Result<Asker> {
     let line = line.as_fd().try_clone_to_owned();
     let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
-    let (starting, guarding) = crossbeam_channel::bounded(0);
+    let (starting, guarding) = ask();
     super::signals_blocked(|| {
         let watching = move || {
             let _known = OwnThread::enter();
