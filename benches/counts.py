@@ -109,15 +109,27 @@ def version(command):
     return subprocess.run([*command, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def table_of(old, new):
+def in_all(steps):
+    return {**steps, "in all": sum(steps.values())} if steps else {}
+
+
+def compared(old, new):
     """Old, new and the difference of each step, in Markdown."""
     lines = [["pool", "step", "before", "now", "difference"], ["---", "---", "--:", "--:", "--:"]]
-    for kind, steps in new.items():
-        before = old.get(kind, {})
-        for step, number in [*steps.items(), ("in all", sum(steps.values()))]:
-            was = sum(before.values()) if step == "in all" and before else before.get(step)
-            difference = "" if was is None else f"{number - was:+.1f}"
-            lines.append([kind, step, "–" if was is None else f"{was:.1f}", f"{number:.1f}", difference])
+    for kind in new:
+        before = in_all(old.get(kind))
+        for step, number in in_all(new[kind]).items():
+            was = before.get(step)
+            known = ["–", f"{number:.1f}", ""] if was is None else [f"{was:.1f}", f"{number:.1f}", f"{number - was:+.1f}"]
+            lines.append([kind, step, *known])
+    return rows(lines)
+
+
+def shown(found):
+    """A column for each step, in Markdown."""
+    lines = [["pool", *in_all(next(iter(found.values())))]]
+    lines.append(["---"] + ["--:"] * (len(lines[0]) - 1))
+    lines += [[f"{kind} pool", *(f"{number:.0f}" for number in in_all(steps).values())] for kind, steps in found.items()]
     return rows(lines)
 
 
@@ -147,7 +159,7 @@ def main():
             print(f"skip: {missing}")
 
     print("\nInstructions of a task, 8 bytes each way:\n")
-    print(table_of(saved.get("instructions", {}), new["instructions"]))
+    print(compared(saved.get("instructions", {}), new["instructions"]))
     for name in ("rustc", "compiler", "lto"):
         if saved and saved.get(name) != new[name]:
             print(f"\n{name}: before {saved.get(name)}, now {new[name]}")

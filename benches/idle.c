@@ -2,7 +2,7 @@
  *
  *     idle process|forkserver|fork|thread WORKERS MILLISECONDS
  *
- * Counts how often the workers and the library's threads in this process were switched to a CPU, and
+ * The workers stay (min_workers). Counts how often the workers and the library's threads in this process were switched to a CPU, and
  * how long they ran. Both should be 0: nobody polls. */
 #include "bench.h"
 
@@ -58,7 +58,9 @@ int main(int argc, char **argv) {
     if (argc != 4) die("usage: %s process|thread WORKERS MILLISECONDS", argv[0]);
     uint32_t workers = (uint32_t)number(argv[2]);
     uint64_t ms = number(argv[3]);
-    pool_t *pool = new_pool(argv[1], workers);
+    pool_options_t options = options_named(argv[1]);
+    options.min_workers = options.max_workers = workers; /* else they leave when they are idle for long */
+    pool_t *pool = new_pool_with(&options);
     start_workers(pool, workers);
 
     sleep_ns(SETTLE_NS);

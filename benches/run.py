@@ -4,6 +4,7 @@
     benches/run.py              all workloads; make bench builds the library first
     benches/run.py round_trip   one or more by name
     benches/run.py --list       their names
+    benches/run.py --once       a single round: shows that everything runs, and not much more
 
 The candidates of a workload take turns, several rounds long, so that a machine that changes its mind
 changes it for all of them. Markdown tables go to stdout, the raw figures to out/bench/results.json;
@@ -15,7 +16,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import argparse
-import json
+import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +24,8 @@ from concurrent.futures import ThreadPoolExecutor
 import build
 import machine
 import programs
+import report
 import table
-import targets
 import workloads
 
 ROUNDS_MIN = 3
@@ -61,9 +62,9 @@ class Measurement:
             for one, result in zip(order, turns.map(self.run_once, order)):
                 self.runs[one.name].append(result)
 
-    def measure(self):
+    def measure(self, rounds_max):
         begin_s = time.monotonic()
-        for number in range(self.workload.rounds_max):
+        for number in range(min(rounds_max, self.workload.rounds_max)):
             used_s = time.monotonic() - begin_s
             if number >= ROUNDS_MIN and used_s + used_s / number > self.workload.budget_s:
                 break
@@ -86,24 +87,10 @@ class Measurement:
         }
 
 
-def section(workload, record):
-    """The workload's part of the page, from what record() has given."""
-    results = of_record(workload, record)
-    words = " ".join(filter(None, (workload.notes, table.verdict(results, record["others"]))))
-    lines = [f"### {workload.name}", workload.question, table.markdown(results), words]
-    for name, one in record["candidates"].items():
-        if one["reason"]:
-            lines.append(f"{name}: {one['reason']}.")
-    return "\n\n".join(filter(None, lines))
-
-
-def of_record(workload, record):
-    return table.Results(workload, {name: one["runs"] for name, one in record["candidates"].items()})
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workload", nargs="*", help="names; all when there is none")
+    parser.add_argument("--once", action="store_true", help="a single round of each")
     parser.add_argument("--list", action="store_true", help="list the workloads and end")
     options = parser.parse_args()
     if unknown := set(options.workload) - set(workloads.ALL):
@@ -120,23 +107,24 @@ def main():
             print(f"{workload.name:12} {workload.question}")
         return 0
 
+    if (busy := os.getloadavg()[0]) > 0.3:
+        say(f"other programs run on this machine (load {busy:.1f}): figures will be worse than it is")
     begin_s = time.monotonic()
     chosen = [workloads.ALL[name] for name in options.workload or workloads.ALL]
     programs.compile_all(one.command[0] for workload in chosen for one in workload.candidates)
-    facts = {"machine": machine.facts(), "command": ["benches/run.py", *options.workload], "workloads": {}}
-    print(machine.sentence(facts["machine"]))
+    record = {"machine": machine.facts(), "command": ["benches/run.py", *sys.argv[1:]], "workloads": {}}
+    print(machine.sentence(record["machine"]))
     failed = False
     for workload in chosen:
         measurement = Measurement(workload)
-        measurement.measure()
+        measurement.measure(1 if options.once else workload.rounds_max)
         failed |= any(not reason.startswith("skipped") for reason in measurement.reasons.values())
-        record = facts["workloads"][workload.name] = measurement.record()
-        print(f"\n{section(workload, record)}", flush=True)
-    facts["seconds"] = round(time.monotonic() - begin_s)
-    every = [of_record(workload, facts["workloads"][workload.name]) for workload in chosen]
-    print(f"\n{table.LEGEND}\n\n### Wanted and reached\n\n{targets.markdown(every)}")
-    FILE.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    say(f"{facts['seconds']} s; raw figures: {FILE}")
+        record["workloads"][workload.name] = measurement.record()
+        print(f"\n{report.section(workload, measurement.record())}", flush=True)
+    record["seconds"] = round(time.monotonic() - begin_s)
+    print(f"\n{table.LEGEND}\n\n### Wanted and reached\n\n{report.wanted_and_reached(record)}")
+    report.write(record, FILE)
+    say(f"{record['seconds']} s; raw figures: {FILE}")
     return 1 if failed else 0
 
 

@@ -37,6 +37,8 @@ def three_digits(number):
         return "–"
     if isinstance(number, int) or number == 0 or abs(number) >= 100:
         return f"{number:.0f}"
+    if abs(number) < 0.1:
+        return f"{number:.3f}"
     return f"{number:.2f}" if abs(number) < 10 else f"{number:.1f}"
 
 
@@ -89,11 +91,15 @@ class Results:
         return {whose: width for whose, width in self.spreads() if width > SPREAD_MAX}
 
 
-def columns(results):
-    """The roles that there are to be compared with."""
-    roles = {one.role for one in results.candidates}
-    python = any(one.family == "Python" for one in results.candidates)
-    return [("× floor", FLOOR)] * (FLOOR in roles) + [("× Pool", PEER)] * python
+def columns(results, figure):
+    """Which comparisons of a figure there are."""
+    if not figure.compared:
+        return []
+    return [
+        (title, role)
+        for title, role in (("× floor", FLOOR), ("× Pool", PEER))
+        if any(results.compare(one, figure, role) is not None for one in results.candidates)
+    ]
 
 
 def cells(results, one):
@@ -101,15 +107,14 @@ def cells(results, one):
         found = present(results.numbers(one.name, figure.name))
         text, width = three_digits(median(found)), spread(found)
         yield text if width is None or not figure.compared else f"{text} ±{width:.0%}"
-        if figure.compared:
-            for _, role in columns(results):
-                yield three_digits(results.compare(one, figure, role))
+        for _, role in columns(results, figure):
+            yield three_digits(results.compare(one, figure, role))
 
 
 def markdown(results):
     headings = [""]
     for figure in results.workload.figures:
-        headings += [figure.heading] + ([title for title, _ in columns(results)] if figure.compared else [])
+        headings += [figure.heading, *(title for title, _ in columns(results, figure))]
     lines = [headings, ["---"] + ["--:"] * (len(headings) - 1)]
     lines += [[f"{one.role}: {one.name}", *cells(results, one)] for one in results.candidates]
     return rows(lines)

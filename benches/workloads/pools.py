@@ -131,7 +131,7 @@ def idle():
             Target(work, "no wake-up", value(two, "context switches"), "wake-ups", at_most=0),
             Target(work, "no CPU time", value(two, "CPU"), "ms", at_most=0),
         ),  # fmt: skip
-        notes="Counted are all threads of the program and the workers, but the program's main one. They all "
+        notes="The workers stay (min_workers). Counted are all threads of the program and the workers, but the program's main one. They all "
         "wait at the same time.",
         rounds_max=1,
         together=True,

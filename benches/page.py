@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Writes what was measured into docs/ and README.md: no number there is typed by hand.
+
+    benches/page.py           of the last run of benches/run.py, which is kept as docs/performance.json
+    benches/page.py --again   of docs/performance.json, as it is
+    benches/page.py --check   says whether that would change anything, and changes nothing
+
+Between <!-- measured: NAME --> and <!-- /measured --> everything is replaced.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import argparse
+import json
+import re
+
+import counts
+import drawing
+import report
+import table
+from programs import HERE, OUT
+
+DOCS = HERE.parent / "docs"
+RECORD = DOCS / "performance.json"
+PAGES = (DOCS / "performance.md", HERE.parent / "README.md")
+DRAWINGS = {DOCS / "performance-light.svg": drawing.LIGHT, DOCS / "performance-dark.svg": drawing.DARK}
+
+
+def details(record):
+    parts = [
+        report.section(found.workload, record["workloads"][name])
+        for name, found in report.all_results(record).items()
+    ]
+    return "\n\n".join([table.LEGEND, *parts])
+
+
+def counted(_):
+    if not counts.FILE.exists():
+        return "Not counted yet."
+    saved = json.loads(counts.FILE.read_text(encoding="utf-8"))
+    return f"{counts.shown(saved['instructions'])}\n\n{saved['rustc']}; {saved['compiler']}."
+
+
+def summary(record):
+    """The few figures of the README."""
+    every = report.all_results(record)
+
+    def line(words, workload, figure, unit):
+        names = ("process pool, 2", "thread pool, 2", "multiprocessing.Pool, 2")
+        found = [table.median(every[workload].numbers(name, figure)) for name in names]
+        return [words, *(f"{table.three_digits(number)} {unit}" for number in found)]
+
+    lines = table.rows([
+        ["8 bytes each way", "process pool, 2 workers", "thread pool, 2 workers", "Python's multiprocessing.Pool, 2"],
+        ["---", "--:", "--:", "--:"],
+        line("one task in flight, back to back", "round_trip", "back to back", "µs"),
+        line("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
+        line("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
+    ])  # fmt: skip
+    where = "What it costs, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
+    words = report.quiet(record)
+    return "\n\n".join([where, lines] + [words] * (words != report.QUIET))
+
+
+PARTS = {
+    "origin": report.origin,
+    "targets": report.wanted_and_reached,
+    "counts": counted,
+    "details": details,
+    "summary": summary,
+}
+
+
+def filled(text, record):
+    """The page with all its parts written anew."""
+
+    def part(found):
+        return f"{found[1]}\n{PARTS[found[2]](record)}\n{found[3]}"
+
+    return re.sub(r"(<!-- measured: (\w+) -->)\n.*?(<!-- /measured -->)", part, text, flags=re.DOTALL)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--again", action="store_true", help="of what docs/performance.json has")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if there is anything to change")
+    options = parser.parse_args()
+    source = RECORD if options.again or options.check else OUT / "bench" / "results.json"
+    if not source.exists():
+        parser.error(f"there is no {source}: run make bench")
+    record = report.read(source)
+    if missing := set(report.workloads.ALL) - set(record["workloads"]):
+        parser.error(f"{source} is not of a whole run: {', '.join(sorted(missing))} missing")
+
+    new = {page: filled(page.read_text(encoding="utf-8"), record) for page in PAGES}
+    new |= {file: drawing.svg(report.all_results(record), colours) for file, colours in DRAWINGS.items()}
+    changed = [file for file, text in new.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    if options.check:
+        print(*(f"not as measured: {file}" for file in changed), sep="\n")
+        return 1 if changed else 0
+    for file in changed:
+        file.write_text(new[file], encoding="utf-8")
+    if source != RECORD:
+        report.write(record, RECORD)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
