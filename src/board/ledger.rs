@@ -113,6 +113,7 @@ impl Ledger {
             self.sweep_if_free(region);
         }
         if let Some(slot) = self.free.take().or_else(|| self.sweep(region)) {
+            region.board.slot(slot).word.clear();
             let entry = self.entries.at(slot as usize);
             let generation =
                 (entry.load(Relaxed) & GENERATION_MASK).wrapping_add(1) & GENERATION_MASK;
@@ -179,16 +180,28 @@ impl Ledger {
     /// Gives the slot of a task back that is done and not held. `Closed`: the caller counts it.
     #[inline]
     pub(crate) fn recycle(&self, region: &Region, slot: u32) -> Given {
-        self.give_bytes_back(region, slot);
-        region.board.slot(slot).word.collect();
+        if self.blocks.at(slot as usize).load(Relaxed) != 0 {
+            self.give_args_back(region, slot);
+        }
+        // The slot itself is not written to: its lines are the worker's, and the next submit fetches them
+        // anyway.
+        if !region.board.slot(slot).holds_result() {
+            self.give_result_back(region, slot);
+        }
+        self.notes.forget(slot);
         self.free.give(slot)
     }
 
-    fn give_bytes_back(&self, region: &Region, slot: u32) {
+    #[cold]
+    fn give_args_back(&self, region: &Region, slot: u32) {
         let block = self.blocks.at(slot as usize).swap(0, Relaxed);
         if let Some(block) = Block::unpack(block) {
             self.args.give(block, &region.memory);
         }
+    }
+
+    #[cold]
+    fn give_result_back(&self, region: &Region, slot: u32) {
         let record = region.board.slot(slot);
         if let Phase::Completed(seat) | Phase::Failed(seat) = record.word.phase() {
             match record.ending().map(|(ending, _)| ending.result) {
@@ -202,7 +215,8 @@ impl Ledger {
                 _ => {}
             }
         }
-        self.notes.forget(slot);
+        // From here on no block is this slot's, whoever looks (see `watch::reap`).
+        record.word.clear();
     }
 
     /// Recycles a few loose tasks that are done, and takes one's slot.

@@ -204,6 +204,7 @@ impl<T> Span<T> {
         Span { start: self.start.wrapping_add(first), count }
     }
 
+    #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
         if index >= self.count {
             return None;
@@ -215,6 +216,7 @@ impl<T> Span<T> {
     }
 
     /// The value at an index that this process made itself.
+    #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
         self.get(index).expect("an index within its window")
     }

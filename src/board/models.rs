@@ -207,7 +207,7 @@ fn a_cancelled_slot_serves_again_while_a_worker_looks() {
         floor.post(0, 1, 1);
         let worker = run_beside(&floor, |floor| floor.work_once(ONE));
         if floor.board.cancel(0, 1) {
-            floor.board.slot(0).word.collect();
+            floor.board.slot(0).word.clear();
             floor.post(0, 2, 5);
             floor.wait(0, 2);
             assert_eq!(floor.code(0), 10);
@@ -230,7 +230,7 @@ fn a_task_in_the_slot_of_a_cancelled_one_has_a_turn_of_its_own() {
             }
         });
         if floor.board.cancel(0, 1) {
-            floor.board.slot(0).word.collect();
+            floor.board.slot(0).word.clear();
             floor.post(1, 1, 2);
             floor.post(0, 2, 3);
         }

@@ -200,6 +200,23 @@ impl Slot {
         Some((Ending { status, code, result }, self.room_at(start)))
     }
 
+    /// Whether the result lies in the slot, if there is one.
+    #[inline]
+    pub(crate) fn holds_result(&self) -> bool {
+        self.outcome.load(Relaxed) & 0xffff < FILE
+    }
+
+    /// The result of a completed task, where it lies in the slot.
+    #[inline]
+    pub(crate) fn near_result(&self) -> Option<(*const u8, usize)> {
+        let len = self.outcome.load(Relaxed);
+        if len > ROOM as u32 {
+            return None;
+        }
+        let start = result_start(self.args_len(), len as usize);
+        (start + len as usize <= ROOM).then(|| (self.room_at(start).cast_const(), len as usize))
+    }
+
     /// How many bytes the arguments have, and the result.
     #[inline]
     pub(crate) fn lens(&self) -> (u64, u64) {

@@ -45,13 +45,15 @@ pub(crate) struct Entry {
 pub(crate) struct Ring {
     head: Span<AtomicU64>,
     entries: Span<AtomicU64>,
+    /// Positions of a lap, as a power of two: dividing by a number would cost as much as a claim.
+    lap_shift: u32,
 }
 
 impl Ring {
     /// `entries` is a power of two long.
     pub(crate) fn new(head: Span<AtomicU64>, entries: Span<AtomicU64>) -> Ring {
         debug_assert!(entries.len().is_power_of_two() && entries.len() <= 1 << SLOT_BITS);
-        Ring { head, entries }
+        Ring { head, entries, lap_shift: entries.len().trailing_zeros() }
     }
 
     /// The position under the head, and the entry there when it has been written. Acquire; pairs with
@@ -120,7 +122,7 @@ impl Ring {
 
     /// Never 0, which is what an entry holds that was never written.
     fn lap(&self, position: u64) -> u64 {
-        (position / self.entries.len() as u64) % LAP_MASK + 1
+        (position >> self.lap_shift) % LAP_MASK + 1
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where one task stands, and who may touch its bytes.
 //!
 //! ```text
-//!          publish          claim               finish                    collect
+//!          publish          claim               finish                     clear
 //!   FREE ──────────▶ READY ────────▶ RUNNING ────────────▶ COMPLETED ──────────────▶ FREE
 //!                     │ ▲   ▲           │  │                FAILED
 //!                     │ └───┼───────────┘  └─────────────▶  CANCELLED
@@ -24,8 +24,8 @@
 //! | READY     | nobody                     | [`SlotWord::claim`] by one worker, acquire     |
 //! | RUNNING   | that worker                | [`SlotWord::finish`], release; or, when it has |
 //! |           |                            | died, [`SlotWord::settle`] by the watch        |
-//! | the rest  | the future's owner, to     | [`SlotWord::collect`], release                 |
-//! |           | read                       |                                                |
+//! | the rest  | the future's owner, to     | the free list; [`SlotWord::clear`] comes when  |
+//! |           | read                       | the slot is taken from there                   |
 //!
 //! Every change is one atomic step on this word, so there is always one answer to "whose is it?". A
 //! worker that dies leaves its seat in exactly the slots that it had claimed.
@@ -274,9 +274,24 @@ impl SlotWord {
         self.step(generation, |now| (now & PHASE == READY).then_some(now | ANNOUNCED)).is_some()
     }
 
-    /// done → FREE. Release; pairs with the free list's next `take`.
-    pub(crate) fn collect(&self) {
-        self.0.store(FREE, Release);
+    /// done → FREE, by whoever has taken the slot for its next task. Relaxed: nobody else looks before
+    /// the ledger says that the slot is in use.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        self.0.store(FREE, Relaxed);
+    }
+
+    /// Whether the task is done in any way. Acquire, as in `phase`.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.load(Acquire) & DONE != 0
+    }
+
+    /// The seat of the worker that completed the task, if one did. Acquire, as in `phase`.
+    #[inline]
+    pub(crate) fn completed_by(&self) -> Option<SeatIndex> {
+        let now = self.0.load(Acquire);
+        (now & PHASE == COMPLETED).then(|| seat_of(now))
     }
 
     /// Where the task stands. Acquire; pairs with `finish`, `cancel` and `settle`.

@@ -53,10 +53,7 @@ pub unsafe extern "C" fn future_collect(
     data: Option<&mut MaybeUninit<*const c_void>>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> pool_status_t {
-    give_result(data, len, || {
-        pool::wait(ticket(future), timeout_ms)?;
-        pool::result(ticket(future))
-    })
+    give_result(data, len, || pool::collect(ticket(future), timeout_ms))
 }
 
 fn give_result(

@@ -9,7 +9,7 @@ use crate::board::record::{Place, Slot};
 use crate::board::slot::{Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{Deadline, Ordering::Relaxed};
 use crate::watch::site::Order;
 
 /// Where a task stands, by the C API's numbers.
@@ -43,10 +43,24 @@ pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
 #[inline]
 pub(crate) fn result(future: FutureTicket) -> Result<(*const u8, usize)> {
     let (pool, ticket) = future.find()?;
-    let record = pool.region().board.slot(ticket.slot);
-    match record.word.phase() {
-        Phase::Completed(seat) => pool.bytes(ticket, record, seat),
-        _ => Err(failure(future)?.expect_err("a task that has not completed has an error")),
+    pool.result(future, ticket)
+}
+
+/// Waits until the task is done, and gives its result out.
+#[inline]
+pub(crate) fn collect(future: FutureTicket, timeout_ms: i64) -> Result<(*const u8, usize)> {
+    let (pool, ticket) = future.find()?;
+    if !wait::is_done(pool, ticket) {
+        wait::wait_until(pool, ticket, Deadline::from_ms(timeout_ms))?;
+    }
+    pool.result(future, ticket)
+}
+
+#[cold]
+fn why_no_result(future: FutureTicket) -> Error {
+    match failure(future) {
+        Ok(failure) => failure.expect_err("a task that has not completed has an error"),
+        Err(error) => error,
     }
 }
 
@@ -77,6 +91,16 @@ fn spoilt() -> Error {
 }
 
 impl Pool {
+    #[inline]
+    fn result(&self, future: FutureTicket, ticket: Ticket) -> Result<(*const u8, usize)> {
+        let record = self.region().board.slot(ticket.slot);
+        match (record.word.completed_by(), record.near_result()) {
+            (Some(_), Some(near)) => Ok(near),
+            (Some(seat), None) => self.bytes(ticket, record, seat),
+            (None, _) => Err(why_no_result(future)),
+        }
+    }
+
     /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
     #[inline]
     fn bytes(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {

@@ -1,6 +1,8 @@
 //! The future whose callback runs on this thread: there its handle is good, though it may have been freed.
 
 use super::FutureTicket;
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU32;
 use std::cell::Cell;
 
 #[derive(Clone, Copy)]
@@ -15,6 +17,10 @@ thread_local! {
     static PRESENT: Cell<Option<Present>> = const { Cell::new(None) };
 }
 
+/// How many callbacks run at once in all threads. While there are none, nobody asks for what the thread
+/// has: that costs as much as all else that is done to free a future.
+static AT_ONCE: AtomicU32 = AtomicU32::new(0);
+
 /// Whether this freed future is the one whose callback is running on this thread.
 pub(super) fn is_present(future: FutureTicket) -> bool {
     PRESENT.get().is_some_and(|present| present.future == future)
@@ -24,6 +30,12 @@ pub(super) fn is_present(future: FutureTicket) -> bool {
 /// thread: then its slot goes back behind that.
 #[inline]
 pub(super) fn is_freed_later(future: FutureTicket) -> bool {
+    // Relaxed: a thread sees its own.
+    AT_ONCE.load(Relaxed) > 0 && is_marked_freed(future)
+}
+
+#[cold]
+fn is_marked_freed(future: FutureTicket) -> bool {
     match PRESENT.get() {
         Some(present) if present.is_at_once && present.future == future => {
             PRESENT.set(Some(Present { is_freed: true, ..present }));
@@ -44,7 +56,9 @@ pub(super) fn call(future: FutureTicket, call: impl FnOnce()) {
 /// be given back.
 pub(super) fn call_at_once(future: FutureTicket, call: impl FnOnce()) -> bool {
     let outer = PRESENT.replace(Some(Present { future, is_at_once: true, is_freed: false }));
+    AT_ONCE.fetch_add(1, Relaxed);
     call();
+    AT_ONCE.fetch_sub(1, Relaxed);
     let is_freed = PRESENT.replace(outer).is_some_and(|present| present.is_freed);
     // Where this was called by another callback of the future, that one still uses it.
     is_freed && !(is_present(future) && is_freed_later(future))

@@ -80,10 +80,11 @@ pub(super) fn help_one(futures: &[FutureTicket]) -> Result<()> {
 
 #[inline]
 pub(super) fn is_done(pool: &Pool, ticket: Ticket) -> bool {
-    pool.region().board.slot(ticket.slot).word.phase().is_done()
+    pool.region().board.slot(ticket.slot).word.is_done()
 }
 
-fn wait_until(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<()> {
+/// Waits until the task is done in any way.
+pub(super) fn wait_until(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<()> {
     if help(pool, ticket, deadline)? {
         return Ok(());
     }
@@ -110,28 +111,43 @@ pub(crate) fn wait_many(
     timeout_ms: i64,
     n_done: &mut usize,
 ) -> Result<()> {
-    let futures = find_all(futures)?;
-    let waited = wait_for_found(&futures, mode, Deadline::from_ms(timeout_ms));
-    *n_done = futures.iter().filter(|(pool, ticket)| is_done(pool, *ticket)).count();
+    let waited = wait_many_until(futures, mode, Deadline::from_ms(timeout_ms));
+    *n_done = match (mode, &waited) {
+        (WaitMode::All, Ok(())) => futures.len(),
+        _ => count_done(futures),
+    };
     waited
+}
+
+fn count_done(futures: &[u64]) -> usize {
+    let found = futures.iter().filter_map(|raw| FutureTicket::from_raw(*raw).find().ok());
+    found.filter(|(pool, ticket)| is_done(pool, *ticket)).count()
 }
 
 /// Waits for several futures until a deadline.
 pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadline) -> Result<()> {
-    wait_for_found(&find_all(futures)?, mode, deadline)
-}
-
-fn find_all(futures: &[u64]) -> Result<Vec<Found>> {
-    futures.iter().map(|raw| FutureTicket::from_raw(*raw).find()).collect()
-}
-
-fn wait_for_found(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result<()> {
+    let mut found = futures.iter().map(|raw| FutureTicket::from_raw(*raw).find());
     match mode {
         WaitMode::All => {
-            futures.iter().try_for_each(|(pool, ticket)| wait_until(pool, *ticket, deadline))
+            found.try_for_each(|one| one.map(drop))?;
+            wait_for_all(futures, deadline)
         }
-        WaitMode::First | WaitMode::FirstError => wait_for_one(futures, mode, deadline),
+        WaitMode::First | WaitMode::FirstError => {
+            wait_for_one(&found.collect::<Result<Vec<Found>>>()?, mode, deadline)
+        }
     }
+}
+
+/// Waits for the last one first: when that is done, as a rule the others are, and the workers were not
+/// disturbed in the slots that they had in hand.
+fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
+    for raw in futures.iter().rev() {
+        let (pool, ticket) = FutureTicket::from_raw(*raw).find()?;
+        if !is_done(pool, ticket) {
+            wait_until(pool, ticket, deadline)?;
+        }
+    }
+    Ok(())
 }
 
 /// Asks each task's pool for a notice, and sleeps on the notices of all pools. What is seen of a

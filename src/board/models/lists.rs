@@ -16,7 +16,7 @@ fn a_ring_full_of_cancelled_tasks_takes_new_ones() {
         for generation in 1..=4 {
             floor.post(0, generation, 1);
             assert!(floor.board.cancel(0, generation));
-            floor.board.slot(0).word.collect();
+            floor.board.slot(0).word.clear();
         }
         let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
         floor.post(0, 5, 1);
