@@ -40,7 +40,7 @@ use memory::Span;
 use rank::Bands;
 use record::Slot;
 use ring::{Entry, Ring};
-use slot::{Change, Claim, Outcome, SeatIndex, SlotWord, Waiters};
+use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
 /// What workers are to do.
@@ -64,6 +64,18 @@ pub(crate) enum Next {
     Leave,
     /// Leave: there was nothing to do for too long.
     Idle,
+}
+
+/// What a worker does after a task.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next one.
+    GoOn,
+    /// The next one; there was something to do in between, which has taken some time.
+    GoOnLater,
+    /// It is about to be killed, and must take no other.
+    Leave,
 }
 
 /// What a board's workers have to heed beside the ring, in the header; most boards have none.
@@ -137,6 +149,15 @@ impl Board {
     }
 
     // ---- workers -------------------------------------------------------------------------------
+
+    /// The next task for this seat, if there is one now and nothing is to be heeded before.
+    #[inline]
+    pub(crate) fn next_at_once(&self, seat: SeatIndex) -> Option<u32> {
+        if self.stage() == Stage::Stop || self.must_leave(seat) {
+            return None;
+        }
+        self.take(seat)
+    }
 
     /// The next task for this seat; waits for it. `stays`: however long that takes.
     pub(crate) fn next(&self, seat: SeatIndex, stays: bool) -> Next {
@@ -234,10 +255,9 @@ impl Board {
         own.started.store(stamp, Relaxed);
     }
 
-    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken. False: the
-    /// worker is about to be killed, and must take no other task.
+    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken.
     #[inline]
-    pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> bool {
+    pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> After {
         let own = self.seats.at(usize::from(seat.0));
         // In this order, for `Ledger::settle_count`: a task that is still noted was not counted as
         // ended. Release keeps the two apart.
@@ -246,12 +266,20 @@ impl Board {
         own.started.store(0, Relaxed);
         own.ended.store(own.ended.load(Relaxed) + 1, Release);
         let word = &self.slot(slot).word;
-        let finished = word.finish(outcome);
+        match word.finish(outcome) {
+            None => After::GoOn,
+            Some(flags) => self.heed(slot, flags),
+        }
+    }
+
+    /// Heeds what was wished of a task that has just been finished.
+    #[cold]
+    fn heed(&self, slot: u32, finished: Finished) -> After {
         self.wake(slot, finished.waiters);
         if finished.is_signalled {
-            await_signal(word, finished.generation);
+            await_signal(&self.slot(slot).word, finished.generation);
         }
-        !finished.is_doomed
+        if finished.is_doomed { After::Leave } else { After::GoOnLater }
     }
 
     #[inline]

@@ -61,6 +61,8 @@ const DOOMED: u64 = 1 << 8;
 const ANNOUNCED: u64 = 1 << 9;
 /// A signal is about to be sent to the worker for this task.
 const SIGNALLED: u64 = 1 << 10;
+/// What its worker has to heed when it has finished the task.
+const WISHED: u64 = WAITED | NOTICED | DOOMED | SIGNALLED;
 /// What a task keeps that has to be run again.
 const KEPT: u64 = WAITED | NOTICED | ASKED;
 
@@ -186,16 +188,17 @@ impl SlotWord {
     }
 
     /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`:
-    /// whoever sees the task done sees its result.
-    pub(crate) fn finish(&self, outcome: Outcome) -> Finished {
+    /// whoever sees the task done sees its result. None: nobody wished anything of its end.
+    #[inline]
+    pub(crate) fn finish(&self, outcome: Outcome) -> Option<Finished> {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
         debug_assert_eq!(old & PHASE, RUNNING);
-        Finished {
+        (old & WISHED != 0).then(|| Finished {
             waiters: Waiters::of(old),
             generation: generation_of(old),
             is_doomed: old & DOOMED != 0,
             is_signalled: old & SIGNALLED != 0,
-        }
+        })
     }
 
     /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.

@@ -46,8 +46,8 @@ pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
 pub(crate) use drive::{events_fd, has_events, process_events};
 pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
 pub(crate) use future::{
-    cancel, collect, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_asked,
-    progress, result,
+    cancel, collect, duration, failure, future_free, future_id, future_pool, future_state,
+    is_cancel_asked, progress, result,
 };
 pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{

@@ -1,7 +1,7 @@
 //! Which worker this thread is, and what follows from that: it can run a task that it would wait for, and
 //! must not wait for itself.
 
-use super::{Task, Worker};
+use super::Worker;
 use crate::board::Region;
 use crate::board::ring::Entry;
 use crate::board::slot::{Claim, Phase};
@@ -126,7 +126,7 @@ impl Claimed<'_> {
         let outer = board.noted(worker.seat);
         board.note_again(worker.seat, (Some(slot), 0));
         worker.claimed.update(|depth| depth + 1);
-        let _ = worker.perform(&Task::new(&worker.region, worker.seat, &worker.state), slot);
+        worker.perform_now(slot);
         worker.claimed.update(|depth| depth - 1);
         board.note_again(worker.seat, outer);
     }
@@ -140,7 +140,7 @@ impl Worker {
             board.note_again(self.seat, outer);
             return Help::None;
         }
-        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        self.perform_now(slot);
         board.note_again(self.seat, outer);
         Help::Done
     }

@@ -40,7 +40,7 @@ use crate::board::record::Call;
 use crate::board::ring::Entry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::tally::Done;
-use crate::board::{Next, Region};
+use crate::board::{After, Next, Region};
 use crate::cells;
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
@@ -198,30 +198,44 @@ impl Worker {
         Ok(())
     }
 
-    fn is_fat(&self) -> bool {
-        self.meter.get().is_some_and(Meter::is_over)
-    }
-
     /// Works until it is time to leave.
     pub(crate) fn run(&self) -> Leave {
         let _home = AtHome::enter(self);
         let task = Task::new(&self.region, self.seat, &self.state);
+        let board = &self.region.board;
         let stays = u32::from(self.seat.0) < self.terms.keep;
+        // When the last task ended. One that follows at once began then: to read the clock takes as long as
+        // all else between the two.
+        let mut ended = None;
         loop {
-            match self.region.board.next(self.seat, stays) {
+            let next = match board.next_at_once(self.seat) {
+                Some(slot) => Next::Task(slot),
+                None => {
+                    ended = None;
+                    board.next(self.seat, stays)
+                }
+            };
+            match next {
                 Next::Leave => return Leave::Told,
                 Next::Idle => return Leave::Idle,
                 Next::Task(slot) => {
-                    if let Err(why) = self.perform(&task, slot) {
-                        return why;
+                    let started = ended.unwrap_or_else(clock::now);
+                    match self.perform(&task, slot, started) {
+                        Ok(After::GoOn) => ended = Some(task.ended()),
+                        Ok(After::GoOnLater) => ended = None,
+                        Ok(After::Leave) => return Leave::Doomed,
+                        Err(why) => return why,
                     }
                 }
             }
             if self.is_worn() {
                 return Leave::Worn;
             }
-            if self.is_fat() {
-                return Leave::Fat;
+            if let Some(meter) = self.meter.get() {
+                ended = None;
+                if meter.is_over() {
+                    return Leave::Fat;
+                }
             }
         }
     }
@@ -233,15 +247,21 @@ impl Worker {
         }
         let _home = AtHome::enter(self);
         // Only a process can be of the wrong image, and only threads run tasks so.
-        let _ = self.perform(&Task::new(&self.region, self.seat, &self.state), slot);
+        self.perform_now(slot);
         true
     }
 
+    /// Runs the task of a slot that our seat has claimed, in the middle of another or without one.
+    fn perform_now(&self, slot: u32) {
+        let task = Task::new(&self.region, self.seat, &self.state);
+        let _ = self.perform(&task, slot, clock::now());
+    }
+
     /// Runs the task of a slot that our seat has claimed. An error: this worker must leave.
-    fn perform(&self, task: &Task, slot: u32) -> std::result::Result<(), Leave> {
+    #[inline]
+    fn perform(&self, task: &Task, slot: u32, started: u64) -> std::result::Result<After, Leave> {
         let board = &self.region.board;
         let Call { function: index, is_chunk, .. } = board.slot(slot).call();
-        let started = clock::now();
         board.note_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
@@ -267,9 +287,9 @@ impl Worker {
             }
         };
         self.account(slot, outcome);
-        let goes_on = board.finish(self.seat, slot, outcome);
+        let after = board.finish(self.seat, slot, outcome);
         self.tasks_done.set(self.tasks_done.get() + 1);
-        if goes_on { Ok(()) } else { Err(Leave::Doomed) }
+        Ok(after)
     }
 
     /// Counts the task that is about to be finished. Only an end that stays is one.

@@ -59,7 +59,9 @@ pub(crate) struct Task {
     slot: Cell<u32>,
     role: Cell<Role>,
     args: Cell<(*const u8, usize)>,
-    room: RefCell<Room>,
+    room: Cell<Room>,
+    /// The memory of a result that does not fit on the board.
+    file: RefCell<Option<Memory>>,
     /// The result of a hook or an uneven item.
     aside: RefCell<Vec<Lump>>,
     /// How many bytes an item has asked for.
@@ -69,6 +71,8 @@ pub(crate) struct Task {
     parcel: RefCell<Option<Parcel>>,
     /// What the task's failure is called, if it fails.
     fail_status: Cell<Status>,
+    /// When the function returned.
+    ended: Cell<u64>,
 }
 
 /// Bytes aligned for any type of C.
@@ -77,10 +81,20 @@ pub(crate) struct Task {
 struct Lump([u8; 16]);
 
 /// Where the present task's result goes.
+#[derive(Clone, Copy)]
 enum Room {
-    Slot { start: *mut u8, len: usize },
-    Block { block: Block, len: usize },
-    File { memory: Memory, len: usize },
+    Slot {
+        start: *mut u8,
+        len: usize,
+    },
+    Block {
+        block: Block,
+        len: usize,
+    },
+    /// In the task's `file`.
+    File {
+        len: usize,
+    },
 }
 
 const NO_ROOM: Room = Room::Slot { start: std::ptr::null_mut(), len: 0 };
@@ -104,12 +118,14 @@ impl Task {
             slot: Cell::new(0),
             role: Cell::new(Role::Task),
             args: Cell::new((std::ptr::null(), 0)),
-            room: RefCell::new(NO_ROOM),
+            room: Cell::new(NO_ROOM),
+            file: RefCell::default(),
             aside: RefCell::default(),
             item_len: Cell::new(0),
             message: RefCell::default(),
             parcel: RefCell::default(),
             fail_status: Cell::new(Status::POOL_ERR_TASK),
+            ended: Cell::new(0),
         }
     }
 
@@ -142,7 +158,7 @@ impl Task {
         self.slot.set(slot);
         self.role.set(Role::Task);
         self.args.set(self.find_args());
-        *self.room.borrow_mut() = NO_ROOM;
+        self.room.set(NO_ROOM);
         self.fail_status.set(Status::POOL_ERR_TASK);
     }
 
@@ -202,26 +218,43 @@ impl Task {
             self.fail_status.set(Status::POOL_ERR_NOMEM);
             return std::ptr::null_mut();
         };
-        *self.room.borrow_mut() = room;
+        self.room.set(room);
         start
     }
 
+    #[inline]
     fn find_room(&self, len: usize) -> Option<(*mut u8, Room)> {
-        if let Some(start) = self.slot().result_room(len) {
-            return Some((start, Room::Slot { start, len }));
+        match self.slot().result_room(len) {
+            Some(start) => Some((start, Room::Slot { start, len })),
+            None => self.find_far_room(len),
         }
+    }
+
+    #[cold]
+    fn find_far_room(&self, len: usize) -> Option<(*mut u8, Room)> {
         if let Some(block) = self.arena.take(len) {
             let start = self.region().memory.bytes(self.arena.offset(block), len)?;
             return Some((start, Room::Block { block, len }));
         }
         let memory = Memory::shared("carpool result", len).ok()?;
-        Some((memory.start(), Room::File { memory, len }))
+        let start = memory.start();
+        self.file.replace(Some(memory));
+        Some((start, Room::File { len }))
     }
 
+    #[inline]
     fn give_up_room(&self) {
+        if !matches!(self.room.get(), Room::Slot { .. }) {
+            self.give_up_far_room();
+        }
+    }
+
+    #[cold]
+    fn give_up_far_room(&self) {
         if let Room::Block { block, .. } = self.room.replace(NO_ROOM) {
             self.arena.give(block, &self.region().memory);
         }
+        self.file.take();
     }
 
     #[inline]
@@ -294,9 +327,10 @@ impl Task {
                 let place = self.arena.offset(block) as u64;
                 Place::Heap(Far { place, len: len as u64 })
             }
-            Room::File { memory, len } => {
+            Room::File { len } => {
                 let (task, len) = (self.id(), len as u64);
-                *self.parcel.borrow_mut() = Some(Parcel { task, len, memory });
+                let parcel = self.file.take().map(|memory| Parcel { task, len, memory });
+                self.parcel.replace(parcel);
                 Place::File(Far { place: task, len })
             }
         };
@@ -315,11 +349,11 @@ impl Task {
     pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
         let message = self.message.take();
         self.return_copy(&message);
-        let result = match &*self.room.borrow() {
-            Room::Slot { start, len } if !start.is_null() => Place::Slot { len: *len },
+        let result = match self.room.get() {
+            Room::Slot { start, len } if !start.is_null() => Place::Slot { len },
             Room::Block { block, len } => {
-                let place = self.arena.offset(*block) as u64;
-                Place::Heap(Far { place, len: *len as u64 })
+                let place = self.arena.offset(block) as u64;
+                Place::Heap(Far { place, len: len as u64 })
             }
             // A message needs no file; without room for it there is none.
             Room::Slot { .. } | Room::File { .. } => Place::Slot { len: 0 },
@@ -331,9 +365,16 @@ impl Task {
     #[inline]
     fn write_end(&self, ending: Ending, started: u64) {
         let slot = self.slot();
+        let ended = clock::now();
+        self.ended.set(ended);
         let queued = clock::pack(started.saturating_sub(slot.stamp()));
-        let running = clock::pack(clock::now().saturating_sub(started));
+        let running = clock::pack(ended.saturating_sub(started));
         slot.end(ending, u64::from(queued) << 32 | u64::from(running));
+    }
+
+    /// When the task that was ended last had returned, a stamp.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.get()
     }
 
     pub(super) fn take_message(&self) -> String {

@@ -2,6 +2,7 @@
 //! task begins.
 
 use super::{Floor, ONE, run_beside};
+use crate::board::After;
 use crate::board::alarm::Alarm;
 use crate::board::ring::Entry;
 use crate::board::slot::{Claim, Outcome, Phase};
@@ -47,7 +48,7 @@ fn a_worker_that_is_doomed_takes_no_other_task() {
             }
         });
         assert_eq!(floor.board.take(ONE), Some(0));
-        let goes_on = floor.board.finish(ONE, 0, Outcome::Completed);
+        let goes_on = floor.board.finish(ONE, 0, Outcome::Completed) != After::Leave;
         if goes_on {
             assert_eq!(floor.board.take(ONE), Some(1));
         }

@@ -37,11 +37,10 @@ impl Task {
 
     /// Of the chunk's room only so much is its result.
     pub(in crate::worker) fn keep_chunk(&self, kept: usize) {
-        match &mut *self.room.borrow_mut() {
-            Room::Slot { len, .. } | Room::Block { len, .. } | Room::File { len, .. } => {
-                *len = kept
-            }
-        }
+        let mut room = self.room.get();
+        let (Room::Slot { len, .. } | Room::Block { len, .. } | Room::File { len }) = &mut room;
+        *len = kept;
+        self.room.set(room);
     }
 
     /// Copies bytes to a place in the chunk's room that has room for them.
