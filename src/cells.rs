@@ -135,6 +135,7 @@ impl<T> Cells<T> {
     }
 
     /// The epoch of the handle of a cell's thing; even: it has none.
+    #[inline]
     pub(crate) fn epoch(&self, cell: u16) -> u64 {
         self.cells[usize::from(cell)].epoch.load(Acquire)
     }

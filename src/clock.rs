@@ -7,7 +7,7 @@ use once_cell::sync::OnceCell;
 use std::time::Instant;
 
 /// The present stamp.
-#[inline]
+#[inline(always)]
 pub(crate) fn now() -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
@@ -107,6 +107,7 @@ pub(crate) fn ticks_of_ns(ns: u64) -> u64 {
 const FRACTION_BITS: u32 = 27;
 
 /// A span of ticks in 32 bits, exact to 8 digits: 27 bits, shifted left by 0 to 31.
+#[inline]
 pub(crate) fn pack(ticks: u64) -> u32 {
     let length = u64::BITS - ticks.leading_zeros();
     let shift = length.saturating_sub(FRACTION_BITS);

@@ -79,15 +79,19 @@ impl Bell {
         0..groups.clamp(1, self.idle.len() - 1)
     }
 
+    #[inline]
     fn group(&self, group: usize) -> &AtomicU64 {
         self.idle.at(group + 1)
     }
 
     /// Wakes one sleeper, unless somebody is searching. Call after the task is visible.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ring(&self) {
         fence(SeqCst);
-        self.ring_after_fence();
+        // As a rule nobody sleeps, and nobody searches.
+        if self.groups().any(|group| self.group(group).load(Relaxed) != 0) {
+            self.ring_after_fence();
+        }
     }
 
     /// [`Bell::ring`] for a caller that has made the fence itself.

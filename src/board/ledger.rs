@@ -106,27 +106,33 @@ impl Ledger {
     }
 
     /// A slot for a new task; `is_held`: somebody will hold its future.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<Ticket> {
         let hold = if is_held { HELD } else { 0 };
         if self.tail.count().is_multiple_of(SWEEP_EVERY) {
             self.sweep_if_free(region);
         }
-        if let Some(slot) = self.free.take().or_else(|| self.sweep(region)) {
-            region.board.slot(slot).word.clear();
-            let entry = self.entries.at(slot as usize);
-            let generation =
-                (entry.load(Relaxed) & GENERATION_MASK).wrapping_add(1) & GENERATION_MASK;
-            entry.store(generation | hold, Release);
-            return Some(Ticket { slot, generation });
-        }
+        let slot = match self.free.take() {
+            Some(slot) => slot,
+            None => self.sweep(region).or_else(|| self.take_fresh(region))?,
+        };
+        region.board.slot(slot).word.clear();
+        let entry = self.entries.at(slot as usize);
+        let generation = entry.load(Relaxed).wrapping_add(1) & GENERATION_MASK;
+        entry.store(generation | hold, Release);
+        Some(Ticket { slot, generation })
+    }
+
+    /// A slot that was never used, as if it had been once.
+    #[cold]
+    fn take_fresh(&self, region: &Region) -> Option<u32> {
         let slot = self.free.take_fresh()?;
         if slot.is_multiple_of(FRESH_SLOTS) && slot > 0 {
             region.populate_slots(slot as usize, FRESH_SLOTS as usize);
         }
-        let generation = self.first_generation;
-        self.entries.at(slot as usize).store(generation | hold, Release);
-        Some(Ticket { slot, generation })
+        let before = self.first_generation.wrapping_sub(1) & GENERATION_MASK;
+        self.entries.at(slot as usize).store(before, Relaxed);
+        Some(slot)
     }
 
     /// Whether this ticket's future is held: false for one that was freed, or never was.
@@ -220,6 +226,7 @@ impl Ledger {
     }
 
     /// Recycles a few loose tasks that are done, and takes one's slot.
+    #[cold]
     fn sweep(&self, region: &Region) -> Option<u32> {
         if let Some(loose) = &mut *self.loose() {
             self.sweep_some(region, loose, SWEPT_AT_ONCE);

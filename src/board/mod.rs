@@ -137,6 +137,7 @@ impl Board {
         &self.seats
     }
 
+    #[inline]
     pub(crate) fn slot(&self, slot: u32) -> &Slot {
         self.slots.at(slot as usize)
     }
@@ -233,11 +234,13 @@ impl Board {
 
     /// What workers have to heed. Relaxed: the parent says so before there are any, but for the bands,
     /// of which the bell's fences tell.
+    #[inline]
     fn features(&self) -> u64 {
         self.header.at(0).features.load(Relaxed)
     }
 
     /// Notes when this seat's task began, for the watch to read.
+    #[inline]
     pub(crate) fn note_start(&self, seat: SeatIndex, stamp: u64) {
         self.seats.at(usize::from(seat.0)).started.store(stamp, Relaxed);
     }

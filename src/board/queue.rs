@@ -41,7 +41,7 @@ impl Spot {
 
 impl Board {
     /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
         tail.reserve(&self.ring, |entry| !self.is_live(entry))
     }
@@ -68,6 +68,7 @@ impl Board {
     }
 
     /// Makes a filled slot visible to the workers. The caller rings.
+    #[inline(always)]
     pub(crate) fn post(&self, spot: Spot, entry: Entry) {
         self.slot(entry.slot).word.publish(entry.generation);
         self.write(spot, entry);
@@ -101,6 +102,7 @@ impl Board {
     }
 
     /// Claims the next task for this seat.
+    #[inline]
     pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
         match self.features() & (feature::BANDS | feature::BATCHES) {
             0 => self.take_from(&self.ring, seat),

@@ -112,7 +112,7 @@ pub(crate) struct Ending {
 
 impl Slot {
     /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fill(&self, call: Call, args: Place, inline: &[u8], stamp: u64, id: u64) {
         debug_assert!(inline.len() <= ARGS_MAX);
         let chunk = if call.is_chunk { CHUNK } else { 0 };
@@ -128,11 +128,17 @@ impl Slot {
         let start = self.room_at(0);
         match far {
             Some(far) => write_far(start, far),
-            // SAFETY: the phase is FREE, so the bytes are the submitter's; there are 80 of them.
-            None => unsafe { start.copy_from_nonoverlapping(inline.as_ptr(), inline.len()) },
+            None => match <[u8; 8]>::try_from(inline) {
+                // The usual number, without a call.
+                // SAFETY: the phase is FREE, so the bytes are the submitter's; there are 80 of them.
+                Ok(eight) => unsafe { start.cast::<[u8; 8]>().write(eight) },
+                // SAFETY: as above.
+                Err(_) => unsafe { start.copy_from_nonoverlapping(inline.as_ptr(), inline.len()) },
+            },
         }
     }
 
+    #[inline]
     pub(crate) fn call(&self) -> Call {
         let packed = self.function.load(Relaxed);
         let rank = Rank::from_bits(packed >> RANK_SHIFT);
@@ -155,18 +161,21 @@ impl Slot {
     }
 
     /// Where the arguments are, with the slot's own bytes when they are there.
+    #[inline]
     pub(crate) fn args(&self) -> (Place, *const u8) {
         let start = self.room_at(0);
         (unpack(self.args_place.load(Relaxed), start, ARGS_MAX), start)
     }
 
     /// Room for a result in the slot, if this many bytes fit.
+    #[inline]
     pub(crate) fn result_room(&self, len: usize) -> Option<*mut u8> {
         let start = result_start(self.args_len(), len);
         (start.checked_add(len)? <= ROOM).then(|| self.room_at(start))
     }
 
     /// Writes how the task ended. `spans` are how long it was queued and ran, packed.
+    #[inline]
     pub(crate) fn end(&self, ending: Ending, spans: u64) {
         let (packed, far) = pack(ending.result);
         if let Some(far) = far {
@@ -241,6 +250,7 @@ impl Slot {
     }
 
     /// How many bytes of the slot the arguments take.
+    #[inline]
     fn args_len(&self) -> usize {
         match self.args_place.load(Relaxed) as usize {
             len if len <= ARGS_MAX => len,
@@ -248,6 +258,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     fn room_at(&self, start: usize) -> *mut u8 {
         debug_assert!(start <= ROOM);
         self.room.0.get().cast::<u8>().wrapping_add(start)
@@ -257,6 +268,7 @@ impl Slot {
 const FAR_LEN: usize = size_of::<Far>();
 
 /// Where a result of this length begins behind arguments of that length.
+#[inline]
 fn result_start(args_len: usize, len: usize) -> usize {
     match (args_len, len) {
         (0, _) => 0,
@@ -265,6 +277,7 @@ fn result_start(args_len: usize, len: usize) -> usize {
     }
 }
 
+#[inline]
 fn pack(place: Place) -> (u32, Option<Far>) {
     match place {
         Place::Slot { len } => (len as u32, None),
@@ -273,6 +286,7 @@ fn pack(place: Place) -> (u32, Option<Far>) {
     }
 }
 
+#[inline]
 fn unpack(packed: u32, start: *const u8, most: usize) -> Place {
     match packed {
         HEAP => Place::Heap(read_far(start)),

@@ -88,6 +88,7 @@ impl Ring {
     }
 
     /// Moves the head past this position, unless somebody has done so. Relaxed: it is a hint.
+    #[inline]
     pub(crate) fn pass(&self, position: u64) {
         let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);
     }
@@ -112,25 +113,30 @@ impl Ring {
         self.head().load(Relaxed)
     }
 
+    #[inline]
     fn head(&self) -> &AtomicU64 {
         self.head.at(0)
     }
 
+    #[inline]
     fn entry_at(&self, position: u64) -> &AtomicU64 {
         self.entries.at(position as usize & (self.entries.len() - 1))
     }
 
     /// Never 0, which is what an entry holds that was never written.
+    #[inline]
     fn lap(&self, position: u64) -> u64 {
         (position >> self.lap_shift) % LAP_MASK + 1
     }
 }
 
+#[inline]
 fn unpack(packed: u64) -> Entry {
     let generation = (packed >> (SLOT_BITS + LAP_BITS)) as u32;
     Entry { slot: (packed & ((1 << SLOT_BITS) - 1)) as u32, generation }
 }
 
+#[inline]
 fn lap_of(packed: u64) -> u64 {
     (packed >> SLOT_BITS) & LAP_MASK
 }
@@ -154,11 +160,13 @@ impl Tail {
     }
 
     /// How many positions have been reserved since the board was made.
+    #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.next.load(Relaxed)
     }
 
     /// Reserves a position, which must then be written. None: the ring is full of live entries.
+    #[inline]
     pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
         self.has_room_for(ring, is_dead).then(|| self.next.fetch_add(1, Relaxed))
     }
@@ -170,6 +178,7 @@ impl Tail {
     }
 
     /// Whether there is room for another position, after dropping what is dead.
+    #[inline]
     pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> bool {
         self.has_room(ring) || self.make_room(ring, is_dead).is_some()
     }
@@ -181,6 +190,7 @@ impl Tail {
     }
 
     /// Acquire; pairs with `follow_head`: pages are given back before their places are used again.
+    #[inline]
     fn has_room(&self, ring: &Ring) -> bool {
         let used = self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Acquire));
         used < ring.entries.len() as u64 - MARGIN

@@ -172,12 +172,14 @@ pub(crate) struct SlotWord(WaitWord);
 
 impl SlotWord {
     /// FREE → READY. Release; pairs with `claim`: the worker sees function and arguments.
+    #[inline]
     pub(crate) fn publish(&self, generation: u32) {
         debug_assert!(matches!(self.0.load(Relaxed) & PHASE, FREE));
         self.0.store(READY | u64::from(generation) << GENERATION_SHIFT, Release);
     }
 
     /// READY → RUNNING, for exactly one caller. Acquire; pairs with `publish`.
+    #[inline]
     pub(crate) fn claim(&self, seat: SeatIndex, generation: u32) -> Claim {
         let running = |now| (now & !PHASE) | RUNNING | u64::from(seat.0) << SEAT_SHIFT;
         match self.step(generation, |now| (now & PHASE == READY).then(|| running(now))) {
@@ -378,6 +380,7 @@ impl SlotWord {
     }
 
     /// One atomic step of a word of this generation; returns the word before it.
+    #[inline]
     fn step(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
         let checked = |now| (generation_of(now) == generation).then(|| next(now)).flatten();
         self.0.fetch_update(AcqRel, Relaxed, checked).ok()

@@ -47,6 +47,7 @@ use structs::pool_error_t;
 use types::{future_t, pool_drop_fn, pool_status_t};
 
 /// Runs the body of an exported function. A panic never crosses into C.
+#[inline]
 fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         Err(Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it"))
@@ -54,10 +55,12 @@ fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// [`answer`], as a status.
+#[inline]
 fn boundary(body: impl FnOnce() -> Result<()>) -> pool_status_t {
     status_of(&answer(body))
 }
 
+#[inline]
 fn status_of<T>(answer: &Result<T>) -> pool_status_t {
     match answer {
         Ok(_) => Status::POOL_OK as pool_status_t,
@@ -67,6 +70,7 @@ fn status_of<T>(answer: &Result<T>) -> pool_status_t {
 
 /// Writes what the body finds to an out-parameter, or `empty` when it fails. The body is not run
 /// without one.
+#[inline]
 fn give<T: Copy>(
     out: Option<&mut MaybeUninit<T>>,
     empty: T,
@@ -115,11 +119,13 @@ fn copy_text(text: &[u8], into: &mut [c_char]) {
 }
 
 /// What must be there: a pointer that is not NULL, a number that is in range.
+#[inline]
 fn required<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| Status::POOL_ERR_INVALID.into())
 }
 
 /// The bytes that a caller points to.
+#[inline]
 fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);

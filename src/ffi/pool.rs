@@ -83,7 +83,16 @@ pub unsafe extern "C" fn pool_submit(
     len: usize,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    submit(pool, out, || Ok(Spec::pointer(required(function)? as usize, bytes(args, len)?)))
+    let Some(out) = out else {
+        return submit(pool, None, || {
+            Ok(Spec::pointer(required(function)? as usize, bytes(args, len)?))
+        });
+    };
+    status_of(&give(Some(out), std::ptr::null_mut(), || {
+        let (function, args) = (required(function)? as usize, bytes(args, len)?);
+        let future = pool::submit_plain(PoolTicket::from_raw(pool as u64), function, args)?;
+        Ok(future.to_raw() as *mut future_t)
+    }))
 }
 
 /// Submits a task by names, for callers that have no pointer to the function.

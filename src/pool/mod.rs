@@ -71,6 +71,7 @@ pub(crate) use stop::{
 };
 pub(crate) use submit::{
     Args, Callee, Calls, Extras, OnTimeoutOf, Spec, run, submit, submit_and_tell, submit_detached,
+    submit_plain,
 };
 pub(crate) use trial::test;
 pub(crate) use wait::{WaitMode, wait, wait_many};
@@ -218,6 +219,7 @@ fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> 
 }
 
 impl Pool {
+    #[inline]
     fn region(&self) -> &Region {
         &self.site.region
     }

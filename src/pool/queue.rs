@@ -34,7 +34,7 @@ pub(crate) fn cancel_pending(pool: PoolTicket) -> Result<u64> {
 impl Pool {
     /// Puts a task into the queue, and rings. What is answered must be run, after all that is to be done
     /// for this task. `shut`: the bits of the gate that end a wait.
-    #[inline]
+    #[inline(always)]
     pub(super) fn post(
         &self,
         call: Call,
@@ -74,7 +74,7 @@ impl Pool {
     }
 
     /// Fills the slot and posts it at a position that was reserved.
-    #[inline]
+    #[inline(always)]
     fn post_at(
         &self,
         position: u64,

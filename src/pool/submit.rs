@@ -104,7 +104,16 @@ impl<'a> Spec<'a> {
 
 /// Submits a task whose future the caller will hold.
 pub(crate) fn submit(pool: PoolTicket, spec: Spec<'_>) -> Result<FutureTicket> {
-    let (pool, ticket) = submit_to(pool, spec, true, |_, _| {})?;
+    let (pool, ticket) = submit_to(pool, &spec, true, None)?;
+    Ok(FutureTicket::new(pool.cell, ticket))
+}
+
+/// The same for a function and its bytes. The compiler makes a way of its own of it, in which all is left
+/// out that other tasks may have.
+#[inline(always)]
+pub(crate) fn submit_plain(pool: PoolTicket, pointer: usize, args: &[u8]) -> Result<FutureTicket> {
+    let pool = pool.pool()?;
+    let ticket = pool.submit(&Spec::pointer(pointer, args), true, None)?;
     Ok(FutureTicket::new(pool.cell, ticket))
 }
 
@@ -121,15 +130,16 @@ pub(crate) fn submit_and_tell(
         let prepared = pool.pool().and_then(Pool::prepare_to_tell);
         prepared.inspect_err(|_| give_up(&spec))?;
     }
-    let (pool, ticket) = submit_to(pool, spec, true, |pool, ticket| {
+    let mut herald = is_heralded.then_some((on_accept, on_timeout));
+    let mut prepare = |pool: &'static Pool, ticket| {
+        let Some((on_accept, on_timeout)) = herald.take() else { return };
         let future = FutureTicket::new(pool.cell, ticket);
         let on_timeout = on_timeout.map(|call| -> OnTimeout {
             Arc::new(move |is_soft, limit_ms| call(future, is_soft, limit_ms))
         });
-        if is_heralded {
-            pool.site.heralds.add(ticket, Herald { on_accept, on_timeout });
-        }
-    })?;
+        pool.site.heralds.add(ticket, Herald { on_accept, on_timeout });
+    };
+    let (pool, ticket) = submit_to(pool, &spec, true, Some(&mut prepare))?;
     let future = FutureTicket::new(pool.cell, ticket);
     let told = match (is_heralded, on_done) {
         (false, None) => Ok(0),
@@ -156,20 +166,23 @@ pub(crate) fn submit_and_tell(
 
 /// Submits a task whose future nobody wants.
 pub(crate) fn submit_detached(pool: PoolTicket, spec: Spec<'_>) -> Result<()> {
-    let (pool, ticket) = submit_to(pool, spec, false, |_, _| {})?;
+    let (pool, ticket) = submit_to(pool, &spec, false, None)?;
     pool.leave_loose(ticket.slot);
     Ok(())
 }
 
-/// `prepare` is called before anybody can claim the task.
+/// Is called before anybody can claim the task.
+type Prepare<'a> = &'a mut dyn FnMut(&'static Pool, Ticket);
+
+#[inline(never)]
 fn submit_to(
     pool: PoolTicket,
-    spec: Spec<'_>,
+    spec: &Spec<'_>,
     is_held: bool,
-    prepare: impl FnOnce(&'static Pool, Ticket),
+    prepare: Option<Prepare<'_>>,
 ) -> Result<(&'static Pool, Ticket)> {
-    let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(&spec, is_held, prepare)?)));
-    outcome.inspect_err(|_| give_up(&spec))
+    let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
+    outcome.inspect_err(|_| give_up(spec))
 }
 
 /// A submit takes the buffer over, also when it fails.
@@ -202,11 +215,12 @@ pub(crate) fn run(
 }
 
 impl Pool {
+    #[inline(always)]
     fn submit(
         &'static self,
         spec: &Spec<'_>,
         is_held: bool,
-        prepare: impl FnOnce(&'static Pool, Ticket),
+        prepare: Option<Prepare<'_>>,
     ) -> Result<Ticket> {
         let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
         self.site.check_gate_for(shut)?;
@@ -223,13 +237,12 @@ impl Pool {
         if let Some(wish) = spec.extras.and_then(|extras| extras.wish) {
             ledger.notes.set_wish(ticket.slot, wish);
         }
-        prepare(self, ticket);
+        if let Some(prepare) = prepare {
+            prepare(self, ticket);
+        }
         let posted = match &self.desks {
             None => self.post(call, &spec.args, ticket, spec.extras, shut),
-            Some(desks) => {
-                let run = || desks.run(self, ticket).map(|()| None);
-                self.fill(call, &spec.args, ticket).and_then(|()| run())
-            }
+            Some(desks) => self.run_inline(desks, call, &spec.args, ticket).map(|()| None),
         };
         let claimed = posted.inspect_err(|_| self.undo_heralded(ticket))?;
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
@@ -243,6 +256,12 @@ impl Pool {
             claimed.run();
         }
         outcome.map(|()| ticket)
+    }
+
+    #[cold]
+    fn run_inline(&self, desks: &Desks, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {
+        self.fill(call, args, ticket)?;
+        desks.run(self, ticket)
     }
 
     /// The gate was shut: the task is taken back, unless somebody has claimed it.
@@ -280,6 +299,7 @@ impl Pool {
         }
     }
 
+    #[cold]
     fn undo_heralded(&self, ticket: Ticket) {
         self.site.heralds.remove(&self.site, ticket);
         self.undo(ticket);
@@ -304,16 +324,24 @@ impl Pool {
     }
 
     /// Where the arguments are, after they were copied there; and those that go into the slot.
+    #[inline(always)]
     pub(super) fn place<'a>(&self, args: &Args<'a>, slot: u32) -> Result<(Place, &'a [u8])> {
         match args {
             Args::Bytes(bytes) if bytes.len() <= ARGS_MAX => {
                 Ok((Place::Slot { len: bytes.len() }, bytes))
             }
-            Args::Bytes(bytes) => Ok((copy_to_heap(&self.site, &[bytes], slot)?, &[])),
-            Args::Chunk(parts) => Ok((copy_to_heap(&self.site, parts, slot)?, &[])),
+            _ => Ok((self.place_on_heap(args, slot)?, &[])),
+        }
+    }
+
+    #[inline(never)]
+    fn place_on_heap(&self, args: &Args<'_>, slot: u32) -> Result<Place> {
+        match args {
+            Args::Bytes(bytes) => copy_to_heap(&self.site, &[bytes], slot),
+            Args::Chunk(parts) => copy_to_heap(&self.site, parts, slot),
             Args::Buffer(buffer) => {
                 let (block, len) = self.buffers.take(*buffer)?;
-                Ok((place_of(&self.site, block, len, slot), &[]))
+                Ok(place_of(&self.site, block, len, slot))
             }
         }
     }

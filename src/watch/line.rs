@@ -33,6 +33,7 @@ impl Line {
         Line { bound, ..Line::default() }
     }
 
+    #[inline]
     pub(crate) fn is_bounded(&self) -> bool {
         self.bound != 0
     }

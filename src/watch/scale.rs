@@ -34,6 +34,7 @@ impl Site {
         self.size.least.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn workers_max(&self) -> u32 {
         self.size.most.load(Relaxed)
     }
