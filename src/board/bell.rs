@@ -73,7 +73,7 @@ impl Bell {
     }
 
     /// The groups that have ever had a worker, one at least: a pool that could grow is none the slower.
-    #[inline]
+    #[inline(always)]
     fn groups(&self) -> std::ops::Range<usize> {
         let groups = self.idle.at(0).load(Relaxed) as usize;
         0..groups.clamp(1, self.idle.len() - 1)

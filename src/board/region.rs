@@ -171,7 +171,7 @@ impl Region {
     }
 
     /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn trim_rings(&self, tails: &Tails, spot: Spot) {
         if spot.position.is_multiple_of(STRETCH) {
             self.trim_passed(tails, &self.board.ring, self.layout.ring);

@@ -99,7 +99,7 @@ impl Ring {
     }
 
     /// Writes the entry of a reserved position. Release; pairs with `look`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, position: u64, entry: Entry) {
         let generation = u64::from(entry.generation & GENERATION_MASK);
         let packed = generation << (SLOT_BITS + LAP_BITS)
@@ -166,7 +166,7 @@ impl Tail {
     }
 
     /// Reserves a position, which must then be written. None: the ring is full of live entries.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
         self.has_room_for(ring, is_dead).then(|| self.next.fetch_add(1, Relaxed))
     }
@@ -178,7 +178,7 @@ impl Tail {
     }
 
     /// Whether there is room for another position, after dropping what is dead.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> bool {
         self.has_room(ring) || self.make_room(ring, is_dead).is_some()
     }

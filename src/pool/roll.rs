@@ -38,7 +38,7 @@ impl Default for Roll {
 
 impl Roll {
     /// The index of a function, which is entered at the board if it is new.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn index(&self, site: &Site, callee: Callee<'_>) -> Result<u32> {
         match callee {
             Callee::Pointer(pointer) => {
@@ -50,15 +50,18 @@ impl Roll {
                 }
                 self.look_up(site, pointer)
             }
-            Callee::Names(module, symbol) => {
-                let function = Function {
-                    module: module.to_owned(),
-                    identity: [0; IDENTITY_LEN],
-                    way: Way::Symbol(symbol.to_owned()),
-                };
-                self.enter(site, &mut self.lock(), function, callee)
-            }
+            Callee::Names(module, symbol) => self.look_names_up(site, module, symbol),
         }
+    }
+
+    #[inline(never)]
+    fn look_names_up(&self, site: &Site, module: &str, symbol: &str) -> Result<u32> {
+        let function = Function {
+            module: module.to_owned(),
+            identity: [0; IDENTITY_LEN],
+            way: Way::Symbol(symbol.to_owned()),
+        };
+        self.enter(site, &mut self.lock(), function, Callee::Names(module, symbol))
     }
 
     #[cold]

@@ -244,7 +244,13 @@ impl Pool {
             None => self.post(call, &spec.args, ticket, spec.extras, shut),
             Some(desks) => self.run_inline(desks, call, &spec.args, ticket).map(|()| None),
         };
-        let claimed = posted.inspect_err(|_| self.undo_heralded(ticket))?;
+        let claimed = match posted {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                self.undo_heralded(ticket);
+                return Err(error);
+            }
+        };
         // The post is visible, and the fence made: now the gate (see `Site::gate`).
         let is_shut = self.site.gate.load(Relaxed) & shut != 0;
         let outcome = if is_shut { self.look_back(ticket, shut) } else { Ok(()) };
@@ -255,7 +261,10 @@ impl Pool {
         if let Some(claimed) = claimed {
             claimed.run();
         }
-        outcome.map(|()| ticket)
+        match outcome {
+            Ok(()) => Ok(ticket),
+            Err(error) => Err(error),
+        }
     }
 
     #[cold]
@@ -279,7 +288,7 @@ impl Pool {
     }
 
     /// After the post: whoever looks at the time has to know of the task.
-    #[inline]
+    #[inline(always)]
     fn time(&self, ticket: Ticket, limits: Option<Limits>, start_within_ms: Option<u64>) {
         match limits {
             None => self.site.time_task(),

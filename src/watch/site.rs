@@ -208,7 +208,7 @@ impl Site {
     }
 
     /// Called after a submit's fence: asks for workers, if more could be had and are needed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call_for_workers(&self) {
         if self.workers.load(Relaxed) < self.workers_max() {
             self.call_if_needed();
