@@ -109,6 +109,9 @@ const FRACTION_BITS: u32 = 27;
 /// A span of ticks in 32 bits, exact to 8 digits: 27 bits, shifted left by 0 to 31.
 #[inline]
 pub(crate) fn pack(ticks: u64) -> u32 {
+    if ticks < 1 << FRACTION_BITS {
+        return ticks as u32;
+    }
     let length = u64::BITS - ticks.leading_zeros();
     let shift = length.saturating_sub(FRACTION_BITS);
     if shift > 31 {

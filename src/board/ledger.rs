@@ -136,6 +136,7 @@ impl Ledger {
     }
 
     /// Whether this ticket's future is held: false for one that was freed, or never was.
+    #[inline]
     pub(crate) fn holds(&self, ticket: Ticket) -> bool {
         let entry = self.entries.get(ticket.slot as usize);
         entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == ticket.generation | HELD)
@@ -148,14 +149,13 @@ impl Ledger {
     }
 
     /// Takes the hold away, for exactly one caller.
+    #[inline]
     pub(crate) fn let_go(&self, ticket: Ticket) -> LetGo {
         let Some(entry) = self.entries.get(ticket.slot as usize) else { return LetGo::NotHeld };
-        let is_held = |entry: u32| entry & ENTRY == ticket.generation | HELD;
-        let free = |entry| is_held(entry).then_some(entry & !HELD);
-        match entry.fetch_update(AcqRel, Relaxed, free) {
-            Ok(entry) if entry & SUBSCRIBED != 0 => LetGo::Subscribed,
+        let held = ticket.generation | HELD;
+        match entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed) {
             Ok(_) => LetGo::Free,
-            Err(_) => LetGo::NotHeld,
+            Err(_) => let_subscribed_go(entry, held),
         }
     }
 
@@ -323,6 +323,17 @@ impl Ledger {
     /// A worker starts on this seat.
     pub(crate) fn note_seat(&self, seat: SeatIndex) {
         self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);
+    }
+}
+
+/// The same for one that somebody may want to be told of.
+#[cold]
+fn let_subscribed_go(entry: &AtomicU32, held: u32) -> LetGo {
+    let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);
+    match entry.fetch_update(AcqRel, Relaxed, free) {
+        Ok(entry) if entry & SUBSCRIBED != 0 => LetGo::Subscribed,
+        Ok(_) => LetGo::Free,
+        Err(_) => LetGo::NotHeld,
     }
 }
 

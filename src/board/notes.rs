@@ -107,14 +107,20 @@ impl Notes {
     }
 
     /// Forgets all about the task of this slot.
+    #[inline]
     pub(crate) fn forget(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {
-            self.with(|books| {
-                books.notes.remove(&slot);
-                books.wishes.remove(&slot);
-                books.mapped.remove(&slot);
-            });
+            self.forget_noted(slot);
         }
+    }
+
+    #[cold]
+    fn forget_noted(&self, slot: u32) {
+        self.with(|books| {
+            books.notes.remove(&slot);
+            books.wishes.remove(&slot);
+            books.mapped.remove(&slot);
+        });
     }
 
     /// Takes a result in that has come, and maps it: of descriptors there are few. Without a file: this

@@ -217,28 +217,44 @@ pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
 /// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
-    let (pool, ticket) = future.find()?;
-    if !pool.is_of_promises() {
-        pool.let_go(future, ticket);
-        return Ok(());
+    let (pool, ticket) = future.locate()?;
+    if pool.is_of_promises() {
+        return free_promise(future);
     }
+    match pool.site.ledger.let_go(ticket) {
+        LetGo::Free if !present::is_freed_later(future) => pool.give_task_back(ticket),
+        LetGo::Free | LetGo::NotHeld => {}
+        LetGo::Subscribed => pool.let_subscribed_go(future, ticket),
+    }
+    Ok(())
+}
+
+#[cold]
+fn free_promise(future: FutureTicket) -> Result<()> {
+    let (pool, ticket) = future.find()?;
     // Whoever is told that it is cancelled may be the last to need the pool.
     pool.keep_promises();
-    pool.let_go(future, ticket);
+    pool.let_promise_go(future, ticket);
     pool.forget_promise();
     Ok(())
 }
 
 impl Pool {
-    #[inline]
-    fn let_go(&'static self, future: FutureTicket, ticket: Ticket) {
+    #[cold]
+    fn let_subscribed_go(&'static self, future: FutureTicket, ticket: Ticket) {
+        if !self.orphan(ticket) && !present::is_freed_later(future) {
+            self.give_back(ticket);
+        }
+    }
+
+    fn let_promise_go(&'static self, future: FutureTicket, ticket: Ticket) {
         let stays = match self.site.ledger.let_go(ticket) {
             LetGo::NotHeld => return,
             LetGo::Free => false,
             LetGo::Subscribed => self.orphan(ticket),
         };
         // After it has left its sets: these give out nothing that was freed.
-        if self.is_of_promises() && !wait::is_done(self, ticket) {
+        if !wait::is_done(self, ticket) {
             self.site.take_back(ticket, None);
         }
         if !stays && !present::is_freed_later(future) {
@@ -246,15 +262,19 @@ impl Pool {
         }
     }
 
-    /// Gives the slot of a freed future back, now or when its task is done.
     #[inline]
-    pub(super) fn give_back(&'static self, ticket: Ticket) {
-        let is_promise = self.is_of_promises();
+    fn give_task_back(&'static self, ticket: Ticket) {
         if wait::is_done(self, ticket) {
             self.recycle(ticket.slot);
         } else {
             self.leave_loose(ticket.slot);
         }
+    }
+
+    /// Gives the slot of a freed future back, now or when its task is done.
+    pub(super) fn give_back(&'static self, ticket: Ticket) {
+        let is_promise = self.is_of_promises();
+        self.give_task_back(ticket);
         // Of another pool this may have been the last future, and its memory be gone.
         if is_promise {
             self.forget_promise();

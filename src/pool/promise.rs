@@ -151,6 +151,7 @@ impl Drop for Keeper {
 }
 
 impl Pool {
+    #[inline]
     pub(super) fn is_of_promises(&self) -> bool {
         matches!(self.config.kind, Kind::Inline) && self.config.plan.workers_max == 0
     }

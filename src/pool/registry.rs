@@ -59,6 +59,7 @@ fn unpack(raw: u64, kind: Kind) -> Result<(u16, u64)> {
     Ok(((raw >> 4) as u16 & (CELLS as u16 - 1), raw >> 16))
 }
 
+#[inline]
 fn slot_of(rest: u64) -> Ticket {
     Ticket { slot: (rest & 0xff_ffff) as u32, generation: (rest >> 24) as u32 }
 }
@@ -93,6 +94,7 @@ impl PoolTicket {
 }
 
 impl FutureTicket {
+    #[inline]
     pub(crate) fn from_raw(raw: u64) -> FutureTicket {
         FutureTicket(raw)
     }
@@ -105,11 +107,17 @@ impl FutureTicket {
         FutureTicket(pack(Kind::Future, cell, pack_slot(ticket)))
     }
 
+    /// The pool and the slot of a future that may have been freed.
+    #[inline]
+    pub(crate) fn locate(self) -> Result<(&'static Pool, Ticket)> {
+        let (cell, rest) = unpack(self.0, Kind::Future)?;
+        Ok((POOLS.held(cell)?, slot_of(rest)))
+    }
+
     /// The pool and the slot, if this is the handle of a future that was not freed.
     #[inline]
     pub(crate) fn find(self) -> Result<(&'static Pool, Ticket)> {
-        let (cell, rest) = unpack(self.0, Kind::Future)?;
-        let (pool, ticket) = (POOLS.held(cell)?, slot_of(rest));
+        let (pool, ticket) = self.locate()?;
         // A freed one is still good for its own callback.
         if pool.site.ledger.holds(ticket) || present::is_present(self) {
             return Ok((pool, ticket));

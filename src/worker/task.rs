@@ -60,7 +60,10 @@ pub(crate) struct Task {
     role: Cell<Role>,
     args: Cell<(*const u8, usize)>,
     room: Cell<Room>,
-    /// The memory of a result that does not fit on the board.
+    /// How many bytes the result has.
+    len: Cell<usize>,
+    /// Of a result in a block; of one that does not fit on the board.
+    block: Cell<Option<Block>>,
     file: RefCell<Option<Memory>>,
     /// The result of a hook or an uneven item.
     aside: RefCell<Vec<Lump>>,
@@ -80,24 +83,14 @@ pub(crate) struct Task {
 #[repr(C, align(16))]
 struct Lump([u8; 16]);
 
-/// Where the present task's result goes.
-#[derive(Clone, Copy)]
+/// Where the present task's result goes. What else is known of it stands in fields of their own: a small
+/// task's result would wait for parts that were just written to be read as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
-    Slot {
-        start: *mut u8,
-        len: usize,
-    },
-    Block {
-        block: Block,
-        len: usize,
-    },
-    /// In the task's `file`.
-    File {
-        len: usize,
-    },
+    Slot,
+    Block,
+    File,
 }
-
-const NO_ROOM: Room = Room::Slot { start: std::ptr::null_mut(), len: 0 };
 
 /// A result that does not lie on the board, to be sent to the parent before the task ends.
 pub(crate) struct Parcel {
@@ -118,7 +111,9 @@ impl Task {
             slot: Cell::new(0),
             role: Cell::new(Role::Task),
             args: Cell::new((std::ptr::null(), 0)),
-            room: Cell::new(NO_ROOM),
+            room: Cell::new(Room::Slot),
+            len: Cell::new(0),
+            block: Cell::new(None),
             file: RefCell::default(),
             aside: RefCell::default(),
             item_len: Cell::new(0),
@@ -158,7 +153,8 @@ impl Task {
         self.slot.set(slot);
         self.role.set(Role::Task);
         self.args.set(self.find_args());
-        self.room.set(NO_ROOM);
+        self.room.set(Room::Slot);
+        self.len.set(0);
         self.fail_status.set(Status::POOL_ERR_TASK);
     }
 
@@ -213,48 +209,48 @@ impl Task {
 
     #[inline]
     fn result_of_task(&self, len: usize) -> *mut u8 {
-        self.give_up_room();
-        let Some((start, room)) = self.find_room(len) else {
-            self.fail_status.set(Status::POOL_ERR_NOMEM);
-            return std::ptr::null_mut();
-        };
-        self.room.set(room);
-        start
-    }
-
-    #[inline]
-    fn find_room(&self, len: usize) -> Option<(*mut u8, Room)> {
+        if self.room.get() != Room::Slot {
+            self.give_up_room();
+        }
+        self.len.set(len);
         match self.slot().result_room(len) {
-            Some(start) => Some((start, Room::Slot { start, len })),
+            Some(start) => start,
             None => self.find_far_room(len),
         }
     }
 
     #[cold]
-    fn find_far_room(&self, len: usize) -> Option<(*mut u8, Room)> {
-        if let Some(block) = self.arena.take(len) {
-            let start = self.region().memory.bytes(self.arena.offset(block), len)?;
-            return Some((start, Room::Block { block, len }));
+    fn find_far_room(&self, len: usize) -> *mut u8 {
+        if let Some(block) = self.arena.take(len)
+            && let Some(start) = self.region().memory.bytes(self.arena.offset(block), len)
+        {
+            self.block.set(Some(block));
+            self.room.set(Room::Block);
+            return start;
         }
-        let memory = Memory::shared("carpool result", len).ok()?;
-        let start = memory.start();
-        self.file.replace(Some(memory));
-        Some((start, Room::File { len }))
-    }
-
-    #[inline]
-    fn give_up_room(&self) {
-        if !matches!(self.room.get(), Room::Slot { .. }) {
-            self.give_up_far_room();
+        match Memory::shared("carpool result", len) {
+            Ok(memory) => {
+                let start = memory.start();
+                self.file.replace(Some(memory));
+                self.room.set(Room::File);
+                start
+            }
+            Err(_) => {
+                self.len.set(0);
+                self.fail_status.set(Status::POOL_ERR_NOMEM);
+                std::ptr::null_mut()
+            }
         }
     }
 
     #[cold]
-    fn give_up_far_room(&self) {
-        if let Room::Block { block, .. } = self.room.replace(NO_ROOM) {
+    fn give_up_room(&self) {
+        if let Some(block) = self.block.take() {
             self.arena.give(block, &self.region().memory);
         }
         self.file.take();
+        self.room.set(Room::Slot);
+        self.len.set(0);
     }
 
     #[inline]
@@ -321,21 +317,25 @@ impl Task {
             return self.end_failed(self.fail_status.get(), code, started);
         }
         self.forget_message();
-        let result = match self.room.replace(NO_ROOM) {
-            Room::Slot { len, .. } => Place::Slot { len },
-            Room::Block { block, len } => {
-                let place = self.arena.offset(block) as u64;
-                Place::Heap(Far { place, len: len as u64 })
-            }
-            Room::File { len } => {
-                let (task, len) = (self.id(), len as u64);
-                let parcel = self.file.take().map(|memory| Parcel { task, len, memory });
-                self.parcel.replace(parcel);
-                Place::File(Far { place: task, len })
-            }
+        let result = match self.room.get() {
+            Room::Slot => Place::Slot { len: self.len.get() },
+            Room::Block | Room::File => self.far_result(),
         };
         self.write_end(Ending { status: Status::POOL_OK, code: 0, result }, started);
         Outcome::Completed
+    }
+
+    /// Where the result is that does not lie in the slot; from here on it is not this worker's.
+    #[cold]
+    fn far_result(&self) -> Place {
+        self.room.set(Room::Slot);
+        let len = self.len.get() as u64;
+        if let Some(block) = self.block.take() {
+            return Place::Heap(Far { place: self.arena.offset(block) as u64, len });
+        }
+        let task = self.id();
+        self.parcel.replace(self.file.take().map(|memory| Parcel { task, len, memory }));
+        Place::File(Far { place: task, len })
     }
 
     /// The result of the task that has just ended, if it has to be sent before the slot is finished.
@@ -349,14 +349,13 @@ impl Task {
     pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
         let message = self.message.take();
         self.return_copy(&message);
+        // A message needs no file; without room for it there is none.
+        if self.room.get() == Room::File {
+            self.give_up_room();
+        }
         let result = match self.room.get() {
-            Room::Slot { start, len } if !start.is_null() => Place::Slot { len },
-            Room::Block { block, len } => {
-                let place = self.arena.offset(block) as u64;
-                Place::Heap(Far { place, len: len as u64 })
-            }
-            // A message needs no file; without room for it there is none.
-            Room::Slot { .. } | Room::File { .. } => Place::Slot { len: 0 },
+            Room::Slot => Place::Slot { len: self.len.get() },
+            Room::Block | Room::File => self.far_result(),
         };
         self.write_end(Ending { status, code, result }, started);
         Outcome::Failed

@@ -1,6 +1,6 @@
 //! The items of a chunk: the task as its function sees it, one item after the other.
 
-use super::{Lump, Role, Room, Task};
+use super::{Lump, Role, Task};
 use crate::error::Status;
 use crate::worker::chunk::Verdict;
 
@@ -37,10 +37,7 @@ impl Task {
 
     /// Of the chunk's room only so much is its result.
     pub(in crate::worker) fn keep_chunk(&self, kept: usize) {
-        let mut room = self.room.get();
-        let (Room::Slot { len, .. } | Room::Block { len, .. } | Room::File { len }) = &mut room;
-        *len = kept;
-        self.room.set(room);
+        self.len.set(kept);
     }
 
     /// Copies bytes to a place in the chunk's room that has room for them.
