@@ -267,6 +267,23 @@ pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Asks for the cache line of a value that is soon to be read.
+#[inline]
+pub(crate) fn fetch<T>(value: &T) {
+    let address = std::ptr::from_ref(value);
+    // SAFETY: a hint: it reads and writes nothing that a program could see, and never faults.
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    unsafe {
+        std::arch::asm!("prefetcht0 [{}]", in(reg) address, options(nostack, preserves_flags));
+    }
+    // SAFETY: as above.
+    #[cfg(all(target_arch = "aarch64", not(loom)))]
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags));
+    }
+    let _ = address;
+}
+
 /// Lets others have the core for a moment: a system call.
 pub(crate) fn give_way() {
     #[cfg(loom)]

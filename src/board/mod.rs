@@ -142,6 +142,14 @@ impl Board {
         self.slots.at(slot as usize)
     }
 
+    /// Says that somebody is soon to look at a slot, if there is one of that number.
+    #[inline]
+    pub(crate) fn fetch_slot(&self, slot: u32) {
+        if let Some(slot) = self.slots.get(slot as usize) {
+            sync::fetch(&slot.word);
+        }
+    }
+
     // ---- submitters ----------------------------------------------------------------------------
 
     /// Takes a task back that nobody has claimed. The waiters are woken.

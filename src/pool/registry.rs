@@ -125,6 +125,12 @@ impl FutureTicket {
         Err(Status::POOL_ERR_INVALID.into())
     }
 
+    /// The slot, whatever it is worth.
+    #[inline]
+    pub(crate) fn slot(self) -> u32 {
+        slot_of(self.0 >> 16).slot
+    }
+
     /// The handle of the future's pool, if that was not freed.
     pub(crate) fn pool_ticket(self) -> Result<PoolTicket> {
         self.find()?;

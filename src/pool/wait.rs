@@ -138,11 +138,18 @@ pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadlin
     }
 }
 
+/// So many futures before they are looked at their slots are fetched: as many as one that comes from memory
+/// takes.
+const AHEAD: usize = 8;
+
 /// Waits for the last one first: when that is done, as a rule the others are, and the workers were not
 /// disturbed in the slots that they had in hand.
 fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
-    for raw in futures.iter().rev() {
+    for (index, raw) in futures.iter().enumerate().rev() {
         let (pool, ticket) = FutureTicket::from_raw(*raw).find()?;
+        if let Some(later) = index.checked_sub(AHEAD) {
+            pool.region().board.fetch_slot(FutureTicket::from_raw(futures[later]).slot());
+        }
         if !is_done(pool, ticket) {
             wait_until(pool, ticket, deadline)?;
         }
