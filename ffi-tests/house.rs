@@ -6,7 +6,7 @@ use std::{env, fs};
 
 /// Floors, bottom to top, with the rooms on each. A room may use itself and what lies below it.
 const FLOORS: [&[&str]; 6] = [
-    &["error", "sync", "clock", "cells"],
+    &["error", "table", "sync", "clock", "cells"],
     &["board"],
     &["worker"],
     &["watch"],

@@ -22,6 +22,7 @@
 //! | [`cells`]  | the table that handles are checked against                                         |
 //! | [`clock`]  | time stamps that cost less than a task                                             |
 //! | [`sync`]   | the only door to atomics, fences and sleeping                                      |
+//! | [`table`]  | values by their numbers                                                            |
 //! | [`error`]  | the table of statuses                                                              |
 //!
 //! In a worker process nothing above `worker` runs, but where a task makes a pool of its own.
@@ -64,6 +65,7 @@ mod ffi;
 #[cfg(not(loom))]
 mod pool;
 mod sync;
+mod table;
 #[cfg(not(loom))]
 mod watch;
 #[cfg(not(loom))]

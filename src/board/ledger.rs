@@ -63,6 +63,17 @@ pub(crate) struct Ticket {
     pub(crate) generation: u32,
 }
 
+impl Ticket {
+    pub(crate) fn number(self) -> u64 {
+        u64::from(self.slot) << 32 | u64::from(self.generation)
+    }
+
+    /// The ticket of this number.
+    pub(crate) fn of_number(number: u64) -> Ticket {
+        Ticket { slot: (number >> 32) as u32, generation: number as u32 }
+    }
+}
+
 /// What came of giving a future up.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::memory::Memory;
 use super::record::Far;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Ordering::*, plain::AtomicU64};
-use std::collections::{HashMap, HashSet};
+use crate::table::Table;
 use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -48,14 +48,14 @@ pub(crate) struct Notes {
 
 #[derive(Default)]
 struct Books {
-    notes: HashMap<u32, Note>,
-    wishes: HashMap<u32, Wish>,
+    notes: Table<Note>,
+    wishes: Table<Wish>,
     /// Results that have come, by their task's number; None: its file could not be had.
-    files: HashMap<u64, Option<Memory>>,
+    files: Table<Option<Memory>>,
     /// Results that are mapped, by their task's slot.
-    mapped: HashMap<u32, Memory>,
+    mapped: Table<Memory>,
     /// Numbers of tasks whose result nobody wants, and has not come yet.
-    unwanted: HashSet<u64>,
+    unwanted: Table<()>,
 }
 
 impl Books {
@@ -70,36 +70,36 @@ const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Notes {
     pub(crate) fn write(&self, slot: u32, note: Note) {
-        self.with(|books| drop(books.notes.insert(slot, note)));
+        self.with(|books| books.notes.put(slot.into(), note));
     }
 
     pub(crate) fn read(&self, slot: u32) -> Option<Note> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
-        self.lock().notes.get(&slot).cloned()
+        self.lock().notes.get(slot.into()).cloned()
     }
 
     /// What was written was not true after all.
     pub(crate) fn unwrite(&self, slot: u32) {
-        self.with(|books| books.notes.remove(&slot));
+        self.with(|books| books.notes.remove(slot.into()));
     }
 
     pub(crate) fn set_wish(&self, slot: u32, wish: Wish) {
-        self.with(|books| books.wishes.insert(slot, wish));
+        self.with(|books| books.wishes.put(slot.into(), wish));
     }
 
     pub(crate) fn wish(&self, slot: u32) -> Option<Wish> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
-        self.lock().wishes.get(&slot).copied()
+        self.lock().wishes.get(slot.into()).copied()
     }
 
     /// Takes one of the retries that the task has left; `usual` is what tasks have without a wish.
     pub(crate) fn take_retry(&self, slot: u32, usual: u32) -> bool {
         self.with(|books| {
-            let retries = &mut books.wishes.entry(slot).or_default().retries;
+            let retries = &mut books.wishes.get_or_make(slot.into(), Wish::default).retries;
             let left = retries.unwrap_or(usual).checked_sub(1);
             *retries = Some(left.unwrap_or(0));
             left.is_some()
@@ -117,9 +117,9 @@ impl Notes {
     #[cold]
     fn forget_noted(&self, slot: u32) {
         self.with(|books| {
-            books.notes.remove(&slot);
-            books.wishes.remove(&slot);
-            books.mapped.remove(&slot);
+            books.notes.remove(slot.into());
+            books.wishes.remove(slot.into());
+            books.mapped.remove(slot.into());
         });
     }
 
@@ -133,8 +133,8 @@ impl Notes {
     /// Takes a result in that is mapped already.
     pub(crate) fn keep_file(&self, task: u64, memory: Option<Memory>) {
         self.with(|books| {
-            if !books.unwanted.remove(&task) {
-                books.files.insert(task, memory);
+            if books.unwanted.remove(task).is_none() {
+                books.files.put(task, memory);
             }
         });
         self.file_came.notify_all();
@@ -143,7 +143,7 @@ impl Notes {
     /// Throws a result away that has come, of a task that was not done after all.
     pub(crate) fn take_back_file(&self, task: u64) {
         if self.count.load(Acquire) > 0 {
-            self.with(|books| books.files.remove(&task));
+            self.with(|books| books.files.remove(task));
         }
     }
 
@@ -152,23 +152,22 @@ impl Notes {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut books = self.lock();
         // Several may ask for the same result; the first one moves it.
-        let missing = |books: &mut Books| {
-            !books.mapped.contains_key(&slot) && !books.files.contains_key(&far.place)
-        };
+        let missing =
+            |books: &mut Books| !books.mapped.has(slot.into()) && !books.files.has(far.place);
         books = self
             .file_came
             .wait_timeout_while(books, FILE_PATIENCE, missing)
             .unwrap_or_else(PoisonError::into_inner)
             .0;
-        if let Some(Some(memory)) = books.files.remove(&far.place) {
-            books.mapped.insert(slot, memory);
+        if let Some(Some(memory)) = books.files.remove(far.place) {
+            books.mapped.put(slot.into(), memory);
             self.count.store(books.len(), Release);
         }
-        match books.mapped.get(&slot) {
+        match books.mapped.get(slot.into()) {
             Some(memory) if len <= memory.len() => Ok((memory.start().cast_const(), len)),
             _ => {
                 // Whoever asks again need not wait again.
-                books.files.insert(far.place, None);
+                books.files.put(far.place, None);
                 self.count.store(books.len(), Release);
                 let words = "the result could not be received: no descriptor or no memory was left";
                 Err(Error::new(Status::POOL_ERR_NOMEM, words))
@@ -179,9 +178,9 @@ impl Notes {
     /// The result of this task is not wanted, whether it has come or not.
     pub(crate) fn drop_file(&self, slot: u32, task: u64) {
         self.with(|books| {
-            let was_mapped = books.mapped.remove(&slot).is_some();
-            if !was_mapped && books.files.remove(&task).is_none() {
-                books.unwanted.insert(task);
+            let was_mapped = books.mapped.remove(slot.into()).is_some();
+            if !was_mapped && books.files.remove(task).is_none() {
+                books.unwanted.put(task, ());
             }
         });
     }

@@ -25,9 +25,9 @@ use super::{FutureTicket, Pool, present, promise, wait};
 use crate::board::ledger::Ticket;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64, spin_until};
+use crate::table::{Sequence, Table};
 use crate::worker;
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -60,9 +60,9 @@ pub(super) struct Notice {
 #[derive(Default)]
 struct Books {
     /// Who is listed, by the slot.
-    entries: HashMap<u32, Entry>,
+    entries: Table<Entry>,
     /// Tasks that are not known to be done, in the order of their places on the ring.
-    order: BTreeSet<(u64, u32)>,
+    order: Sequence,
     thread: Option<JoinHandle<()>>,
     is_ending: bool,
     has_ended: bool,
@@ -199,14 +199,14 @@ impl Pool {
         if books.has_ended {
             return Some(act);
         }
-        if let Some(entry) = books.entries.get_mut(&ticket.slot) {
+        if let Some(entry) = books.entries.get_mut(ticket.slot.into()) {
             // Whoever tells the others tells this one too.
             entry.acts.push(act);
             return None;
         }
         self.site.ledger.note_subscription(ticket);
         let entry = Entry { is_being_told: true, ..Entry::new(ticket, 0) };
-        books.entries.insert(ticket.slot, entry);
+        books.entries.put(ticket.slot.into(), entry);
         drop(books);
         self.perform(ticket, vec![act]);
         None
@@ -243,16 +243,16 @@ impl Pool {
         let hints = self.site.take_hints();
         let mut books = self.notice.lock();
         let end = if books.is_ending { u64::MAX } else { self.region().board.ring.passed() };
-        let passed = books.order.range(..=(end, u32::MAX)).map(|(_, slot)| *slot);
+        let passed = books.order.range(..=(end, u64::MAX)).map(|(_, slot)| *slot as u32);
         let slots: Vec<u32> = passed.chain(hints).collect();
         let mut due = Vec::new();
         for slot in slots {
-            let Some(entry) = books.entries.get_mut(&slot) else { continue };
+            let Some(entry) = books.entries.get_mut(slot.into()) else { continue };
             if entry.is_being_told || !wait::is_done(self, entry.ticket) {
                 continue;
             }
             entry.is_being_told = true;
-            let place = (entry.id, slot);
+            let place = (entry.id, slot.into());
             due.push((entry.ticket, std::mem::take(&mut entry.acts)));
             books.order.remove(&place);
         }
@@ -282,14 +282,14 @@ impl Pool {
     /// Ends the telling, or goes on with what was added meanwhile.
     fn end_telling(&'static self, ticket: Ticket) {
         let mut books = self.notice.lock();
-        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return };
+        let Some(entry) = books.entries.get_mut(ticket.slot.into()) else { return };
         let added_meanwhile = std::mem::take(&mut entry.acts);
         if !added_meanwhile.is_empty() {
             drop(books);
             return self.perform(ticket, added_meanwhile);
         }
         let is_orphan = entry.is_orphan;
-        books.entries.remove(&ticket.slot);
+        books.entries.remove(ticket.slot.into());
         drop(books);
         if is_orphan {
             self.give_back(ticket);
@@ -299,8 +299,8 @@ impl Pool {
     fn end_if_over(&self) -> bool {
         let mut books = self.notice.lock();
         // What is being told is the outbox's matter.
-        let mut entries = books.entries.values();
-        books.has_ended = books.is_ending && entries.all(|entry| entry.is_being_told);
+        let all_told = books.entries.iter().all(|(_, entry)| entry.is_being_told);
+        books.has_ended = books.is_ending && all_told;
         if books.has_ended {
             self.notice.ended.notify_all();
         }
@@ -310,13 +310,13 @@ impl Pool {
     /// The future was freed. True: it is still listed, and its slot goes back later.
     pub(super) fn orphan(&self, ticket: Ticket) -> bool {
         let mut books = self.notice.lock();
-        let Some(entry) = books.entries.get_mut(&ticket.slot) else { return false };
+        let Some(entry) = books.entries.get_mut(ticket.slot.into()) else { return false };
         let is_delivery = |act: &mut Act| matches!(act, Act::Deliver(_));
         let deliveries: Vec<Act> = entry.acts.extract_if(.., is_delivery).collect();
         entry.is_orphan = entry.is_being_told || !entry.acts.is_empty();
-        let (is_orphan, place) = (entry.is_orphan, (entry.id, ticket.slot));
+        let (is_orphan, place) = (entry.is_orphan, (entry.id, ticket.slot.into()));
         if !is_orphan {
-            books.entries.remove(&ticket.slot);
+            books.entries.remove(ticket.slot.into());
             books.order.remove(&place);
         }
         drop(books);
@@ -358,16 +358,16 @@ impl Notice {
 
 impl Books {
     fn add(&mut self, ticket: Ticket, id: u64, act: Act) {
-        let entry = self.entries.entry(ticket.slot).or_insert_with(|| Entry::new(ticket, id));
+        let entry = self.entries.get_or_make(ticket.slot.into(), || Entry::new(ticket, id));
         entry.acts.push(act);
         if !entry.is_being_told {
-            self.order.insert((entry.id, ticket.slot));
+            self.order.insert((entry.id, ticket.slot.into()));
         }
     }
 
     /// Takes a callback off the list that has not begun, or with number 0 any delivery.
     fn take_act(&mut self, ticket: Ticket, number: u64) -> Option<Act> {
-        let entry = self.entries.get_mut(&ticket.slot)?;
+        let entry = self.entries.get_mut(ticket.slot.into())?;
         if entry.ticket != ticket {
             return None;
         }
@@ -377,8 +377,8 @@ impl Books {
         };
         let act = entry.acts.remove(entry.acts.iter().position(is_wanted)?);
         if entry.acts.is_empty() && !entry.is_being_told {
-            let place = (entry.id, ticket.slot);
-            self.entries.remove(&ticket.slot);
+            let place = (entry.id, ticket.slot.into());
+            self.entries.remove(ticket.slot.into());
             self.order.remove(&place);
         }
         Some(act)

@@ -14,7 +14,6 @@ use crate::sync::{Deadline, Ordering::*};
 use crate::watch::news::Listeners;
 use crate::watch::site::{Plan, gate};
 use crate::worker::{self, ByHand, Parcel};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,18 +27,29 @@ struct Home {
 }
 
 /// What is under way for promises that have a keeper.
-static KEPT: Mutex<BTreeMap<Ticket, Arc<UnderWay>>> = Mutex::new(BTreeMap::new());
+static KEPT: Mutex<Vec<(Ticket, Arc<UnderWay>)>> = Mutex::new(Vec::new());
 
-fn kept() -> MutexGuard<'static, BTreeMap<Ticket, Arc<UnderWay>>> {
+fn kept() -> MutexGuard<'static, Vec<(Ticket, Arc<UnderWay>)>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Somebody wants to cancel a promise that has a keeper.
 pub(super) fn cancel_kept(ticket: Ticket) {
-    let under_way = kept().get(&ticket).cloned();
+    let all = kept();
+    let under_way = all.iter().find(|entry| entry.0 == ticket).map(|entry| entry.1.clone());
+    drop(all);
     if let Some(under_way) = under_way {
         under_way.cancel();
     }
+}
+
+fn forget_kept(ticket: Ticket) {
+    let mut all = kept();
+    let place = all.iter().position(|entry| entry.0 == ticket);
+    let gone = place.map(|place| all.swap_remove(place));
+    // Not under the lock: this may be the last that is known of it.
+    drop(all);
+    drop(gone);
 }
 
 /// A promise that nobody but its keeper can end.
@@ -56,7 +66,7 @@ pub(crate) fn new_promise() -> Result<FutureTicket> {
 /// A promise that is running already, and its keeper. To cancel it cancels what is under way for it.
 pub(super) fn new_kept(under_way: Arc<UnderWay>) -> Result<(FutureTicket, Keeper)> {
     let (pool, ticket) = make()?;
-    kept().insert(ticket, under_way);
+    kept().push((ticket, under_way));
     let claimed = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
     debug_assert!(claimed);
     pool.keep_promises();
@@ -134,7 +144,7 @@ impl Keeper {
     pub(super) fn end(self, how: ByHand<'_>) {
         let (pool, ticket) = (self.pool, self.ticket);
         std::mem::forget(self);
-        kept().remove(&ticket);
+        forget_kept(ticket);
         pool.end_promise(ticket, how);
         pool.forget_promise();
     }
@@ -144,7 +154,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
-        kept().remove(&self.ticket);
+        forget_kept(self.ticket);
         self.pool.end_promise(self.ticket, ByHand::Failed { status, code: 0, message: "" });
         self.pool.forget_promise();
     }

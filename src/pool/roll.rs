@@ -5,6 +5,7 @@ use crate::board::functions::{FUNCTIONS_MAX, Function, IDENTITY_LEN, Way};
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::sync::plain::AtomicU64;
+use crate::table::Table;
 use crate::watch::site::{Kind, Site};
 use crate::worker::{resolve, start};
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ pub(crate) struct Roll {
 
 #[derive(Default)]
 struct Book {
-    pointers: HashMap<usize, u32>,
+    pointers: Table<u32>,
     functions: HashMap<Function, u32>,
     names_used: usize,
     /// What was submitted, by the index.
@@ -66,7 +67,7 @@ impl Roll {
 
     #[cold]
     fn look_up(&self, site: &Site, pointer: usize) -> Result<u32> {
-        let known = self.lock().pointers.get(&pointer).copied();
+        let known = self.lock().pointers.get(pointer as u64).copied();
         let index = match known {
             Some(index) => index,
             None => {
@@ -78,7 +79,7 @@ impl Roll {
                 };
                 let mut book = self.lock();
                 let index = self.enter(site, &mut book, function, Callee::Pointer(pointer))?;
-                book.pointers.insert(pointer, index);
+                book.pointers.put(pointer as u64, index);
                 index
             }
         };

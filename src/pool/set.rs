@@ -5,9 +5,10 @@ use super::registry::{self, SetTicket};
 use super::{FutureTicket, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
+use crate::table::Table;
 use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -24,7 +25,7 @@ pub(crate) struct Inbox {
 struct Books {
     ready: VecDeque<FutureTicket>,
     /// Those that are not done, and how often each was added.
-    waiting: HashMap<FutureTicket, usize>,
+    waiting: Table<usize>,
 }
 
 impl Inbox {
@@ -60,10 +61,10 @@ impl Inbox {
 
 impl Books {
     fn stop_waiting(&mut self, future: FutureTicket) {
-        if let Some(times) = self.waiting.get_mut(&future) {
+        if let Some(times) = self.waiting.get_mut(future.to_raw()) {
             *times -= 1;
             if *times == 0 {
-                self.waiting.remove(&future);
+                self.waiting.remove(future.to_raw());
             }
         }
     }
@@ -81,7 +82,7 @@ pub(crate) fn set_free(set: SetTicket) -> Result<()> {
 pub(crate) fn set_add(set: SetTicket, future: FutureTicket) -> Result<()> {
     let inbox = set.inbox()?;
     future.find()?;
-    *inbox.lock().waiting.entry(future).or_default() += 1;
+    *inbox.lock().waiting.get_or_make(future.to_raw(), || 0) += 1;
     let listed = notice::list(future, Act::Deliver(inbox.clone()));
     if listed.is_err() {
         inbox.forget(future);
@@ -110,7 +111,8 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
         }
         if wait::may_help() {
             // What is run here is delivered soon by somebody else.
-            let waiting: Vec<FutureTicket> = books.waiting.keys().copied().collect();
+            let waiting = books.waiting.numbers();
+            let waiting: Vec<_> = waiting.into_iter().map(FutureTicket::from_raw).collect();
             drop(books);
             wait::help_one(&waiting)?;
             books = inbox.lock();

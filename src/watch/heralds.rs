@@ -6,7 +6,7 @@
 use super::site::Site;
 use crate::board::ledger::Ticket;
 use crate::board::slot::{Phase, SeatIndex};
-use std::collections::{BTreeSet, HashMap};
+use crate::table::{Sequence, Table};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Called with the worker's place and its process, 0 for a thread.
@@ -25,9 +25,9 @@ pub(crate) struct Heralds(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
-    heralds: HashMap<Ticket, Entry>,
+    heralds: Table<Entry>,
     /// Tasks that were not seen to have begun, in the order of their places on the ring.
-    waiting: BTreeSet<(u64, Ticket)>,
+    waiting: Sequence,
 }
 
 struct Entry {
@@ -41,25 +41,25 @@ struct Entry {
 impl Heralds {
     /// Enters a task before it is posted.
     pub(crate) fn add(&self, ticket: Ticket, herald: Herald) {
-        self.lock().heralds.insert(ticket, Entry { herald, place: None, taken_by: None });
+        self.lock().heralds.put(ticket.number(), Entry { herald, place: None, taken_by: None });
     }
 
     /// The task has this place on the ring; its beginning is to be told. 0: it may begin at any time.
     pub(crate) fn await_start(&self, ticket: Ticket, place: u64) {
         let mut book = self.lock();
         // It may be done already.
-        let Some(entry) = book.heralds.get_mut(&ticket) else { return };
+        let Some(entry) = book.heralds.get_mut(ticket.number()) else { return };
         entry.place = Some(place);
-        book.waiting.insert((place, ticket));
+        book.waiting.insert((place, ticket.number()));
     }
 
     /// The task is done, or was not posted: nothing more is told of it, but that it has begun, where nobody
     /// has told so yet.
     pub(crate) fn remove(&self, site: &Site, ticket: Ticket) {
         let mut book = self.lock();
-        let Some(entry) = book.heralds.remove(&ticket) else { return };
+        let Some(entry) = book.heralds.remove(ticket.number()) else { return };
         if let Some(place) = entry.place {
-            book.waiting.remove(&(place, ticket));
+            book.waiting.remove(&(place, ticket.number()));
         }
         let taken_by = entry.first_taker(site, ticket);
         // Called and dropped when no lock is held.
@@ -75,7 +75,7 @@ impl Heralds {
         let mut begun = Vec::new();
         let mut book = self.lock();
         for (place, ticket) in book.passed(site) {
-            let Some(entry) = book.heralds.get_mut(&ticket) else { continue };
+            let Some(entry) = book.heralds.get_mut(ticket.number()) else { continue };
             let word = &site.region.board.slot(ticket.slot).word;
             let (Some(by), Phase::Running(_)) = (entry.first_taker(site, ticket), word.phase())
             else {
@@ -83,7 +83,7 @@ impl Heralds {
             };
             entry.place = None;
             begun.extend(entry.herald.on_accept.take().map(|accept| (accept, by)));
-            book.waiting.remove(&(place, ticket));
+            book.waiting.remove(&(place, ticket.number()));
         }
         drop(book);
         for (accept, (seat, pid)) in begun {
@@ -95,7 +95,7 @@ impl Heralds {
     pub(super) fn worker_leaves(&self, site: &Site, seat: SeatIndex) {
         let mut book = self.lock();
         for (_, ticket) in book.passed(site) {
-            let Some(entry) = book.heralds.get_mut(&ticket) else { continue };
+            let Some(entry) = book.heralds.get_mut(ticket.number()) else { continue };
             if entry.taken_by.is_none() {
                 entry.taken_by = entry.first_taker(site, ticket).filter(|by| by.0 == seat);
             }
@@ -103,8 +103,11 @@ impl Heralds {
     }
 
     pub(crate) fn tell_timeout(&self, site: &Site, ticket: Ticket, is_soft: bool, limit_ms: u64) {
-        let on_timeout =
-            self.lock().heralds.get(&ticket).and_then(|entry| entry.herald.on_timeout.clone());
+        let on_timeout = self
+            .lock()
+            .heralds
+            .get(ticket.number())
+            .and_then(|entry| entry.herald.on_timeout.clone());
         if let Some(on_timeout) = on_timeout {
             let limit_ms = i64::try_from(limit_ms).unwrap_or(i64::MAX);
             site.outbox.push(Box::new(move || on_timeout(is_soft, limit_ms)));
@@ -121,7 +124,8 @@ impl Book {
     /// it moves the head.
     fn passed(&self, site: &Site) -> Vec<(u64, Ticket)> {
         let end = site.region.board.ring.passed().saturating_add(1);
-        self.waiting.iter().take_while(|(place, _)| *place <= end).copied().collect()
+        let passed = self.waiting.iter().take_while(|(place, _)| *place <= end);
+        passed.map(|(place, number)| (*place, Ticket::of_number(*number))).collect()
     }
 }
 

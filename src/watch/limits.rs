@@ -20,7 +20,7 @@ use crate::board::slot::{Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Ordering::*, plain::AtomicU64};
-use std::collections::{BTreeSet, HashMap};
+use crate::table::{Sequence, Table};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,8 +40,9 @@ pub(crate) struct Limiter {
     soft_ms: AtomicU64,
     hard_ms: AtomicU64,
     shortest_ms: AtomicU64,
-    /// Tasks that have to start by a moment.
-    starts: Mutex<BTreeSet<(Instant, Ticket)>>,
+    /// Tasks that have to start by a moment, in nanoseconds after `born`.
+    starts: Mutex<Sequence>,
+    born: Instant,
 }
 
 impl Limiter {
@@ -52,6 +53,7 @@ impl Limiter {
             hard_ms: AtomicU64::new(NONE),
             shortest_ms: AtomicU64::new(NONE),
             starts: Mutex::default(),
+            born: Instant::now(),
         };
         limiter.set(limits);
         limiter
@@ -125,15 +127,17 @@ impl Site {
     /// Cancels the task unless it starts within this time.
     pub(crate) fn start_within(&self, ticket: Ticket, ms: u64) {
         let Some(at) = Instant::now().checked_add(Duration::from_millis(ms)) else { return };
+        let after = at.saturating_duration_since(self.limiter.born).as_nanos();
+        let start = (u64::try_from(after).unwrap_or(u64::MAX), ticket.number());
         let mut starts = self.starts();
-        starts.insert((at, ticket));
-        if starts.first() == Some(&(at, ticket)) {
+        starts.insert(start);
+        if starts.first() == Some(&start) {
             drop(starts);
             self.ring();
         }
     }
 
-    fn starts(&self) -> std::sync::MutexGuard<'_, BTreeSet<(Instant, Ticket)>> {
+    fn starts(&self) -> std::sync::MutexGuard<'_, Sequence> {
         self.limiter.starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,11 +145,13 @@ impl Site {
     fn take_late_ones_back(&self, now: Instant) -> Option<Instant> {
         loop {
             let next = self.starts().first().copied();
-            let Some(due) = next.filter(|(at, _)| *at <= now) else {
-                return next.map(|(at, _)| at);
-            };
-            self.starts().remove(&due);
-            let (_, ticket) = due;
+            let (after, number) = next?;
+            let at = self.limiter.born.checked_add(Duration::from_nanos(after));
+            if at.is_none_or(|at| at > now) {
+                return at;
+            }
+            self.starts().remove(&(after, number));
+            let ticket = Ticket::of_number(number);
             let word = &self.region.board.slot(ticket.slot).word;
             if word.phase() != Phase::Ready || word.generation() != ticket.generation {
                 continue;
@@ -212,7 +218,7 @@ pub(crate) struct Sentence {
 /// What the watch knows of the tasks that run.
 #[derive(Default)]
 pub(super) struct Timing {
-    timed: HashMap<Ticket, Timed>,
+    timed: Table<Timed>,
     /// When to look again.
     pub(super) next: Option<Instant>,
 }
@@ -231,9 +237,8 @@ impl Watch {
         let limit_ms = self.site.limiter.alarm.limit_ms()?;
         self.note_running(now);
         let mut next: Option<Instant> = None;
-        let due: Vec<Ticket> = self.timing.timed.keys().copied().collect();
-        for ticket in due {
-            let at = self.check_limit(ticket, now);
+        for number in self.timing.timed.numbers() {
+            let at = self.check_limit(Ticket::of_number(number), now);
             next = next.into_iter().chain(at).min();
         }
         let site = &self.site;
@@ -256,14 +261,15 @@ impl Watch {
         for seat in self.crew.seats() {
             let seat = SeatIndex(seat as u16);
             let Some((ticket, age)) = site.running(seat) else { continue };
-            self.timing.timed.entry(ticket).or_insert_with(|| {
+            self.timing.timed.get_or_make(ticket.number(), || {
                 let wish = site.ledger.notes.wish(ticket.slot).unwrap_or_default();
                 let limits = site.limiter.resolve(wish.soft, wish.hard);
                 let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
                 Timed { seat, started, limits, is_overdue: false, is_doomed: false }
             });
         }
-        self.timing.timed.retain(|ticket, timed| {
+        self.timing.timed.retain(|number, timed| {
+            let ticket = Ticket::of_number(number);
             let word = &site.region.board.slot(ticket.slot).word;
             word.phase() == Phase::Running(timed.seat) && word.generation() == ticket.generation
         });
@@ -271,7 +277,7 @@ impl Watch {
 
     /// Does what the time asks for with one task; answers when to look at it again.
     fn check_limit(&mut self, ticket: Ticket, now: Instant) -> Option<Instant> {
-        let timed = self.timing.timed.get_mut(&ticket)?;
+        let timed = self.timing.timed.get_mut(ticket.number())?;
         let (seat, limits) = (timed.seat, timed.limits);
         let end = |ms| timed.started.checked_add(Duration::from_millis(ms));
         let (soft, hard) = (limits.soft_ms.and_then(end), limits.hard_ms.and_then(end));

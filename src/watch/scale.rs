@@ -244,7 +244,7 @@ impl Watch {
     /// Tells those to leave that are to be replaced, some at a time: of all workers half are there, or one
     /// where there is no more than one besides.
     pub(super) fn renew(&mut self) {
-        let mut old = self.seats_if(|post| post.is_old);
+        let old = self.seats_if(|post| post.is_old);
         if old.is_empty() {
             return;
         }
@@ -253,8 +253,9 @@ impl Watch {
         let all = self.crew.count() as u32 + self.lost;
         let may_go = (all / 2).max(1).saturating_sub(away) as usize;
         // Who runs nothing first: it is soon back.
-        old.sort_by_key(|seat| !self.site.is_idle(*seat));
-        for seat in old.into_iter().take(may_go) {
+        let (idle, busy): (Vec<_>, Vec<_>) =
+            old.into_iter().partition(|seat| self.site.is_idle(*seat));
+        for seat in idle.into_iter().chain(busy).take(may_go) {
             self.tell_to_leave(seat, WayOut::Restarted);
         }
     }

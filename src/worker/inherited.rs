@@ -38,11 +38,15 @@ pub(crate) enum Step {
 
 impl Inherited {
     /// Copies these descriptors of the caller.
-    pub(crate) fn new(mut numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<Inherited> {
-        numbers.sort_unstable();
-        numbers.dedup();
-        let above = first_free(numbers.len());
-        let copies = numbers.into_iter().map(|number| {
+    pub(crate) fn new(numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<Inherited> {
+        let mut sorted: Vec<RawFd> = Vec::new();
+        for number in numbers {
+            if let Err(place) = sorted.binary_search(&number) {
+                sorted.insert(place, number);
+            }
+        }
+        let above = first_free(sorted.len());
+        let copies = sorted.into_iter().map(|number| {
             if number < 0 {
                 return Err(not_open(number));
             }
@@ -110,8 +114,9 @@ impl Inherited {
         let (standard, mut row): (Vec<_>, Vec<_>) =
             kept.partition(|(_, number)| *number < boot::LINE_FD);
         steps.extend(standard.into_iter().map(|(copy, number)| Step::Copy(copy, number)));
-        row.push((line, self.line_number()));
-        row.sort_unstable_by_key(|(_, number)| *number);
+        let line_number = self.line_number();
+        let place = row.partition_point(|(_, number)| *number < line_number);
+        row.insert(place, (line, line_number));
         let places = boot::LINE_FD..boot::LINE_FD + row.len() as RawFd;
         for (place, (source, _)) in places.clone().zip(&row) {
             steps.push(Step::Copy(*source, place));

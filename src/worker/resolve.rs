@@ -9,7 +9,6 @@ use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, Identity, Way};
 use crate::error::{Error, Result, Status};
 use libloading::os::unix::{Library, RTLD_NOW};
-use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -91,7 +90,8 @@ fn address_of(library: &Library, symbol: &CStr) -> Option<usize> {
 /// Finds functions in this process, and remembers where they are.
 pub(crate) struct Resolver {
     found: Vec<Option<Found>>,
-    modules: HashMap<String, Arc<Opened>>,
+    /// Few: a search from the first on does.
+    modules: Vec<(String, Arc<Opened>)>,
     /// Whether this process runs the main program's image.
     has_main: bool,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Opened {
 
 impl Resolver {
     pub(crate) fn new(has_main: bool) -> Resolver {
-        Resolver { found: Vec::new(), modules: HashMap::new(), has_main }
+        Resolver { found: Vec::new(), modules: Vec::new(), has_main }
     }
 
     /// Whether the function is one that another image has: the main program's.
@@ -182,11 +182,11 @@ impl Resolver {
 
     /// Opens a module once and for good.
     pub(crate) fn open(&mut self, path: &str) -> Result<Arc<Opened>> {
-        if let Some(opened) = self.modules.get(path) {
+        if let Some((_, opened)) = self.modules.iter().find(|(known, _)| known == path) {
             return Ok(opened.clone());
         }
         let opened = Arc::new(open(path)?);
-        self.modules.insert(path.to_owned(), opened.clone());
+        self.modules.push((path.to_owned(), opened.clone()));
         Ok(opened)
     }
 }
