@@ -20,7 +20,7 @@ import counts
 import drawing
 import report
 import table
-from programs import HERE, OUT
+from build import HERE, OUT
 
 DOCS = HERE.parent / "docs"
 RECORD = DOCS / "performance.json"

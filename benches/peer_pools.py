@@ -73,7 +73,10 @@ class Pebble(Futures):
 
 
 class Asyncpal(Futures):
-    """Its result() does not wait, collect() does."""
+    """Its result() does not wait, collect() does. Its workers stay here, as those of the others do."""
+
+    def __init__(self, executor, workers):
+        self.pool = executor(workers, idle_timeout=None)
 
     def result(self, future):
         return future.collect()

@@ -1,4 +1,4 @@
-"""The measurements of the C programs, made with a pool of Python's: of two workers, where nothing else is said.
+"""The measurements of the C programs, made with one of Python's pools, of two workers.
 
     peer_python.py POOL round_trip CALLS PAUSES
     peer_python.py POOL small_tasks TASKS

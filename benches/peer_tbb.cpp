@@ -4,7 +4,7 @@
  * task_group: the caller's own deque, from which 2 threads steal; when all are in flight, the caller runs
  * tasks too, as task_group::wait does.
  * parallel_for map ITEMS: a call through a pointer for each item, as in C; parallel_for_inlined map ITEMS:
- * the function is part of the loop. The caller works too. */
+ * the function is part of the loop. 2 threads, one of which is the caller. */
 #include "peer.hpp"
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -63,15 +63,18 @@ int main(int argc, char **argv) {
         Enqueue peer;
         measure(peer, argc, argv);
     } else if (is_how(argc, argv, "task_group")) {
-        tbb::task_arena arena(WORKERS + 1, 1);
-        arena.execute([&] {
+        tbb::task_arena(WORKERS + 1, 1).execute([&] {
             Group peer;
             measure(peer, argc, argv);
         });
     } else if (is_how(argc, argv, "parallel_for")) {
-        parallel_for(argc, argv, [](uint64_t x) { return function(x); });
+        tbb::task_arena(WORKERS, 1).execute([&] {
+            parallel_for(argc, argv, [](uint64_t x) { return function(x); });
+        });
     } else if (is_how(argc, argv, "parallel_for_inlined")) {
-        parallel_for(argc, argv, [](uint64_t x) { return x * 2 + 1; });
+        tbb::task_arena(WORKERS, 1).execute([&] {
+            parallel_for(argc, argv, [](uint64_t x) { return x * 2 + 1; });
+        });
     } else {
         die("HOW is enqueue, task_group, parallel_for or parallel_for_inlined");
     }
