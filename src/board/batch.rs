@@ -1,4 +1,4 @@
-//! POOL_PREFETCH: a worker takes several entries from the ring at once, and then claims one after the other.
+//! Batches: a worker takes several entries from the ring at once, and then claims one after the other.
 //!
 //! ```text
 //!            take                        claim
@@ -8,30 +8,57 @@
 //!       its worker is gone
 //! ```
 //!
+//! Two workers that take one task after the other from the same head hinder each other by more than a tiny
+//! task takes. So a worker whose tasks are tiny ([`Reach`]) takes as many as it will have begun within some
+//! microseconds, where there are as many for each.
+//!
 //! A batch lies in the worker's seat: entries like those of the ring, which say nothing about whose a
 //! task is. They are written before the head is moved past them, so whenever the worker dies, its tasks
 //! stand on the ring, or in the batch, or on both. A worker that finds the ring empty takes from the
-//! batches of others; so no task waits behind a long one while somebody has nothing to do. What a dead
-//! one leaves goes back on the ring ([`Board::empty_batch`]).
+//! batches of others; and all look now and then whether the batch of one waits whose task takes longer
+//! than was thought. So no task waits behind a long one for more than a moment while somebody is free. What
+//! a dead one leaves goes back on the ring ([`Board::empty_batch`]).
 
-use super::Board;
 use super::layout::{BATCH, Seat};
 use super::ring::Entry;
 use super::slot::{Claim, SeatIndex};
-use crate::sync::{AtomicU64, Ordering::*, fence};
+use super::{Board, feature};
+use crate::sync::{Ordering::*, fence};
+
+/// How far a worker reaches for its next task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// For the next one.
+    One,
+    /// For the next ones: the last task was tiny.
+    Several,
+    /// For those in the batches of others whose task has begun before this stamp; then for the next one.
+    Others { begun_before: u64 },
+}
+
+/// Entries in a cache line of the ring.
+const LINE: u64 = if cfg!(loom) { 2 } else { 8 };
 
 impl Board {
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
-    pub(super) fn take_batched(&self, seat: SeatIndex) -> Option<u32> {
+    pub(super) fn take_batched(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
         let own = self.seats.at(usize::from(seat.0));
+        if let Reach::Others { begun_before } = reach
+            && let Some(slot) = self.take_from_stuck(seat, begun_before)
+        {
+            return Some(slot);
+        }
+        let takes_several = match reach {
+            Reach::Several => self.crew_len() > 1,
+            _ => self.features() & feature::EAGER != 0,
+        };
         loop {
-            if let Some(slot) = self.take_from_batch(own, seat, true) {
+            if let Some(slot) = self.take_from_own_batch(own, seat) {
                 return Some(slot);
             }
             let (position, entry) = self.ring.look();
             let Some(entry) = entry else { return self.take_from_others(seat) };
-            let count = self.batch_len(position, seat);
-            if count == 1 {
+            if !(takes_several && self.is_long_from(position)) {
                 let claim = self.claim(seat, entry);
                 self.ring.pass(position);
                 if claim == Claim::Yours {
@@ -39,84 +66,109 @@ impl Board {
                 }
                 continue;
             }
-            let count = self.note_batch(own, position, count);
+            let count = self.note_batch(own, position);
             if !self.ring.pass_many(position, count) {
-                own.batch.0.iter().for_each(|place| place.store(0, Relaxed));
+                own.left.store(0, Relaxed);
             }
         }
     }
 
-    /// Notes up to so many entries from this position on; answers how many there are. One that is reserved
-    /// and not written yet ends them.
-    fn note_batch(&self, own: &Seat, position: u64, count: usize) -> u64 {
-        for (index, place) in (0..).zip(&own.batch.0[..count]) {
-            let Some(entry) = self.ring.entry(position + index) else { return index };
-            place.store(pack(entry), Relaxed);
+    /// Notes the entries from this position on; answers how many there are. One that is reserved and not
+    /// written yet ends them.
+    fn note_batch(&self, own: &Seat, position: u64) -> u64 {
+        let mut entries = [0; BATCH];
+        let mut count = 0;
+        while count < BATCH
+            && let Some(entry) = self.ring.entry(position + count as u64)
+        {
+            entries[count] = pack(entry);
+            count += 1;
         }
+        // At the end of the batch: so what is left of it begins where its length says.
+        for (place, entry) in own.batch.0[BATCH - count..].iter().zip(entries) {
+            place.store(entry, Relaxed);
+        }
+        own.left.store(count as u32, Relaxed);
         count as u64
     }
 
-    /// How many entries this worker takes at once: a cache line of the ring, where there is as much for each
-    /// worker; else one. Whoever looked further each time would hold up the submitter who writes there.
-    fn batch_len(&self, position: u64, seat: SeatIndex) -> usize {
-        if !position.is_multiple_of(BATCH as u64) {
-            return 1;
-        }
-        let crew = &self.header.at(0).crew;
-        let place = u64::from(seat.0) + 1;
-        if crew.load(Relaxed) < place {
-            crew.fetch_max(place, Relaxed);
-        }
-        let workers = crew.load(Relaxed).min(self.seats.len() as u64);
+    /// Whether from this position on there is a batch for each worker. From the beginning of a cache line only:
+    /// whoever looked further each time would hold up the submitter who writes there.
+    fn is_long_from(&self, position: u64) -> bool {
         // Models have no room for the shares of others.
-        let share = BATCH as u64 * if cfg!(loom) { 1 } else { workers };
-        if self.ring.entry(position + share - 1).is_some() { BATCH } else { 1 }
+        let shares = if cfg!(loom) { 1 } else { self.crew_len() };
+        position.is_multiple_of(LINE)
+            && self.ring.entry(position + BATCH as u64 * shares - 1).is_some()
     }
 
-    fn take_from_batch(&self, of: &Seat, seat: SeatIndex, is_own: bool) -> Option<u32> {
-        for place in &of.batch.0 {
-            let Some(entry) = unpack(place.load(Relaxed)) else { continue };
-            if !is_own && !self.is_live(entry) {
-                continue;
-            }
-            let claim = self.claim(seat, entry);
-            if is_own {
-                // After the claim: a task is never in no place.
-                place.store(0, Relaxed);
-            }
-            if claim == Claim::Yours {
+    fn take_from_own_batch(&self, own: &Seat, seat: SeatIndex) -> Option<u32> {
+        while let left @ 1.. = own.left.load(Relaxed) {
+            let place = own.batch.0.get(BATCH.wrapping_sub(left as usize))?;
+            let claim = unpack(place.load(Relaxed)).map(|entry| (self.claim(seat, entry), entry));
+            // After the claim: a task is never in no place.
+            own.left.store(left - 1, Relaxed);
+            if let Some((Claim::Yours, entry)) = claim {
                 return Some(entry.slot);
             }
         }
         None
     }
 
+    /// Claims a task of this batch of another worker.
+    fn take_from_batch(&self, of: &Seat, seat: SeatIndex) -> Option<u32> {
+        let mut entries = waiting(of).filter(|entry| self.is_live(*entry));
+        entries.find(|entry| self.claim(seat, *entry) == Claim::Yours).map(|entry| entry.slot)
+    }
+
     fn take_from_others(&self, seat: SeatIndex) -> Option<u32> {
-        self.crew().find_map(|other| self.take_from_batch(other, seat, false))
+        self.crew().find_map(|other| self.take_from_batch(other, seat))
+    }
+
+    #[cold]
+    fn take_from_stuck(&self, seat: SeatIndex, begun_before: u64) -> Option<u32> {
+        let is_stuck = |other: &&Seat| {
+            let started = other.started.load(Relaxed);
+            started != 0 && started < begun_before
+        };
+        self.crew().filter(is_stuck).find_map(|other| self.take_from_batch(other, seat))
     }
 
     /// Whether a task waits in anybody's batch, after the ring was found empty; a hint. The fence pairs with
     /// `Ring::pass_many`: who has seen the head moved sees the batch.
     pub(super) fn has_batched_task(&self) -> bool {
         fence(Acquire);
-        let is_waiting = |place: &AtomicU64| {
-            unpack(place.load(Relaxed)).is_some_and(|entry| self.is_live(entry))
-        };
-        self.crew().any(|seat| seat.batch.0.iter().any(is_waiting))
+        self.crew().any(|seat| waiting(seat).any(|entry| self.is_live(entry)))
     }
 
-    /// The seats whose workers have taken batches.
+    /// A worker is about to start on this seat. Relaxed: starting it comes between.
+    pub(super) fn join_crew(&self, seat: SeatIndex) {
+        self.header.at(0).crew.fetch_max(u64::from(seat.0) + 1, Relaxed);
+    }
+
+    /// The seats from here on never had a worker.
+    #[inline]
+    pub(crate) fn crew_len(&self) -> u64 {
+        self.header.at(0).crew.load(Relaxed).min(self.seats.len() as u64)
+    }
+
     fn crew(&self) -> impl Iterator<Item = &Seat> {
-        let count = self.header.at(0).crew.load(Relaxed).min(self.seats.len() as u64);
-        (0..count as usize).map(|seat| self.seats.at(seat))
+        (0..self.crew_len() as usize).map(|seat| self.seats.at(seat))
     }
 
     /// Empties the batch of a worker that is gone; answers which of its tasks still wait.
     pub(crate) fn empty_batch(&self, seat: SeatIndex) -> impl Iterator<Item = Entry> {
-        let batch = &self.seats.at(usize::from(seat.0)).batch;
-        let entries = batch.0.iter().filter_map(|place| unpack(place.swap(0, Relaxed)));
+        let seat = self.seats.at(usize::from(seat.0));
+        // All places, whatever it says of their number.
+        let entries = seat.batch.0.iter().filter_map(|place| unpack(place.swap(0, Relaxed)));
+        seat.left.store(0, Relaxed);
         entries.filter(|entry| self.is_live(*entry))
     }
+}
+
+/// What is left of a batch.
+fn waiting(of: &Seat) -> impl Iterator<Item = Entry> {
+    let left = (of.left.load(Relaxed) as usize).min(BATCH);
+    of.batch.0[BATCH - left..].iter().filter_map(|place| unpack(place.load(Relaxed)))
 }
 
 /// Never 0, which is no entry.

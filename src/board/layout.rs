@@ -39,7 +39,7 @@ pub(crate) struct Header {
     pub(crate) leavers: AtomicU64,
     /// Bits of [`super::feature`]: what else workers have to heed.
     pub(crate) features: AtomicU64,
-    /// Seats from here on never took a batch; see [`super::batch`].
+    /// Seats from here on never had a worker; see [`super::batch`].
     pub(crate) crew: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: Line<AtomicU64>,
@@ -72,12 +72,14 @@ pub(crate) struct Seat {
     pub(crate) slot: AtomicU32,
     /// Whether it is to leave; see [`super::leave`].
     pub(crate) order: AtomicU32,
+    /// How many entries of its batch, the last ones, are left.
+    pub(crate) left: AtomicU32,
     /// Entries that it has taken from the ring, and claims one by one; see [`super::batch`].
     pub(crate) batch: Batch,
 }
 
 /// The most entries that a worker takes at once.
-pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 8 };
+pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 32 };
 
 #[derive(Default)]
 #[repr(C, align(64))]

@@ -68,6 +68,7 @@ impl Board {
     pub(crate) fn make_bed(&self, seat: SeatIndex) {
         self.order(seat).store(STAY, Relaxed);
         self.bell.open(seat);
+        self.join_crew(seat);
     }
 
     pub(crate) fn leavers(&self) -> Leavers {

@@ -17,7 +17,7 @@
 use super::rank::{Rank, Tails};
 use super::ring::{Entry, Ring, Tail};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
-use super::{Board, feature};
+use super::{Board, Reach, feature};
 use crate::sync::Ordering::*;
 
 /// Positions that were reserved for one task, and must be written.
@@ -102,23 +102,29 @@ impl Board {
     }
 
     /// Claims the next task for this seat.
-    #[inline]
     pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
-        match self.features() & (feature::BANDS | feature::BATCHES) {
-            0 => self.take_from(&self.ring, seat),
-            features => self.take_by_rank(features, seat),
+        self.take_within(seat, Reach::One)
+    }
+
+    /// The same for a worker that reaches so far.
+    #[inline]
+    pub(crate) fn take_within(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
+        match self.features() {
+            features if features & (feature::BANDS | feature::BATCHES) == 0 => {
+                self.take_from(&self.ring, seat)
+            }
+            features if features & feature::BANDS == 0 => self.take_batched(seat, reach),
+            features => self.take_by_rank(features, seat, reach),
         }
     }
 
-    fn take_by_rank(&self, features: u64, seat: SeatIndex) -> Option<u32> {
+    #[cold]
+    fn take_by_rank(&self, features: u64, seat: SeatIndex, reach: Reach) -> Option<u32> {
         let is_batched = features & feature::BATCHES != 0;
-        if features & feature::BANDS == 0 {
-            return self.take_batched(seat);
-        }
         Rank::all().find_map(|rank| match self.used_band(features, rank) {
             Some(ring) => self.take_from(&ring, seat),
             None if rank != Rank::USUAL => None,
-            None if is_batched => self.take_batched(seat),
+            None if is_batched => self.take_batched(seat, reach),
             None => self.take_from(&self.ring, seat),
         })
     }

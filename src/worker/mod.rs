@@ -20,6 +20,7 @@ mod line;
 mod loader;
 pub(crate) mod meter;
 mod module;
+mod pace;
 pub(crate) mod resolve;
 mod serve;
 mod spawn;
@@ -46,6 +47,7 @@ use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use home::AtHome;
 use meter::Meter;
+use pace::Pace;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -204,14 +206,14 @@ impl Worker {
         let task = Task::new(&self.region, self.seat, &self.state);
         let board = &self.region.board;
         let stays = u32::from(self.seat.0) < self.terms.keep;
-        // When the last task ended. One that follows at once began then: to read the clock takes as long as
-        // all else between the two.
-        let mut ended = None;
+        let may_reach = self.terms.tasks_max == 0 && self.meter.get().is_none();
+        let mut pace = Pace::new(self.scale, may_reach);
         loop {
-            let next = match board.next_at_once(self.seat) {
+            let reach = pace.reach(board);
+            let next = match board.next_at_once(self.seat, reach) {
                 Some(slot) => Next::Task(slot),
                 None => {
-                    ended = None;
+                    pace.pause();
                     board.next(self.seat, stays)
                 }
             };
@@ -219,10 +221,10 @@ impl Worker {
                 Next::Leave => return Leave::Told,
                 Next::Idle => return Leave::Idle,
                 Next::Task(slot) => {
-                    let started = ended.unwrap_or_else(clock::now);
+                    let started = pace.start();
                     match self.perform(&task, slot, started) {
-                        Ok(After::GoOn) => ended = Some(task.ended()),
-                        Ok(After::GoOnLater) => ended = None,
+                        Ok(After::GoOn) => pace.ended(started, task.ended()),
+                        Ok(After::GoOnLater) => pace.pause(),
                         Ok(After::Leave) => return Leave::Doomed,
                         Err(why) => return why,
                     }
@@ -232,7 +234,7 @@ impl Worker {
                 return Leave::Worn;
             }
             if let Some(meter) = self.meter.get() {
-                ended = None;
+                pace.pause();
                 if meter.is_over() {
                     return Leave::Fat;
                 }

@@ -79,7 +79,9 @@ fn a_task_of_another_rank_comes_back_to_it() {
 
 fn batched() -> loom::sync::Arc<Floor> {
     let floor = Floor::new();
-    floor.board.set_features(feature::BATCHES);
+    floor.board.set_features(feature::BATCHES | feature::EAGER);
+    floor.board.make_bed(ONE);
+    floor.board.make_bed(OTHER);
     floor
 }
 
