@@ -30,6 +30,7 @@ mod region;
 pub(crate) mod ring;
 pub(crate) mod slot;
 pub(crate) mod tally;
+mod word;
 
 pub(crate) use batch::Reach;
 pub(crate) use region::{Region, copy_out};
@@ -289,11 +290,11 @@ impl Board {
     /// Heeds what was wished of a task that has just been finished.
     #[cold]
     fn heed(&self, slot: u32, finished: Finished) -> After {
-        self.wake(slot, finished.waiters);
-        if finished.is_signalled {
-            await_signal(&self.slot(slot).word, finished.generation);
+        self.wake(slot, finished.waiters());
+        if let Some(generation) = finished.signalled() {
+            await_signal(&self.slot(slot).word, generation);
         }
-        if finished.is_doomed { After::Leave } else { After::GoOnLater }
+        if finished.is_doomed() { After::Leave } else { After::GoOnLater }
     }
 
     #[inline]

@@ -11,12 +11,7 @@
 //! ```
 //!
 //! One word holds the phase, flags of who waits and of what is wished, the seat of the worker that runs the task, and
-//! a generation that tells one use of the slot from the next:
-//!
-//! ```text
-//!   bits  0..4    4..11    16..32   32..56
-//!         phase   flags    seat     generation
-//! ```
+//! a generation that tells one use of the slot from the next (see [`super::word`]).
 //!
 //! | phase     | may touch the slot's bytes | hands them over by                             |
 //! |-----------|----------------------------|------------------------------------------------|
@@ -33,84 +28,9 @@
 //! A task that is to be ended with its worker is *doomed* first, while it runs. Whoever finishes a doomed
 //! task takes no other one. So whoever kills that worker hits this task, or, when it was just done, none.
 
+use super::word::*;
+pub(crate) use super::word::{Finished, GENERATION_MASK, Outcome, Phase, SeatIndex, Waiters};
 use crate::sync::{Deadline, Ordering::*, Scope, WaitWord, spin_until};
-
-const FREE: u64 = 0;
-const READY: u64 = 1;
-const RUNNING: u64 = 2;
-/// In the word of every task that is done. A bit, so that `finish` is one unconditional step.
-const DONE: u64 = 4;
-/// With `DONE`: the task failed.
-const FAILURE: u64 = 8;
-const COMPLETED: u64 = RUNNING | DONE;
-const FAILED: u64 = RUNNING | DONE | FAILURE;
-const CANCELLED: u64 = DONE;
-const PHASE: u64 = 0xf;
-
-/// Somebody sleeps on this word; whoever makes it done must wake them.
-const WAITED: u64 = 1 << 4;
-/// Somebody sleeps on the board's notice; whoever makes the task done must ring it.
-const NOTICED: u64 = 1 << 5;
-/// Somebody has asked to cancel the task, perhaps too late.
-const ASKED: u64 = 1 << 6;
-/// The task has run for longer than it should, and may see so.
-const OVERDUE: u64 = 1 << 7;
-/// The worker is about to be killed for this task.
-const DOOMED: u64 = 1 << 8;
-/// Somebody wants to be told when the task is claimed, by a ring of the board's notice.
-const ANNOUNCED: u64 = 1 << 9;
-/// A signal is about to be sent to the worker for this task.
-const SIGNALLED: u64 = 1 << 10;
-/// What its worker has to heed when it has finished the task.
-const WISHED: u64 = WAITED | NOTICED | DOOMED | SIGNALLED;
-/// What a task keeps that has to be run again.
-const KEPT: u64 = WAITED | NOTICED | ASKED;
-
-const SEAT_SHIFT: u32 = 16;
-const GENERATION_SHIFT: u32 = 32;
-/// Generations count from 0 to this and start again.
-pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
-
-/// The index of a worker's place at the board.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SeatIndex(pub(crate) u16);
-
-/// What one look at the word tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Free,
-    Ready,
-    Running(SeatIndex),
-    Completed(SeatIndex),
-    Failed(SeatIndex),
-    Cancelled,
-    /// No protocol leaves such a word: somebody wrote over it.
-    Impossible,
-}
-
-impl Phase {
-    pub(crate) fn is_done(self) -> bool {
-        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled)
-    }
-}
-
-/// How a task ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl Outcome {
-    fn phase(self) -> u64 {
-        match self {
-            Outcome::Completed => COMPLETED,
-            Outcome::Failed => FAILED,
-            Outcome::Cancelled => CANCELLED,
-        }
-    }
-}
 
 #[must_use = "only the winner may touch the task's bytes"]
 #[derive(Debug, PartialEq, Eq)]
@@ -129,32 +49,6 @@ pub(crate) enum Change {
     Made(Waiters),
     /// The phase was not one that this call changes.
     TooLate,
-}
-
-/// Who has to be woken after a task is done.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waiters {
-    pub(crate) on_word: bool,
-    pub(crate) on_notice: bool,
-}
-
-impl Waiters {
-    fn of(word: u64) -> Waiters {
-        Waiters { on_word: word & WAITED != 0, on_notice: word & NOTICED != 0 }
-    }
-}
-
-/// What the worker finds that ends its task.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Finished {
-    pub(crate) waiters: Waiters,
-    pub(crate) generation: u32,
-    /// It must not take another task.
-    pub(crate) is_doomed: bool,
-    /// A signal for this task is under way.
-    pub(crate) is_signalled: bool,
 }
 
 #[must_use]
@@ -195,12 +89,7 @@ impl SlotWord {
     pub(crate) fn finish(&self, outcome: Outcome) -> Option<Finished> {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
         debug_assert_eq!(old & PHASE, RUNNING);
-        (old & WISHED != 0).then(|| Finished {
-            waiters: Waiters::of(old),
-            generation: generation_of(old),
-            is_doomed: old & DOOMED != 0,
-            is_signalled: old & SIGNALLED != 0,
-        })
+        (old & WISHED != 0).then_some(Finished(old))
     }
 
     /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.
@@ -286,7 +175,7 @@ impl SlotWord {
         self.0.store(FREE, Relaxed);
     }
 
-    /// Whether the task is done in any way. Acquire, as in `phase`.
+    /// Acquire, as in `phase`.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.0.load(Acquire) & DONE != 0
@@ -384,30 +273,5 @@ impl SlotWord {
     fn step(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
         let checked = |now| (generation_of(now) == generation).then(|| next(now)).flatten();
         self.0.fetch_update(AcqRel, Relaxed, checked).ok()
-    }
-}
-
-fn holds(word: u64, seat: SeatIndex) -> bool {
-    word & PHASE == RUNNING && seat_of(word) == seat
-}
-
-fn seat_of(word: u64) -> SeatIndex {
-    SeatIndex((word >> SEAT_SHIFT) as u16)
-}
-
-fn generation_of(word: u64) -> u32 {
-    (word >> GENERATION_SHIFT) as u32
-}
-
-#[inline]
-fn phase_of(word: u64) -> Phase {
-    match word & PHASE {
-        FREE => Phase::Free,
-        READY => Phase::Ready,
-        RUNNING => Phase::Running(seat_of(word)),
-        COMPLETED => Phase::Completed(seat_of(word)),
-        FAILED => Phase::Failed(seat_of(word)),
-        CANCELLED => Phase::Cancelled,
-        _ => Phase::Impossible,
     }
 }

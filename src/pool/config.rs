@@ -1,6 +1,6 @@
 //! What a pool is made from, checked.
 
-use super::submit::Callee;
+use super::spec::Callee;
 use crate::error::{Result, Status};
 use crate::watch::limits::Limits;
 use crate::watch::news::Listeners;

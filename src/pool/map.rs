@@ -3,7 +3,7 @@
 
 use super::pieces::{OnError, Piece, Sizer, UnderWay, submit_even, workers_of};
 use super::promise::{self, Keeper};
-use super::submit::{Callee, Extras};
+use super::spec::{Callee, Extras};
 use super::{FutureTicket, Limit, OwnedCallee, PoolTicket, Wish, future_free, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;

@@ -25,6 +25,7 @@ mod registry;
 mod roll;
 mod scale;
 mod set;
+mod spec;
 mod stats;
 mod stop;
 mod submit;
@@ -64,15 +65,13 @@ pub(crate) use registry::{
 };
 pub(crate) use scale::{grow, restart, shrink, wait_ready};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
+pub(crate) use spec::{Args, Callee, Calls, Extras, OnTimeoutOf, Spec};
 pub(crate) use stats::{Stats, info_json, stats};
 pub(crate) use stop::{
     check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,
     terminate,
 };
-pub(crate) use submit::{
-    Args, Callee, Calls, Extras, OnTimeoutOf, Spec, run, submit, submit_and_tell, submit_detached,
-    submit_plain,
-};
+pub(crate) use submit::{run, submit, submit_and_tell, submit_detached, submit_plain};
 pub(crate) use trial::test;
 pub(crate) use wait::{WaitMode, wait, wait_many};
 pub(crate) use zip::{Column, zip};

@@ -1,6 +1,6 @@
 //! Pieces of a map: so many items in one task, and how large to make them.
 
-use super::submit::{Args, Callee, Extras, Spec};
+use super::spec::{Args, Callee, Extras, Spec};
 use super::{FutureTicket, PoolTicket, cancel, duration, future_free, result, submit};
 use crate::board::copy_out;
 use crate::error::{Error, Result, Status};

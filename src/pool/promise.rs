@@ -4,7 +4,7 @@
 //! goes with the last. So whatever can be done with a future can be done with a promise.
 
 use super::pieces::UnderWay;
-use super::submit::Args;
+use super::spec::Args;
 use super::{Config, FutureTicket, Kind, Limits, Pool, registry};
 use crate::board::ledger::Ticket;
 use crate::board::rank::Rank;

@@ -5,7 +5,7 @@
 //! workers wait so. It claims a task that waits, which makes a place, puts its own there, and runs the
 //! one that it has claimed before its submit returns.
 
-use super::submit::{Args, Extras};
+use super::spec::{Args, Extras};
 use super::{Pool, PoolTicket};
 use crate::board::ledger::Ticket;
 use crate::board::queue::Spot;

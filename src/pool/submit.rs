@@ -1,12 +1,10 @@
 //! Submitting a task: take a slot from the books, fill it, post it. Nobody else has a hand in it.
 
 use super::inline::Desks;
+use super::spec::{Args, Calls, Extras, Spec};
 use super::wait::wait_for;
-use super::{BufferTicket, FutureTicket, Pool, PoolTicket, buffer_free};
-use super::{
-    Callback, Herald, Limits, OnAccept, OnTimeout, Wish, cancel, future_free, notice, registry,
-    result,
-};
+use super::{FutureTicket, Pool, PoolTicket, buffer_free};
+use super::{Herald, Limits, OnTimeout, cancel, future_free, notice, registry, result};
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
@@ -19,64 +17,6 @@ use crate::sync::{Deadline, Ordering::*};
 use crate::watch::site::{Insider, Site, gate};
 use std::sync::Arc;
 
-/// The function of a task.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Callee<'a> {
-    Pointer(usize),
-    /// By module and symbol; an empty module is the main program.
-    Names(&'a str, &'a str),
-}
-
-/// A task to be submitted.
-pub(crate) struct Spec<'a> {
-    pub(crate) callee: Callee<'a>,
-    pub(crate) args: Args<'a>,
-    /// It is part of something that was begun when the pool was open: only a stop keeps it out.
-    pub(crate) is_inside: bool,
-    /// None, as a rule.
-    pub(crate) extras: Option<&'a Extras>,
-}
-
-/// What few tasks have.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Extras {
-    pub(crate) wish: Option<Wish>,
-    /// It is cancelled unless it starts within so many milliseconds.
-    pub(crate) start_within_ms: Option<u64>,
-    /// How long its submit waits for a place in a bounded queue.
-    pub(crate) patience: Deadline,
-    pub(crate) rank: Rank,
-}
-
-impl Extras {
-    /// The limits that a task has which wants other ones than usual, if it may.
-    pub(super) fn limits(&self, site: &Site) -> Result<Option<Limits>> {
-        let resolve = |wish: Wish| site.limiter.resolve(wish.soft, wish.hard);
-        let limits = self.wish.map(resolve);
-        limits.map_or(Ok(()), |limits| limits.check(&site.kind))?;
-        Ok(limits)
-    }
-}
-
-/// [`OnTimeout`], with the future.
-pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureTicket, bool, i64) + Send + Sync>;
-
-/// What is to be called about one task.
-#[derive(Default)]
-pub(crate) struct Calls {
-    pub(crate) on_accept: Option<OnAccept>,
-    pub(crate) on_timeout: Option<OnTimeoutOf>,
-    pub(crate) on_done: Option<Callback>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum Args<'a> {
-    Bytes(&'a [u8]),
-    Buffer(BufferTicket),
-    /// The parts of a chunk (see [`crate::worker::chunk`]), to be laid one behind the other.
-    Chunk([&'a [u8]; 2]),
-}
-
 /// Held by somebody who submits more for something that was begun when the pool was open.
 pub(super) struct Admission {
     _insider: Insider,
@@ -87,17 +27,6 @@ impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(desks) = self.desks {
             desks.dismiss();
-        }
-    }
-}
-
-impl<'a> Spec<'a> {
-    pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> Spec<'a> {
-        Spec {
-            callee: Callee::Pointer(pointer),
-            args: Args::Bytes(args),
-            is_inside: false,
-            extras: None,
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) mod wire;
 pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
 pub(crate) use home::{Aid, Claimed, Help, claim_next, help, is_anywhere, is_at_home};
 pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
+pub(crate) use threads::{signals_blocked, start_own_thread};
 
 use crate::board::notes::Note;
 use crate::board::record::Call;
@@ -44,7 +45,7 @@ use crate::board::tally::Done;
 use crate::board::{After, Next, Region};
 use crate::cells;
 use crate::clock;
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Detail, Result, Status};
 use home::AtHome;
 use meter::Meter;
 use pace::Pace;
@@ -385,38 +386,4 @@ fn send_parcel(line: &Line, parcel: &Parcel) -> Result<()> {
 fn leave_forked_copy() -> ! {
     // SAFETY: ends the process without running anything.
     unsafe { libc::_exit(0) }
-}
-
-/// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the
-/// host's.
-pub(crate) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
-    let mut all = std::mem::MaybeUninit::uninit();
-    let mut before = std::mem::MaybeUninit::uninit();
-    // SAFETY: fills in the set.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: one set that was filled in, and room for another.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
-    let started = start();
-    // SAFETY: the set that the call above has filled in.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started
-}
-
-/// Starts a thread of the library's own, which runs no handler of a signal.
-pub(crate) fn start_own_thread(
-    name: String,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>> {
-    let work = move || {
-        let _known = threads::OwnThread::enter();
-        work();
-    };
-    // As much as C's own threads have: a copy of the caller that the watch makes runs tasks on it.
-    let builder = std::thread::Builder::new().name(name.clone()).stack_size(start::stack_size());
-    let started = signals_blocked(|| builder.spawn(work));
-    started.map_err(|error| {
-        let message = format!("starting the thread {name}: {error}");
-        let os_errno = error.raw_os_error().unwrap_or(0);
-        Error::with_detail(Status::POOL_ERR_OS, Detail { os_errno, message, ..Detail::default() })
-    })
 }
