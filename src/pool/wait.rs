@@ -114,6 +114,7 @@ pub(crate) fn wait_many(
     let waited = wait_many_until(futures, mode, Deadline::from_ms(timeout_ms));
     *n_done = match (mode, &waited) {
         (WaitMode::All, Ok(())) => futures.len(),
+        (_, Err(error)) if error.status == Status::POOL_ERR_INVALID => 0,
         _ => count_done(futures),
     };
     waited
