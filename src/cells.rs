@@ -20,7 +20,7 @@ use crate::error::{Error, Result, Status};
 use crate::sync::AtomicI64;
 use crate::sync::Ordering::*;
 use crate::sync::plain::{AtomicPtr, AtomicU32, AtomicU64};
-use once_cell::sync::OnceCell;
+use std::sync::OnceLock;
 
 /// How many things there can be at once.
 pub(crate) const CELLS: usize = 1 << 12;
@@ -208,7 +208,7 @@ pub(crate) fn forks() -> u32 {
 
 /// What is to be called when the process exits.
 #[cfg(not(loom))]
-static AT_EXIT: OnceCell<extern "C" fn()> = OnceCell::new();
+static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 
 /// Has a function called when the process exits. It is called in forked children, too.
 #[cfg(not(loom))]
@@ -228,7 +228,7 @@ pub(crate) fn run_exit_handler() {
 
 /// Makes sure that a forked child knows that it is one.
 pub(crate) fn note_forks() {
-    static NOTED: OnceCell<()> = OnceCell::new();
+    static NOTED: OnceLock<()> = OnceLock::new();
     unsafe extern "C" fn in_child() {
         FORKS.fetch_add(1, Relaxed);
     }

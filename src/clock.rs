@@ -3,7 +3,7 @@
 //! A stamp is a number of ticks, comparable between all processes of the machine. It becomes
 //! nanoseconds only when somebody asks for a duration.
 
-use once_cell::sync::OnceCell;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// The present stamp.
@@ -37,7 +37,7 @@ fn monotonic_ns() -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn ticks_evenly() -> bool {
-    static EVENLY: OnceCell<bool> = OnceCell::new();
+    static EVENLY: OnceLock<bool> = OnceLock::new();
     *EVENLY.get_or_init(|| {
         let highest = std::arch::x86_64::__cpuid(0x8000_0000).eax;
         highest >= 0x8000_0007 && std::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0
@@ -50,7 +50,7 @@ struct Base {
     instant: Instant,
 }
 
-static BASE: OnceCell<Base> = OnceCell::new();
+static BASE: OnceLock<Base> = OnceLock::new();
 
 impl Base {
     /// The present moment. A thread may be stopped between the two clocks: of a few looks the one counts that
@@ -99,7 +99,7 @@ pub(crate) fn scale() -> u64 {
 
 /// About how many ticks these nanoseconds are; measured once.
 pub(crate) fn ticks_of_ns(ns: u64) -> u64 {
-    static TICKS_PER_NS: OnceCell<f64> = OnceCell::new();
+    static TICKS_PER_NS: OnceLock<f64> = OnceLock::new();
     (ns as f64 * TICKS_PER_NS.get_or_init(|| 1.0 / ns_per_tick())) as u64
 }
 

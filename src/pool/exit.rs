@@ -10,9 +10,9 @@ use crate::cells;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU32, plain::AtomicU64};
 use crate::watch::site::StopMode;
-use once_cell::sync::OnceCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a caller wants to have called at exit.
@@ -27,7 +27,7 @@ static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
 pub(super) fn prepare() {
     cells::note_forks();
     USED_IN.store(cells::forks(), Relaxed);
-    static PREPARED: OnceCell<()> = OnceCell::new();
+    static PREPARED: OnceLock<()> = OnceLock::new();
     PREPARED.get_or_init(|| cells::call_at_exit(on_exit));
 }
 

@@ -6,10 +6,10 @@ use super::{FutureTicket, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::table::Table;
-use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Where the futures of a set arrive.
@@ -18,7 +18,7 @@ pub(crate) struct Inbox {
     books: Mutex<Books>,
     arrived: Condvar,
     /// Readable while there is something to be taken out.
-    bell: OnceCell<OwnedFd>,
+    bell: OnceLock<OwnedFd>,
 }
 
 #[derive(Default)]
@@ -128,10 +128,12 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
 /// A descriptor that is readable while there is something to be taken out. The set owns it.
 pub(crate) fn set_fd(set: SetTicket) -> Result<i32> {
     let inbox = set.inbox()?;
-    let bell = inbox.bell.get_or_try_init(|| {
-        rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::os("eventfd", errno))
-    })?;
-    inbox.show(&inbox.lock());
-    Ok(bell.as_raw_fd())
+    let books = inbox.lock();
+    if inbox.bell.get().is_none() {
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::os("eventfd", errno))?;
+        let _ = inbox.bell.set(bell);
+    }
+    inbox.show(&books);
+    Ok(inbox.bell.get().map_or(-1, AsRawFd::as_raw_fd))
 }

@@ -21,10 +21,10 @@ use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Ordering::*, fence};
 use crate::worker::Terms;
 use crate::worker::start::Recipe;
-use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ pub(crate) struct Site {
     pub(crate) workers: AtomicU32,
     /// A function of the main program was submitted: helpers will not do.
     pub(crate) needs_own_image: AtomicBool,
-    pub(crate) why_broken: OnceCell<Note>,
+    pub(crate) why_broken: OnceLock<Note>,
     pub(super) stop_request: StopRequest,
     pub(super) size: Size,
     was_called: AtomicBool,
@@ -181,7 +181,7 @@ impl Site {
             insiders: AtomicU32::new(0),
             workers: AtomicU32::new(0),
             needs_own_image: AtomicBool::new(false),
-            why_broken: OnceCell::new(),
+            why_broken: OnceLock::new(),
             stop_request: StopRequest::default(),
             size: Size::new(&plan),
             was_called: AtomicBool::new(false),

@@ -8,7 +8,7 @@
 
 use super::resolve::Resolver;
 use super::surroundings::{Stage, Surroundings};
-use super::threads::OwnThread;
+use super::threads::{self, OwnThread};
 use super::wire::{Leave, Line, Message, Received, Welcome};
 use super::{Parcel, Worker, module, serve};
 use crate::board::Region;
@@ -309,26 +309,19 @@ fn guard(line: &Line, parent: OwnedFd) -> Result<Asker> {
     let line = line.as_fd().try_clone_to_owned();
     let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
     let (starting, guarding) = ask();
-    super::signals_blocked(|| {
-        let watching = move || {
-            let _known = OwnThread::enter();
-            drop(starting);
-            loop {
-                let mut ends =
-                    [PollFd::new(&line, PollFlags::empty()), PollFd::new(&parent, PollFlags::IN)];
-                let polled = rustix::event::poll(&mut ends, None);
-                if polled.is_ok() && ends.iter().any(|end| !end.revents().is_empty()) {
-                    exit_without_parent();
-                }
+    let watching = move || {
+        let _known = OwnThread::enter();
+        drop(starting);
+        loop {
+            let mut ends =
+                [PollFd::new(&line, PollFlags::empty()), PollFd::new(&parent, PollFlags::IN)];
+            let polled = rustix::event::poll(&mut ends, None);
+            if polled.is_ok() && ends.iter().any(|end| !end.revents().is_empty()) {
+                exit_without_parent();
             }
-        };
-        std::thread::Builder::new()
-            .name("carpool guard".into())
-            .stack_size(GUARD_STACK)
-            .spawn(watching)
-    })
-    .map(|_| guarding)
-    .map_err(|error| Error::new(Status::POOL_ERR_OS, format!("starting the guard: {error}")))
+        }
+    };
+    threads::start("carpool guard".into(), GUARD_STACK, Box::new(watching)).map(|_| guarding)
 }
 
 /// The guard calls poll and kill, nothing deeper; thread-local data of large modules needs room too.

@@ -16,6 +16,7 @@ mod by_hand;
 pub(crate) mod chunk;
 mod home;
 pub(crate) mod inherited;
+mod library;
 mod line;
 mod loader;
 pub(crate) mod meter;
@@ -35,7 +36,7 @@ pub(crate) mod wire;
 pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
 pub(crate) use home::{Aid, Claimed, Help, claim_next, help, is_anywhere, is_at_home};
 pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
-pub(crate) use threads::{signals_blocked, start_own_thread};
+pub(crate) use threads::start_own_thread;
 
 use crate::board::notes::Note;
 use crate::board::record::Call;

@@ -4,12 +4,12 @@
 //! with it goes the module's identity, so that another build of it is refused. Each worker finds a
 //! function once and keeps the address.
 
+use super::library::Library;
 use super::module::{self, Module};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, Identity, Way};
 use crate::error::{Error, Result, Status};
-use libloading::os::unix::{Library, RTLD_NOW};
-use std::ffi::{CStr, CString, OsStr, c_int, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -52,9 +52,7 @@ fn exported_name(pointer: usize, module: &Module) -> Option<String> {
     // SAFETY: a name in the module's string table, ended by NUL; the module is loaded.
     let symbol = unsafe { CStr::from_ptr(info.dli_sname) };
     // Of two versions of a symbol only one is found by name: the other travels by offset.
-    let library = open_loaded(module)?;
-    let found = address_of(&library, symbol);
-    std::mem::forget(library);
+    let found = open_loaded(module)?.address_of(symbol);
     (found == Some(pointer)).then(|| symbol.to_str().map(str::to_owned).ok()).flatten()
 }
 
@@ -68,23 +66,15 @@ pub(crate) fn keep_loaded(pointer: usize) {
 /// Keeps the module loaded, so that its addresses never come to mean another function.
 fn pin(module: &Module) {
     if !module.is_main {
-        std::mem::forget(open_loaded(module));
+        open_loaded(module);
     }
 }
 
 fn open_loaded(module: &Module) -> Option<Library> {
     if module.is_main {
-        return Some(Library::this());
+        return Some(Library::main_program());
     }
-    let flags = RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-    // SAFETY: NOLOAD: the module is loaded already, so no code of it runs.
-    unsafe { Library::open(Some(&module.path), flags) }.ok()
-}
-
-fn address_of(library: &Library, symbol: &CStr) -> Option<usize> {
-    // SAFETY: the symbol is taken as an address only; who calls it checks that it is code.
-    let found = unsafe { library.get::<*mut c_void>(symbol.to_bytes_with_nul()) };
-    found.ok().map(|symbol| symbol.into_raw() as usize).filter(|address| *address != 0)
+    Library::open(module.path.as_os_str().as_bytes(), libc::RTLD_NOLOAD).ok()
 }
 
 /// Finds functions in this process, and remembers where they are.
@@ -164,7 +154,7 @@ impl Resolver {
         }
         let address = match &function.way {
             Way::Offset(offset) => opened.base.wrapping_add(*offset as usize),
-            Way::Symbol(symbol) => find_symbol(&opened.library, symbol, &shown)?,
+            Way::Symbol(symbol) => find_symbol(opened.library, symbol, &shown)?,
             Way::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
         };
         match module::at(address) {
@@ -195,15 +185,12 @@ fn open(path: &str) -> Result<Opened> {
     if path.is_empty() {
         let main = module::main_program().ok_or(Status::POOL_ERR_FUNCTION)?;
         let Module { identity, base, .. } = main;
-        return Ok(Opened { library: Library::this(), identity, base });
+        return Ok(Opened { library: Library::main_program(), identity, base });
     }
-    let flags: c_int = RTLD_NOW | libc::RTLD_NODELETE;
-    // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
-    let library = unsafe { Library::open(Some(OsStr::from_bytes(path.as_bytes())), flags) };
-    let library = library.map_err(|error| {
-        refusal(format!("module {path} cannot be opened in the worker: {}", reason(&error)))
+    let library = Library::open(path.as_bytes(), 0).map_err(|reason| {
+        refusal(format!("module {path} cannot be opened in the worker: {reason}"))
     })?;
-    let (base, identity) = facts_of(&library)
+    let (base, identity) = facts_of(library)
         .ok_or_else(|| refusal(format!("module {path} is not known to the loader")))?;
     Ok(Opened { library, identity, base })
 }
@@ -213,37 +200,17 @@ pub(crate) fn is_of_main(function: &Function) -> bool {
     function.module.is_empty() && !matches!(function.way, Way::Address(_))
 }
 
-/// The loader's own words where there are any.
-fn reason(error: &libloading::Error) -> String {
-    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
-}
-
 /// Where an opened library is loaded, and which build it is.
-fn facts_of(library: &Library) -> Option<(usize, Identity)> {
-    #[repr(C)]
-    struct LinkMap {
-        base: usize,
-        name: *const libc::c_char,
-        dynamic: usize,
-    }
-    // SAFETY: another handle to the same library; `into_raw` takes it without closing.
-    let handle = unsafe { std::ptr::read(library) }.into_raw();
-    let mut map: *const LinkMap = std::ptr::null();
-    // SAFETY: RTLD_DI_LINKMAP stores a pointer to the loader's entry of this handle.
-    let answer = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
-    if answer != 0 || map.is_null() {
-        return None;
-    }
-    // SAFETY: the loader's entry of a library that stays loaded (NODELETE).
-    let map = unsafe { &*map };
+fn facts_of(library: Library) -> Option<(usize, Identity)> {
+    let (base, dynamic) = library.place()?;
     // The dynamic section lies in the module, wherever its first page is.
-    let module = module::at(map.dynamic)?;
-    Some((map.base, module.identity))
+    let module = module::at(dynamic)?;
+    Some((base, module.identity))
 }
 
-fn find_symbol(library: &Library, symbol: &str, shown: &str) -> Result<usize> {
+fn find_symbol(library: Library, symbol: &str, shown: &str) -> Result<usize> {
     let name = CString::new(symbol).map_err(|_| refusal("a symbol's name holds a NUL"))?;
-    address_of(library, &name).ok_or_else(|| {
+    library.address_of(&name).ok_or_else(|| {
         refusal(format!("{shown} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
     })
 }

@@ -9,7 +9,7 @@ use super::resolve::Resolver;
 use super::spawn::spawn;
 use super::surroundings::Surroundings;
 use super::wire::{Leave, Line, Message, Welcome};
-use super::{Parcel, Terms, Worker, boot, module, takeover};
+use super::{Parcel, Terms, Worker, boot, module, takeover, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::clock;
@@ -86,11 +86,7 @@ pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHand
         };
         let _ = line.send(&Message::Bye { why }, None);
     };
-    let builder = std::thread::Builder::new().name(place.title()).stack_size(stack_size());
-    let started = super::signals_blocked(|| builder.spawn(work));
-    started.map_err(|error| {
-        Error::new(Status::POOL_ERR_OS, format!("starting a worker thread: {error}"))
-    })
+    threads::start(place.title(), stack_size(), Box::new(work))
 }
 
 /// Where a worker will work, and how.

@@ -94,7 +94,7 @@ pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<
     let copy = Copy { name, recipe, region, host };
     cells::note_forks();
     let forking = Forking::begin();
-    let pid = super::signals_blocked(|| {
+    let pid = super::threads::signals_blocked(|| {
         // SAFETY: the child goes on in `live`, which never returns; of other threads see above.
         match unsafe { libc::fork() } {
             0 => copy.live(theirs),

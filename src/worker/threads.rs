@@ -3,10 +3,12 @@
 //! A process that is copied by fork has one thread in the copy. The library's own threads are not
 //! missed there; of others nobody knows what they were holding.
 
+use super::start::stack_size;
 use crate::cells;
-use crate::error::{Detail, Error, Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The threads, each with the process's count of forks above its number; 0: nobody. Without a lock: a
@@ -48,6 +50,48 @@ fn this_thread() -> i32 {
 fn entry_of(thread: i32) -> u64 {
     // One more, so that no entry is 0.
     u64::from(cells::forks().wrapping_add(1)) << 32 | u64::from(thread as u32)
+}
+
+/// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the
+/// host's.
+pub(super) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
+    let mut all = std::mem::MaybeUninit::uninit();
+    let mut before = std::mem::MaybeUninit::uninit();
+    // SAFETY: fills in the set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: one set that was filled in, and room for another.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
+    let started = start();
+    // SAFETY: the set that the call above has filled in.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    started
+}
+
+/// Starts a thread of the library's own, which can be told from others.
+pub(crate) fn start_own_thread(
+    name: String,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let work = move || {
+        let _known = OwnThread::enter();
+        work();
+    };
+    // As much as C's own threads have: a copy of the caller that the watch makes runs tasks on it.
+    start(name, stack_size(), Box::new(work))
+}
+
+/// Starts a thread, which runs no handler of the host's signals.
+pub(super) fn start(
+    name: String,
+    stack_size: usize,
+    work: Box<dyn FnOnce() + Send>,
+) -> Result<JoinHandle<()>> {
+    let builder = std::thread::Builder::new().name(name.clone()).stack_size(stack_size);
+    let started = signals_blocked(|| builder.spawn(work));
+    started.map_err(|error| {
+        let message = format!("starting the thread {name}: {error}");
+        Error::told(Status::POOL_ERR_OS, error.raw_os_error().unwrap_or(0), message)
+    })
 }
 
 /// How often to look again: a thread that has ended or begun may be seen a moment too early or late.
@@ -112,39 +156,4 @@ mod tests {
         assert!(!is_known());
         assert!(count_others_now().is_ok());
     }
-}
-
-/// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the
-/// host's.
-pub(crate) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
-    let mut all = std::mem::MaybeUninit::uninit();
-    let mut before = std::mem::MaybeUninit::uninit();
-    // SAFETY: fills in the set.
-    unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: one set that was filled in, and room for another.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
-    let started = start();
-    // SAFETY: the set that the call above has filled in.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
-    started
-}
-
-/// Starts a thread of the library's own, which runs no handler of a signal.
-pub(crate) fn start_own_thread(
-    name: String,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>> {
-    let work = move || {
-        let _known = OwnThread::enter();
-        work();
-    };
-    // As much as C's own threads have: a copy of the caller that the watch makes runs tasks on it.
-    let builder =
-        std::thread::Builder::new().name(name.clone()).stack_size(super::start::stack_size());
-    let started = signals_blocked(|| builder.spawn(work));
-    started.map_err(|error| {
-        let message = format!("starting the thread {name}: {error}");
-        let os_errno = error.raw_os_error().unwrap_or(0);
-        Error::with_detail(Status::POOL_ERR_OS, Detail { os_errno, message, ..Detail::default() })
-    })
 }
