@@ -106,7 +106,8 @@ def count(kind, binary, show_functions):
 
 
 def version(command):
-    return subprocess.run([*command, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+    done = subprocess.run([*command, "--version"], check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()[0]
 
 
 def in_all(steps):
@@ -120,8 +121,8 @@ def compared(old, new):
         before = in_all(old.get(kind))
         for step, number in in_all(new[kind]).items():
             was = before.get(step)
-            known = ["–", f"{number:.1f}", ""] if was is None else [f"{was:.1f}", f"{number:.1f}", f"{number - was:+.1f}"]
-            lines.append([kind, step, *known])
+            known = ("–", "") if was is None else (f"{was:.1f}", f"{number - was:+.1f}")
+            lines.append([kind, step, known[0], f"{number:.1f}", known[1]])
     return rows(lines)
 
 
@@ -129,7 +130,8 @@ def shown(found):
     """A column for each step, in Markdown."""
     lines = [["pool", *in_all(next(iter(found.values())))]]
     lines.append(["---"] + ["--:"] * (len(lines[0]) - 1))
-    lines += [[f"{kind} pool", *(f"{number:.0f}" for number in in_all(steps).values())] for kind, steps in found.items()]
+    for kind, steps in found.items():
+        lines.append([f"{kind} pool", *(f"{number:.0f}" for number in in_all(steps).values())])
     return rows(lines)
 
 

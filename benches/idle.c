@@ -2,8 +2,8 @@
  *
  *     idle process|forkserver|fork|thread WORKERS MILLISECONDS
  *
- * The workers stay (min_workers). Counts how often the workers and the library's threads in this process were switched to a CPU, and
- * how long they ran. Both should be 0: nobody polls. */
+ * The workers stay (min_workers). Counts how often they and the library's threads in this process were
+ * switched to a CPU, and how long they ran. Both should be 0: nobody polls. */
 #include "bench.h"
 
 /* Whoever has just worked looks for more work for a while before falling asleep. */

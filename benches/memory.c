@@ -42,10 +42,10 @@ static uint64_t stack_bytes(void) {
         if (entry->d_name[0] == '.' || number(entry->d_name) == (uint64_t)getpid()) continue;
         snprintf(path, sizeof path, "/proc/self/task/%s/syscall", entry->d_name);
         FILE *file = fopen(path, "r");
-        if (file == NULL || fgets(line, sizeof line, file) == NULL) skip("/proc/self/task/*/syscall is closed");
+        if (file == NULL || fgets(line, sizeof line, file) == NULL) skip("cannot read a thread's syscall");
         fclose(file);
         /* The number of the call, six arguments, the stack pointer, the program counter. */
-        if (sscanf(line, "%*d %*s %*s %*s %*s %*s %*s %" SCNx64, &stack_pointer) != 1) die("a thread runs: %s", line);
+        CHECK(sscanf(line, "%*d %*s %*s %*s %*s %*s %*s %" SCNx64, &stack_pointer) == 1);
         sum_bytes += resident_bytes_at(stack_pointer);
     }
     closedir(threads);

@@ -18,6 +18,7 @@ import re
 
 import counts
 import drawing
+import peers
 import report
 import table
 from build import HERE, OUT
@@ -48,12 +49,12 @@ def summary(record):
     every = report.all_results(record)
 
     def line(words, workload, figure, unit):
-        names = ("process pool, 2", "thread pool, 2", "multiprocessing.Pool, 2")
+        names = ("process pool, 2", "thread pool, 2", peers.POOL)
         found = [table.median(every[workload].numbers(name, figure)) for name in names]
         return [words, *(f"{table.three_digits(number)} {unit}" for number in found)]
 
     lines = table.rows([
-        ["8 bytes each way", "process pool, 2 workers", "thread pool, 2 workers", "Python's multiprocessing.Pool, 2"],
+        ["8 bytes each way", "process pool, 2 workers", "thread pool, 2 workers", f"Python's {peers.POOL}, 2"],
         ["---", "--:", "--:", "--:"],
         line("one task in flight, back to back", "round_trip", "back to back", "µs"),
         line("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
@@ -85,7 +86,7 @@ def filled(text, record):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--again", action="store_true", help="of what docs/performance.json has")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if there is anything to change")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where it would")
     options = parser.parse_args()
     source = RECORD if options.again or options.check else OUT / "bench" / "results.json"
     if not source.exists():
@@ -96,7 +97,8 @@ def main():
 
     new = {page: filled(page.read_text(encoding="utf-8"), record) for page in PAGES}
     new |= {file: drawing.svg(report.all_results(record), colours) for file, colours in DRAWINGS.items()}
-    changed = [file for file, text in new.items() if not file.exists() or file.read_text(encoding="utf-8") != text]
+    old = {file: file.read_text(encoding="utf-8") if file.exists() else None for file in new}
+    changed = [file for file in new if new[file] != old[file]]
     if options.check:
         print(*(f"not as measured: {file}" for file in changed), sep="\n")
         return 1 if changed else 0

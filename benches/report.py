@@ -19,7 +19,7 @@ def write(record, file):
             for name, one in workload["candidates"].items()
         )
         lines.append(
-            f'  {json.dumps(name)}: {{\n   "others": {workload["others"]},\n'
+            f'  {json.dumps(name)}: {{\n   "others": {workload["others"]}, "seconds": {workload["seconds"]},\n'
             f'   "candidates": {{\n{candidates}\n   }}\n  }}'
         )
     head = {"format": FORMAT, **{key: value for key, value in record.items() if key != "workloads"}}

@@ -29,6 +29,7 @@ import table
 import workloads
 
 ROUNDS_MIN = 3
+PATIENCE = 2  # for so many rounds a workload may take twice its time
 FILE = build.OUT / "bench" / "results.json"
 
 
@@ -43,17 +44,25 @@ class Measurement:
         self.workload = workload
         self.runs = {one.name: [] for one in workload.candidates}
         self.reasons = {}  # why a candidate gave nothing
+        self.took_s = {}  # how long a candidate's last run was
         self.others = machine.OtherPrograms()
+        self.seconds = 0.0
+
+    def takes_part(self, one):
+        return one.name not in self.reasons and (one.rounds == 0 or len(self.runs[one.name]) < one.rounds)
 
     def run_once(self, one):
-        if one.name in self.reasons or 0 < one.rounds <= len(self.runs[one.name]):
+        if not self.takes_part(one):
             return None
+        begin_s = time.monotonic()
         try:
             return programs.run(one.command)
         except programs.Failure as failure:
             self.reasons[one.name] = str(failure)
             say(f"  {one.role}: {one.name}: {failure}")
             return None
+        finally:
+            self.took_s[one.name] = time.monotonic() - begin_s
 
     def round(self, number):
         order = list(self.workload.candidates)
@@ -62,19 +71,25 @@ class Measurement:
             for one, result in zip(order, turns.map(self.run_once, order)):
                 self.runs[one.name].append(result)
 
+    def next_round_s(self):
+        """How long another round would take."""
+        return sum(self.took_s[one.name] for one in self.workload.candidates if self.takes_part(one))
+
     def measure(self, rounds_max):
         begin_s = time.monotonic()
         for number in range(min(rounds_max, self.workload.rounds_max)):
-            used_s = time.monotonic() - begin_s
-            if number >= ROUNDS_MIN and used_s + used_s / number > self.workload.budget_s:
+            budget_s = self.workload.budget_s * (1 if number >= ROUNDS_MIN else PATIENCE)
+            if number > 0 and self.seconds + self.next_round_s() > budget_s:
                 break
             say(f"{self.workload.name}: round {number + 1}")
             self.round(number)
+            self.seconds = time.monotonic() - begin_s
 
     def record(self):
         """All of it, for the file."""
         return {
             "others": round(self.others.share(), 4),
+            "seconds": round(self.seconds, 1),
             "candidates": {
                 one.name: {
                     "role": one.role,

@@ -3,6 +3,7 @@
 import statistics
 
 from model import FLOOR, PEER
+from peers import POOL
 
 SPREAD_MAX = 0.15  # a difference of a quarter could not be told from noise above it
 OTHERS_MAX = 0.10  # of all CPU time, used by programs that are not measured
@@ -62,13 +63,13 @@ class Results:
     def rival(self, one, figure, role):
         """Whom a candidate is compared with; None where there is nobody, or it is itself that one."""
         for other in self.candidates:
-            named = figure.floor in ("", other.name) if role == FLOOR else other.family == "Python"
+            named = figure.floor in ("", other.name) if role == FLOOR else other.name.split(";")[0] == POOL
             if other.role == role and other.group == one.group and named:
                 return other if other is not one and one.role != FLOOR else None
         return None
 
     def compare(self, one, figure, role):
-        """How many times slower than the floor, or faster than Python's pool, in the median."""
+        """How many times slower than the floor, or faster than multiprocessing.Pool, in the median."""
         rival = self.rival(one, figure, role)
         if rival is None:
             return None

@@ -51,7 +51,8 @@ def payload():
 def in_place():
     run_ms = 100
     sizes = {
-        "64 B": 64, "4 KiB": 4 * KIB, "64 KiB": 64 * KIB, "1 MiB": MIB, "16 MiB": 16 * MIB, "256 MiB": 256 * MIB,
+        "64 B": 64, "4 KiB": 4 * KIB, "64 KiB": 64 * KIB,
+        "1 MiB": MIB, "16 MiB": 16 * MIB, "256 MiB": 256 * MIB,
     }  # fmt: skip
     names = [f"{size}, {{kind}} pool" for size in sizes if size not in ("64 B", "256 MiB")]
     return Workload(

@@ -13,7 +13,7 @@ def start():
     whole, more = "in all", "a worker more"
     return Workload(
         name="start",
-        question="A new pool of one worker, one result, and its end: how long does it take? And one more worker?",
+        question="A new pool of one worker, one result, and its end: how long does it take? And a worker more?",
         candidates=(
             *(candidate(CARPOOL, name, "start", how, 30) for how, name in STARTS.items()),
             candidate(CARPOOL, "thread pool", "start", "thread", 100),
@@ -105,7 +105,8 @@ def limits():
             Figure("cancel p50", "ms", millis("cancel_p50_ns")),
             Figure("cancel, longest", "ms", millis("cancel_max_ns")),
         ),
-        notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future done.",
+        notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future "
+        "done.",
         rounds_max=3,
         budget_s=12,
     )
@@ -131,8 +132,8 @@ def idle():
             Target(work, "no wake-up", value(two, "context switches"), "wake-ups", at_most=0),
             Target(work, "no CPU time", value(two, "CPU"), "ms", at_most=0),
         ),  # fmt: skip
-        notes="The workers stay (min_workers). Counted are all threads of the program and the workers, but the program's main one. They all "
-        "wait at the same time.",
+        notes="Carpool's workers stay (min_workers). Counted are all threads of the program and the workers, "
+        "but the program's main one. All candidates wait at the same time.",
         rounds_max=1,
         together=True,
     )

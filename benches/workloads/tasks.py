@@ -101,7 +101,7 @@ def small_tasks():
                    times(two, rate, f"{peers.POOL}, 2"), "×", at_least=300),
             Target("the same beside the process pool", "at least as fast",
                    times("thread pool, 2", rate, "process pool, 2"), "×", at_least=1, kinds=("thread",)),
-            target("the same from 4 submitting threads", "at least 7.5 M/s", "{kind} pool, 2; 4 submitters", 7.5),
+            target("the same from 4 submitting threads", "at least 7.5 M/s", f"{two}; 4 submitters", 7.5),
             target("the same with 8 workers on 2 CPUs", "at least 7.5 M/s", "{kind} pool, 8", 7.5),
         ),  # fmt: skip
         notes="All are in flight at once where no number is given. The floor has no futures. "
