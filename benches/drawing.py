@@ -45,7 +45,7 @@ def library(one):
     """What a peer is a way of using; nothing for those that are not drawn."""
     families = {"Python": "Python", "C++": "C, C++", "Rust": "Rust"}
     if one.family in families and "in flight" not in one.name:
-        return f"{one.name.split(',')[0].split(';')[0]} ({families[one.family]})"
+        return f"{one.library} ({families[one.family]})"
     return None
 
 

@@ -17,6 +17,7 @@ class Candidate:
     command: tuple[str, ...]
     group: str = ""  # compared with the floor and the peer of its own group only
     family: str = ""  # of a peer: the language whose users would take it, such as "C++"
+    library: str = ""  # of a peer: what is used, in whatever way
     rounds: int = 0  # so many at most; 0: all
 
 
@@ -77,8 +78,8 @@ class Workload:
         return next(figure for figure in self.figures if figure.name == name)
 
 
-def candidate(role, name, *command, group="", family="", rounds=0):
-    return Candidate(role, name, tuple(map(str, command)), group, family, rounds)
+def candidate(role, name, *command, **more):
+    return Candidate(role, name, tuple(map(str, command)), **more)
 
 
 def nanos(key):

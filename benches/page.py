@@ -49,18 +49,18 @@ def summary(record):
     every = report.all_results(record)
 
     def line(words, workload, figure, unit):
-        names = ("process pool, 2", "thread pool, 2", peers.POOL)
+        names = ("process pool, 2", "thread pool, 2", f"{peers.POOL}, 2")
         found = [table.median(every[workload].numbers(name, figure)) for name in names]
         return [words, *(f"{table.three_digits(number)} {unit}" for number in found)]
 
     lines = table.rows([
-        ["8 bytes each way", "process pool, 2 workers", "thread pool, 2 workers", f"Python's {peers.POOL}, 2"],
+        ["8 bytes each way", "process pool, 2", "thread pool, 2", f"Python's {peers.POOL}, 2"],
         ["---", "--:", "--:", "--:"],
         line("one task in flight, back to back", "round_trip", "back to back", "µs"),
         line("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
         line("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
     ])  # fmt: skip
-    where = "What it costs, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
+    where = "What it costs with 2 workers, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
     words = report.quiet(record)
     return "\n\n".join([where, lines] + [words] * (words != report.QUIET))
 

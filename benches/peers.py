@@ -27,24 +27,24 @@ CPP = {
 ROUNDS = 3  # fewer than carpool: they are many, and slow
 
 
-def peer(family, name, *command, group=""):
-    return candidate(PEER, name, *command, group=group, family=family, rounds=ROUNDS)
+def peer(family, library, name, *command, group=""):
+    return candidate(PEER, name, *command, group=group, family=family, library=library, rounds=ROUNDS)
 
 
 def python(pool, more, *command, before="", group=""):
-    return peer("Python", f"{before}{pool}{more}", "peer_python.py", PYTHON[pool], *command, group=group)
+    name = f"{before}{pool}{more}"
+    return peer("Python", pool, name, "peer_python.py", PYTHON[pool], *command, group=group)
 
 
 def cpp(more, *command):
     """A caller that helps while it waits is one more worker: that is told, and no pool of 2."""
-    return (
-        peer("C++, the caller helps" if how == "task_group" else "C++", f"{name}{more}", program, how, *command)
-        for name, (program, how) in CPP.items()
-    )
+    for name, (program, how) in CPP.items():
+        family = "C++, the caller helps" if how == "task_group" else "C++"
+        yield peer(family, name.split()[0], f"{name}{more}", program, how, *command)
 
 
 def rayon(name, *command):
-    return peer("Rust", f"Rayon{name}", "peer_rayon", *command)
+    return peer("Rust", "Rayon", f"Rayon{name}", "peer_rayon", *command)
 
 
 def round_trip():
@@ -78,8 +78,8 @@ def items(n):
             python(pool, ", 2; 8 chunks", "map", slow.get(pool, some), slow.get(pool, some) // 8)
             for pool in PYTHON
         ),
-        peer("C++", "oneTBB parallel_for", "peer_tbb", "parallel_for", "map", n),
-        peer("C++", "oneTBB parallel_for, inlined", "peer_tbb", "parallel_for_inlined", "map", n),
+        peer("C++", "oneTBB", "oneTBB parallel_for", "peer_tbb", "parallel_for", "map", n),
+        peer("C++", "oneTBB", "oneTBB parallel_for, inlined", "peer_tbb", "parallel_for_inlined", "map", n),
         rayon(" par_iter", "map", n),
         rayon(" par_iter, inlined", "map_inlined", n),
     )

@@ -63,7 +63,7 @@ class Results:
     def rival(self, one, figure, role):
         """Whom a candidate is compared with; None where there is nobody, or it is itself that one."""
         for other in self.candidates:
-            named = figure.floor in ("", other.name) if role == FLOOR else other.name.split(";")[0] == POOL
+            named = figure.floor in ("", other.name) if role == FLOOR else other.library == POOL
             if other.role == role and other.group == one.group and named:
                 return other if other is not one and one.role != FLOOR else None
         return None
