@@ -31,8 +31,10 @@ const SUBSCRIBED: u32 = 1 << 25;
 const SWEPT_AT_ONCE: usize = 2;
 /// After so many submits some loose tasks are looked at.
 const SWEEP_EVERY: u64 = 16;
-/// How many slots are touched at once when the board grows into fresh memory: 256 KiB.
+/// How many slots are touched at once at most when the board grows into fresh memory: 256 KiB.
 const FRESH_SLOTS: u32 = 2048;
+/// The first page is not touched in advance: a small pool needs no other.
+const FIRST_SLOTS: u32 = 32;
 
 pub(crate) struct Ledger {
     pub(crate) tail: Tails,
@@ -54,6 +56,13 @@ pub(crate) struct Ledger {
     first_generation: u32,
     /// What the windows above look at.
     _memory: Memory,
+}
+
+/// How many slots to touch when this one is the next that was never used: as many as there are, up to a
+/// bound. So touching costs each task the same, and a pool has at most twice the memory that it needs.
+fn fresh_slots(slot: u32) -> Option<u32> {
+    let count = slot.min(FRESH_SLOTS);
+    (count >= FIRST_SLOTS && count.is_power_of_two() && slot.is_multiple_of(count)).then_some(count)
 }
 
 /// A slot in use.
@@ -138,8 +147,8 @@ impl Ledger {
     #[cold]
     fn take_fresh(&self, region: &Region) -> Option<u32> {
         let slot = self.free.take_fresh()?;
-        if slot.is_multiple_of(FRESH_SLOTS) && slot > 0 {
-            region.populate_slots(slot as usize, FRESH_SLOTS as usize);
+        if let Some(count) = fresh_slots(slot) {
+            region.populate_slots(slot as usize, count as usize);
         }
         let before = self.first_generation.wrapping_sub(1) & GENERATION_MASK;
         self.entries.at(slot as usize).store(before, Relaxed);

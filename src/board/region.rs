@@ -50,7 +50,6 @@ impl Region {
                 Ok(memory) => {
                     let region = Region::of(memory, geometry, scope);
                     region.sign();
-                    region.warm_up();
                     return Ok(region);
                 }
                 Err(refusal) => error = refusal,
@@ -194,21 +193,12 @@ impl Region {
         });
     }
 
-    /// Touches the pages that the first tasks will need.
-    fn warm_up(&self) {
-        self.memory.populate(self.layout.ring, WARM_SLOTS * size_of::<AtomicU64>());
-        self.populate_slots(0, WARM_SLOTS);
-    }
-
     /// Touches the pages of these slots, before tasks are written to them.
     pub(crate) fn populate_slots(&self, first: usize, count: usize) {
         let len = size_of::<super::record::Slot>();
         self.memory.populate(self.layout.slots + first * len, count * len);
     }
 }
-
-/// Enough for the futures of most programs, and 72 KiB.
-const WARM_SLOTS: usize = 512;
 
 /// Copies from a result's bytes.
 ///
