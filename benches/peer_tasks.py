@@ -12,7 +12,7 @@ def echo(data):
 
 
 def nap(_):
-    time.sleep(0.05)
+    time.sleep(0.02)
 
 
 def compute(steps):

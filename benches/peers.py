@@ -36,9 +36,10 @@ def python(pool, more, *command, before="", group=""):
     return peer("Python", pool, name, "peer_python.py", PYTHON[pool], *command, group=group)
 
 
-def cpp(more, *command):
+def cpp(more, *command, pools=tuple(CPP)):
     """A caller that helps while it waits is one more worker: that is told, and no pool of 2."""
-    for name, (program, how) in CPP.items():
+    for name in pools:
+        program, how = CPP[name]
         family = "C++, the caller helps" if how == "task_group" else "C++"
         yield peer(family, name.split()[0], f"{name}{more}", program, how, *command)
 
@@ -50,7 +51,7 @@ def rayon(name, *command):
 def round_trip():
     trips, pauses = 20_000, 100
     return (
-        *(python(pool, ", 2", "round_trip", 1000, pauses) for pool in PYTHON),
+        *(python(pool, ", 2", "round_trip", 600, pauses // 2) for pool in PYTHON),
         *cpp(", 2", "round_trip", trips, pauses),
         rayon(", 2", "round_trip", trips, pauses),
     )
@@ -58,9 +59,11 @@ def round_trip():
 
 def small_tasks(tasks):
     few, window, name = tasks // 5, 1000, ", 2; 1000 in flight"
+    slow = ("Asio use_future", "GLib", "thread_pool")
     return (
-        *(python(pool, ", 2", "small_tasks", 20_000 if pool == POOL else 3000) for pool in PYTHON),
-        *cpp(", 2", "small_tasks", 0, tasks),
+        *(python(pool, ", 2", "small_tasks", 10_000 if pool == POOL else 2000) for pool in PYTHON),
+        *cpp(", 2", "small_tasks", 0, tasks, pools=tuple(name for name in CPP if name not in slow)),
+        *cpp(", 2", "small_tasks", 0, few, pools=slow),
         rayon(", 2", "small_tasks", 0, tasks),
         *cpp(name, "small_tasks", window, few),
         rayon(name, "small_tasks", window, few),
@@ -73,7 +76,7 @@ def items(n):
     chunks_of_many = {POOL: some, "billiard": some}
     slow = {"mpire": n // 100, "pebble": n // 100}
     return (
-        *(python(pool, ", 2", "map", chunks_of_many.get(pool, 2000), 0) for pool in PYTHON),
+        *(python(pool, ", 2", "map", chunks_of_many.get(pool, 500), 0) for pool in PYTHON),
         *(
             python(pool, ", 2; 8 chunks", "map", slow.get(pool, some), slow.get(pool, some) // 8)
             for pool in PYTHON
@@ -87,7 +90,7 @@ def items(n):
 
 def scaling(title, task_us):
     """title and group are those of the workload's own candidates of this size."""
-    tasks = 50_000 // task_us
+    tasks = min(50_000 // task_us, 2000)
     return (python(pool, f", {title}", "scaling", task_us, tasks, group=title) for pool in PYTHON)
 
 

@@ -107,8 +107,8 @@ def small_tasks():
         notes="All are in flight at once where no number is given. The floor has no futures. "
         "Where a peer of C++ or Rust has no future for a task, a slot of 16 bytes that is used again takes "
         "its place; use_future and thread_pool make a std::future for each. The caller of task_group runs "
-        "tasks itself while it waits for all. With 1000 in flight these do 200 000 tasks; "
-        "multiprocessing.Pool does 20 000, Python's others 3000.",
+        "tasks itself while it waits for all. Those with 1000 in flight, GLib, use_future and "
+        "thread_pool do 200 000 tasks, multiprocessing.Pool 10 000, Python's others 2000.",
         budget_s=110,
     )  # fmt: skip
 
@@ -227,7 +227,7 @@ def scaling():
         notes="A task is a fixed number of steps, found once for each run of a program, so that the same work "
         f"is done by one thread, by 1, 2 and 8 workers in turn: {in_all_ms} ms of it each. The speed-up is "
         "that over 1 worker. CPU time is that of the program and all workers, as a multiple of one "
-        "thread's, the submitting included. Tasks of Python's pools are a loop in Python, 50 ms of them.",
+        "thread's, the submitting included. Tasks of Python's pools are a loop in Python, 20 or 50 ms of them.",
         rounds_max=5,
         budget_s=50,
     )
