@@ -5,6 +5,7 @@ compiled, its program is skipped, and everything else is measured.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -110,3 +111,19 @@ def attempt(command):
     why = tools.failure([str(word) for word in command])
     if why:
         raise Missing(why)
+
+
+def versions():
+    """What of other pools the programs are built with, by package."""
+    found = {}
+    for header, _ in LIBRARIES.values():
+        package = tools.PACKAGES[header][1]
+        query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+        if shutil.which(query[0]) and tools.find(header):
+            found[package] = subprocess.run(query, capture_output=True, text=True).stdout
+    lock = (HERE / "peer_rayon" / "Cargo.lock").read_text(encoding="utf-8")
+    found |= dict(re.findall(r'name = "(rayon)"\nversion = "(.*)"', lock))
+    made_from = BENCH / "venv" / "requirements.txt"
+    lines = made_from.read_text(encoding="utf-8").splitlines() if made_from.exists() else []
+    found |= dict(line.split("==") for line in lines if "==" in line)
+    return {package: version for package, version in found.items() if version}

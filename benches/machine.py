@@ -7,6 +7,7 @@ import resource
 import subprocess
 import time
 
+import build
 from build import CC, OUT
 
 
@@ -69,6 +70,7 @@ def facts():
         "kernel": platform.release(),
         "compiler": compiler.stdout.splitlines()[0],
         "python": platform.python_version(),
+        "peers": build.versions(),
         "unix_time": int(time.time()),
     }
 

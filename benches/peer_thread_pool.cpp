@@ -1,4 +1,4 @@
-/* thread_pool (github.com/rvaser/thread_pool), one header: a queue for each thread, stealing, and a
+/* Vaser's thread_pool (Debian: libthread-pool-dev), one header: a queue for each thread, stealing, and a
  * std::future from a packaged_task for each task, as very many programs have it. */
 #include "peer.hpp"
 #include <thread_pool/thread_pool.hpp>

@@ -88,4 +88,6 @@ def origin(record):
     """Where and when the figures come from."""
     minutes = record["seconds"] / 60
     command = " ".join(record["command"])
-    return f"{machine.sentence(record['machine'])}. One run of `{command}`, {minutes:.1f} minutes long."
+    peers = ", ".join(f"{name} {version}" for name, version in record["machine"].get("peers", {}).items())
+    told = f"{machine.sentence(record['machine'])}. One run of `{command}`, {minutes:.1f} minutes long."
+    return f"{told} Peers: {peers}." if peers else told
