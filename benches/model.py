@@ -29,7 +29,8 @@ class Figure:
     unit: str
     value: Callable[[dict], float]
     higher_is_better: bool = False
-    compared: bool = False  # with the floor and the peer; and its spread tells whether it was noisy
+    compared: bool = False  # with the floor and multiprocessing.Pool; and its spread tells of noise
+    alone: bool = False  # a ratio already: its spread tells of noise, and no more is compared
     floor: str = ""  # the name of its floor where a group has several
     floor_figure: str = ""  # the figure of the floor that it is compared with, where that is another
 

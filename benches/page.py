@@ -100,7 +100,8 @@ def main():
     old = {file: file.read_text(encoding="utf-8") if file.exists() else None for file in new}
     changed = [file for file in new if new[file] != old[file]]
     if options.check:
-        print(*(f"not as measured: {file}" for file in changed), sep="\n")
+        for file in changed:
+            print(f"not as measured: {file}")
         return 1 if changed else 0
     for file in changed:
         file.write_text(new[file], encoding="utf-8")

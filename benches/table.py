@@ -94,7 +94,7 @@ class Results:
 
 def columns(results, figure):
     """Which comparisons of a figure there are."""
-    if not figure.compared:
+    if not figure.compared or figure.alone:
         return []
     return [
         (title, role)

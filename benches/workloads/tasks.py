@@ -204,7 +204,7 @@ def scaling():
             )
         ),
         figures=(
-            Figure("speed-up, 2 workers", "×", nanos("speed_up_2"), higher_is_better=True, compared=True),
+            Figure("speed-up, 2 workers", "×", nanos("speed_up_2"), True, compared=True, alone=True),
             Figure("8 workers", "×", nanos("speed_up_8"), higher_is_better=True),
             Figure("1 worker beside one thread", "×", nanos("speed_1"), higher_is_better=True),
             Figure("CPU, 1 worker", "×", nanos("cpu_1")),
