@@ -32,7 +32,7 @@ PACKAGES = {
 FOR_BENCHES = ["oneapi/tbb.h", "asio.hpp", "thread_pool/thread_pool.hpp"]
 # Headers that stand where only pkg-config finds them, by this name.
 MODULES = {"glib.h": "glib-2.0"}
-OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
+OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3", "valgrind"]
 
 
 class Missing(Exception):
@@ -120,6 +120,7 @@ def doctor():
             told = (done.stdout or done.stderr or "there").splitlines()[0]
         print(f"  {tool:28} {told}")
     print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++, clang, libuv or GLib their tests are skipped.")
+    print("Without valgrind make counts does nothing.")
 
 
 def main():
