@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A loaded module.
 pub(crate) struct Module {
-    /// As the loader names it; of the main program, the path of its file.
+    /// As the loader names it. Of the main program, `own` alone tells it.
     pub(crate) path: PathBuf,
     pub(crate) is_main: bool,
     /// What is added to the addresses in the file.
@@ -39,7 +39,11 @@ pub(crate) fn main_program() -> Option<Module> {
 
 /// The module that this library is: a shared one, or the program that it is linked into.
 pub(crate) fn own() -> Option<Module> {
-    at(own as fn() -> Option<Module> as usize)
+    let mut own = at(own as fn() -> Option<Module> as usize)?;
+    if own.is_main {
+        own.path = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    }
+    Some(own)
 }
 
 fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
@@ -52,7 +56,7 @@ fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
             return false;
         }
         found = Some(Module {
-            path: if is_main { main_path() } else { headers.path() },
+            path: if is_main { PathBuf::new() } else { headers.path() },
             is_main,
             base: headers.0.dlpi_addr as usize,
             identity: headers.identity(),
@@ -78,10 +82,6 @@ unsafe extern "C" fn call(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_
     // SAFETY: the loader calls with a description that is valid for the call.
     let headers = Headers(unsafe { &*info });
     c_int::from(visit(&headers))
-}
-
-fn main_path() -> PathBuf {
-    std::fs::read_link("/proc/self/exe").unwrap_or_default()
 }
 
 /// The program headers of one module, as the loader gives them.
