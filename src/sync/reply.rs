@@ -87,6 +87,8 @@ impl Place {
         let mut state = self.lock();
         if matches!(*state, State::Open) {
             *state = last;
+            // Whoever wakes up finds the lock free.
+            drop(state);
             self.told.notify_all();
         }
     }
