@@ -14,7 +14,7 @@ use super::tally::Tally;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
 
 /// "carpool" and the version of this layout; another library's board is refused by it.
-pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x01");
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x02");
 
 /// The most workers of one pool; a seat's index has 16 bits in a slot's word.
 pub(crate) const SEATS_MAX: usize = 1024;
@@ -212,17 +212,20 @@ pub(crate) struct Layout {
 
 impl Layout {
     pub(crate) fn new(geometry: &Geometry) -> Layout {
-        let mut end = 0;
+        let seats = geometry.seats;
+        // Of these a small pool uses the beginning: it takes one page for all three.
+        let idle = size_of::<Header>();
+        let first_seat = line_after(idle + geometry.idle_words() * size_of::<AtomicU64>());
+        let mut end = page_after(first_seat + seats * size_of::<Seat>());
         let mut place = |len: usize| {
             let start = end;
-            end = (start + len).next_multiple_of(LARGEST_PAGE);
+            end = page_after(start + len);
             start
         };
-        let seats = geometry.seats;
         let mut layout = Layout {
-            header: place(size_of::<Header>()),
-            idle: place(geometry.idle_words() * size_of::<AtomicU64>()),
-            seats: place(seats * size_of::<Seat>()),
+            header: 0,
+            idle,
+            seats: first_seat,
             tallies: place(seats * size_of::<Tally>()),
             beds: place(seats * size_of::<Bed>()),
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
@@ -241,5 +244,13 @@ impl Layout {
     }
 }
 
-/// Parts begin at pages, the largest that Linux uses on aarch64: 64 KiB.
+fn line_after(end: usize) -> usize {
+    end.next_multiple_of(align_of::<Line<AtomicU64>>())
+}
+
+fn page_after(end: usize) -> usize {
+    end.next_multiple_of(LARGEST_PAGE)
+}
+
+/// The other parts begin at pages, the largest that Linux uses on aarch64: 64 KiB.
 const LARGEST_PAGE: usize = 1 << 16;
