@@ -177,6 +177,10 @@ fn stop_workers(site: &Site, mode: StopMode, patience: Patience<'_>) -> Result<(
     if !site.order(Order::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
+    if mode != StopMode::Drain {
+        // The watch will say so, too; the workers wake up while it does.
+        site.region.board.set_stage(Stage::Stop);
+    }
     match receive(&answered, patience) {
         Heard::Late => Err(Status::POOL_ERR_TIMEOUT.into()),
         // The watch ended between our order and its answer: somebody else's stop was done first.
