@@ -29,8 +29,7 @@ pub(crate) fn now() -> u64 {
 
 #[cfg(not(target_arch = "aarch64"))]
 fn monotonic_ns() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    crate::sync::since_start().as_nanos() as u64
 }
 
 /// Whether the counter runs at one speed in every state of the CPU: CPUID 8000_0007h, EDX bit 8.

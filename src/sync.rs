@@ -208,8 +208,7 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
         .collect();
     // Not the time that is left, but the time when it is over.
     let end = left.map(|left| {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let end = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).saturating_add(left);
+        let end = since_start().saturating_add(left);
         libc::timespec {
             tv_sec: i64::try_from(end.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: end.subsec_nanos().into(),
@@ -222,6 +221,17 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
     // only reads them.
     let answer = unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
     answer >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
+}
+
+/// The present time of the kernel's clock.
+#[cfg(not(loom))]
+pub(crate) fn since_start() -> Duration {
+    let mut now = std::mem::MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: room for the time; the clock is there on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr()) };
+    // SAFETY: zeros, or what the kernel has written: numbers.
+    let now = unsafe { now.assume_init() };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 #[cfg(not(loom))]

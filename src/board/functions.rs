@@ -16,7 +16,7 @@ pub(crate) const IDENTITY_LEN: usize = 32;
 pub(crate) type Identity = [u8; IDENTITY_LEN];
 
 /// How a worker finds a function.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// It is at this address: for workers that are threads of this process.
     Address(u64),
@@ -27,12 +27,25 @@ pub(crate) enum Way {
 }
 
 /// A function as it is named to a worker.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Function {
     /// The path of its module; empty for the main program.
     pub(crate) module: String,
     pub(crate) identity: Identity,
     pub(crate) way: Way,
+}
+
+impl Function {
+    /// A number that few functions share (FNV-1a), to look them up by.
+    pub(crate) fn digest(&self) -> u64 {
+        let (number, words) = match &self.way {
+            Way::Symbol(symbol) => (0, symbol.as_str()),
+            Way::Address(number) | Way::Offset(number) => (*number, ""),
+        };
+        let parts = [self.module.as_bytes(), words.as_bytes(), &number.to_le_bytes()];
+        let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, mix)
+    }
 }
 
 #[derive(Default)]

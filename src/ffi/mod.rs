@@ -259,21 +259,3 @@ fn callback(
         unsafe { function(future.to_raw() as *mut future_t, user.pointer) };
     })
 }
-
-/// Strings of C, and the list that ends with NULL which C sees.
-#[derive(Default)]
-struct StringList {
-    _strings: Vec<std::ffi::CString>,
-    pointers: Vec<*const c_char>,
-}
-
-impl StringList {
-    fn new(strings: Vec<std::ffi::CString>) -> StringList {
-        let pointers = strings.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]);
-        StringList { pointers: pointers.collect(), _strings: strings }
-    }
-
-    fn as_ptr(&self) -> *const *const c_char {
-        self.pointers.as_ptr()
-    }
-}

@@ -5,7 +5,7 @@ mod processes;
 mod surroundings;
 mod times;
 
-pub(super) use surroundings::Arrays;
+pub(super) use surroundings::copy_arrays;
 pub(super) use times::grace_from;
 
 use super::call::spec_from_function;
@@ -146,7 +146,7 @@ pub(super) fn idle_time_from(idle_timeout_ms: i64) -> Result<i64> {
     }
 }
 
-fn hook_from(function: &pool_function_t) -> Result<Option<HookSpec>> {
+fn hook_from(function: &pool_function_t) -> Result<Option<Arc<HookSpec>>> {
     let is_set = function.pointer.is_some()
         || !function.module.is_null()
         || !function.symbol.is_null()
@@ -156,7 +156,7 @@ fn hook_from(function: &pool_function_t) -> Result<Option<HookSpec>> {
     }
     let spec = spec_from_function(function)?;
     let Args::Bytes(args) = spec.args else { return Err(invalid("a function with its bytes")) };
-    Ok(Some(HookSpec { callee: OwnedCallee::of(spec.callee)?, args: args.to_vec() }))
+    Ok(Some(Arc::new(HookSpec { callee: OwnedCallee::of(spec.callee)?, args: args.to_vec() })))
 }
 
 fn is_external(driver: pool_driver_t) -> Result<bool> {

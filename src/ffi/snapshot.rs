@@ -1,21 +1,17 @@
 //! The options that a pool was made with, kept for pool_get_options, with all that they point to.
 
-use super::options::Arrays;
 use super::structs::*;
 use super::types::*;
-use super::{StringList, User, c_string, c_strings};
-use crate::error::{Result, Status};
+use super::{User, c_string, c_strings};
+use crate::error::Result;
 use crate::pool::{Config, HookSpec, OwnedCallee};
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, c_char};
+use std::sync::Arc;
 
 pub(super) struct Snapshot {
     options: pool_options_t,
-    _name: CString,
-    _executable: Option<CString>,
-    _directory: Option<CString>,
-    _lists: [Option<StringList>; 3],
-    _hooks: [Option<HookSpec>; 2],
-    _arrays: Arrays,
+    _copies: Copies,
+    _hooks: [Option<Arc<HookSpec>>; 2],
     _user: User,
 }
 
@@ -32,43 +28,62 @@ impl Snapshot {
         config: &Config,
         user: User,
     ) -> Result<Snapshot> {
-        let name = CString::new(&*config.name).map_err(|_| Status::POOL_ERR_INVALID)?;
-        let executable = c_string(options.worker_executable)?.map(CString::from);
-        let directory = c_string(options.cwd)?.map(CString::from);
-        let list = |pointers| {
-            let strings = c_strings(pointers)?;
-            let owned = strings.map(|it| it.into_iter().map(CString::from).collect());
-            Ok::<_, crate::error::Error>(owned.map(StringList::new))
-        };
-        let lists = [list(options.env)?, list(options.modules)?, list(options.preload)?];
+        let mut copies = Copies::default();
+        let mut name = config.name.clone().into_bytes();
+        name.push(0);
+        options.name = copies.of(&name).cast();
+        for text in [&mut options.worker_executable, &mut options.cwd, &mut options.worker_stdin] {
+            *text = copies.of_text(c_string(*text)?);
+        }
+        for list in [&mut options.env, &mut options.modules, &mut options.preload] {
+            *list = copies.of_list(c_strings(*list)?);
+        }
+        super::options::copy_arrays(&mut options, &mut copies)?;
         let hooks = [config.initializer.clone(), config.finalizer.clone()];
-        let pointer =
-            |text: &Option<CString>| text.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
-        let start =
-            |list: &Option<StringList>| list.as_ref().map_or(std::ptr::null(), StringList::as_ptr);
-        options.name = name.as_ptr();
-        options.worker_executable = pointer(&executable);
-        options.cwd = pointer(&directory);
-        options.env = start(&lists[0]);
-        options.modules = start(&lists[1]);
-        options.preload = start(&lists[2]);
-        options.initializer = function_of(hooks[0].as_ref());
-        options.finalizer = function_of(hooks[1].as_ref());
-        let arrays = Arrays::take(&mut options)?;
-        Ok(Snapshot {
-            options,
-            _name: name,
-            _executable: executable,
-            _directory: directory,
-            _lists: lists,
-            _hooks: hooks,
-            _arrays: arrays,
-            _user: user,
-        })
+        options.initializer = function_of(hooks[0].as_deref());
+        options.finalizer = function_of(hooks[1].as_deref());
+        Ok(Snapshot { options, _copies: copies, _hooks: hooks, _user: user })
     }
 
     pub(super) fn options(&self) -> &pool_options_t {
         &self.options
+    }
+}
+
+/// Copies of values of C, which stay where they are as long as this does. Words, so that they are aligned for
+/// every type of C.
+#[derive(Default)]
+pub(super) struct Copies(Vec<Box<[u64]>>);
+
+impl Copies {
+    /// Where the copy of these values is; NULL for none.
+    pub(super) fn of<T: Copy>(&mut self, values: &[T]) -> *const T {
+        const { assert!(align_of::<T>() <= align_of::<u64>()) };
+        self.of_bytes(values.as_ptr().cast(), size_of_val(values)).cast()
+    }
+
+    fn of_text(&mut self, text: Option<&CStr>) -> *const c_char {
+        text.map_or(std::ptr::null(), |text| self.of(text.to_bytes_with_nul()).cast())
+    }
+
+    fn of_list(&mut self, list: Option<Vec<&CStr>>) -> *const *const c_char {
+        let Some(list) = list else { return std::ptr::null() };
+        let texts = list.into_iter().map(|text| self.of_text(Some(text)));
+        let mut texts: Vec<*const c_char> = texts.collect();
+        texts.push(std::ptr::null());
+        self.of(&texts)
+    }
+
+    fn of_bytes(&mut self, from: *const u8, len: usize) -> *const u8 {
+        if len == 0 {
+            return std::ptr::null();
+        }
+        let mut copy = vec![0_u64; len.div_ceil(8)].into_boxed_slice();
+        // SAFETY: the caller, `of`, has so many bytes; the copy is new, and as long.
+        unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from, len) };
+        let start = copy.as_ptr();
+        self.0.push(copy);
+        start.cast()
     }
 }
 

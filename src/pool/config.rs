@@ -33,8 +33,8 @@ pub(crate) struct Config {
     pub(crate) is_external: bool,
     /// Sent to a worker process whose task has passed its soft limit.
     pub(crate) soft_signal: Option<Signal>,
-    pub(crate) initializer: Option<HookSpec>,
-    pub(crate) finalizer: Option<HookSpec>,
+    pub(crate) initializer: Option<Arc<HookSpec>>,
+    pub(crate) finalizer: Option<Arc<HookSpec>>,
     pub(crate) tick: Option<Tick>,
     /// What is done to an open pool at the program's exit; None: nothing.
     pub(crate) at_exit: Option<StopMode>,
@@ -51,14 +51,12 @@ pub(crate) struct Tick {
 }
 
 /// A function to be run in every worker, with its arguments.
-#[derive(Clone)]
 pub(crate) struct HookSpec {
     pub(crate) callee: OwnedCallee,
     pub(crate) args: Vec<u8>,
 }
 
 /// [`Callee`] with words of its own, as C has them.
-#[derive(Debug, Clone)]
 pub(crate) enum OwnedCallee {
     Pointer(usize),
     Names(CString, CString),

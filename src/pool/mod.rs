@@ -193,8 +193,8 @@ fn template_for(site: &Site) -> Result<Option<Template>> {
 
 /// Enters the functions around a worker's life at the board, each in a slot that is never posted.
 fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> Result<Terms> {
-    let mut enter = |hook: &Option<HookSpec>| -> Result<Option<u32>> {
-        let Some(HookSpec { callee, args }) = hook else { return Ok(None) };
+    let mut enter = |hook: &Option<Arc<HookSpec>>| -> Result<Option<u32>> {
+        let Some(HookSpec { callee, args }) = hook.as_deref() else { return Ok(None) };
         let function = roll.index(site, callee.as_callee())?;
         let ticket = site.ledger.take(&site.region, false).ok_or(Status::POOL_ERR_FULL)?;
         let call = Call { function, is_chunk: false, rank: Rank::USUAL };

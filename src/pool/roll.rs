@@ -8,7 +8,6 @@ use crate::sync::plain::AtomicU64;
 use crate::table::Table;
 use crate::watch::site::{Kind, Site};
 use crate::worker::{resolve, start};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Recently submitted pointers, looked up without a lock. Each place holds a pointer (48 bits of it
@@ -25,7 +24,9 @@ pub(crate) struct Roll {
 #[derive(Default)]
 struct Book {
     pointers: Table<u32>,
-    functions: HashMap<Function, u32>,
+    /// By the index, and the indices of those that have the same digest.
+    functions: Vec<Function>,
+    by_digest: Table<Vec<u32>>,
     names_used: usize,
     /// What was submitted, by the index.
     callees: Vec<Arc<OwnedCallee>>,
@@ -96,7 +97,9 @@ impl Roll {
         function: Function,
         callee: Callee<'_>,
     ) -> Result<u32> {
-        if let Some(index) = book.functions.get(&function) {
+        let digest = function.digest();
+        let mut alike = book.by_digest.get(digest).into_iter().flatten();
+        if let Some(index) = alike.find(|index| book.functions[**index as usize] == function) {
             return Ok(*index);
         }
         if let Kind::Processes(recipe) = &site.kind
@@ -114,8 +117,9 @@ impl Roll {
             let words = "the pool names too many functions already: 65536, or less with long names";
             return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
         }
-        book.functions.insert(function, index);
         book.callees.push(Arc::new(OwnedCallee::of(callee)?));
+        book.functions.push(function);
+        book.by_digest.get_or_make(digest, Vec::new).push(index);
         Ok(index)
     }
 

@@ -68,7 +68,7 @@ impl Drop for Insider {
 #[derive(Clone)]
 pub(crate) enum Kind {
     Threads,
-    Processes(Recipe),
+    Processes(Arc<Recipe>),
     /// No workers: tasks run in the threads that submit them.
     Inline,
 }

@@ -58,17 +58,22 @@ impl Meter {
     }
 }
 
+fn page_size() -> u64 {
+    // SAFETY: asks for a number.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
 /// Resident less shared, of the numbers in a process's `statm`: pages.
 pub(crate) fn own_bytes(statm: &str) -> Option<u64> {
     let mut pages = statm.split(' ').skip(1).map_while(|number| number.trim().parse::<u64>().ok());
     let (resident, shared) = (pages.next()?, pages.next()?);
-    Some(resident.saturating_sub(shared) * rustix::param::page_size() as u64)
+    Some(resident.saturating_sub(shared) * page_size())
 }
 
 /// What the process can write to and is its own, touched or not, of the same numbers.
 pub(crate) fn data_bytes(statm: &str) -> Option<u64> {
     let pages = statm.split(' ').nth(5)?.trim().parse::<u64>().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    Some(pages * page_size())
 }
 
 #[cfg(all(test, not(loom)))]
@@ -82,7 +87,7 @@ mod tests {
         let memory = std::hint::black_box(vec![1_u8; 32 << 20]);
         assert!(meter.resident() >= before + (16 << 20), "{before} {}", memory.len());
         assert_eq!(own_bytes("nonsense"), None);
-        let pages = |count| Some(count * rustix::param::page_size() as u64);
+        let pages = |count| Some(count * page_size());
         assert_eq!(own_bytes("9 7 3 0"), pages(4));
         assert_eq!(data_bytes("9 7 3 1 0 5 0\n"), pages(5));
     }

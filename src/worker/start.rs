@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// What worker processes are made of; fixed when the pool is made.
-#[derive(Clone)]
 pub(crate) struct Recipe {
     pub(crate) start: Start,
     /// The program that the user names.
@@ -35,8 +34,8 @@ pub(crate) struct Recipe {
     pub(crate) modules: Vec<String>,
     /// Paths of modules that a template opens where it can.
     pub(crate) preload: Vec<String>,
-    pub(crate) inherited: Arc<Inherited>,
-    pub(crate) surroundings: Box<Surroundings>,
+    pub(crate) inherited: Inherited,
+    pub(crate) surroundings: Surroundings,
 }
 
 /// How a worker process comes to be.

@@ -36,7 +36,7 @@ const RESOURCES: u32 = 16;
 const MEMORY_LIMIT_MIN: u64 = 4 << 20;
 
 /// What the user has chosen. Nothing is chosen where a number is 0 or a list is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     pub(crate) oom_score_adj: i32,
     pub(crate) nice: i32,

@@ -13,7 +13,7 @@ pub(super) fn kind_from(options: &pool_options_t) -> Result<Kind> {
     let start = start_from(options)?;
     let kind = match options.kind {
         kind if kind == pool_kind::POOL_PROCESS as i32 => {
-            return Ok(Kind::Processes(recipe(options, start)?));
+            return Ok(Kind::Processes(Arc::new(recipe(options, start)?)));
         }
         kind if kind == pool_kind::POOL_THREAD as i32 => Kind::Threads,
         kind if kind == pool_kind::POOL_INLINE as i32 => Kind::Inline,
@@ -68,8 +68,8 @@ fn recipe(options: &pool_options_t, start: Start) -> Result<Recipe> {
         directory: owned(options.cwd)?,
         modules: paths("modules", options.modules)?,
         preload: paths("preload", options.preload)?,
-        inherited: Arc::new(surroundings::inherited_from(options, start)?),
-        surroundings: Box::new(surroundings::surroundings_from(options, start)?),
+        inherited: surroundings::inherited_from(options, start)?,
+        surroundings: surroundings::surroundings_from(options, start)?,
     })
 }
 

@@ -1,11 +1,12 @@
 //! Options of what surrounds a worker process: descriptors, CPUs, limits, identity, system calls.
 
 use super::super::c_string;
+use super::super::snapshot::Copies;
 use super::super::structs::{pool_options_t, pool_rlimit_t};
 use super::{invalid, unsupported};
 use crate::error::Result;
 use crate::pool::{Inherited, Kind, ResourceLimit, Start, Surroundings};
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 /// Only processes have surroundings of their own.
 pub(super) fn refuse_for(options: &pool_options_t, kind: &Kind) -> Result<()> {
@@ -63,38 +64,18 @@ pub(super) fn surroundings_from(options: &pool_options_t, start: Start) -> Resul
     surroundings.with_memory_limit(options.memory_limit_per_worker, is_copy)?.checked()
 }
 
-/// What the options of a pool point to, kept for those who ask for them.
-pub(in super::super) struct Arrays {
-    _descriptors: Vec<i32>,
-    _stdin: Option<CString>,
-    _cpus: Vec<u32>,
-    _limits: Vec<pool_rlimit_t>,
-    _filter: Vec<u64>,
-}
-
-impl Arrays {
-    /// Copies them, and makes the options point to the copies.
-    pub(in super::super) fn take(options: &mut pool_options_t) -> Result<Arrays> {
-        fn copy<T: Clone>(start: &mut *const T, count: usize) -> Result<Vec<T>> {
-            let copy = list(*start, count, "an option")?.to_vec();
-            *start = if copy.is_empty() { std::ptr::null() } else { copy.as_ptr() };
-            Ok(copy)
-        }
-        let stdin = c_string(options.worker_stdin)?.map(CString::from);
-        options.worker_stdin = stdin.as_deref().map_or(std::ptr::null(), CStr::as_ptr);
-        let filter = list(options.seccomp_filter.cast(), options.seccomp_len, "seccomp_filter")?;
-        let filter: Vec<u64> = filter.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect();
-        if !filter.is_empty() {
-            options.seccomp_filter = filter.as_ptr().cast();
-        }
-        Ok(Arrays {
-            _descriptors: copy(&mut options.inherit_fds, options.n_inherit_fds)?,
-            _stdin: stdin,
-            _cpus: copy(&mut options.worker_cpus, options.n_worker_cpus)?,
-            _limits: copy(&mut options.rlimits, options.n_rlimits)?,
-            _filter: filter,
-        })
-    }
+/// Makes the options point to copies of their arrays.
+pub(in super::super) fn copy_arrays(
+    options: &mut pool_options_t,
+    copies: &mut Copies,
+) -> Result<()> {
+    let field = "an option";
+    options.inherit_fds = copies.of(list(options.inherit_fds, options.n_inherit_fds, field)?);
+    options.worker_cpus = copies.of(list(options.worker_cpus, options.n_worker_cpus, field)?);
+    options.rlimits = copies.of(list(options.rlimits, options.n_rlimits, field)?);
+    let filter = list(options.seccomp_filter.cast::<[u8; 8]>(), options.seccomp_len, field)?;
+    options.seccomp_filter = copies.of(filter).cast();
+    Ok(())
 }
 
 /// No list here is ever longer.
