@@ -22,7 +22,7 @@
 use super::layout::{BATCH, Seat};
 use super::ring::Entry;
 use super::slot::{Claim, SeatIndex};
-use super::{Board, feature};
+use super::{Board, Stage, feature};
 use crate::sync::{Ordering::*, fence};
 
 /// How far a worker reaches for its next task.
@@ -32,8 +32,6 @@ pub(crate) enum Reach {
     One,
     /// For the next ones: the last task was tiny.
     Several,
-    /// For those in the batches of others whose task has begun before this stamp; then for the next one.
-    Others { begun_before: u64 },
 }
 
 /// Entries in a cache line of the ring.
@@ -43,14 +41,9 @@ impl Board {
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
     pub(super) fn take_batched(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
         let own = self.seats.at(usize::from(seat.0));
-        if let Reach::Others { begun_before } = reach
-            && let Some(slot) = self.take_from_stuck(seat, begun_before)
-        {
-            return Some(slot);
-        }
         let takes_several = match reach {
             Reach::Several => self.crew_len() > 1,
-            _ => self.features() & feature::EAGER != 0,
+            Reach::One => self.features() & feature::EAGER != 0,
         };
         loop {
             if let Some(slot) = self.take_from_own_batch(own, seat) {
@@ -105,7 +98,6 @@ impl Board {
         while let left @ 1.. = own.left.load(Relaxed) {
             let place = own.batch.0.get(BATCH.wrapping_sub(left as usize))?;
             let claim = unpack(place.load(Relaxed)).map(|entry| (self.claim(seat, entry), entry));
-            // After the claim: a task is never in no place.
             own.left.store(left - 1, Relaxed);
             if let Some((Claim::Yours, entry)) = claim {
                 return Some(entry.slot);
@@ -124,8 +116,12 @@ impl Board {
         self.crew().find_map(|other| self.take_from_batch(other, seat))
     }
 
+    /// Claims a task in the batch of a worker whose own task has begun before this stamp.
     #[cold]
-    fn take_from_stuck(&self, seat: SeatIndex, begun_before: u64) -> Option<u32> {
+    pub(crate) fn take_over(&self, seat: SeatIndex, begun_before: u64) -> Option<u32> {
+        if self.stage() == Stage::Stop || self.may_have_to_leave(seat) {
+            return None;
+        }
         let is_stuck = |other: &&Seat| {
             let started = other.started.load(Relaxed);
             started != 0 && started < begun_before

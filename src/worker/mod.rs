@@ -211,8 +211,9 @@ impl Worker {
         let may_reach = self.terms.tasks_max == 0 && self.meter.get().is_none();
         let mut pace = Pace::new(self.scale, may_reach);
         loop {
-            let reach = pace.reach(board);
-            let next = match board.next_at_once(self.seat, reach) {
+            let look = |begun_before| board.take_over(self.seat, begun_before);
+            let taken = pace.look(board).and_then(look).inspect(|_| pace.look_again());
+            let next = match taken.or_else(|| board.next_at_once(self.seat, pace.reach())) {
                 Some(slot) => Next::Task(slot),
                 None => {
                     pace.pause();

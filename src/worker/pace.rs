@@ -45,15 +45,24 @@ impl Pace {
         self.ended.unwrap_or_else(clock::now)
     }
 
-    /// How far to reach for the next task, and the number of looks that are due.
+    /// How far to reach for the next task.
     #[inline]
-    pub(super) fn reach(&mut self, board: &Board) -> Reach {
-        let Some(ended) = self.ended else { return Reach::One };
-        if ended >= self.look_at {
-            self.look_at = ended + self.look_every * board.crew_len().max(1);
-            return Reach::Others { begun_before: ended.saturating_sub(self.stuck) };
-        }
+    pub(super) fn reach(&self) -> Reach {
         if self.was_tiny && self.may_reach { Reach::Several } else { Reach::One }
+    }
+
+    /// Whether it is time to look after the others: at those whose task has begun before the stamp.
+    #[inline]
+    pub(super) fn look(&mut self, board: &Board) -> Option<u64> {
+        let ended = self.ended.filter(|ended| *ended >= self.look_at)?;
+        self.look_at = ended + self.look_every * board.crew_len().max(1);
+        Some(ended.saturating_sub(self.stuck))
+    }
+
+    /// There was one: there may be more.
+    #[cold]
+    pub(super) fn look_again(&mut self) {
+        self.look_at = 0;
     }
 
     /// A task has ended.
@@ -67,6 +76,7 @@ impl Pace {
     #[inline]
     pub(super) fn pause(&mut self) {
         self.ended = None;
+        self.was_tiny = false;
     }
 }
 
