@@ -1,9 +1,9 @@
 /* How many bytes go through a pool in a second, there and back, one task after the other?
  *
- *     payload process|thread copied|in_place|handed BYTES MILLISECONDS
+ *     payload process|thread copied|copied_out|in_place|handed BYTES MILLISECONDS
  *
- * copied: the caller's bytes are copied in, the task returns a copy of them, and that is copied out
- * to the caller. in_place: the caller writes its bytes where the worker reads them, the task copies
+ * copied: the caller's bytes are copied in, the task returns a copy of them, and the caller reads that where
+ * it lies. copied_out: the caller has it copied once more, to memory of its own. in_place: the caller writes its bytes where the worker reads them, the task copies
  * them into the room for its result, and the caller reads them there. handed: the same, but both sides
  * write and read 8 bytes at either end only, so that what remains is the pool's part. */
 #include "bench.h"
@@ -56,6 +56,14 @@ struct job {
 typedef void (*trip_fn)(struct job *, unsigned char);
 
 static void trip_copied(struct job *job, unsigned char round) {
+    future_t *future;
+    mark(job->out, job->len, round);
+    CHECK_OK(pool_submit(job->pool, echo, job->out, job->len, &future));
+    check(collect(future, job->len), job->len, round);
+    future_free(future);
+}
+
+static void trip_copied_out(struct job *job, unsigned char round) {
     size_t got;
     mark(job->out, job->len, round);
     CHECK_OK(pool_run(job->pool, echo, job->out, job->len, POOL_FOREVER, job->back, job->len, &got));
@@ -91,13 +99,14 @@ static void trip_handed(struct job *job, unsigned char round) {
 
 static trip_fn trip_named(const char *name) {
     if (strcmp(name, "copied") == 0) return trip_copied;
+    if (strcmp(name, "copied_out") == 0) return trip_copied_out;
     if (strcmp(name, "in_place") == 0) return trip_in_place;
     if (strcmp(name, "handed") == 0) return trip_handed;
-    die("neither copied nor in_place nor handed: %s", name);
+    die("neither copied nor copied_out nor in_place nor handed: %s", name);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) die("usage: %s process|thread copied|in_place|handed BYTES MILLISECONDS", argv[0]);
+    if (argc != 5) die("usage: %s process|thread copied|copied_out|in_place|handed BYTES MILLISECONDS", argv[0]);
     trip_fn trip = trip_named(argv[2]);
     size_t len = number(argv[3]);
     uint64_t budget_ns = number(argv[4]) * 1000000, trips = 0;
