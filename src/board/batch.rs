@@ -38,11 +38,17 @@ pub(crate) enum Reach {
 const LINE: u64 = if cfg!(loom) { 2 } else { 8 };
 
 impl Board {
+    /// Whether something is left of this seat's batch.
+    #[inline]
+    pub(super) fn has_batch(&self, seat: SeatIndex) -> bool {
+        self.seats.at(usize::from(seat.0)).left.load(Relaxed) != 0
+    }
+
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
     pub(super) fn take_batched(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
         let own = self.seats.at(usize::from(seat.0));
         let takes_several = match reach {
-            Reach::Several => self.crew_len() > 1,
+            Reach::Several => true,
             Reach::One => self.features() & feature::EAGER != 0,
         };
         loop {

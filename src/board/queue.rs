@@ -109,12 +109,23 @@ impl Board {
     /// The same for a worker that reaches so far.
     #[inline]
     pub(crate) fn take_within(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
-        match self.features() {
-            features if features & (feature::BANDS | feature::BATCHES) == 0 => {
-                self.take_from(&self.ring, seat)
-            }
-            features if features & feature::BANDS == 0 => self.take_batched(seat, reach),
-            features => self.take_by_rank(features, seat, reach),
+        let features = self.features();
+        if features & (feature::BANDS | feature::EAGER) == 0
+            && reach == Reach::One
+            && !self.has_batch(seat)
+            && let Some(slot) = self.take_from(&self.ring, seat)
+        {
+            return Some(slot);
+        }
+        self.take_by_features(features, seat, reach)
+    }
+
+    #[inline(never)]
+    fn take_by_features(&self, features: u64, seat: SeatIndex, reach: Reach) -> Option<u32> {
+        match features {
+            _ if features & feature::BANDS != 0 => self.take_by_rank(features, seat, reach),
+            _ if features & feature::BATCHES != 0 => self.take_batched(seat, reach),
+            _ => self.take_from(&self.ring, seat),
         }
     }
 

@@ -213,7 +213,7 @@ impl Worker {
         loop {
             let look = |begun_before| board.take_over(self.seat, begun_before);
             let taken = pace.look(board).and_then(look).inspect(|_| pace.look_again());
-            let next = match taken.or_else(|| board.next_at_once(self.seat, pace.reach())) {
+            let next = match taken.or_else(|| board.next_at_once(self.seat, pace.reach(board))) {
                 Some(slot) => Next::Task(slot),
                 None => {
                     pace.pause();
