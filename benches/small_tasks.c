@@ -2,8 +2,8 @@
  *
  *     small_tasks process|thread WORKERS SUBMITTERS WINDOW TASKS
  *
- * Each submitting thread keeps WINDOW tasks in flight; 0 submits all of its share, then waits for all,
- * collects all and frees all. The first pass touches the pool's memory for the first time, though its
+ * Each submitting thread keeps WINDOW tasks in flight, and collects and frees one future after the other; 0
+ * submits all of its share first. The first pass touches the pool's memory for the first time, though its
  * workers run already. The passes after it find the memory warm; the median one is reported. */
 #include "bench.h"
 #include <pthread.h>
@@ -41,18 +41,9 @@ static void release(struct share *share, uint64_t i) {
     future_free(share->futures[i % share->window]);
 }
 
-static void *run_all_at_once(struct share *share) {
-    for (uint64_t i = 0; i < share->n; i++) submit(share, i);
-    CHECK_OK(future_wait_many(share->futures, share->n, POOL_WAIT_ALL, POOL_FOREVER, NULL));
-    for (uint64_t i = 0; i < share->n; i++) check(share, i);
-    for (uint64_t i = 0; i < share->n; i++) release(share, i);
-    return NULL;
-}
-
 static void *run_share(void *user) {
     struct share *share = user;
     pthread_barrier_wait(share->start);
-    if (share->window == share->n) return run_all_at_once(share);
     for (uint64_t i = 0; i < share->window; i++) submit(share, i);
     for (uint64_t i = 0; i < share->n; i++) {
         check(share, i);
