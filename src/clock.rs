@@ -28,6 +28,8 @@ pub(crate) fn now() -> u64 {
 }
 
 #[cfg(not(target_arch = "aarch64"))]
+#[cold]
+#[inline(never)]
 fn monotonic_ns() -> u64 {
     crate::sync::since_start().as_nanos() as u64
 }
@@ -36,7 +38,16 @@ fn monotonic_ns() -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn ticks_evenly() -> bool {
-    static EVENLY: OnceLock<bool> = OnceLock::new();
+    EVENLY.get().copied().unwrap_or_else(ask_cpu)
+}
+
+#[cfg(target_arch = "x86_64")]
+static EVENLY: OnceLock<bool> = OnceLock::new();
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+#[inline(never)]
+fn ask_cpu() -> bool {
     *EVENLY.get_or_init(|| {
         let highest = std::arch::x86_64::__cpuid(0x8000_0000).eax;
         highest >= 0x8000_0007 && std::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0

@@ -218,6 +218,15 @@ impl<T> Span<T> {
     /// The value at an index that this process made itself.
     #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
-        self.get(index).expect("an index within its window")
+        match self.get(index) {
+            Some(value) => value,
+            None => outside(),
+        }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn outside() -> ! {
+    panic!("an index outside its window")
 }

@@ -39,6 +39,7 @@ mod events;
 mod process;
 
 use crate::error::{Error, Result, Status};
+use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,9 +50,13 @@ use types::{future_t, pool_drop_fn, pool_status_t};
 /// Runs the body of an exported function. A panic never crosses into C.
 #[inline]
 fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-        Err(Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it"))
-    })
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(fault(panic)))
+}
+
+#[cold]
+#[inline(never)] // Else it is in every function.
+fn fault(_panic: Box<dyn Any + Send>) -> Error {
+    Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it")
 }
 
 /// [`answer`], as a status.
