@@ -42,14 +42,14 @@ pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
 /// The result of a completed task; of another, why there is none.
 #[inline]
 pub(crate) fn result(future: FutureTicket) -> Result<(*const u8, usize)> {
-    let (pool, ticket) = future.find()?;
+    let (pool, ticket) = future.find_at_once()?;
     pool.result(future, ticket)
 }
 
 /// Waits until the task is done, and gives its result out.
 #[inline]
 pub(crate) fn collect(future: FutureTicket, timeout_ms: i64) -> Result<(*const u8, usize)> {
-    let (pool, ticket) = future.find()?;
+    let (pool, ticket) = future.find_at_once()?;
     if !wait::is_done(pool, ticket) {
         wait::wait_until(pool, ticket, Deadline::from_ms(timeout_ms))?;
     }

@@ -78,8 +78,14 @@ impl PoolTicket {
     }
 
     /// The pool, if this is the handle of one that was not freed.
-    #[inline]
+    #[inline(never)] // Called from forty places.
     pub(crate) fn pool(self) -> Result<&'static Pool> {
+        self.pool_at_once()
+    }
+
+    /// The same, for where a call would be felt.
+    #[inline]
+    pub(super) fn pool_at_once(self) -> Result<&'static Pool> {
         let (cell, epoch) = unpack(self.0, Kind::Pool)?;
         POOLS.open(cell, epoch)
     }
@@ -115,8 +121,14 @@ impl FutureTicket {
     }
 
     /// The pool and the slot, if this is the handle of a future that was not freed.
-    #[inline]
+    #[inline(never)] // Called from thirty places.
     pub(crate) fn find(self) -> Result<(&'static Pool, Ticket)> {
+        self.find_at_once()
+    }
+
+    /// The same, for where a call would be felt.
+    #[inline]
+    pub(super) fn find_at_once(self) -> Result<(&'static Pool, Ticket)> {
         let (pool, ticket) = self.locate()?;
         // A freed one is still good for its own callback.
         if pool.site.ledger.holds(ticket) || present::is_present(self) {

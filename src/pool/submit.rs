@@ -41,7 +41,7 @@ pub(crate) fn submit(pool: PoolTicket, spec: Spec<'_>) -> Result<FutureTicket> {
 /// out that other tasks may have.
 #[inline(always)]
 pub(crate) fn submit_plain(pool: PoolTicket, pointer: usize, args: &[u8]) -> Result<FutureTicket> {
-    let pool = pool.pool()?;
+    let pool = pool.pool_at_once()?;
     let ticket = pool.submit(&Spec::pointer(pointer, args), true, None)?;
     Ok(FutureTicket::new(pool.cell, ticket))
 }
@@ -110,7 +110,8 @@ fn submit_to(
     is_held: bool,
     prepare: Option<Prepare<'_>>,
 ) -> Result<(&'static Pool, Ticket)> {
-    let outcome = pool.pool().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
+    let outcome =
+        pool.pool_at_once().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
     outcome.inspect_err(|_| give_up(spec))
 }
 

@@ -27,7 +27,7 @@ impl WaitMode {
 
 /// Waits until the task is done in any way.
 pub(crate) fn wait(future: FutureTicket, timeout_ms: i64) -> Result<()> {
-    let (pool, ticket) = future.find()?;
+    let (pool, ticket) = future.find_at_once()?;
     if is_done(pool, ticket) {
         return Ok(());
     }
@@ -36,7 +36,7 @@ pub(crate) fn wait(future: FutureTicket, timeout_ms: i64) -> Result<()> {
 
 /// Waits like [`wait`], until a deadline.
 pub(super) fn wait_for(future: FutureTicket, deadline: Deadline) -> Result<()> {
-    let (pool, ticket) = future.find()?;
+    let (pool, ticket) = future.find_at_once()?;
     wait_until(pool, ticket, deadline)
 }
 
@@ -147,7 +147,7 @@ const AHEAD: usize = 8;
 /// disturbed in the slots that they had in hand.
 fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
     for (index, raw) in futures.iter().enumerate().rev() {
-        let (pool, ticket) = FutureTicket::from_raw(*raw).find()?;
+        let (pool, ticket) = FutureTicket::from_raw(*raw).find_at_once()?;
         if let Some(later) = index.checked_sub(AHEAD) {
             pool.region().board.fetch_slot(FutureTicket::from_raw(futures[later]).slot());
         }
