@@ -137,6 +137,7 @@ impl Board {
 
     /// Whether a task waits in anybody's batch, after the ring was found empty; a hint. The fence pairs with
     /// `Ring::pass_many`: who has seen the head moved sees the batch.
+    #[inline]
     pub(super) fn has_batched_task(&self) -> bool {
         fence(Acquire);
         self.crew().any(|seat| waiting(seat).any(|entry| self.is_live(entry)))

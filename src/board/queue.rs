@@ -158,19 +158,20 @@ impl Board {
         }
     }
 
-    /// Whether there is something under the ring's head, or a band's; a hint.
+    /// Whether there is something under the ring's head, or a band's, or in a batch; a hint.
+    #[inline]
     pub(crate) fn has_task(&self) -> bool {
-        self.ring.look().1.is_some()
-            || match self.features() {
-                features if features & (feature::BANDS | feature::BATCHES) == 0 => false,
-                features => self.has_task_elsewhere(features),
-            }
+        if self.ring.look().1.is_some() {
+            return true;
+        }
+        let features = self.features();
+        (features & feature::BANDS != 0 && self.has_ranked_task(features))
+            || (features & feature::BATCHES != 0 && self.has_batched_task())
     }
 
-    fn has_task_elsewhere(&self, features: u64) -> bool {
+    fn has_ranked_task(&self, features: u64) -> bool {
         let mut used = Rank::all().filter_map(|rank| self.used_band(features, rank));
         used.any(|ring| ring.look().1.is_some())
-            || (features & feature::BATCHES != 0 && self.has_batched_task())
     }
 
     /// Puts a task back that a worker claimed and left without running, or that is to be run again. It
