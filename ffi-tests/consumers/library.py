@@ -5,7 +5,7 @@ import re
 
 from outside import CC, OUT, ROOT, check, dynamic, expect, library, prefix, run, tools
 
-LARGEST = 744 * 1024  # Bytes, so that it does not grow unseen. The aim is 600 KiB; some 265 are the language runtime.
+LARGEST = 744 * 1024  # Bytes, so that it does not grow unseen. The aim is 600 KiB; some 260 are the language runtime.
 
 
 def declared(folder):
