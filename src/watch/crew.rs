@@ -58,6 +58,18 @@ impl Wake {
     }
 }
 
+/// Whether workers take tasks as soon as they are there, and need not say so.
+fn is_up_at_once(site: &Site) -> bool {
+    matches!(site.kind, Kind::Threads) && site.terms.initializer.is_none()
+}
+
+fn note_up(site: &Site, seat: usize, post: &mut Post) {
+    post.is_up = true;
+    post.begin(Step::Working, site);
+    site.staff.change(seat, |member| member.is_up = true);
+    site.tell_arrival(Happening::Up, seat, post.number, post.pid());
+}
+
 pub(crate) struct Crew {
     pub(crate) epoll: OwnedFd,
     pub(crate) posts: Vec<Option<Post>>,
@@ -145,6 +157,9 @@ impl Crew {
             site.tell_arrival(Happening::Starting, seat, number, post.pid());
         }
         post.begin(Step::Starting, site);
+        if is_up_at_once(site) {
+            note_up(site, seat, &mut post);
+        }
         if seat == self.posts.len() {
             self.posts.push(None);
         }
@@ -193,12 +208,7 @@ impl Crew {
         let Some(post) = self.posts.get_mut(seat).and_then(Option::as_mut) else { return false };
         loop {
             match post.line.receive(false) {
-                Received::Message(Message::Up, _) => {
-                    post.is_up = true;
-                    post.begin(Step::Working, site);
-                    site.staff.change(seat, |member| member.is_up = true);
-                    site.tell_arrival(Happening::Up, seat, post.number, post.pid());
-                }
+                Received::Message(Message::Up, _) => note_up(site, seat, post),
                 Received::Message(Message::Initializing, _) => post.begin(Step::Initializing, site),
                 Received::Message(Message::Finalizing, _) => {
                     post.begin(Step::Finalizing, site);

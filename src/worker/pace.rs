@@ -48,7 +48,11 @@ impl Pace {
     /// How far to reach for the next task.
     #[inline]
     pub(super) fn reach(&self, board: &Board) -> Reach {
-        if self.was_tiny && self.may_reach && board.crew_len() > 1 { Reach::Several } else { Reach::One }
+        if self.was_tiny && self.may_reach && board.crew_len() > 1 {
+            Reach::Several
+        } else {
+            Reach::One
+        }
     }
 
     /// Whether it is time to look after the others: at those whose task has begun before the stamp.

@@ -75,7 +75,10 @@ pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHand
         let worker = Worker::new(region, seat, terms, Resolver::new(true), deliver);
         let why = match worker.begin() {
             Ok(()) => {
-                let _ = line.send(&Message::Up, None);
+                // Without an initializer it counts as up from the start.
+                if worker.has_initializer() {
+                    let _ = line.send(&Message::Up, None);
+                }
                 super::work(&worker, &line)
             }
             Err(failure) => {
