@@ -363,3 +363,20 @@ pub(crate) struct Load {
     pub(crate) pending: u64,
     pub(crate) busy: u32,
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_slots_are_touched_once_each_and_in_time() {
+        let mut touched = FIRST_SLOTS;
+        for slot in 0..5 * FRESH_SLOTS {
+            if let Some(count) = fresh_slots(slot) {
+                assert_eq!(slot, touched);
+                touched += count;
+            }
+            assert!(slot < touched);
+        }
+    }
+}
