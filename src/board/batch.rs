@@ -1,4 +1,4 @@
-//! Batches: a worker takes several entries from the ring at once, and then claims one after the other.
+//! POOL_PREFETCH: a worker takes several entries from the ring at once, and then claims one after the other.
 //!
 //! ```text
 //!            take                        claim
@@ -8,76 +8,47 @@
 //!       its worker is gone
 //! ```
 //!
-//! Two workers that take one task after the other from the same head hinder each other by more than a tiny
-//! task takes. So a worker whose tasks are tiny ([`Reach`]) takes as many as it will have begun within some
-//! microseconds, where there are as many for each.
-//!
 //! A batch lies in the worker's seat: entries like those of the ring, which say nothing about whose a
 //! task is. They are written before the head is moved past them, so whenever the worker dies, its tasks
 //! stand on the ring, or in the batch, or on both. A worker that finds the ring empty takes from the
-//! batches of others; and all look now and then whether the batch of one waits whose task takes longer
-//! than was thought. So no task waits behind a long one for more than a moment while somebody is free. What
-//! a dead one leaves goes back on the ring ([`Board::empty_batch`]).
+//! batches of others; so no task waits behind a long one while somebody has nothing to do. What a dead
+//! one leaves goes back on the ring ([`Board::empty_batch`]).
 
+use super::Board;
 use super::layout::{BATCH, Seat};
 use super::ring::Entry;
 use super::slot::{Claim, SeatIndex};
-use super::{Board, Stage, feature};
 use crate::sync::{Ordering::*, fence};
-
-/// How far a worker reaches for its next task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// For the next one.
-    One,
-    /// For the next ones: the last task was tiny.
-    Several,
-}
 
 /// Entries in a cache line of the ring.
 const LINE: u64 = if cfg!(loom) { 2 } else { 8 };
 
 impl Board {
-    /// Whether something is left of this seat's batch.
-    #[inline]
-    pub(super) fn has_batch(&self, seat: SeatIndex) -> bool {
-        self.seats.at(usize::from(seat.0)).left.load(Relaxed) != 0
-    }
-
     /// Claims the next task for this seat: of its batch, of a new one, or of another's.
-    pub(super) fn take_batched(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
+    pub(super) fn take_batched(&self, seat: SeatIndex) -> Option<u32> {
         let own = self.seats.at(usize::from(seat.0));
-        let takes_several = match reach {
-            Reach::Several => true,
-            Reach::One => self.features() & feature::EAGER != 0,
-        };
         loop {
             if let Some(slot) = self.take_from_own_batch(own, seat) {
                 return Some(slot);
             }
             let (position, entry) = self.ring.look();
-            let Some(entry) = entry else { return self.take_from_others(seat) };
-            if !(takes_several && self.is_long_from(position)) {
-                let claim = self.claim(seat, entry);
-                self.ring.pass(position);
-                if claim == Claim::Yours {
-                    return Some(entry.slot);
-                }
-                continue;
+            if entry.is_none() {
+                return self.take_from_others(seat);
             }
-            let count = self.note_batch(own, position);
+            let most = if self.is_long_from(position) { BATCH } else { 1 };
+            let count = self.note_batch(own, position, most);
             if !self.ring.pass_many(position, count) {
                 own.left.store(0, Relaxed);
             }
         }
     }
 
-    /// Notes the entries from this position on; answers how many there are. One that is reserved and not
-    /// written yet ends them.
-    fn note_batch(&self, own: &Seat, position: u64) -> u64 {
+    /// Notes up to so many entries from this position on; answers how many there are. One that is reserved and
+    /// not written yet ends them.
+    fn note_batch(&self, own: &Seat, position: u64, most: usize) -> u64 {
         let mut entries = [0; BATCH];
         let mut count = 0;
-        while count < BATCH
+        while count < most
             && let Some(entry) = self.ring.entry(position + count as u64)
         {
             entries[count] = pack(entry);
@@ -122,19 +93,6 @@ impl Board {
         self.crew().find_map(|other| self.take_from_batch(other, seat))
     }
 
-    /// Claims a task in the batch of a worker whose own task has begun before this stamp.
-    #[cold]
-    pub(crate) fn take_over(&self, seat: SeatIndex, begun_before: u64) -> Option<u32> {
-        if self.stage() == Stage::Stop || self.may_have_to_leave(seat) {
-            return None;
-        }
-        let is_stuck = |other: &&Seat| {
-            let started = other.started.load(Relaxed);
-            started != 0 && started < begun_before
-        };
-        self.crew().filter(is_stuck).find_map(|other| self.take_from_batch(other, seat))
-    }
-
     /// Whether a task waits in anybody's batch, after the ring was found empty; a hint. The fence pairs with
     /// `Ring::pass_many`: who has seen the head moved sees the batch.
     #[inline]
@@ -158,11 +116,13 @@ impl Board {
         (0..self.crew_len() as usize).map(|seat| self.seats.at(seat))
     }
 
-    /// Empties the batch of a worker that is gone; answers which of its tasks still wait.
+    /// Empties the batch of a worker that is gone, and its note of the next task; answers which of these still
+    /// wait.
     pub(crate) fn empty_batch(&self, seat: SeatIndex) -> impl Iterator<Item = Entry> {
         let seat = self.seats.at(usize::from(seat.0));
         // All places, whatever it says of their number.
-        let entries = seat.batch.0.iter().filter_map(|place| unpack(place.swap(0, Relaxed)));
+        let places = seat.batch.0.iter().chain([&seat.next]);
+        let entries = places.filter_map(|place| unpack(place.swap(0, Relaxed)));
         seat.left.store(0, Relaxed);
         entries.filter(|entry| self.is_live(*entry))
     }
@@ -175,7 +135,7 @@ fn waiting(of: &Seat) -> impl Iterator<Item = Entry> {
 }
 
 /// Never 0, which is no entry.
-fn pack(entry: Entry) -> u64 {
+pub(super) fn pack(entry: Entry) -> u64 {
     u64::from(entry.generation) << 32 | u64::from(entry.slot + 1)
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Seat {
     pub(crate) slot: AtomicU32,
     /// Whether it is to leave; see [`super::leave`].
     pub(crate) order: AtomicU32,
+    /// The entry that it is about to claim.
+    pub(crate) next: AtomicU64,
     /// How many entries of its batch, the last ones, are left.
     pub(crate) left: AtomicU32,
     /// Entries that it has taken from the ring, and claims one by one; see [`super::batch`].

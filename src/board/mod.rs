@@ -32,7 +32,6 @@ pub(crate) mod slot;
 pub(crate) mod tally;
 mod word;
 
-pub(crate) use batch::Reach;
 pub(crate) use region::{Region, copy_out};
 
 use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
@@ -86,10 +85,8 @@ pub(crate) mod feature {
     pub(crate) const BOUNDED: u64 = 1 << 16;
     /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
     pub(crate) const BANDS: u64 = 0xffff;
-    /// Workers may take several entries at once (see [`super::batch`]).
+    /// Workers take several entries at once (see [`super::batch`]).
     pub(crate) const BATCHES: u64 = 1 << 17;
-    /// They do so however long their tasks take.
-    pub(crate) const EAGER: u64 = 1 << 18;
 }
 
 /// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
@@ -165,11 +162,11 @@ impl Board {
 
     /// The next task for this seat, if there is one now and nothing is to be heeded before.
     #[inline]
-    pub(crate) fn next_at_once(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
+    pub(crate) fn next_at_once(&self, seat: SeatIndex) -> Option<u32> {
         if self.stage() == Stage::Stop || self.must_leave(seat) {
             return None;
         }
-        self.take_within(seat, reach)
+        self.take(seat)
     }
 
     /// The next task for this seat; waits for it. `stays`: however long that takes.

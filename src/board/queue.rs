@@ -17,7 +17,7 @@
 use super::rank::{Rank, Tails};
 use super::ring::{Entry, Ring, Tail};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
-use super::{Board, Reach, feature};
+use super::{Board, batch, feature};
 use crate::sync::Ordering::*;
 
 /// Positions that were reserved for one task, and must be written.
@@ -102,41 +102,37 @@ impl Board {
     }
 
     /// Claims the next task for this seat.
-    pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
-        self.take_within(seat, Reach::One)
-    }
-
-    /// The same for a worker that reaches so far.
     #[inline]
-    pub(crate) fn take_within(&self, seat: SeatIndex, reach: Reach) -> Option<u32> {
-        let features = self.features();
-        if features & (feature::BANDS | feature::EAGER) == 0
-            && reach == Reach::One
-            && !self.has_batch(seat)
-            && let Some(slot) = self.take_from(&self.ring, seat)
-        {
-            return Some(slot);
+    pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
+        match self.features() & (feature::BANDS | feature::BATCHES) {
+            0 => self.take_from_ring(seat),
+            features => self.take_by_rank(features, seat),
         }
-        self.take_by_features(features, seat, reach)
     }
 
-    #[inline(never)]
-    fn take_by_features(&self, features: u64, seat: SeatIndex, reach: Reach) -> Option<u32> {
-        match features {
-            _ if features & feature::BANDS != 0 => self.take_by_rank(features, seat, reach),
-            _ if features & feature::BATCHES != 0 => self.take_batched(seat, reach),
-            _ => self.take_from(&self.ring, seat),
+    /// Notes the entry under the head, moves the head on, and then claims: whoever comes next does not try for
+    /// the same slot. A worker that dies in between has noted what may be on the ring no more.
+    #[inline]
+    fn take_from_ring(&self, seat: SeatIndex) -> Option<u32> {
+        let next = &self.seats.at(usize::from(seat.0)).next;
+        loop {
+            let (position, entry) = self.ring.look();
+            let entry = entry?;
+            next.store(batch::pack(entry), Relaxed);
+            if self.ring.pass_many(position, 1) && self.claim(seat, entry) != Claim::Taken {
+                return Some(entry.slot);
+            }
         }
     }
 
     #[cold]
-    fn take_by_rank(&self, features: u64, seat: SeatIndex, reach: Reach) -> Option<u32> {
+    fn take_by_rank(&self, features: u64, seat: SeatIndex) -> Option<u32> {
         let is_batched = features & feature::BATCHES != 0;
         Rank::all().find_map(|rank| match self.used_band(features, rank) {
             Some(ring) => self.take_from(&ring, seat),
             None if rank != Rank::USUAL => None,
-            None if is_batched => self.take_batched(seat, reach),
-            None => self.take_from(&self.ring, seat),
+            None if is_batched => self.take_batched(seat),
+            None => self.take_from_ring(seat),
         })
     }
 

@@ -9,16 +9,20 @@
 //! ```
 //!
 //! An entry says nothing about whose a task is; the slot's word does. So nobody can die holding the
-//! ring: a worker looks at the entry under the head, tries to claim that slot, and then moves the
-//! head on, whether it won or not. When it dies in between, the next worker finds a slot that is
-//! not ready and moves the head on in its place.
+//! ring: a worker notes the entry under the head in its seat, moves the head on, and then claims that slot. When
+//! it dies in between, the note tells which task may be on the ring no more, and it is put there again (see
+//! [`super::batch`]). To claim first and then to move the head would need no note; but then all workers try
+//! for the same slot, and two took longer for tiny tasks than one.
 //!
 //! | submitter                               | worker                                      |
 //! |-----------------------------------------|---------------------------------------------|
 //! | 1. `reserve` a position                 | 1. read the head, and the entry there       |
 //! | 2. publish the slot                     | 2. of this lap? else there is nothing yet   |
-//! | 3. write the entry, with the lap        | 3. claim the slot, with the generation      |
+//! | 3. write the entry, with the lap        | 3. note the entry                           |
 //! |                                         | 4. move the head from what was read in 1    |
+//! |                                         | 5. claim the slot, with the generation      |
+//!
+//! In the ring of a band a worker claims first, and then moves the head.
 //!
 //! The lap tells an entry of this turn of the ring from what the turn before has left there. The
 //! generation tells a task from a later one in the same slot, so that entries of cancelled tasks

@@ -147,9 +147,9 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     let mut hooks = Vec::new();
     if !matches!(config.kind, Kind::Inline) {
         let bounded = if config.max_pending > 0 { feature::BOUNDED } else { 0 };
-        let eager = if config.is_batched { feature::EAGER } else { 0 };
+        let batched = if config.is_batched { feature::BATCHES } else { 0 };
         site.line = Line::new(config.max_pending);
-        site.region.board.set_features(bounded | eager | feature::BATCHES);
+        site.region.board.set_features(bounded | batched);
     }
     site.limiter = Limiter::new(config.limits);
     site.soft_signal = config.soft_signal;

@@ -21,7 +21,6 @@ mod line;
 mod loader;
 pub(crate) mod meter;
 mod module;
-mod pace;
 pub(crate) mod resolve;
 mod serve;
 mod spawn;
@@ -49,7 +48,6 @@ use crate::clock;
 use crate::error::{Detail, Result, Status};
 use home::AtHome;
 use meter::Meter;
-use pace::Pace;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -208,15 +206,14 @@ impl Worker {
         let task = Task::new(&self.region, self.seat, &self.state);
         let board = &self.region.board;
         let stays = u32::from(self.seat.0) < self.terms.keep;
-        let may_reach = self.terms.tasks_max == 0 && self.meter.get().is_none();
-        let mut pace = Pace::new(self.scale, may_reach);
+        // When the last task ended. One that follows at once began then: to read the clock takes as long as
+        // all else between the two.
+        let mut ended = None;
         loop {
-            let look = |begun_before| board.take_over(self.seat, begun_before);
-            let taken = pace.look(board).and_then(look).inspect(|_| pace.look_again());
-            let next = match taken.or_else(|| board.next_at_once(self.seat, pace.reach(board))) {
+            let next = match board.next_at_once(self.seat) {
                 Some(slot) => Next::Task(slot),
                 None => {
-                    pace.pause();
+                    ended = None;
                     board.next(self.seat, stays)
                 }
             };
@@ -224,10 +221,10 @@ impl Worker {
                 Next::Leave => return Leave::Told,
                 Next::Idle => return Leave::Idle,
                 Next::Task(slot) => {
-                    let started = pace.start();
+                    let started = ended.unwrap_or_else(clock::now);
                     match self.perform(&task, slot, started) {
-                        Ok(After::GoOn) => pace.ended(started, task.ended()),
-                        Ok(After::GoOnLater) => pace.pause(),
+                        Ok(After::GoOn) => ended = Some(task.ended()),
+                        Ok(After::GoOnLater) => ended = None,
                         Ok(After::Leave) => return Leave::Doomed,
                         Err(why) => return why,
                     }
@@ -237,7 +234,7 @@ impl Worker {
                 return Leave::Worn;
             }
             if let Some(meter) = self.meter.get() {
-                pace.pause();
+                ended = None;
                 if meter.is_over() {
                     return Leave::Fat;
                 }

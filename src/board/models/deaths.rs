@@ -23,7 +23,15 @@ pub(super) fn settle(floor: &Floor, seat: SeatIndex) {
             _ => {}
         }
     }
+    put_batch_back(floor, seat);
     floor.board.bell.ring();
+}
+
+pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) {
+    let entries: Vec<_> = floor.board.empty_batch(seat).collect();
+    for entry in entries {
+        floor.board.repeat_anyway(entry, &floor.tail);
+    }
 }
 
 /// The steps of one task, and some of the search before it.

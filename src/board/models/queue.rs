@@ -79,7 +79,7 @@ fn a_task_of_another_rank_comes_back_to_it() {
 
 fn batched() -> loom::sync::Arc<Floor> {
     let floor = Floor::new();
-    floor.board.set_features(feature::BATCHES | feature::EAGER);
+    floor.board.set_features(feature::BATCHES);
     floor.board.make_bed(ONE);
     floor.board.make_bed(OTHER);
     floor
@@ -131,10 +131,7 @@ fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
             if !stop_after(steps, || floor.work_if_any(ONE)) {
                 super::deaths::settle(&floor, ONE);
             }
-            let entries: Vec<_> = floor.board.empty_batch(ONE).collect();
-            for entry in entries {
-                floor.board.repeat_anyway(entry, &floor.tail);
-            }
+            super::deaths::put_batch_back(&floor, ONE);
             floor.work_if_any(OTHER);
             floor.work_if_any(OTHER);
             let ends = [0, 1].map(|slot| floor.board.slot(slot).word.phase());
