@@ -105,7 +105,6 @@ SETTLE = "self.change(self.generation(), |now| holds(now, seat).then(|| settled(
 SETTLE_SILENTLY = f"match {SETTLE} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
 PASS = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
 POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.write(spot, entry);"
-TAKE = "let claim = self.claim(seat, entry);\n            ring.pass(position);"
 STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.bell.wake_all();"
 IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.bell.wake_all();"
 ORDERED = "self.order(seat).store(ORDERED, Relaxed);\n        self.bell.wake(seat);"
@@ -157,11 +156,13 @@ MUTATIONS = [
     ("look: at an entry of any lap", "ring", "if lap_of(packed) == self.lap(position) {", "if true {", [HEARS, FULL]),
     ("look: no acquire", "ring", *relaxed("self.entry_at(position).load(Acquire);\n            if lap_of"), [HEARS]),
     ("write: no release", "ring", *relaxed("store(packed, Release)"), [HEARS, AGAIN]),
-    ("pass: by two", "ring", PASS, PASS.replace("+ 1", "+ 2"), [TWO]),
+    ("pass: by two", "ring", PASS, PASS.replace("+ 1", "+ 2"), [FULL]),
+    ("pass_many: by one more", "ring", "position, position + count, ", "position, position + count + 1, ", [TWO]),
     ("pass: moves the head back", "ring", PASS, "self.head().store(position + 1, Relaxed);", [FULL]),
     ("make_room: keeps dead entries", "ring", "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
     ("post: writes the entry first", "queue", *swapped(POST), [HEARS]),
-    ("take: passes before it claims", "queue", *swapped(TAKE), [STOPS, TAKES_OVER]),
+    ("take: notes nothing", "queue", "next.store(batch::pack(entry), Relaxed);", "", [STOPS, TAKES_OVER]),
+    ("empty_batch: forgets the next", "batch", ".chain([&seat.next])", ".chain([])", [STOPS]),
     ("ring: sees nobody", "bell", "self.group(group).load(Relaxed) != 0", "false", [HEARS]),
     ("finish: wakes nobody", "mod", *without(FINISH, FINISH), [HEARS, NOTICE]),
     ("cancel: wakes nobody", "mod", *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),

@@ -209,6 +209,7 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
             let watch = run_beside(&floor, move |floor| {
                 if !stop_after(steps, || _ = floor.board.take(ONE)) {
                     // What it claimed, as the ledger counts it; or another one claims it.
+                    super::deaths::put_batch_back(floor, ONE);
                     if floor.board.slot(0).word.phase() == Phase::Ready {
                         let _ = floor.board.take(OTHER);
                     } else {
