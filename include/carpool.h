@@ -203,15 +203,14 @@ enum pool_exit {
 
 /** How tasks are handed to workers. */
 enum pool_sched {
-    /**
-     * A worker takes a task when it is free for it. Only where its last task took less than a microsecond and
-     * many tasks wait for each worker, it takes up to 32 from the queue at once, which it begins within some
-     * microseconds. They are pending until each is begun: they can be cancelled, and a worker that is free
-     * takes them over when the one that took them is held up by a longer task. So tiny tasks are begun
-     * nearly in order. When their worker dies, they go back to the queue, at its end.
-     */
+    /** A worker takes a task when it is free for it. */
     POOL_FAIR = 0,
-    /** The same, however long the tasks take. Without effect for POOL_INLINE. */
+    /**
+     * Where many tasks wait for each worker, it takes up to 32 from the queue at once: workers with tiny tasks
+     * hinder each other less. They are pending until each is begun: they can be cancelled, and workers with
+     * nothing else to do take them over; but they are no longer begun strictly in order. When their worker
+     * dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
+     */
     POOL_PREFETCH = 1,
 };
 
