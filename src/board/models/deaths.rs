@@ -35,7 +35,7 @@ pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) {
 }
 
 /// The steps of one task, and some of the search before it.
-const STEPS_MAX: u32 = 60;
+const STEPS_MAX: u32 = 90;
 
 #[test]
 fn a_worker_that_stops_at_any_even_step_costs_at_most_its_task() {
