@@ -119,7 +119,10 @@ impl Board {
             let (position, entry) = self.ring.look();
             let entry = entry?;
             next.store(batch::pack(entry), Relaxed);
-            if self.ring.pass_many(position, 1) && self.claim(seat, entry) != Claim::Taken {
+            if !self.ring.pass_many(position, 1) {
+                // Another one was faster: not in step with it again.
+                std::hint::spin_loop();
+            } else if self.claim(seat, entry) != Claim::Taken {
                 return Some(entry.slot);
             }
         }

