@@ -46,7 +46,7 @@ impl Extras {
     }
 }
 
-/// [`OnTimeout`], with the future.
+/// [`super::OnTimeout`], with the future.
 pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureTicket, bool, i64) + Send + Sync>;
 
 /// What is to be called about one task.
