@@ -11,9 +11,9 @@
 //! |           |        |                        |         | then plus those there were: 0 is the  |
 //! |           |        |                        |         | end                                   |
 //!
-//! A thing has one owner, who may [`Cells::close`] it, and any number of holders, whom the thing
+//! A thing has one owner, who may [`HandleTable::close`] it, and any number of holders, whom the thing
 //! counts itself. After closing, the owner adds how many there still are, and each of them takes
-//! itself off when it leaves ([`Cells::settle_up`]). Whoever brings the sum to 0 has the only access
+//! itself off when it leaves ([`HandleTable::settle_up`]). Whoever brings the sum to 0 has the only access
 //! left, because every other has already taken itself off; it gets the thing.
 
 use crate::error::{Error, Result, Status};
@@ -27,7 +27,7 @@ pub(crate) const CELLS: usize = 1 << 12;
 /// Epochs count in so many bits.
 const EPOCH_MASK: u64 = (1 << 48) - 1;
 
-pub(crate) struct Cells<T> {
+pub(crate) struct HandleTable<T> {
     cells: [Cell<T>; CELLS],
 }
 
@@ -37,14 +37,14 @@ struct Cell<T> {
     forks: AtomicU32,
     epoch: AtomicU64,
     thing: AtomicPtr<T>,
-    owed: Owed,
+    owed: Holders,
 }
 
 /// How many holders have not taken themselves off; below 0 while the owner has not said how many
 /// there are.
-pub(crate) struct Owed(AtomicI64);
+pub(crate) struct Holders(AtomicI64);
 
-impl Owed {
+impl Holders {
     /// Adds the holders that there are, or takes one off. True: that was the last, and the caller has
     /// the only access left. AcqRel; pairs with itself: it sees all that the others did.
     pub(crate) fn settle(&self, holders: i64) -> bool {
@@ -52,13 +52,13 @@ impl Owed {
     }
 
     #[cfg(not(loom))]
-    const fn none() -> Owed {
-        Owed(AtomicI64::new(0))
+    const fn none() -> Holders {
+        Holders(AtomicI64::new(0))
     }
 
     #[cfg(loom)]
-    pub(crate) fn none() -> Owed {
-        Owed(AtomicI64::new(0))
+    pub(crate) fn none() -> Holders {
+        Holders(AtomicI64::new(0))
     }
 }
 
@@ -70,24 +70,24 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// A cell for a new thing. It is nobody else's until it is filled or dropped.
 pub(crate) struct Reserved<T: 'static> {
-    cells: &'static Cells<T>,
+    cells: &'static HandleTable<T>,
     pub(crate) cell: u16,
     pub(crate) epoch: u64,
 }
 
-impl<T> Cells<T> {
+impl<T> HandleTable<T> {
     #[cfg(not(loom))]
-    pub(crate) const fn new() -> Cells<T> {
+    pub(crate) const fn new() -> HandleTable<T> {
         let cells = [const {
             Cell {
                 usage: AtomicU32::new(FREE),
                 forks: AtomicU32::new(0),
                 epoch: AtomicU64::new(0),
                 thing: AtomicPtr::new(std::ptr::null_mut()),
-                owed: Owed::none(),
+                owed: Holders::none(),
             }
         }; CELLS];
-        Cells { cells }
+        HandleTable { cells }
     }
 
     pub(crate) fn reserve(&'static self) -> Result<Reserved<T>> {

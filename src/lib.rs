@@ -29,7 +29,7 @@
 //!
 //! # The tour of a task
 //!
-//! 1. `pool_submit` (`ffi::pool`) turns C's arguments into a [`pool::Spec`].
+//! 1. `pool_submit` (`ffi::pool`) turns C's arguments into a [`pool::TaskSpec`].
 //! 2. [`pool::submit`] names the function (`pool::roll`), takes a slot from the books
 //!    ([`board::ledger`]), fills it ([`board::record`]), and posts it ([`board::Board::post`]); then
 //!    it rings for one sleeper ([`board::bell`]).

@@ -26,15 +26,15 @@ use crate::sync::{AtomicU64, Ordering::*, fence};
 const SILENT: u64 = u64::MAX;
 
 /// The shortest limit in force, in milliseconds.
-pub(crate) struct Alarm(AtomicU64);
+pub(crate) struct LimitTimer(AtomicU64);
 
-impl Default for Alarm {
-    fn default() -> Alarm {
-        Alarm(AtomicU64::new(SILENT))
+impl Default for LimitTimer {
+    fn default() -> LimitTimer {
+        LimitTimer(AtomicU64::new(SILENT))
     }
 }
 
-impl Alarm {
+impl LimitTimer {
     /// After a submit's fence: there is a task with this limit. True: the watch has to be rung.
     pub(crate) fn arm(&self, limit_ms: u64) -> bool {
         // Acquire is not needed: who is rung looks at everything. Release; pairs with `disarm`.

@@ -16,7 +16,7 @@
 
 use super::Board;
 use super::layout::{BATCH, Seat};
-use super::ring::Entry;
+use super::ring::RingEntry;
 use super::slot::{Claim, SeatIndex};
 use crate::sync::{Ordering::*, fence};
 
@@ -118,7 +118,7 @@ impl Board {
 
     /// Empties the batch of a worker that is gone, and its note of the next task; answers which of these still
     /// wait.
-    pub(crate) fn empty_batch(&self, seat: SeatIndex) -> impl Iterator<Item = Entry> {
+    pub(crate) fn empty_batch(&self, seat: SeatIndex) -> impl Iterator<Item = RingEntry> {
         let seat = self.seats.at(usize::from(seat.0));
         // All places, whatever it says of their number.
         let places = seat.batch.0.iter().chain([&seat.next]);
@@ -129,17 +129,17 @@ impl Board {
 }
 
 /// What is left of a batch.
-fn waiting(of: &Seat) -> impl Iterator<Item = Entry> {
+fn waiting(of: &Seat) -> impl Iterator<Item = RingEntry> {
     let left = (of.left.load(Relaxed) as usize).min(BATCH);
     of.batch.0[BATCH - left..].iter().filter_map(|place| unpack(place.load(Relaxed)))
 }
 
 /// Never 0, which is no entry.
-pub(super) fn pack(entry: Entry) -> u64 {
+pub(super) fn pack(entry: RingEntry) -> u64 {
     u64::from(entry.generation) << 32 | u64::from(entry.slot + 1)
 }
 
-fn unpack(packed: u64) -> Option<Entry> {
+fn unpack(packed: u64) -> Option<RingEntry> {
     let slot = (packed as u32).checked_sub(1)?;
-    Some(Entry { slot, generation: (packed >> 32) as u32 })
+    Some(RingEntry { slot, generation: (packed >> 32) as u32 })
 }

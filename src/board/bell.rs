@@ -9,10 +9,10 @@
 //! ```
 //!
 //! Two bits for each seat stand in one word for 32 seats, so that a step is atomic, and so that what
-//! a dead worker left there can be wiped out in its name ([`Bell::vacate`]): a plain count of
+//! a dead worker left there can be wiped out in its name ([`Sleepers::vacate`]): a plain count of
 //! sleepers could not be mended.
 //!
-//! | submitter ([`Bell::ring`])                | worker ([`Bell::fall_asleep`])                 |
+//! | submitter ([`Sleepers::ring`])                | worker ([`Sleepers::fall_asleep`])                 |
 //! |-------------------------------------------|------------------------------------------------|
 //! | 1. make the task visible                  | 1. searching → sleeping                        |
 //! | 2. fence                                  | 2. fence                                       |
@@ -22,7 +22,7 @@
 //!
 //! The two fences have an order. If the submitter's is first, the worker's look finds the task. If
 //! the worker's is first, the submitter sees it sleeping and wakes it. A searcher that finds a task
-//! rings again when there may be more ([`Bell::found`]): so a burst wakes one worker after the other,
+//! rings again when there may be more ([`Sleepers::found`]): so a burst wakes one worker after the other,
 //! and never one for each task.
 //!
 //! A sleeper whose time is over ends its sleep itself, unless somebody has just done so: then it has
@@ -39,30 +39,30 @@ const SLEEPING: u64 = 0xffff_ffff;
 const SEARCHING: u64 = !SLEEPING;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Bell {
+pub(crate) struct Sleepers {
     /// The groups of seats; in front, how many of them have ever had a worker.
     idle: Span<AtomicU64>,
     /// One for each seat, to sleep on. It counts the wake-ups.
-    beds: Span<Bed>,
+    beds: Span<Parker>,
     scope: Scope,
 }
 
 /// Where one worker sleeps; a cache line of its own.
 #[derive(Default)]
 #[repr(C, align(64))]
-pub(crate) struct Bed(WaitWord);
+pub(crate) struct Parker(WaitWord);
 
 /// How a sleep has ended.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum WakeReason {
     Roused,
     TimedOut,
 }
 
-impl Bell {
-    pub(crate) fn new(idle: Span<AtomicU64>, beds: Span<Bed>, scope: Scope) -> Bell {
-        Bell { idle, beds, scope }
+impl Sleepers {
+    pub(crate) fn new(idle: Span<AtomicU64>, beds: Span<Parker>, scope: Scope) -> Sleepers {
+        Sleepers { idle, beds, scope }
     }
 
     /// A worker is about to start on this seat: from now on its group is looked at. Relaxed: whoever rings
@@ -94,7 +94,7 @@ impl Bell {
         }
     }
 
-    /// [`Bell::ring`] for a caller that has made the fence itself.
+    /// [`Sleepers::ring`] for a caller that has made the fence itself.
     #[inline]
     pub(crate) fn ring_after_fence(&self) {
         for group in self.groups() {
@@ -170,14 +170,14 @@ impl Bell {
         seat: SeatIndex,
         deadline: Deadline,
         wanted: impl FnOnce() -> bool,
-    ) -> Rest {
+    ) -> WakeReason {
         let (group, sleeping, searching) = bits_of(seat);
         let idle = self.group(group);
         let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !searching | sleeping));
         fence(SeqCst);
         if wanted() {
             let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !sleeping | searching));
-            return Rest::Roused;
+            return WakeReason::Roused;
         }
         let bed = &self.beds.at(usize::from(seat.0)).0;
         loop {
@@ -185,14 +185,14 @@ impl Bell {
             // the bed before it is shaken does not fall asleep, or is woken.
             let seen = bed.load(Acquire);
             if idle.load(Acquire) & sleeping == 0 {
-                return Rest::Roused;
+                return WakeReason::Roused;
             }
             let left = deadline.left();
             if left.is_some_and(|left| left.is_zero()) {
                 let awake = |now| (now & sleeping != 0).then_some(now & !sleeping | searching);
                 return match idle.fetch_update(AcqRel, Acquire, awake) {
-                    Ok(_) => Rest::TimedOut,
-                    Err(_) => Rest::Roused,
+                    Ok(_) => WakeReason::TimedOut,
+                    Err(_) => WakeReason::Roused,
                 };
             }
             bed.sleep_if(seen, self.scope, left);

@@ -17,7 +17,7 @@ pub(crate) type Identity = [u8; IDENTITY_LEN];
 
 /// How a worker finds a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum FunctionLocator {
     /// It is at this address: for workers that are threads of this process.
     Address(u64),
     /// By its exported name.
@@ -32,15 +32,15 @@ pub(crate) struct Function {
     /// The path of its module; empty for the main program.
     pub(crate) module: String,
     pub(crate) identity: Identity,
-    pub(crate) way: Way,
+    pub(crate) way: FunctionLocator,
 }
 
 impl Function {
     /// A number that few functions share (FNV-1a), to look them up by.
     pub(crate) fn digest(&self) -> u64 {
         let (number, words) = match &self.way {
-            Way::Symbol(symbol) => (0, symbol.as_str()),
-            Way::Address(number) | Way::Offset(number) => (*number, ""),
+            FunctionLocator::Symbol(symbol) => (0, symbol.as_str()),
+            FunctionLocator::Address(number) | FunctionLocator::Offset(number) => (*number, ""),
         };
         let parts = [self.module.as_bytes(), words.as_bytes(), &number.to_le_bytes()];
         let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
@@ -67,16 +67,20 @@ const SYMBOL: u32 = 2;
 const OFFSET: u32 = 3;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Functions {
+pub(crate) struct FunctionEntries {
     entries: Span<FunctionEntry>,
     /// Where the names begin in the region, and how many bytes there are for them.
     names: usize,
     names_len: usize,
 }
 
-impl Functions {
-    pub(crate) fn new(entries: Span<FunctionEntry>, names: usize, names_len: usize) -> Functions {
-        Functions { entries, names, names_len }
+impl FunctionEntries {
+    pub(crate) fn new(
+        entries: Span<FunctionEntry>,
+        names: usize,
+        names_len: usize,
+    ) -> FunctionEntries {
+        FunctionEntries { entries, names, names_len }
     }
 
     /// Writes an entry; `names_used` is how many bytes of names there are already, and grows. False:
@@ -100,9 +104,9 @@ impl Functions {
         };
         let Some(module) = name(&function.module) else { return false };
         let (way, target) = match &function.way {
-            Way::Address(address) => (ADDRESS, Some(*address)),
-            Way::Symbol(symbol) => (SYMBOL, name(symbol)),
-            Way::Offset(offset) => (OFFSET, Some(*offset)),
+            FunctionLocator::Address(address) => (ADDRESS, Some(*address)),
+            FunctionLocator::Symbol(symbol) => (SYMBOL, name(symbol)),
+            FunctionLocator::Offset(offset) => (OFFSET, Some(*offset)),
         };
         let Some(target) = target else { return false };
         entry.module.store(module, Relaxed);
@@ -119,9 +123,9 @@ impl Functions {
         let entry = self.entries.get(index as usize)?;
         let target = entry.target.load(Relaxed);
         let way = match entry.way.load(Relaxed) {
-            ADDRESS => Way::Address(target),
-            SYMBOL => Way::Symbol(self.name(target, memory)?),
-            OFFSET => Way::Offset(target),
+            ADDRESS => FunctionLocator::Address(target),
+            SYMBOL => FunctionLocator::Symbol(self.name(target, memory)?),
+            OFFSET => FunctionLocator::Offset(target),
             _ => return None,
         };
         let mut identity = [0; IDENTITY_LEN];

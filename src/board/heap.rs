@@ -26,14 +26,14 @@ const KEPT: usize = 64 << 20;
 
 /// How an arena is cut: computed alike by every process that maps the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct ArenaLayout {
     /// The largest block, as a power of two.
     pub(crate) shift_max: u32,
     /// The area of each size, as a power of two; of the largest sizes, two blocks at least.
     pub(crate) area_shift: u32,
 }
 
-impl Cut {
+impl ArenaLayout {
     pub(crate) fn sizes(&self) -> usize {
         (self.shift_max - SHIFT_MIN + 1) as usize
     }
@@ -86,7 +86,7 @@ impl Block {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Arena {
-    cut: Cut,
+    cut: ArenaLayout,
     /// Where the blocks begin in the region.
     start: usize,
     bits: Span<AtomicU64>,
@@ -95,7 +95,7 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(
-        cut: Cut,
+        cut: ArenaLayout,
         start: usize,
         bits: Span<AtomicU64>,
         marks: Span<AtomicU32>,
@@ -213,25 +213,25 @@ mod tests {
     use super::*;
 
     /// An arena, with what it looks at.
-    struct Desk {
+    struct TestArena {
         arena: Arena,
         _bits: Vec<AtomicU64>,
         _marks: Vec<AtomicU32>,
     }
 
-    fn desk(cut: Cut) -> Desk {
+    fn test_arena(cut: ArenaLayout) -> TestArena {
         let bits: Vec<_> = (0..cut.bit_words()).map(|_| AtomicU64::default()).collect();
         let marks: Vec<_> =
             (0..cut.sizes() * MARKS_PER_SIZE).map(|_| AtomicU32::default()).collect();
         let arena = Arena::new(cut, 4096, Span::over(&bits), Span::over(&marks));
-        Desk { arena, _bits: bits, _marks: marks }
+        TestArena { arena, _bits: bits, _marks: marks }
     }
 
-    const SMALL: Cut = Cut { shift_max: 12, area_shift: 13 };
+    const SMALL: ArenaLayout = ArenaLayout { shift_max: 12, area_shift: 13 };
 
     #[test]
     fn blocks_never_overlap_and_run_out() {
-        let Desk { arena, .. } = &desk(SMALL);
+        let TestArena { arena, .. } = &test_arena(SMALL);
         let mut ends: Vec<(usize, usize)> = Vec::new();
         while let Some(block) = arena.take(300) {
             let start = arena.offset(block);
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_block_given_back_is_taken_again_and_only_once() {
         let memory = Memory::private(1 << 20).unwrap();
-        let Desk { arena, .. } = &desk(SMALL);
+        let TestArena { arena, .. } = &test_arena(SMALL);
         let block = arena.take(1000).unwrap();
         assert!(arena.give(block, &memory));
         assert!(!arena.give(block, &memory));
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn only_the_blocks_that_are_kept_stay() {
-        let Desk { arena, .. } = &desk(SMALL);
+        let TestArena { arena, .. } = &test_arena(SMALL);
         let (first, second) = (arena.take(256).unwrap(), arena.take(256).unwrap());
         arena.keep_only(&[second]);
         assert_eq!(arena.take(256), Some(first));
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn offsets_inside_blocks_are_refused() {
-        let Desk { arena, .. } = &desk(SMALL);
+        let TestArena { arena, .. } = &test_arena(SMALL);
         for offset in [0, 4095, 4097, 4096 + SMALL.bytes() as u64, u64::MAX] {
             assert_eq!(arena.block_at(offset), None);
         }

@@ -4,13 +4,13 @@
 //!   header │ idle │ seats │ tallies │ beds │ functions │ names │ ring │ bands │ slots │ result bits │ arguments │ results
 //! ```
 
-use super::bell::{Bed, SEATS_PER_WORD};
+use super::bell::{Parker, SEATS_PER_WORD};
 use super::functions::{FUNCTIONS_MAX, FunctionEntry};
-use super::heap::{Cut, MARKS_PER_SIZE};
+use super::heap::{ArenaLayout, MARKS_PER_SIZE};
 use super::memory::Shared;
 use super::rank::BANDS;
 use super::record::Slot;
-use super::tally::Tally;
+use super::tally::WorkerStats;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
 
 /// "carpool" and the version of this layout; another library's board is refused by it.
@@ -42,13 +42,13 @@ pub(crate) struct Header {
     /// Seats from here on never had a worker; see [`super::batch`].
     pub(crate) crew: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
-    pub(crate) head: Line<AtomicU64>,
+    pub(crate) head: CachePadded<AtomicU64>,
     /// Rung when a task is done whose waiters wait for several; see [`super::Board::notice`].
-    pub(crate) notice: Line<WaitWord>,
+    pub(crate) notice: CachePadded<WaitWord>,
     /// Rung when a task is claimed and a submitter waits for that; see [`super::places`].
-    pub(crate) place: Line<WaitWord>,
+    pub(crate) place: CachePadded<WaitWord>,
     /// The heads of the bands' rings; see [`super::rank`].
-    pub(crate) bands: [Line<AtomicU64>; BANDS],
+    pub(crate) bands: [CachePadded<AtomicU64>; BANDS],
 }
 
 // SAFETY: atomic numbers.
@@ -57,7 +57,7 @@ unsafe impl Shared for Header {}
 /// A value with a cache line of its own; two, because CPUs fetch them in pairs.
 #[derive(Default)]
 #[repr(C, align(128))]
-pub(crate) struct Line<T>(pub(crate) T);
+pub(crate) struct CachePadded<T>(pub(crate) T);
 
 /// A worker's place: what it tells about itself. Only its worker writes here, but for the order.
 #[derive(Default)]
@@ -77,7 +77,7 @@ pub(crate) struct Seat {
     /// How many entries of its batch, the last ones, are left.
     pub(crate) left: AtomicU32,
     /// Entries that it has taken from the ring, and claims one by one; see [`super::batch`].
-    pub(crate) batch: Batch,
+    pub(crate) batch: PrefetchedEntries,
 }
 
 /// The most entries that a worker takes at once.
@@ -85,12 +85,12 @@ pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 32 };
 
 #[derive(Default)]
 #[repr(C, align(64))]
-pub(crate) struct Batch(pub(crate) [AtomicU64; BATCH]);
+pub(crate) struct PrefetchedEntries(pub(crate) [AtomicU64; BATCH]);
 
 // SAFETY: atomic numbers.
 unsafe impl Shared for Seat {}
 // SAFETY: a WaitWord is an atomic number.
-unsafe impl Shared for Bed {}
+unsafe impl Shared for Parker {}
 
 /// The sizes from which everything else follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +100,11 @@ pub(crate) struct Geometry {
     /// So many of the seats, the first ones, have a wide arena; those behind are for a pool that grows.
     pub(crate) wide: usize,
     /// How the submitters' arena is cut, and each wide seat's.
-    pub(crate) args: Cut,
-    pub(crate) results: Cut,
+    pub(crate) args: ArenaLayout,
+    pub(crate) results: ArenaLayout,
 }
 
-pub(crate) fn marks_of(cut: &Cut) -> usize {
+pub(crate) fn marks_of(cut: &ArenaLayout) -> usize {
     cut.sizes() * MARKS_PER_SIZE
 }
 
@@ -116,8 +116,9 @@ impl Geometry {
         // 64 GiB of addresses for each size of results, divided among the seats.
         let seat_area = 36 - wide.next_power_of_two().trailing_zeros().max(4);
         let less = |shift: u32, least: u32| shift.saturating_sub(halvings).max(least);
-        let args = Cut { shift_max: less(34, 20), area_shift: less(32, 21) };
-        let results = Cut { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
+        let args = ArenaLayout { shift_max: less(34, 20), area_shift: less(32, 21) };
+        let results =
+            ArenaLayout { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
         let seats = (SEATS_MAX >> halvings).max(wide);
         Some(Geometry { slots_shift, seats, wide, args, results })
     }
@@ -133,7 +134,8 @@ impl Geometry {
     pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
         let [slots_shift, seats, a, b, c, d] = numbers;
         let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
-        let cut = |max, area| Some(Cut { shift_max: small(max)?, area_shift: small(area)? });
+        let cut =
+            |max, area| Some(ArenaLayout { shift_max: small(max)?, area_shift: small(area)? });
         let (seats, wide) = ((seats & 0xffff_ffff) as usize, (seats >> 32) as usize);
         if wide > seats || seats > SEATS_MAX {
             return None;
@@ -162,11 +164,11 @@ impl Geometry {
     }
 
     /// How the arena of this seat is cut.
-    pub(crate) fn cut_of(&self, seat: usize) -> Cut {
-        let Cut { shift_max, area_shift } = self.results;
+    pub(crate) fn cut_of(&self, seat: usize) -> ArenaLayout {
+        let ArenaLayout { shift_max, area_shift } = self.results;
         match seat < self.wide {
             true => self.results,
-            false => Cut {
+            false => ArenaLayout {
                 shift_max: shift_max.min(NARROW_SHIFT_MAX),
                 area_shift: area_shift.min(NARROW_AREA_SHIFT),
             },
@@ -174,12 +176,12 @@ impl Geometry {
     }
 
     /// What the seats before this one have of something, of which an arena has so many.
-    pub(crate) fn before(&self, seat: usize, count: impl Fn(&Cut) -> usize) -> usize {
+    pub(crate) fn before(&self, seat: usize, count: impl Fn(&ArenaLayout) -> usize) -> usize {
         let (wide, narrow) = (seat.min(self.wide), seat.saturating_sub(self.wide));
         wide * count(&self.cut_of(0)) + narrow * count(&self.cut_of(self.wide))
     }
 
-    fn of_all(&self, count: impl Fn(&Cut) -> usize) -> usize {
+    fn of_all(&self, count: impl Fn(&ArenaLayout) -> usize) -> usize {
         self.before(self.seats, count)
     }
 
@@ -188,7 +190,7 @@ impl Geometry {
     }
 
     pub(crate) fn all_result_bits(&self) -> usize {
-        self.of_all(Cut::bit_words)
+        self.of_all(ArenaLayout::bit_words)
     }
 }
 
@@ -228,8 +230,8 @@ impl Layout {
             header: 0,
             idle,
             seats: first_seat,
-            tallies: place(seats * size_of::<Tally>()),
-            beds: place(seats * size_of::<Bed>()),
+            tallies: place(seats * size_of::<WorkerStats>()),
+            beds: place(seats * size_of::<Parker>()),
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
             names: place(geometry.names_len()),
             ring: place(geometry.slots() * size_of::<AtomicU64>()),
@@ -238,7 +240,7 @@ impl Layout {
             result_marks: place(geometry.all_result_marks() * size_of::<AtomicU32>()),
             result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),
             args: place(geometry.args.bytes()),
-            results: place(geometry.of_all(Cut::bytes)),
+            results: place(geometry.of_all(ArenaLayout::bytes)),
             len: 0,
         };
         layout.len = end;
@@ -247,7 +249,7 @@ impl Layout {
 }
 
 fn line_after(end: usize) -> usize {
-    end.next_multiple_of(align_of::<Line<AtomicU64>>())
+    end.next_multiple_of(align_of::<CachePadded<AtomicU64>>())
 }
 
 fn page_after(end: usize) -> usize {

@@ -18,7 +18,7 @@
 //!
 //! The watch's second step and the worker's first are on one word, so one of them sees the other.
 //!
-//! A worker that leaves has been searching before, and has called [`super::bell::Bell::found`] since: a
+//! A worker that leaves has been searching before, and has called [`super::bell::Sleepers::found`] since: a
 //! task that was left to it is left to somebody else.
 
 use super::Board;
@@ -35,14 +35,14 @@ const ONE_TAKEN: u64 = 1 << 32;
 
 /// How many workers are asked to leave, and how many have taken leave so ever, a number that wraps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Leavers {
+pub(crate) struct RetireQuota {
     pub(crate) asked: u32,
     pub(crate) taken: u32,
 }
 
-impl Leavers {
-    fn of(word: u64) -> Leavers {
-        Leavers { asked: (word & ASKED) as u32, taken: (word >> 32) as u32 }
+impl RetireQuota {
+    fn of(word: u64) -> RetireQuota {
+        RetireQuota { asked: (word & ASKED) as u32, taken: (word >> 32) as u32 }
     }
 }
 
@@ -71,13 +71,13 @@ impl Board {
         self.join_crew(seat);
     }
 
-    pub(crate) fn leavers(&self) -> Leavers {
-        Leavers::of(self.leavers_word().load(Relaxed))
+    pub(crate) fn leavers(&self) -> RetireQuota {
+        RetireQuota::of(self.leavers_word().load(Relaxed))
     }
 
     /// Asks so many to leave in place of those that were asked. False: somebody has taken leave since.
     #[must_use]
-    pub(crate) fn ask_to_leave(&self, seen: Leavers, asked: u32) -> bool {
+    pub(crate) fn ask_to_leave(&self, seen: RetireQuota, asked: u32) -> bool {
         let taken = u64::from(seen.taken) << 32;
         let (before, after) = (u64::from(seen.asked) | taken, u64::from(asked) | taken);
         let is_set = self.leavers_word().compare_exchange(before, after, Relaxed, Relaxed).is_ok();

@@ -12,9 +12,9 @@ use super::Region;
 use super::free::{FreeList, Given};
 use super::heap::{Arena, Block, MARKS_PER_SIZE};
 use super::memory::{Memory, Span};
-use super::notes::Notes;
+use super::notes::SideTable;
 use super::rank::Tails;
-use super::record::Place;
+use super::record::BytesLocation;
 use super::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
 use crate::sync::{AtomicU32, Ordering::*, plain};
@@ -36,9 +36,9 @@ const FRESH_SLOTS: u32 = 2048;
 /// The first page is not touched in advance: a small pool needs no other.
 const FIRST_SLOTS: u32 = 32;
 
-pub(crate) struct Ledger {
+pub(crate) struct SlotTable {
     pub(crate) tail: Tails,
-    pub(crate) notes: Notes,
+    pub(crate) notes: SideTable,
     free: FreeList,
     entries: Span<AtomicU32>,
     /// For each slot: the block of its arguments, packed.
@@ -67,26 +67,26 @@ fn fresh_slots(slot: u32) -> Option<u32> {
 
 /// A slot in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ticket {
+pub(crate) struct SlotKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
-impl Ticket {
+impl SlotKey {
     pub(crate) fn number(self) -> u64 {
         u64::from(self.slot) << 32 | u64::from(self.generation)
     }
 
     /// The ticket of this number.
-    pub(crate) fn of_number(number: u64) -> Ticket {
-        Ticket { slot: (number >> 32) as u32, generation: number as u32 }
+    pub(crate) fn of_number(number: u64) -> SlotKey {
+        SlotKey { slot: (number >> 32) as u32, generation: number as u32 }
     }
 }
 
 /// What came of giving a future up.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LetGo {
+pub(crate) enum Released {
     /// Nobody held it.
     NotHeld,
     /// It is nobody's now.
@@ -95,17 +95,17 @@ pub(crate) enum LetGo {
     Subscribed,
 }
 
-impl Ledger {
-    pub(crate) fn new(region: &Region, first_generation: u32) -> Result<Ledger> {
+impl SlotTable {
+    pub(crate) fn new(region: &Region, first_generation: u32) -> Result<SlotTable> {
         let slots = region.geometry.slots();
         let cut = region.args_cut();
         let (words, marks) = (cut.bit_words(), cut.sizes() * MARKS_PER_SIZE);
         let numbers = words * 8;
         let memory = Memory::private(numbers + (slots * 3 + marks) * 4)?;
         let column = |index: usize| memory.span(numbers + index * slots * 4, slots);
-        Ok(Ledger {
+        Ok(SlotTable {
             tail: Tails::new(),
-            notes: Notes::default(),
+            notes: SideTable::default(),
             free: FreeList::new(column(0)),
             entries: column(1),
             blocks: column(2),
@@ -127,7 +127,7 @@ impl Ledger {
 
     /// A slot for a new task; `is_held`: somebody will hold its future.
     #[inline(always)]
-    pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<Ticket> {
+    pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<SlotKey> {
         let hold = if is_held { HELD } else { 0 };
         if self.tail.count().is_multiple_of(SWEEP_EVERY) {
             self.sweep_if_free(region);
@@ -140,7 +140,7 @@ impl Ledger {
         let entry = self.entries.at(slot as usize);
         let generation = entry.load(Relaxed).wrapping_add(1) & GENERATION_MASK;
         entry.store(generation | hold, Release);
-        Some(Ticket { slot, generation })
+        Some(SlotKey { slot, generation })
     }
 
     /// A slot that was never used, as if it had been once.
@@ -157,7 +157,7 @@ impl Ledger {
 
     /// Whether this ticket's future is held: false for one that was freed, or never was.
     #[inline]
-    pub(crate) fn holds(&self, ticket: Ticket) -> bool {
+    pub(crate) fn holds(&self, ticket: SlotKey) -> bool {
         let entry = self.entries.get(ticket.slot as usize);
         entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == ticket.generation | HELD)
     }
@@ -170,17 +170,17 @@ impl Ledger {
 
     /// Takes the hold away, for exactly one caller.
     #[inline]
-    pub(crate) fn let_go(&self, ticket: Ticket) -> LetGo {
-        let Some(entry) = self.entries.get(ticket.slot as usize) else { return LetGo::NotHeld };
+    pub(crate) fn let_go(&self, ticket: SlotKey) -> Released {
+        let Some(entry) = self.entries.get(ticket.slot as usize) else { return Released::NotHeld };
         let held = ticket.generation | HELD;
         match entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed) {
-            Ok(_) => LetGo::Free,
+            Ok(_) => Released::Free,
             Err(_) => let_subscribed_go(entry, held),
         }
     }
 
     /// Notes that somebody wants to be told when the task is done.
-    pub(crate) fn note_subscription(&self, ticket: Ticket) {
+    pub(crate) fn note_subscription(&self, ticket: SlotKey) {
         self.entries.at(ticket.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
     }
 
@@ -231,13 +231,13 @@ impl Ledger {
         let record = region.board.slot(slot);
         if let Phase::Completed(seat) | Phase::Failed(seat) = record.word.phase() {
             match record.ending().map(|(ending, _)| ending.result) {
-                Some(Place::Heap(far)) if usize::from(seat.0) < region.geometry.seats => {
+                Some(BytesLocation::Heap(far)) if usize::from(seat.0) < region.geometry.seats => {
                     let arena = region.results_arena(seat);
                     if let Some(block) = arena.block_at(far.place) {
                         arena.give(block, &region.memory);
                     }
                 }
-                Some(Place::File(far)) => self.notes.drop_file(slot, far.place),
+                Some(BytesLocation::File(far)) => self.notes.drop_file(slot, far.place),
                 _ => {}
             }
         }
@@ -348,12 +348,12 @@ impl Ledger {
 
 /// The same for one that somebody may want to be told of.
 #[cold]
-fn let_subscribed_go(entry: &AtomicU32, held: u32) -> LetGo {
+fn let_subscribed_go(entry: &AtomicU32, held: u32) -> Released {
     let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);
     match entry.fetch_update(AcqRel, Relaxed, free) {
-        Ok(entry) if entry & SUBSCRIBED != 0 => LetGo::Subscribed,
-        Ok(_) => LetGo::Free,
-        Err(_) => LetGo::NotHeld,
+        Ok(entry) if entry & SUBSCRIBED != 0 => Released::Subscribed,
+        Ok(_) => Released::Free,
+        Err(_) => Released::NotHeld,
     }
 }
 

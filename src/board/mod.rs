@@ -35,12 +35,12 @@ mod word;
 pub(crate) use region::{Region, copy_out};
 
 use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
-use bell::{Bell, Rest};
+use bell::{Sleepers, WakeReason};
 use layout::{Header, Seat};
 use memory::Span;
-use rank::Bands;
+use rank::PriorityRings;
 use record::Slot;
-use ring::{Entry, Ring};
+use ring::{Ring, RingEntry};
 use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
@@ -99,33 +99,33 @@ pub(crate) struct Board {
     seats: Span<Seat>,
     slots: Span<Slot>,
     pub(crate) ring: Ring,
-    bands: Bands,
-    pub(crate) bell: Bell,
+    bands: PriorityRings,
+    pub(crate) bell: Sleepers,
     scope: Scope,
 }
 
 /// The windows that a board is made of.
-pub(crate) struct Parts {
+pub(crate) struct BoardParts {
     pub(crate) header: Span<Header>,
     pub(crate) head: Span<AtomicU64>,
     pub(crate) entries: Span<AtomicU64>,
-    pub(crate) bands: Bands,
+    pub(crate) bands: PriorityRings,
     pub(crate) idle: Span<AtomicU64>,
-    pub(crate) beds: Span<bell::Bed>,
+    pub(crate) beds: Span<bell::Parker>,
     pub(crate) seats: Span<Seat>,
     pub(crate) slots: Span<Slot>,
     pub(crate) scope: Scope,
 }
 
 impl Board {
-    pub(crate) fn new(parts: Parts) -> Board {
+    pub(crate) fn new(parts: BoardParts) -> Board {
         Board {
             header: parts.header,
             seats: parts.seats,
             slots: parts.slots,
             ring: Ring::new(parts.head, parts.entries),
             bands: parts.bands,
-            bell: Bell::new(parts.idle, parts.beds, parts.scope),
+            bell: Sleepers::new(parts.idle, parts.beds, parts.scope),
             scope: parts.scope,
         }
     }
@@ -193,8 +193,8 @@ impl Board {
                 self.may_have_to_leave(seat) || (!stays && self.idle_time() != idle_ms)
             }) {
                 (Some(slot), _) => return Next::Task(slot),
-                (None, Rest::TimedOut) => return Next::Idle,
-                (None, Rest::Roused) => {}
+                (None, WakeReason::TimedOut) => return Next::Idle,
+                (None, WakeReason::Roused) => {}
             }
         }
     }
@@ -206,12 +206,12 @@ impl Board {
         seat: SeatIndex,
         patience: Deadline,
         new: impl Fn() -> bool,
-    ) -> (Option<u32>, Rest) {
+    ) -> (Option<u32>, WakeReason) {
         let wanted = || self.has_task() || self.stage() != Stage::Open || new();
         let rest = if !self.bell.search(seat) || !spin_until(wanted) {
             self.bell.fall_asleep(seat, patience, wanted)
         } else {
-            Rest::Roused
+            WakeReason::Roused
         };
         let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
         // Whether or not there was one: others may come now.
@@ -222,7 +222,7 @@ impl Board {
     /// Claims this task for this seat, wherever it stands on the ring; its entry there is then a dead
     /// one. The entry may be any that somebody wrote.
     #[inline]
-    pub(crate) fn claim(&self, seat: SeatIndex, entry: Entry) -> Claim {
+    pub(crate) fn claim(&self, seat: SeatIndex, entry: RingEntry) -> Claim {
         let Some(slot) = self.slots.get(entry.slot as usize) else { return Claim::Taken };
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(entry.slot + 1, Relaxed);
@@ -230,7 +230,7 @@ impl Board {
         if claim == Claim::Taken {
             return claim;
         }
-        // Release; pairs with `Ledger::load`, which then sees the task before it ended.
+        // Release; pairs with `SlotTable::load`, which then sees the task before it ended.
         own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
         if self.features() & feature::BOUNDED != 0 {
             self.tell_of_place();
@@ -271,7 +271,7 @@ impl Board {
     #[inline]
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> After {
         let own = self.seats.at(usize::from(seat.0));
-        // In this order, for `Ledger::settle_count`: a task that is still noted was not counted as
+        // In this order, for `SlotTable::settle_count`: a task that is still noted was not counted as
         // ended. Release keeps the two apart.
         own.slot.store(0, Relaxed);
         // Nobody takes it for the start of the next task: who sees that one claimed sees this.

@@ -9,14 +9,14 @@ mod limits;
 mod lists;
 mod queue;
 
-use super::bell::Bed;
+use super::bell::Parker;
 use super::layout::{Header, Seat};
 use super::memory::Span;
-use super::rank::{Bands, Rank, Tails};
-use super::record::{Call, Ending, Place, Slot};
-use super::ring::Entry;
+use super::rank::{Priority, PriorityRings, Tails};
+use super::record::{BytesLocation, Ending, Slot, TaskCall};
+use super::ring::RingEntry;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
-use super::{Board, Next, Parts, Stage};
+use super::{Board, BoardParts, Next, Stage};
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
@@ -33,7 +33,7 @@ struct Floor {
     _entries: Vec<AtomicU64>,
     _band: Vec<AtomicU64>,
     _idle: Vec<AtomicU64>,
-    _beds: Vec<Bed>,
+    _beds: Vec<Parker>,
     _seats: Vec<Seat>,
     _slots: Vec<Slot>,
 }
@@ -47,11 +47,11 @@ impl Floor {
         let (header, entries, idle) = (some::<Header>(1), some(4), some(2));
         let (beds, seats, slots) = (some(2), some(2), some(2));
         let band = some(4);
-        let board = Board::new(Parts {
+        let board = Board::new(BoardParts {
             header: Span::over(&header),
             head: Span::over(std::slice::from_ref(&header[0].head.0)),
             entries: Span::over(&entries),
-            bands: Bands::new(
+            bands: PriorityRings::new(
                 Span::over(std::slice::from_ref(&header[0].bands[0].0)),
                 Span::over(&band),
             ),
@@ -76,16 +76,16 @@ impl Floor {
 
     /// Posts a task whose function is a number, and rings.
     fn post(&self, slot: u32, generation: u32, function: u32) {
-        self.post_ranked(Rank::USUAL, slot, generation, function);
+        self.post_ranked(Priority::USUAL, slot, generation, function);
     }
 
-    fn post_ranked(&self, rank: Rank, slot: u32, generation: u32, function: u32) {
+    fn post_ranked(&self, rank: Priority, slot: u32, generation: u32, function: u32) {
         let position = self.board.reserve(&self.tail).expect("room on the ring");
         let spot = self.board.rank(position, rank, &self.tail, slot).expect("room in the band");
-        let args = Place::Slot { len: 0 };
-        let call = Call { function, is_chunk: false, rank };
+        let args = BytesLocation::Slot { len: 0 };
+        let call = TaskCall { function, is_chunk: false, rank };
         self.board.slot(slot).fill(call, args, &[], 0, position + 1);
-        self.board.post(spot, Entry { slot, generation });
+        self.board.post(spot, RingEntry { slot, generation });
         self.board.bell.ring();
     }
 
@@ -93,7 +93,7 @@ impl Floor {
     fn perform(&self, seat: SeatIndex, slot: u32) {
         let record = self.board.slot(slot);
         let code = 2 * record.call().function as i32;
-        let result = Place::Slot { len: 0 };
+        let result = BytesLocation::Slot { len: 0 };
         record.end(Ending { status: Status::POOL_OK, code, result }, 0);
         let _ = self.board.finish(seat, slot, Outcome::Completed);
     }
@@ -328,7 +328,7 @@ fn a_sleeper_hears_of_a_new_idle_time() {
 }
 
 /// A submit that finds the gate open has posted before the stop looked at the slots, or takes its
-/// task back itself: see `Site::gate` and `Pool::submit`.
+/// task back itself: see `PoolState::gate` and `Pool::submit`.
 #[test]
 fn no_task_stays_behind_a_shut_gate() {
     loom::model(|| {
@@ -347,6 +347,6 @@ fn no_task_stays_behind_a_shut_gate() {
             floor.board.cancel(0, 1);
         }
         stop.join().unwrap();
-        assert_eq!(floor.board.slot(0).word.phase(), Phase::Cancelled);
+        assert_eq!(floor.board.slot(0).word.phase(), Phase::CancelledTask);
     });
 }

@@ -2,7 +2,7 @@
 //! results in files of their own. Most tasks never come here.
 
 use super::memory::Memory;
-use super::record::Far;
+use super::record::FarBytes;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Ordering::*, plain::AtomicU64};
 use crate::table::Table;
@@ -12,16 +12,16 @@ use std::time::Duration;
 
 /// Why a task was ended by somebody else than its worker.
 #[derive(Debug, Clone)]
-pub(crate) struct Note {
+pub(crate) struct TaskFailure {
     pub(crate) status: Status,
     pub(crate) detail: Detail,
 }
 
 /// What is wished for one task, where it is not what its pool has for all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
-    pub(crate) soft: Limit,
-    pub(crate) hard: Limit,
+pub(crate) struct TaskOptions {
+    pub(crate) soft: TimeLimit,
+    pub(crate) hard: TimeLimit,
     /// How often the task may be run again when its worker is lost; None: as the pool's tasks.
     pub(crate) retries: Option<u32>,
     /// The caller's own number for it.
@@ -30,7 +30,7 @@ pub(crate) struct Wish {
 
 /// How long a task may run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum TimeLimit {
     /// As long as the pool's tasks may.
     #[default]
     Usual,
@@ -39,17 +39,17 @@ pub(crate) enum Limit {
 }
 
 #[derive(Default)]
-pub(crate) struct Notes {
-    books: Mutex<Books>,
+pub(crate) struct SideTable {
+    books: Mutex<SideTableMaps>,
     file_came: Condvar,
     /// How many entries there are, so that tasks without one need not take the lock.
     count: AtomicU64,
 }
 
 #[derive(Default)]
-struct Books {
-    notes: Table<Note>,
-    wishes: Table<Wish>,
+struct SideTableMaps {
+    notes: Table<TaskFailure>,
+    wishes: Table<TaskOptions>,
     /// Results that have come, by their task's number; None: its file could not be had.
     files: Table<Option<Memory>>,
     /// Results that are mapped, by their task's slot.
@@ -58,7 +58,7 @@ struct Books {
     unwanted: Table<()>,
 }
 
-impl Books {
+impl SideTableMaps {
     fn len(&self) -> u64 {
         (self.notes.len() + self.wishes.len() + self.files.len() + self.mapped.len()) as u64
     }
@@ -68,12 +68,12 @@ impl Books {
 /// read by the watch.
 const FILE_PATIENCE: Duration = Duration::from_secs(10);
 
-impl Notes {
-    pub(crate) fn write(&self, slot: u32, note: Note) {
+impl SideTable {
+    pub(crate) fn write(&self, slot: u32, note: TaskFailure) {
         self.with(|books| books.notes.put(slot.into(), note));
     }
 
-    pub(crate) fn read(&self, slot: u32) -> Option<Note> {
+    pub(crate) fn read(&self, slot: u32) -> Option<TaskFailure> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
@@ -85,11 +85,11 @@ impl Notes {
         self.with(|books| books.notes.remove(slot.into()));
     }
 
-    pub(crate) fn set_wish(&self, slot: u32, wish: Wish) {
+    pub(crate) fn set_wish(&self, slot: u32, wish: TaskOptions) {
         self.with(|books| books.wishes.put(slot.into(), wish));
     }
 
-    pub(crate) fn wish(&self, slot: u32) -> Option<Wish> {
+    pub(crate) fn wish(&self, slot: u32) -> Option<TaskOptions> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
@@ -99,7 +99,7 @@ impl Notes {
     /// Takes one of the retries that the task has left; `usual` is what tasks have without a wish.
     pub(crate) fn take_retry(&self, slot: u32, usual: u32) -> bool {
         self.with(|books| {
-            let retries = &mut books.wishes.get_or_make(slot.into(), Wish::default).retries;
+            let retries = &mut books.wishes.get_or_make(slot.into(), TaskOptions::default).retries;
             let left = retries.unwrap_or(usual).checked_sub(1);
             *retries = Some(left.unwrap_or(0));
             left.is_some()
@@ -148,12 +148,13 @@ impl Notes {
     }
 
     /// The result of a task that is done, mapped until the task is forgotten.
-    pub(crate) fn file(&self, slot: u32, far: Far) -> Result<(*const u8, usize)> {
+    pub(crate) fn file(&self, slot: u32, far: FarBytes) -> Result<(*const u8, usize)> {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut books = self.lock();
         // Several may ask for the same result; the first one moves it.
-        let missing =
-            |books: &mut Books| !books.mapped.has(slot.into()) && !books.files.has(far.place);
+        let missing = |books: &mut SideTableMaps| {
+            !books.mapped.has(slot.into()) && !books.files.has(far.place)
+        };
         books = self
             .file_came
             .wait_timeout_while(books, FILE_PATIENCE, missing)
@@ -185,14 +186,14 @@ impl Notes {
         });
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Books) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut SideTableMaps) -> T) -> T {
         let mut books = self.lock();
         let answer = change(&mut books);
         self.count.store(books.len(), Release);
         answer
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
+    fn lock(&self) -> MutexGuard<'_, SideTableMaps> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,8 +14,8 @@
 //! without priorities look at one more word, and no more. The dead entry has the generation before the
 //! task's, which is in use no more; it keeps all counts those of one ring.
 
-use super::rank::{Rank, Tails};
-use super::ring::{Entry, Ring, Tail};
+use super::rank::{Priority, Tails};
+use super::ring::{Ring, RingEntry, Tail};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
 use super::{Board, batch, feature};
 use crate::sync::Ordering::*;
@@ -23,15 +23,15 @@ use crate::sync::Ordering::*;
 /// Positions that were reserved for one task, and must be written.
 #[must_use]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Spot {
+pub(crate) struct Reservation {
     pub(crate) position: u64,
     /// The rank, where it has a band, and the position there.
-    band: Option<(Rank, u64)>,
+    band: Option<(Priority, u64)>,
 }
 
-impl Spot {
-    pub(crate) fn usual(position: u64) -> Spot {
-        Spot { position, band: None }
+impl Reservation {
+    pub(crate) fn usual(position: u64) -> Reservation {
+        Reservation { position, band: None }
     }
 
     pub(crate) fn in_band(self) -> Option<(usize, u64)> {
@@ -54,14 +54,20 @@ impl Board {
 
     /// Adds a place in the band of a rank to a position that was reserved. None: the band is full, and
     /// the position has a dead entry.
-    pub(crate) fn rank(&self, position: u64, rank: Rank, tails: &Tails, slot: u32) -> Option<Spot> {
-        let Some(band) = rank.band() else { return Some(Spot::usual(position)) };
+    pub(crate) fn rank(
+        &self,
+        position: u64,
+        rank: Priority,
+        tails: &Tails,
+        slot: u32,
+    ) -> Option<Reservation> {
+        let Some(band) = rank.band() else { return Some(Reservation::usual(position)) };
         let ring = self.bands.ring(band);
         match tails.of_band(band).reserve(&ring, |entry| !self.is_live(entry)) {
-            Some(place) => Some(Spot { position, band: Some((rank, place)) }),
+            Some(place) => Some(Reservation { position, band: Some((rank, place)) }),
             None => {
                 let generation = self.slot(slot).word.generation();
-                self.ring.write(position, dead(Entry { slot, generation }));
+                self.ring.write(position, dead(RingEntry { slot, generation }));
                 None
             }
         }
@@ -69,13 +75,13 @@ impl Board {
 
     /// Makes a filled slot visible to the workers. The caller rings.
     #[inline(always)]
-    pub(crate) fn post(&self, spot: Spot, entry: Entry) {
+    pub(crate) fn post(&self, spot: Reservation, entry: RingEntry) {
         self.slot(entry.slot).word.publish(entry.generation);
         self.write(spot, entry);
     }
 
     #[inline]
-    fn write(&self, spot: Spot, entry: Entry) {
+    fn write(&self, spot: Reservation, entry: RingEntry) {
         match spot.band {
             None => self.ring.write(spot.position, entry),
             Some((rank, place)) => self.write_in_band(spot.position, rank, place, entry),
@@ -83,7 +89,7 @@ impl Board {
     }
 
     #[cold]
-    fn write_in_band(&self, position: u64, rank: Rank, place: u64, entry: Entry) {
+    fn write_in_band(&self, position: u64, rank: Priority, place: u64, entry: RingEntry) {
         if let Some(band) = rank.band() {
             self.bands.ring(band).write(place, entry);
             // Relaxed: the bell's fence follows.
@@ -95,7 +101,7 @@ impl Board {
     }
 
     /// Whether the entry's task still waits to be claimed.
-    pub(super) fn is_live(&self, entry: Entry) -> bool {
+    pub(super) fn is_live(&self, entry: RingEntry) -> bool {
         self.slots.get(entry.slot as usize).is_some_and(|slot| {
             slot.word.phase() == Phase::Ready && slot.word.generation() == entry.generation
         })
@@ -131,15 +137,15 @@ impl Board {
     #[cold]
     fn take_by_rank(&self, features: u64, seat: SeatIndex) -> Option<u32> {
         let is_batched = features & feature::BATCHES != 0;
-        Rank::all().find_map(|rank| match self.used_band(features, rank) {
+        Priority::all().find_map(|rank| match self.used_band(features, rank) {
             Some(ring) => self.take_from(&ring, seat),
-            None if rank != Rank::USUAL => None,
+            None if rank != Priority::USUAL => None,
             None if is_batched => self.take_batched(seat),
             None => self.take_from_ring(seat),
         })
     }
 
-    fn used_band(&self, features: u64, rank: Rank) -> Option<Ring> {
+    fn used_band(&self, features: u64, rank: Priority) -> Option<Ring> {
         let band = rank.band().filter(|_| features & rank.feature() != 0);
         band.map(|band| self.bands.ring(band))
     }
@@ -169,7 +175,7 @@ impl Board {
     }
 
     fn has_ranked_task(&self, features: u64) -> bool {
-        let mut used = Rank::all().filter_map(|rank| self.used_band(features, rank));
+        let mut used = Priority::all().filter_map(|rank| self.used_band(features, rank));
         used.any(|ring| ring.look().1.is_some())
     }
 
@@ -181,31 +187,31 @@ impl Board {
         let generation = word.generation();
         let rank = record.call().rank;
         let place = rank.band().map(|band| (rank, tails.of_band(band).reserve_anyway()));
-        let spot = Spot { position: tails.reserve_anyway(), band: place };
+        let spot = Reservation { position: tails.reserve_anyway(), band: place };
         let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
-        self.write(spot, Entry { slot, generation });
+        self.write(spot, RingEntry { slot, generation });
         self.bell.ring();
         made
     }
 
     /// Puts a waiting task on the board's ring once more, in the margin. One of its two entries will be a
     /// dead one.
-    pub(crate) fn repeat_anyway(&self, entry: Entry, tail: &Tail) {
+    pub(crate) fn repeat_anyway(&self, entry: RingEntry, tail: &Tail) {
         let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_anyway());
-        self.repeat(Spot::usual(position), entry.slot, entry.generation);
+        self.repeat(Reservation::usual(position), entry.slot, entry.generation);
     }
 
     /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.
-    pub(crate) fn repeat(&self, spot: Spot, slot: u32, generation: u32) {
-        self.write(spot, Entry { slot, generation });
+    pub(crate) fn repeat(&self, spot: Reservation, slot: u32, generation: u32) {
+        self.write(spot, RingEntry { slot, generation });
         self.bell.ring();
     }
 
     /// Puts all heads where the tails are. Only while nobody takes.
     pub(crate) fn repair_rings(&self, tails: &Tails) {
         self.ring.repair(tails);
-        for band in Rank::all().filter_map(Rank::band) {
+        for band in Priority::all().filter_map(Priority::band) {
             self.bands.ring(band).repair(tails.of_band(band));
         }
     }
@@ -216,6 +222,6 @@ impl Board {
 }
 
 /// An entry that nobody can claim.
-fn dead(entry: Entry) -> Entry {
-    Entry { generation: entry.generation.wrapping_sub(1) & GENERATION_MASK, ..entry }
+fn dead(entry: RingEntry) -> RingEntry {
+    RingEntry { generation: entry.generation.wrapping_sub(1) & GENERATION_MASK, ..entry }
 }

@@ -11,7 +11,7 @@ use crate::sync::AtomicU64;
 
 /// Lower ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rank(u8);
+pub(crate) struct Priority(u8);
 
 /// How many bands there are: all ranks but the usual one. Models have the first.
 pub(crate) const BANDS: usize = if cfg!(loom) { 1 } else { 15 };
@@ -19,34 +19,34 @@ pub(crate) const RANKS: usize = 16;
 /// A band's head has two cache lines of its own, as CPUs fetch them in pairs.
 pub(crate) const HEAD_WORDS: usize = 16;
 
-impl Default for Rank {
-    fn default() -> Rank {
-        Rank::USUAL
+impl Default for Priority {
+    fn default() -> Priority {
+        Priority::USUAL
     }
 }
 
-impl Rank {
-    pub(crate) const USUAL: Rank = Rank(7);
+impl Priority {
+    pub(crate) const USUAL: Priority = Priority(7);
     #[cfg(loom)]
-    pub(crate) const FIRST: Rank = Rank(0);
+    pub(crate) const FIRST: Priority = Priority(0);
 
     /// Of a priority from -8 to 7, higher first.
-    pub(crate) fn of_priority(priority: i32) -> Option<Rank> {
-        let rank = i32::from(Rank::USUAL.0).checked_sub(priority)?;
-        u8::try_from(rank).ok().filter(|rank| usize::from(*rank) < RANKS).map(Rank)
+    pub(crate) fn of_priority(priority: i32) -> Option<Priority> {
+        let rank = i32::from(Priority::USUAL.0).checked_sub(priority)?;
+        u8::try_from(rank).ok().filter(|rank| usize::from(*rank) < RANKS).map(Priority)
     }
 
-    pub(crate) fn all() -> impl Iterator<Item = Rank> {
-        (0..RANKS as u8).map(Rank)
+    pub(crate) fn all() -> impl Iterator<Item = Priority> {
+        (0..RANKS as u8).map(Priority)
     }
 
     /// Four bits, 0 for the usual one. Any four bits are a rank.
     pub(crate) fn to_bits(self) -> u32 {
-        u32::from(self.0 ^ Rank::USUAL.0)
+        u32::from(self.0 ^ Priority::USUAL.0)
     }
 
-    pub(crate) fn from_bits(bits: u32) -> Rank {
-        Rank((bits & 15) as u8 ^ Rank::USUAL.0)
+    pub(crate) fn from_bits(bits: u32) -> Priority {
+        Priority((bits & 15) as u8 ^ Priority::USUAL.0)
     }
 
     /// Its bit among the board's features.
@@ -57,7 +57,7 @@ impl Rank {
     /// The index of its band; none for the usual one.
     pub(crate) fn band(self) -> Option<usize> {
         let rank = usize::from(self.0);
-        let usual = usize::from(Rank::USUAL.0);
+        let usual = usize::from(Priority::USUAL.0);
         let band = if rank < usual {
             Some(rank)
         } else {
@@ -71,14 +71,14 @@ impl Rank {
 /// The rings of the bands: their heads, and their entries one band behind the other. They are sparse, so a
 /// band that is not used costs addresses only.
 #[derive(Clone, Copy)]
-pub(crate) struct Bands {
+pub(crate) struct PriorityRings {
     heads: Span<AtomicU64>,
     entries: Span<AtomicU64>,
 }
 
-impl Bands {
-    pub(crate) fn new(heads: Span<AtomicU64>, entries: Span<AtomicU64>) -> Bands {
-        Bands { heads, entries }
+impl PriorityRings {
+    pub(crate) fn new(heads: Span<AtomicU64>, entries: Span<AtomicU64>) -> PriorityRings {
+        PriorityRings { heads, entries }
     }
 
     pub(crate) fn ring(&self, band: usize) -> Ring {
@@ -118,12 +118,12 @@ mod tests {
 
     #[test]
     fn every_priority_has_a_rank_and_a_band_of_its_own() {
-        let ranks: Vec<Rank> = (-8..=7).rev().filter_map(Rank::of_priority).collect();
-        assert_eq!(ranks, Rank::all().collect::<Vec<_>>());
+        let ranks: Vec<Priority> = (-8..=7).rev().filter_map(Priority::of_priority).collect();
+        assert_eq!(ranks, Priority::all().collect::<Vec<_>>());
         let bands: Vec<usize> = ranks.iter().filter_map(|rank| rank.band()).collect();
         assert_eq!(bands, (0..BANDS).collect::<Vec<_>>());
-        assert_eq!(Rank::of_priority(0), Some(Rank::USUAL));
-        assert_eq!([-9, 8, i32::MIN, i32::MAX].map(Rank::of_priority), [None; 4]);
-        assert!(ranks.iter().all(|rank| Rank::from_bits(rank.to_bits()) == *rank));
+        assert_eq!(Priority::of_priority(0), Some(Priority::USUAL));
+        assert_eq!([-9, 8, i32::MIN, i32::MAX].map(Priority::of_priority), [None; 4]);
+        assert!(ranks.iter().all(|rank| Priority::from_bits(rank.to_bits()) == *rank));
     }
 }

@@ -7,14 +7,14 @@
 //!
 //! Arguments of up to 64 bytes lie in the slot; the result lies behind them where it fits. An
 //! argument and a result of 8 bytes share the slot's first cache line with its word. What does not
-//! fit lies elsewhere, and a [`Far`] of 16 bytes says where.
+//! fit lies elsewhere, and a [`FarBytes`] of 16 bytes says where.
 //!
 //! The fields are atomics because a process that went astray may write to them at any time; who may
 //! use them when is the word's matter (see [`super::slot`]), so Relaxed is enough everywhere.
 
 use super::functions::FUNCTIONS_MAX;
 use super::memory::Shared;
-use super::rank::Rank;
+use super::rank::Priority;
 use super::slot::SlotWord;
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -22,7 +22,7 @@ use std::cell::UnsafeCell;
 
 /// Bytes of a slot behind its fields.
 const ROOM: usize = 80;
-/// The most bytes of arguments that lie in the slot; there must be room for a `Far` behind them.
+/// The most bytes of arguments that lie in the slot; there must be room for a `FarBytes` behind them.
 pub(crate) const ARGS_MAX: usize = 64;
 /// Sixteen bytes: the alignment of any type of C.
 const ALIGN: usize = 16;
@@ -38,15 +38,15 @@ pub(crate) struct Slot {
     outcome: AtomicU32,
     code: AtomicU32,
     progress: AtomicU64,
-    room: Room,
+    room: Payload,
 }
 
 #[repr(C, align(16))]
-struct Room(UnsafeCell<[u8; ROOM]>);
+struct Payload(UnsafeCell<[u8; ROOM]>);
 
-impl Default for Room {
-    fn default() -> Room {
-        Room(UnsafeCell::new([0; ROOM]))
+impl Default for Payload {
+    fn default() -> Payload {
+        Payload(UnsafeCell::new([0; ROOM]))
     }
 }
 
@@ -61,17 +61,17 @@ const _: () = assert!(size_of::<Slot>() == 128);
 /// Where bytes are that do not lie in the slot: a block of the heap, by its offset in the region,
 /// or a file of their own, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Far {
+pub(crate) struct FarBytes {
     pub(crate) place: u64,
     pub(crate) len: u64,
 }
 
 /// What a worker is to call: a function by its index, once or for each item of a chunk; and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Call {
+pub(crate) struct TaskCall {
     pub(crate) function: u32,
     pub(crate) is_chunk: bool,
-    pub(crate) rank: Rank,
+    pub(crate) rank: Priority,
 }
 
 /// With the index of a function: its arguments are a chunk.
@@ -83,17 +83,17 @@ const _: () = assert!(FUNCTIONS_MAX <= FUNCTION as usize);
 
 /// Where the bytes of an argument or a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum BytesLocation {
     Slot { len: usize },
-    Heap(Far),
-    File(Far),
+    Heap(FarBytes),
+    File(FarBytes),
 }
 
-impl Place {
+impl BytesLocation {
     fn len(self) -> u64 {
         match self {
-            Place::Slot { len } => len as u64,
-            Place::Heap(far) | Place::File(far) => far.len,
+            BytesLocation::Slot { len } => len as u64,
+            BytesLocation::Heap(far) | BytesLocation::File(far) => far.len,
         }
     }
 }
@@ -107,13 +107,20 @@ pub(crate) struct Ending {
     /// POOL_OK, or why it failed; the result's bytes are then a message.
     pub(crate) status: Status,
     pub(crate) code: i32,
-    pub(crate) result: Place,
+    pub(crate) result: BytesLocation,
 }
 
 impl Slot {
     /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
     #[inline(always)]
-    pub(crate) fn fill(&self, call: Call, args: Place, inline: &[u8], stamp: u64, id: u64) {
+    pub(crate) fn fill(
+        &self,
+        call: TaskCall,
+        args: BytesLocation,
+        inline: &[u8],
+        stamp: u64,
+        id: u64,
+    ) {
         debug_assert!(inline.len() <= ARGS_MAX);
         let chunk = if call.is_chunk { CHUNK } else { 0 };
         let rank = call.rank.to_bits() << RANK_SHIFT;
@@ -139,10 +146,10 @@ impl Slot {
     }
 
     #[inline]
-    pub(crate) fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> TaskCall {
         let packed = self.function.load(Relaxed);
-        let rank = Rank::from_bits(packed >> RANK_SHIFT);
-        Call { function: packed & FUNCTION, is_chunk: packed & CHUNK != 0, rank }
+        let rank = Priority::from_bits(packed >> RANK_SHIFT);
+        TaskCall { function: packed & FUNCTION, is_chunk: packed & CHUNK != 0, rank }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -152,7 +159,7 @@ impl Slot {
     /// How far the board's ring has been passed when the task is claimed: its number, or nothing for one
     /// that stands in a band.
     pub(crate) fn passed_at(&self) -> u64 {
-        if self.call().rank == Rank::USUAL { self.id() } else { 0 }
+        if self.call().rank == Priority::USUAL { self.id() } else { 0 }
     }
 
     /// The time stamp of the submit; after `end`, the packed spans.
@@ -162,7 +169,7 @@ impl Slot {
 
     /// Where the arguments are, with the slot's own bytes when they are there.
     #[inline]
-    pub(crate) fn args(&self) -> (Place, *const u8) {
+    pub(crate) fn args(&self) -> (BytesLocation, *const u8) {
         let start = self.room_at(0);
         (unpack(self.args_place.load(Relaxed), start, ARGS_MAX), start)
     }
@@ -265,7 +272,7 @@ impl Slot {
     }
 }
 
-const FAR_LEN: usize = size_of::<Far>();
+const FAR_LEN: usize = size_of::<FarBytes>();
 
 /// Where a result of this length begins behind arguments of that length.
 #[inline]
@@ -278,31 +285,31 @@ fn result_start(args_len: usize, len: usize) -> usize {
 }
 
 #[inline]
-fn pack(place: Place) -> (u32, Option<Far>) {
+fn pack(place: BytesLocation) -> (u32, Option<FarBytes>) {
     match place {
-        Place::Slot { len } => (len as u32, None),
-        Place::Heap(far) => (HEAP, Some(far)),
-        Place::File(far) => (FILE, Some(far)),
+        BytesLocation::Slot { len } => (len as u32, None),
+        BytesLocation::Heap(far) => (HEAP, Some(far)),
+        BytesLocation::File(far) => (FILE, Some(far)),
     }
 }
 
 #[inline]
-fn unpack(packed: u32, start: *const u8, most: usize) -> Place {
+fn unpack(packed: u32, start: *const u8, most: usize) -> BytesLocation {
     match packed {
-        HEAP => Place::Heap(read_far(start)),
-        FILE => Place::File(read_far(start)),
-        len => Place::Slot { len: (len as usize).min(most) },
+        HEAP => BytesLocation::Heap(read_far(start)),
+        FILE => BytesLocation::File(read_far(start)),
+        len => BytesLocation::Slot { len: (len as usize).min(most) },
     }
 }
 
-fn write_far(start: *mut u8, far: Far) {
+fn write_far(start: *mut u8, far: FarBytes) {
     // SAFETY: `start` is a place in a slot's room with 16 bytes behind it: 0, or `result_start` of
     // at most 64 and 16, which is at most 64 of 80.
-    unsafe { start.cast::<Far>().write_unaligned(far) };
+    unsafe { start.cast::<FarBytes>().write_unaligned(far) };
 }
 
-fn read_far(start: *const u8) -> Far {
-    // SAFETY: as for `write_far`; any 16 bytes are a `Far`. One read: what is checked afterwards is
+fn read_far(start: *const u8) -> FarBytes {
+    // SAFETY: as for `write_far`; any 16 bytes are a `FarBytes`. One read: what is checked afterwards is
     // what is used.
-    unsafe { start.cast::<Far>().read_volatile() }
+    unsafe { start.cast::<FarBytes>().read_volatile() }
 }

@@ -1,27 +1,27 @@
 //! A board with its bytes: the region it lies in, its functions, and the blocks of its heap.
 
-use super::functions::Functions;
-use super::heap::{Arena, Cut};
+use super::functions::FunctionEntries;
+use super::heap::{Arena, ArenaLayout};
 use super::layout::{Geometry, Header, Layout, MAGIC, marks_of};
 use super::memory::{Memory, Span};
-use super::queue::Spot;
-use super::rank::{BANDS, Bands, HEAD_WORDS, Tails};
-use super::record::Place;
+use super::queue::Reservation;
+use super::rank::{BANDS, HEAD_WORDS, PriorityRings, Tails};
+use super::record::BytesLocation;
 use super::ring::{Ring, STRETCH, Tail};
 use super::slot::SeatIndex;
-use super::tally::Tally;
-use super::{Board, Parts};
+use super::tally::WorkerStats;
+use super::{Board, BoardParts};
 use crate::error::{Result, Status};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 pub(crate) struct Region {
     pub(crate) board: Board,
-    pub(crate) functions: Functions,
+    pub(crate) functions: FunctionEntries,
     pub(crate) memory: Memory,
     pub(crate) geometry: Geometry,
     layout: Layout,
-    tallies: Span<Tally>,
+    tallies: Span<WorkerStats>,
     result_marks: Span<AtomicU32>,
     result_bits: Span<AtomicU64>,
 }
@@ -73,9 +73,9 @@ impl Region {
         let header: Span<Header> = memory.span(layout.header, 1);
         let head = layout.header + std::mem::offset_of!(Header, head);
         let heads = layout.header + std::mem::offset_of!(Header, bands);
-        let board = Board::new(Parts {
+        let board = Board::new(BoardParts {
             header,
-            bands: Bands::new(
+            bands: PriorityRings::new(
                 memory.span(heads, BANDS * HEAD_WORDS),
                 memory.span(layout.bands, BANDS * geometry.slots()),
             ),
@@ -89,7 +89,7 @@ impl Region {
         });
         Region {
             board,
-            functions: Functions::new(
+            functions: FunctionEntries::new(
                 memory.span(layout.functions, super::functions::FUNCTIONS_MAX),
                 layout.names,
                 geometry.names_len(),
@@ -117,7 +117,7 @@ impl Region {
     }
 
     /// What the workers of this seat have counted.
-    pub(crate) fn tally(&self, seat: SeatIndex) -> &Tally {
+    pub(crate) fn tally(&self, seat: SeatIndex) -> &WorkerStats {
         self.tallies.at(usize::from(seat.0))
     }
 
@@ -126,7 +126,7 @@ impl Region {
         Arena::new(self.geometry.args, self.layout.args, bits, marks)
     }
 
-    pub(crate) fn args_cut(&self) -> Cut {
+    pub(crate) fn args_cut(&self) -> ArenaLayout {
         self.geometry.args
     }
 
@@ -134,10 +134,10 @@ impl Region {
     pub(crate) fn results_arena(&self, seat: SeatIndex) -> Arena {
         let seat = usize::from(seat.0);
         let cut = self.geometry.cut_of(seat);
-        let before = |count: fn(&Cut) -> usize| self.geometry.before(seat, count);
-        let bits = self.result_bits.part(before(Cut::bit_words), cut.bit_words());
+        let before = |count: fn(&ArenaLayout) -> usize| self.geometry.before(seat, count);
+        let bits = self.result_bits.part(before(ArenaLayout::bit_words), cut.bit_words());
         let marks = self.result_marks.part(before(marks_of), marks_of(&cut));
-        Arena::new(cut, self.layout.results + before(Cut::bytes), bits, marks)
+        Arena::new(cut, self.layout.results + before(ArenaLayout::bytes), bits, marks)
     }
 
     /// Copies bytes into the region; the caller owns the room there.
@@ -153,25 +153,25 @@ impl Region {
     pub(crate) fn result_bytes(
         &self,
         seat: SeatIndex,
-        place: Place,
+        place: BytesLocation,
         inline: *const u8,
     ) -> Option<(*const u8, usize)> {
         match place {
-            Place::Slot { len } => Some((inline, len)),
-            Place::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
+            BytesLocation::Slot { len } => Some((inline, len)),
+            BytesLocation::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
                 let arena = self.results_arena(seat);
                 let block = arena.block_at(far.place)?;
                 let len = usize::try_from(far.len).ok().filter(|len| *len <= arena.len(block))?;
                 let start = self.memory.bytes(arena.offset(block), len)?;
                 Some((start.cast_const(), len))
             }
-            Place::Heap(_) | Place::File(_) => None,
+            BytesLocation::Heap(_) | BytesLocation::File(_) => None,
         }
     }
 
     /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
     #[inline(always)]
-    pub(crate) fn trim_rings(&self, tails: &Tails, spot: Spot) {
+    pub(crate) fn trim_rings(&self, tails: &Tails, spot: Reservation) {
         if spot.position.is_multiple_of(STRETCH) {
             self.trim_passed(tails, &self.board.ring, self.layout.ring);
         }

@@ -39,7 +39,7 @@ const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
 
 /// A slot number in the ring, with the generation it was published with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct RingEntry {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
@@ -63,7 +63,7 @@ impl Ring {
     /// The position under the head, and the entry there when it has been written. Acquire; pairs with
     /// `write`: who sees the entry also sees its slot published, and does not take it for a dead one.
     #[inline]
-    pub(crate) fn look(&self) -> (u64, Option<Entry>) {
+    pub(crate) fn look(&self) -> (u64, Option<RingEntry>) {
         let mut position = self.head().load(Relaxed);
         loop {
             let packed = self.entry_at(position).load(Acquire);
@@ -80,7 +80,7 @@ impl Ring {
     }
 
     /// The entry of a position, when it has been written and not written over. Acquire, as in `look`.
-    pub(crate) fn entry(&self, position: u64) -> Option<Entry> {
+    pub(crate) fn entry(&self, position: u64) -> Option<RingEntry> {
         let packed = self.entry_at(position).load(Acquire);
         (lap_of(packed) == self.lap(position)).then(|| unpack(packed))
     }
@@ -104,7 +104,7 @@ impl Ring {
 
     /// Writes the entry of a reserved position. Release; pairs with `look`.
     #[inline(always)]
-    pub(crate) fn write(&self, position: u64, entry: Entry) {
+    pub(crate) fn write(&self, position: u64, entry: RingEntry) {
         let generation = u64::from(entry.generation & GENERATION_MASK);
         let packed = generation << (SLOT_BITS + LAP_BITS)
             | self.lap(position) << SLOT_BITS
@@ -135,9 +135,9 @@ impl Ring {
 }
 
 #[inline]
-fn unpack(packed: u64) -> Entry {
+fn unpack(packed: u64) -> RingEntry {
     let generation = (packed >> (SLOT_BITS + LAP_BITS)) as u32;
-    Entry { slot: (packed & ((1 << SLOT_BITS) - 1)) as u32, generation }
+    RingEntry { slot: (packed & ((1 << SLOT_BITS) - 1)) as u32, generation }
 }
 
 #[inline]
@@ -171,7 +171,7 @@ impl Tail {
 
     /// Reserves a position, which must then be written. None: the ring is full of live entries.
     #[inline(always)]
-    pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<u64> {
+    pub(crate) fn reserve(&self, ring: &Ring, is_dead: impl Fn(RingEntry) -> bool) -> Option<u64> {
         self.has_room_for(ring, is_dead).then(|| self.next.fetch_add(1, Relaxed))
     }
 
@@ -183,7 +183,7 @@ impl Tail {
 
     /// Whether there is room for another position, after dropping what is dead.
     #[inline(always)]
-    pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> bool {
+    pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(RingEntry) -> bool) -> bool {
         self.has_room(ring) || self.make_room(ring, is_dead).is_some()
     }
 
@@ -201,7 +201,7 @@ impl Tail {
     }
 
     #[cold]
-    fn make_room(&self, ring: &Ring, is_dead: impl Fn(Entry) -> bool) -> Option<()> {
+    fn make_room(&self, ring: &Ring, is_dead: impl Fn(RingEntry) -> bool) -> Option<()> {
         let next = self.next.load(Relaxed);
         while let (position, Some(entry)) = ring.look() {
             if position >= next || !is_dead(entry) {

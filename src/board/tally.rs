@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering::Relaxed};
 pub(crate) const BUCKETS: usize = 64;
 
 #[repr(C, align(128))]
-pub(crate) struct Tally {
+pub(crate) struct WorkerStats {
     completed: AtomicU64,
     failed: AtomicU64,
     args_bytes: AtomicU64,
@@ -26,10 +26,10 @@ pub(crate) struct Tally {
 }
 
 // SAFETY: atomic numbers.
-unsafe impl Shared for Tally {}
+unsafe impl Shared for WorkerStats {}
 
 /// A task that is about to be finished.
-pub(crate) struct Done {
+pub(crate) struct FinishedTask {
     pub(crate) id: u64,
     pub(crate) is_failed: bool,
     pub(crate) args_len: u64,
@@ -40,7 +40,7 @@ pub(crate) struct Done {
 
 /// The tallies of all seats together.
 #[derive(Clone)]
-pub(crate) struct Sums {
+pub(crate) struct StatsSum {
     pub(crate) completed: u64,
     pub(crate) failed: u64,
     pub(crate) args_bytes: u64,
@@ -51,9 +51,9 @@ pub(crate) struct Sums {
     pub(crate) run_ns: [u64; BUCKETS],
 }
 
-impl Default for Sums {
-    fn default() -> Sums {
-        Sums {
+impl Default for StatsSum {
+    fn default() -> StatsSum {
+        StatsSum {
             completed: 0,
             failed: 0,
             args_bytes: 0,
@@ -78,10 +78,10 @@ fn bucket(ns: u64) -> usize {
     (ns | 1).ilog2() as usize
 }
 
-impl Tally {
+impl WorkerStats {
     /// Relaxed: the step that finishes the task makes it visible with the task's end.
     #[inline]
-    pub(crate) fn count(&self, done: &Done) {
+    pub(crate) fn count(&self, done: &FinishedTask) {
         add(if done.is_failed { &self.failed } else { &self.completed }, 1);
         self.last.store(done.id << 1 | u64::from(done.is_failed), Relaxed);
         add(&self.args_bytes, done.args_len);
@@ -102,7 +102,7 @@ impl Tally {
         }
     }
 
-    pub(crate) fn add_to(&self, sums: &mut Sums) {
+    pub(crate) fn add_to(&self, sums: &mut StatsSum) {
         let sum = |sum: &mut u64, number: &AtomicU64| *sum = sum.wrapping_add(number.load(Relaxed));
         sum(&mut sums.completed, &self.completed);
         sum(&mut sums.failed, &self.failed);

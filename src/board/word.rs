@@ -54,14 +54,14 @@ pub(crate) enum Phase {
     Running(SeatIndex),
     Completed(SeatIndex),
     Failed(SeatIndex),
-    Cancelled,
+    CancelledTask,
     /// Somebody wrote over the word.
     Impossible,
 }
 
 impl Phase {
     pub(crate) fn is_done(self) -> bool {
-        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled)
+        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::CancelledTask)
     }
 }
 
@@ -70,7 +70,7 @@ impl Phase {
 pub(crate) enum Outcome {
     Completed,
     Failed,
-    Cancelled,
+    CancelledTask,
 }
 
 impl Outcome {
@@ -78,7 +78,7 @@ impl Outcome {
         match self {
             Outcome::Completed => COMPLETED,
             Outcome::Failed => FAILED,
-            Outcome::Cancelled => CANCELLED,
+            Outcome::CancelledTask => CANCELLED,
         }
     }
 }
@@ -137,7 +137,7 @@ pub(super) fn phase_of(word: u64) -> Phase {
         RUNNING => Phase::Running(seat_of(word)),
         COMPLETED => Phase::Completed(seat_of(word)),
         FAILED => Phase::Failed(seat_of(word)),
-        CANCELLED => Phase::Cancelled,
+        CANCELLED => Phase::CancelledTask,
         _ => Phase::Impossible,
     }
 }

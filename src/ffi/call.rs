@@ -8,7 +8,8 @@ use super::types::*;
 use super::{User, bytes, callback, sized, utf8};
 use crate::error::Result;
 use crate::pool::{
-    Args, BufferTicket, Callee, Calls, Extras, FutureTicket, OnAccept, OnTimeoutOf, Rank, Spec,
+    Args, BufferHandle, Callee, FutureHandle, OnAccept, OnTimeoutOf, Priority, SubmitCallbacks,
+    SubmitOptions, TaskSpec,
 };
 use crate::sync::Deadline;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 /// The task that pool_submit_call is given, and what is to be called about it. `extras` is filled in.
 pub(super) fn spec_from_call<'a>(
     call: *const pool_call_t,
-    extras: &'a mut Extras,
-) -> Result<(Spec<'a>, Option<Calls>)> {
+    extras: &'a mut SubmitOptions,
+) -> Result<(TaskSpec<'a>, Option<SubmitCallbacks>)> {
     // SAFETY: a struct of C types with its size first; zeros are its defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
     let user = Arc::new(User { pointer: call.user, drop: call.drop });
@@ -28,7 +29,7 @@ pub(super) fn spec_from_call<'a>(
 }
 
 /// All share the user's pointer, which is given back when the last of them is dropped.
-fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
+fn calls_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
     let on_accept = call.on_accept.map(|function| -> OnAccept {
         let user = user.clone();
         Box::new(move |worker, pid| {
@@ -38,7 +39,7 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
     });
     let on_timeout = call.on_timeout.map(|function| {
         let user = user.clone();
-        let call = move |future: FutureTicket, is_soft, limit_ms| {
+        let call = move |future: FutureHandle, is_soft, limit_ms| {
             let future = future.to_raw() as *mut future_t;
             // SAFETY: the header: a function that takes a future, these and this pointer.
             unsafe { function(future, is_soft, limit_ms, user.pointer) };
@@ -46,21 +47,21 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> Calls {
         Arc::new(call) as OnTimeoutOf
     });
     let on_done = call.on_done.map(|function| callback(function, user.clone()));
-    Calls { on_accept, on_timeout, on_done }
+    SubmitCallbacks { on_accept, on_timeout, on_done }
 }
 
-fn spec_of<'a>(call: &pool_call_t, extras: &'a mut Extras) -> Result<Spec<'a>> {
+fn spec_of<'a>(call: &pool_call_t, extras: &'a mut SubmitOptions) -> Result<TaskSpec<'a>> {
     let checked = extras_from(call).and_then(|found| {
         let patience = patience_from(call.submit_timeout_ms)?;
-        *extras = Extras { patience, rank: rank_from(call.priority)?, ..found };
-        Ok(Spec { extras: Some(extras), ..spec_from_function(&call.task)? })
+        *extras = SubmitOptions { patience, rank: rank_from(call.priority)?, ..found };
+        Ok(TaskSpec { extras: Some(extras), ..spec_from_function(&call.task)? })
     });
     if call.buffer.is_null() {
         return checked;
     }
-    let buffer = BufferTicket::from_raw(call.buffer as u64);
+    let buffer = BufferHandle::from_raw(call.buffer as u64);
     match checked {
-        Ok(spec) if call.task.len == 0 => Ok(Spec { args: Args::Buffer(buffer), ..spec }),
+        Ok(spec) if call.task.len == 0 => Ok(TaskSpec { args: Args::Buffer(buffer), ..spec }),
         refused => {
             // The header: a submit takes the buffer over, also when it fails.
             let _ = crate::pool::buffer_free(buffer);
@@ -79,13 +80,13 @@ fn patience_from(submit_timeout_ms: i64) -> Result<Deadline> {
     }
 }
 
-fn rank_from(priority: i32) -> Result<Rank> {
+fn rank_from(priority: i32) -> Result<Priority> {
     let words = "priority: from POOL_PRIORITY_MIN to POOL_PRIORITY_MAX";
-    Rank::of_priority(priority).ok_or_else(|| invalid(words))
+    Priority::of_priority(priority).ok_or_else(|| invalid(words))
 }
 
 /// A function by pointer, or by module and symbol, with its bytes.
-pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<Spec<'a>> {
+pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<TaskSpec<'a>> {
     let args = Args::Bytes(bytes(function.args, function.len)?);
     let callee = match (function.pointer, utf8(function.symbol)?) {
         (Some(pointer), None) if function.module.is_null() => Callee::Pointer(pointer as usize),
@@ -94,7 +95,7 @@ pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<Spec<
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(Spec { callee, args, is_inside: false, extras: None })
+    Ok(TaskSpec { callee, args, is_inside: false, extras: None })
 }
 
 pub(super) fn is_also_running(mode: pool_cancel_t) -> Result<bool> {

@@ -3,13 +3,13 @@
 use super::structs::{pool_event_t, pool_options_t};
 use super::types::*;
 use super::{User, boundary, give};
-use crate::pool::{self, Event, Listeners, PoolTicket};
+use crate::pool::{self, Observers, PoolHandle, WorkerEvent};
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-fn ticket(pool: *const pool_t) -> PoolTicket {
-    PoolTicket::from_raw(pool as u64)
+fn ticket(pool: *const pool_t) -> PoolHandle {
+    PoolHandle::from_raw(pool as u64)
 }
 
 /// A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
@@ -54,12 +54,12 @@ pub unsafe extern "C" fn pool_process_events(
 
 /// The options' functions that hear of workers. The user's pointer is given back by the options' own, after
 /// the last call.
-pub(super) fn listeners_from(options: &pool_options_t) -> Listeners {
+pub(super) fn listeners_from(options: &pool_options_t) -> Observers {
     let user = || User { pointer: options.user, drop: None };
-    let mut listeners = Listeners::default();
+    let mut listeners = Observers::default();
     if let Some(function) = options.on_event {
         let user = user();
-        listeners.on_event = Some(Arc::new(move |event: &Event| {
+        listeners.on_event = Some(Arc::new(move |event: &WorkerEvent| {
             let user = &user;
             let words = CString::new(event.words.replace('\0', " ")).unwrap_or_default();
             let event = event_of(event, &words);
@@ -79,7 +79,7 @@ pub(super) fn listeners_from(options: &pool_options_t) -> Listeners {
     listeners
 }
 
-fn event_of(event: &Event, words: &std::ffi::CStr) -> pool_event_t {
+fn event_of(event: &WorkerEvent, words: &std::ffi::CStr) -> pool_event_t {
     pool_event_t {
         struct_size: size_of::<pool_event_t>(),
         kind: event.what as i32,

@@ -3,12 +3,12 @@
 use super::structs::*;
 use super::types::*;
 use super::{boundary, give, required, status_of, write_error};
-use crate::pool::{self, FutureTicket, WaitMode};
+use crate::pool::{self, FutureHandle, WaitMode};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-fn ticket(future: *const future_t) -> FutureTicket {
-    FutureTicket::from_raw(future as u64)
+fn ticket(future: *const future_t) -> FutureHandle {
+    FutureHandle::from_raw(future as u64)
 }
 
 /// Waits until the task is done in any way: completed, failed or cancelled.

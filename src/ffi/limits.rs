@@ -5,30 +5,33 @@ use super::options::{invalid, unsupported};
 use super::structs::{pool_call_t, pool_options_t};
 use super::types::POOL_FOREVER;
 use crate::error::Result;
-use crate::pool::{Extras, Kind, Limit, Limits, OnLost, Wish};
+use crate::pool::{OnLost, PoolKind, SubmitOptions, TaskOptions, TimeLimit, TimeLimits};
 use rustix::process::Signal;
 
 /// The limits of the pool's tasks.
-pub(super) fn limits_of_pool(options: &pool_options_t, kind: &Kind) -> Result<Limits> {
+pub(super) fn limits_of_pool(options: &pool_options_t, kind: &PoolKind) -> Result<TimeLimits> {
     let limits = limits_from(options.soft_limit_ms, options.hard_limit_ms)?;
     limits.check(kind)?;
     Ok(limits)
 }
 
 /// Two limits, of which 0 is none.
-pub(super) fn limits_from(soft_ms: i64, hard_ms: i64) -> Result<Limits> {
+pub(super) fn limits_from(soft_ms: i64, hard_ms: i64) -> Result<TimeLimits> {
     let limit = |ms| match ms {
         0 | POOL_FOREVER => Ok(None),
         ms @ 1.. => Ok(Some(ms as u64)),
         _ => Err(invalid("a limit: POOL_FOREVER, or not below 0")),
     };
-    Ok(Limits { soft_ms: limit(soft_ms)?, hard_ms: limit(hard_ms)? })
+    Ok(TimeLimits { soft_ms: limit(soft_ms)?, hard_ms: limit(hard_ms)? })
 }
 
-pub(super) fn soft_signal_from(options: &pool_options_t, kind: &Kind) -> Result<Option<Signal>> {
+pub(super) fn soft_signal_from(
+    options: &pool_options_t,
+    kind: &PoolKind,
+) -> Result<Option<Signal>> {
     match options.soft_limit_signal {
         0 => Ok(None),
-        _ if !matches!(kind, Kind::Processes(_)) => {
+        _ if !matches!(kind, PoolKind::Processes(_)) => {
             Err(unsupported("soft_limit_signal is for worker processes only"))
         }
         number => match Signal::from_named_raw(number) {
@@ -60,11 +63,11 @@ pub(super) fn retries_from(options: &pool_options_t) -> Result<u32> {
 }
 
 /// What one task has that others have not.
-pub(super) fn extras_from(call: &pool_call_t) -> Result<Extras> {
+pub(super) fn extras_from(call: &pool_call_t) -> Result<SubmitOptions> {
     let limit = |ms| match ms {
-        0 => Ok(Limit::Usual),
-        POOL_FOREVER => Ok(Limit::None),
-        ms @ 1.. => Ok(Limit::Ms(ms as u64)),
+        0 => Ok(TimeLimit::Usual),
+        POOL_FOREVER => Ok(TimeLimit::None),
+        ms @ 1.. => Ok(TimeLimit::Ms(ms as u64)),
         _ => Err(invalid("a limit: POOL_FOREVER, or not below 0")),
     };
     let start_within_ms = match call.start_deadline_ms {
@@ -73,8 +76,12 @@ pub(super) fn extras_from(call: &pool_call_t) -> Result<Extras> {
         _ => return Err(invalid("start_deadline_ms: POOL_FOREVER, or not below 0")),
     };
     let (soft, hard) = (limit(call.soft_limit_ms)?, limit(call.hard_limit_ms)?);
-    let wish =
-        Wish { soft, hard, retries: (call.retries > 0).then_some(call.retries), tag: call.tag };
-    let wish = (wish != Wish::default()).then_some(wish);
-    Ok(Extras { wish, start_within_ms, ..Extras::default() })
+    let wish = TaskOptions {
+        soft,
+        hard,
+        retries: (call.retries > 0).then_some(call.retries),
+        tag: call.tag,
+    };
+    let wish = (wish != TaskOptions::default()).then_some(wish);
+    Ok(SubmitOptions { wish, start_within_ms, ..SubmitOptions::default() })
 }

@@ -5,11 +5,11 @@ use super::structs::*;
 use super::types::*;
 use super::{boundary, copy_text, required};
 use crate::error::{Error, Result, Status};
-use crate::pool::{self, Activity, PoolTicket};
+use crate::pool::{self, PoolHandle, WorkerActivity};
 use std::mem::MaybeUninit;
 
-fn ticket(pool: *const pool_t) -> PoolTicket {
-    PoolTicket::from_raw(pool as u64)
+fn ticket(pool: *const pool_t) -> PoolHandle {
+    PoolHandle::from_raw(pool as u64)
 }
 
 /// How many workers there are; 0 for a handle that is not valid.
@@ -78,8 +78,8 @@ pub unsafe extern "C" fn pool_workers(
     status
 }
 
-fn info_of(activity: &Activity) -> pool_worker_info_t {
-    let Activity { seat, member, task, resident_bytes, .. } = activity;
+fn info_of(activity: &WorkerActivity) -> pool_worker_info_t {
+    let WorkerActivity { seat, member, task, resident_bytes, .. } = activity;
     let mut function = [0; 64];
     if let Some(task) = task {
         copy_text(task.function.as_bytes(), &mut function);

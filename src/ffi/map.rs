@@ -6,7 +6,7 @@ use super::structs::*;
 use super::types::*;
 use super::{answer, boundary, bytes, bytes_mut, give, required, status_of, write_error};
 use crate::error::{Error, Result, Status};
-use crate::pool::{self, Arrays, Callee, Column, MapTicket, OwnedCallee, PoolTicket, Source};
+use crate::pool::{self, Arrays, Callee, Column, MapHandle, OwnedCallee, PoolHandle, Source};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
@@ -268,12 +268,12 @@ pub unsafe extern "C" fn pool_chunk_bounds(
     first.is_some()
 }
 
-fn ticket(pool: *mut pool_t) -> PoolTicket {
-    PoolTicket::from_raw(pool as u64)
+fn ticket(pool: *mut pool_t) -> PoolHandle {
+    PoolHandle::from_raw(pool as u64)
 }
 
-fn map_ticket(map: *mut pool_map_t) -> MapTicket {
-    MapTicket::from_raw(map as u64)
+fn map_ticket(map: *mut pool_map_t) -> MapHandle {
+    MapHandle::from_raw(map as u64)
 }
 
 /// An array of the caller's.

@@ -16,7 +16,8 @@ use super::types::*;
 use super::{User, sized, utf8};
 use crate::error::{Error, Result, Status};
 use crate::pool::{
-    Args, Config, HookSpec, Kept, Kind, OwnedCallee, Plan, StopMode, WORKERS_MAX, available_cpus,
+    Args, Config, HookSpec, OwnedCallee, Plan, PoolKind, StopMode, UserData, WORKERS_MAX,
+    available_cpus,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ const RESTARTS_MAX: u32 = 5;
 const RESTART_WINDOW: i64 = 10_000;
 
 /// The configuration that pool_new is given, and what pool_get_options will answer.
-pub(super) fn config_from(options: *const pool_options_t) -> Result<(Config, Kept)> {
+pub(super) fn config_from(options: *const pool_options_t) -> Result<(Config, UserData)> {
     let options = match options.is_null() {
         true => defaults(),
         // SAFETY: a struct of C types with its size first; zeros are its defaults.
@@ -45,7 +46,7 @@ pub(super) fn fixed_config_from(
     kind: pool_kind_t,
     workers: u32,
     options: *const pool_options_t,
-) -> Result<(Config, Kept)> {
+) -> Result<(Config, UserData)> {
     let mut options = match options.is_null() {
         true => defaults(),
         // SAFETY: a struct of C types with its size first; zeros are its defaults.
@@ -59,7 +60,7 @@ pub(super) fn fixed_config_from(
     config_of(options, user)
 }
 
-fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, Kept)> {
+fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, UserData)> {
     let name = utf8(options.name)?.unwrap_or("pool").to_owned();
     if name.contains('/') || name.len() > 64 {
         return Err(invalid("name: at most 64 bytes, and no slash"));
@@ -97,13 +98,13 @@ fn defaults() -> pool_options_t {
 }
 
 /// Replaces what means a default by its value.
-fn fill_in_defaults(options: &mut pool_options_t, kind: &Kind) {
+fn fill_in_defaults(options: &mut pool_options_t, kind: &PoolKind) {
     fn fill<T: Default + PartialEq>(field: &mut T, value: T) {
         if *field == T::default() {
             *field = value;
         }
     }
-    let more = if matches!(kind, Kind::Threads) { THREADS_MORE } else { 0 };
+    let more = if matches!(kind, PoolKind::Threads) { THREADS_MORE } else { 0 };
     if options.max_workers == 0 {
         options.max_workers = available_cpus() + more;
     }

@@ -5,7 +5,7 @@ use super::options::{config_from, fixed_config_from};
 use super::structs::*;
 use super::types::*;
 use super::{answer, boundary, bytes, give, required, status_of, write_error};
-use crate::pool::{self, BufferTicket, Extras, PoolTicket, Spec, StopMode};
+use crate::pool::{self, BufferHandle, PoolHandle, StopMode, SubmitOptions, TaskSpec};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn pool_new_fixed(
 /// pool, or in a forked child, it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
-    boundary(|| pool::free(PoolTicket::from_raw(pool as u64)));
+    boundary(|| pool::free(PoolHandle::from_raw(pool as u64)));
 }
 
 /// Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
@@ -85,12 +85,12 @@ pub unsafe extern "C" fn pool_submit(
 ) -> pool_status_t {
     let Some(out) = out else {
         return submit(pool, None, || {
-            Ok(Spec::pointer(required(function)? as usize, bytes(args, len)?))
+            Ok(TaskSpec::pointer(required(function)? as usize, bytes(args, len)?))
         });
     };
     status_of(&give(Some(out), std::ptr::null_mut(), || {
         let (function, args) = (required(function)? as usize, bytes(args, len)?);
-        let future = pool::submit_plain(PoolTicket::from_raw(pool as u64), function, args)?;
+        let future = pool::submit_plain(PoolHandle::from_raw(pool as u64), function, args)?;
         Ok(future.to_raw() as *mut future_t)
     }))
 }
@@ -128,9 +128,9 @@ pub unsafe extern "C" fn pool_submit_call(
     call: *const pool_call_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    let ticket = PoolTicket::from_raw(pool as u64);
+    let ticket = PoolHandle::from_raw(pool as u64);
     let submit_it = || {
-        let mut extras = Extras::default();
+        let mut extras = SubmitOptions::default();
         let (spec, calls) = spec_from_call(call, &mut extras)?;
         match calls {
             Some(calls) => pool::submit_and_tell(ticket, spec, calls),
@@ -148,9 +148,9 @@ pub unsafe extern "C" fn pool_submit_call(
 fn submit<'a>(
     pool: *mut pool_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
-    spec: impl FnOnce() -> crate::error::Result<Spec<'a>>,
+    spec: impl FnOnce() -> crate::error::Result<TaskSpec<'a>>,
 ) -> pool_status_t {
-    let ticket = PoolTicket::from_raw(pool as u64);
+    let ticket = PoolHandle::from_raw(pool as u64);
     match out {
         Some(out) => status_of(&give(Some(out), std::ptr::null_mut(), || {
             Ok(pool::submit(ticket, spec()?)?.to_raw() as *mut future_t)
@@ -184,9 +184,9 @@ pub unsafe extern "C" fn pool_run(
 ) -> pool_status_t {
     let mut size = 0;
     let status = boundary(|| {
-        let spec = Spec::pointer(required(function)? as usize, bytes(args, len)?);
+        let spec = TaskSpec::pointer(required(function)? as usize, bytes(args, len)?);
         let room = super::bytes_mut(result, capacity)?;
-        pool::run(PoolTicket::from_raw(pool as u64), spec, timeout_ms, room, &mut size)
+        pool::run(PoolHandle::from_raw(pool as u64), spec, timeout_ms, room, &mut size)
     });
     if let Some(out) = result_len {
         out.write(size);
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn pool_buffer_new(
     let wanted = data.is_some();
     let made = give(out, std::ptr::null_mut(), || {
         required(wanted.then_some(()))?;
-        let (ticket, address) = pool::buffer_new(PoolTicket::from_raw(pool as u64), len)?;
+        let (ticket, address) = pool::buffer_new(PoolHandle::from_raw(pool as u64), len)?;
         start = address.cast();
         Ok(ticket.to_raw() as *mut pool_buffer_t)
     });
@@ -228,7 +228,7 @@ pub unsafe extern "C" fn pool_buffer_new(
 /// their pool; those that are left are freed with it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_free(buffer: *mut pool_buffer_t) {
-    boundary(|| pool::buffer_free(BufferTicket::from_raw(buffer as u64)));
+    boundary(|| pool::buffer_free(BufferHandle::from_raw(buffer as u64)));
 }
 
 /// Whether the pool takes tasks.
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn pool_check(
     pool: *mut pool_t,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    write_error(answer(|| pool::check(PoolTicket::from_raw(pool as u64))), error)
+    write_error(answer(|| pool::check(PoolHandle::from_raw(pool as u64))), error)
 }
 
 /// Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn pool_test(
     timeout_ms: i64,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    write_error(answer(|| pool::test(PoolTicket::from_raw(pool as u64), timeout_ms)), error)
+    write_error(answer(|| pool::test(PoolHandle::from_raw(pool as u64), timeout_ms)), error)
 }
 
 /// Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn pool_test(
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
-    boundary(|| pool::close(PoolTicket::from_raw(pool as u64)))
+    boundary(|| pool::close(PoolHandle::from_raw(pool as u64)))
 }
 
 /// Waits until everything queued has run and the workers have left. The pool is as open as before
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
 ///         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
-    boundary(|| pool::join(PoolTicket::from_raw(pool as u64), timeout_ms))
+    boundary(|| pool::join(PoolHandle::from_raw(pool as u64), timeout_ms))
 }
 
 /// Shuts the pool down. Afterwards all workers are gone and every future is done.
@@ -299,7 +299,7 @@ pub unsafe extern "C" fn pool_shutdown(
 ) -> pool_status_t {
     boundary(|| {
         let mode = required(StopMode::from_number(mode))?;
-        pool::shutdown(PoolTicket::from_raw(pool as u64), mode, timeout_ms)
+        pool::shutdown(PoolHandle::from_raw(pool as u64), mode, timeout_ms)
     })
 }
 
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn pool_cancel_pending(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
-        count = pool::cancel_pending(PoolTicket::from_raw(pool as u64))?;
+        count = pool::cancel_pending(PoolHandle::from_raw(pool as u64))?;
         Ok(())
     });
     if let Some(n) = n {
@@ -339,7 +339,7 @@ pub unsafe extern "C" fn pool_spawn_workers(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
-        count = pool::spawn_workers(PoolTicket::from_raw(pool as u64), n)?;
+        count = pool::spawn_workers(PoolHandle::from_raw(pool as u64), n)?;
         Ok(())
     });
     if let Some(spawned) = spawned {
@@ -369,7 +369,7 @@ pub unsafe extern "C" fn pool_spawn_max_workers(
 pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> pool_status_t {
     boundary(|| {
         let idle_ms = super::options::idle_time_from(ms)?;
-        pool::set_idle_time(PoolTicket::from_raw(pool as u64), idle_ms)
+        pool::set_idle_time(PoolHandle::from_raw(pool as u64), idle_ms)
     })
 }
 
@@ -388,6 +388,6 @@ pub unsafe extern "C" fn pool_set_limits(
 ) -> pool_status_t {
     boundary(|| {
         let limits = super::limits::limits_from(soft_ms, hard_ms)?;
-        pool::set_limits(PoolTicket::from_raw(pool as u64), limits)
+        pool::set_limits(PoolHandle::from_raw(pool as u64), limits)
     })
 }

@@ -2,10 +2,10 @@
 
 use super::types::*;
 use super::{boundary, required};
-use crate::pool::{self, PoolTicket, RestartMode, ShrinkMode, StopMode};
+use crate::pool::{self, PoolHandle, RestartMode, ShrinkMode, StopMode};
 
-fn ticket(pool: *mut pool_t) -> PoolTicket {
-    PoolTicket::from_raw(pool as u64)
+fn ticket(pool: *mut pool_t) -> PoolHandle {
+    PoolHandle::from_raw(pool as u64)
 }
 
 /// Waits until so many workers are up at once: started, and their initializers run. Starts those that are

@@ -2,13 +2,13 @@
 
 use super::types::*;
 use super::{User, boundary, bytes, callback, give, required, status_of, utf8};
-use crate::pool::{self, FutureTicket, SetTicket};
+use crate::pool::{self, FutureHandle, SetHandle};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-fn ticket(future: *const future_t) -> FutureTicket {
-    FutureTicket::from_raw(future as u64)
+fn ticket(future: *const future_t) -> FutureHandle {
+    FutureHandle::from_raw(future as u64)
 }
 
 /// Calls a function when the future is done: from a thread of the library, or at once from this one
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn future_set_add(
     set: *mut future_set_t,
     future: *mut future_t,
 ) -> pool_status_t {
-    boundary(|| pool::set_add(SetTicket::from_raw(set as u64), ticket(future)))
+    boundary(|| pool::set_add(SetHandle::from_raw(set as u64), ticket(future)))
 }
 
 /// Takes the future out of the set that was done first; waits until there is one.
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn future_set_next(
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
     status_of(&give(out, std::ptr::null_mut(), || {
-        let future = pool::set_next(SetTicket::from_raw(set as u64), timeout_ms)?;
+        let future = pool::set_next(SetHandle::from_raw(set as u64), timeout_ms)?;
         Ok(future.to_raw() as *mut future_t)
     }))
 }
@@ -111,14 +111,14 @@ pub unsafe extern "C" fn future_set_next(
 /// @return the descriptor; -1 when the handle is not valid or there are no descriptors left
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_fd(set: *mut future_set_t) -> i32 {
-    super::answer(|| pool::set_fd(SetTicket::from_raw(set as u64))).unwrap_or(-1)
+    super::answer(|| pool::set_fd(SetHandle::from_raw(set as u64))).unwrap_or(-1)
 }
 
 /// Frees the set, not the futures in it. NULL is ignored. No call with the set may be under way in
 /// another thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_free(set: *mut future_set_t) {
-    boundary(|| pool::set_free(SetTicket::from_raw(set as u64)));
+    boundary(|| pool::set_free(SetHandle::from_raw(set as u64)));
 }
 
 /// Makes a future that belongs to no pool, and is done when somebody says so: by future_resolve or

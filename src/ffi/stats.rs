@@ -4,7 +4,7 @@ use super::look::check_size;
 use super::types::*;
 use super::{boundary, bytes_mut};
 use crate::error::{Error, Status};
-use crate::pool::{self, PoolTicket, Stats};
+use crate::pool::{self, PoolHandle, Stats};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -53,8 +53,8 @@ pub struct pool_stats_t {
     pub run_ns: [u64; 64],
 }
 
-fn ticket(pool: *const pool_t) -> PoolTicket {
-    PoolTicket::from_raw(pool as u64)
+fn ticket(pool: *const pool_t) -> PoolHandle {
+    PoolHandle::from_raw(pool as u64)
 }
 
 /// What the tasks and workers of a pool have done: counters, and histograms of durations.

@@ -8,13 +8,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 #[derive(Default)]
-pub(super) struct Aides {
-    book: Mutex<Book>,
+pub(super) struct BackgroundThreads {
+    book: Mutex<BackgroundState>,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct Book {
+struct BackgroundState {
     threads: Vec<JoinHandle<()>>,
     at_work: usize,
 }
@@ -58,8 +58,8 @@ impl Pool {
     }
 }
 
-impl Aides {
-    fn lock(&self) -> MutexGuard<'_, Book> {
+impl BackgroundThreads {
+    fn lock(&self) -> MutexGuard<'_, BackgroundState> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

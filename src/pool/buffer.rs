@@ -1,36 +1,36 @@
 //! Argument bytes that are written in place: blocks of the heap that the caller holds for a while.
 
 use super::submit::take_block;
-use super::{BufferTicket, Pool, PoolTicket};
+use super::{BufferHandle, Pool, PoolHandle};
 use crate::board::heap::Block;
-use crate::board::ledger::Ticket;
+use crate::board::ledger::SlotKey;
 use crate::board::slot::GENERATION_MASK;
 use crate::error::{Result, Status};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The buffers that are held, by their places.
 #[derive(Default)]
-pub(crate) struct Buffers(Mutex<Vec<Place>>);
+pub(crate) struct Buffers(Mutex<Vec<BufferEntry>>);
 
 #[derive(Default)]
-struct Place {
+struct BufferEntry {
     generation: u32,
     held: Option<(Block, usize)>,
 }
 
 /// Takes a block of this pool's heap; answers its handle and where to write.
-pub(crate) fn buffer_new(pool: PoolTicket, len: usize) -> Result<(BufferTicket, *mut u8)> {
+pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, *mut u8)> {
     let pool = pool.pool()?;
     pool.site.check_gate()?;
     let block = take_block(&pool.site, len)?;
     let ledger = &pool.site.ledger;
     let start = pool.region().memory.bytes(ledger.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
-    Ok((BufferTicket::new(pool.cell, pool.buffers.add(block, len)), start))
+    Ok((BufferHandle::new(pool.cell, pool.buffers.add(block, len)), start))
 }
 
 /// Gives the block back, if this is the handle of a buffer that is held.
-pub(crate) fn buffer_free(buffer: BufferTicket) -> Result<()> {
+pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
     let (pool, place) = buffer.find()?;
     let (block, _) = pool.buffers.remove(place)?;
     pool.give_block(block);
@@ -44,21 +44,21 @@ impl Pool {
 }
 
 impl Buffers {
-    fn add(&self, block: Block, len: usize) -> Ticket {
+    fn add(&self, block: Block, len: usize) -> SlotKey {
         let mut places = self.lock();
         let vacant = places.iter().position(|place| place.held.is_none());
         let slot = vacant.unwrap_or_else(|| {
-            places.push(Place::default());
+            places.push(BufferEntry::default());
             places.len() - 1
         });
         let place = &mut places[slot];
         place.generation = (place.generation + 1) & GENERATION_MASK;
         place.held = Some((block, len));
-        Ticket { slot: slot as u32, generation: place.generation }
+        SlotKey { slot: slot as u32, generation: place.generation }
     }
 
     /// Takes the block of a buffer of this pool over.
-    pub(crate) fn take(&self, buffer: BufferTicket) -> Result<(Block, usize)> {
+    pub(crate) fn take(&self, buffer: BufferHandle) -> Result<(Block, usize)> {
         let (pool, place) = buffer.find()?;
         match std::ptr::eq(&raw const pool.buffers, self) {
             true => self.remove(place),
@@ -66,14 +66,14 @@ impl Buffers {
         }
     }
 
-    fn remove(&self, ticket: Ticket) -> Result<(Block, usize)> {
+    fn remove(&self, ticket: SlotKey) -> Result<(Block, usize)> {
         let mut places = self.lock();
         let place = places.get_mut(ticket.slot as usize);
         let place = place.filter(|place| place.generation == ticket.generation);
         place.and_then(|place| place.held.take()).ok_or(Status::POOL_ERR_INVALID.into())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Place>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<BufferEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

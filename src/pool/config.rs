@@ -2,9 +2,9 @@
 
 use super::spec::Callee;
 use crate::error::{Result, Status};
-use crate::watch::limits::Limits;
-use crate::watch::news::Listeners;
-use crate::watch::site::{Kind, Plan, StopMode};
+use crate::watch::limits::TimeLimits;
+use crate::watch::news::Observers;
+use crate::watch::site::{Plan, PoolKind, StopMode};
 use rustix::process::Signal;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PoolKind,
     pub(crate) plan: Plan,
     /// In milliseconds; see [`crate::board::IDLE_NOW`].
     pub(crate) idle_ms: i64,
@@ -26,9 +26,9 @@ pub(crate) struct Config {
     /// Workers take several tasks from the queue at once.
     pub(crate) is_batched: bool,
     /// Of tasks that bring none of their own.
-    pub(crate) limits: Limits,
+    pub(crate) limits: TimeLimits,
     /// Who hears of what happens to workers.
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Observers,
     /// The caller runs the callbacks.
     pub(crate) is_external: bool,
     /// Sent to a worker process whose task has passed its soft limit.

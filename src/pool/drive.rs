@@ -1,20 +1,20 @@
 //! An event loop of the caller's: when it has to call, and the call.
 
-use super::PoolTicket;
+use super::PoolHandle;
 use crate::error::Result;
 
 /// A descriptor that is readable while callbacks are due; None: the library calls them itself.
-pub(crate) fn events_fd(pool: PoolTicket) -> Result<Option<i32>> {
+pub(crate) fn events_fd(pool: PoolHandle) -> Result<Option<i32>> {
     Ok(pool.pool()?.site.outbox.fd())
 }
 
 /// Whether callbacks are due that the caller has to run.
-pub(crate) fn has_events(pool: PoolTicket) -> Result<bool> {
+pub(crate) fn has_events(pool: PoolHandle) -> Result<bool> {
     let outbox = &pool.pool()?.site.outbox;
     Ok(outbox.is_external() && outbox.is_due())
 }
 
 /// Runs the callbacks that are due; how many.
-pub(crate) fn process_events(pool: PoolTicket) -> Result<u32> {
+pub(crate) fn process_events(pool: PoolHandle) -> Result<u32> {
     pool.pool()?.site.outbox.run_due()
 }

@@ -4,7 +4,7 @@
 //! caller's handlers, in the order in which they were added, then each pool is shut down as its option
 //! says. A pool that this very thread works for cannot be waited for; it ends with the process.
 
-use super::registry::Sweep;
+use super::registry::PoolScan;
 use super::stop;
 use crate::cells;
 use crate::error::{Result, Status};
@@ -41,7 +41,7 @@ extern "C" fn on_exit() {
         while let Some(handler) = next_handler() {
             handler();
         }
-        let sweep = Sweep::begin();
+        let sweep = PoolScan::begin();
         for pool in sweep.open_pools() {
             if let Ok(Some(mode)) = pool.pool().map(|pool| pool.config.at_exit) {
                 let _ = stop::shutdown_until(pool, mode, Deadline::Never);
@@ -79,7 +79,7 @@ pub(crate) fn remove_exit_handler(number: u64) -> Result<()> {
 /// Shuts all open pools of this process down, at the same time.
 pub(crate) fn shutdown_all(mode: StopMode, timeout_ms: i64) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    let sweep = Sweep::begin();
+    let sweep = PoolScan::begin();
     let pools = sweep.open_pools();
     let mut outcome = Ok(());
     for is_waiting in [false, true] {

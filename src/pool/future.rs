@@ -1,39 +1,39 @@
 //! Futures: what became of a task.
 
-use super::registry::{FutureTicket, PoolTicket};
-use super::{Kind, Pool, present, promise, wait};
+use super::registry::{FutureHandle, PoolHandle};
+use super::{Pool, PoolKind, present, promise, wait};
 use crate::board::copy_out;
-use crate::board::ledger::{LetGo, Ticket};
-use crate::board::notes::Note;
-use crate::board::record::{Place, Slot};
+use crate::board::ledger::{Released, SlotKey};
+use crate::board::notes::TaskFailure;
+use crate::board::record::{BytesLocation, Slot};
 use crate::board::slot::{Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Deadline, Ordering::Relaxed};
-use crate::watch::site::Order;
+use crate::watch::site::Command;
 
 /// Where a task stands, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum FutureState {
     Pending = 1,
     Running = 2,
     Completed = 3,
     Failed = 4,
-    Cancelled = 5,
+    CancelledTask = 5,
 }
 
-pub(crate) fn future_state(future: FutureTicket) -> Result<State> {
+pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
     let (pool, ticket) = future.find()?;
     state(pool, ticket)
 }
 
-pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
+pub(super) fn state(pool: &Pool, ticket: SlotKey) -> Result<FutureState> {
     Ok(match pool.region().board.slot(ticket.slot).word.phase() {
-        Phase::Ready => State::Pending,
-        Phase::Running(_) => State::Running,
-        Phase::Completed(_) => State::Completed,
-        Phase::Failed(_) => State::Failed,
-        Phase::Cancelled => State::Cancelled,
+        Phase::Ready => FutureState::Pending,
+        Phase::Running(_) => FutureState::Running,
+        Phase::Completed(_) => FutureState::Completed,
+        Phase::Failed(_) => FutureState::Failed,
+        Phase::CancelledTask => FutureState::CancelledTask,
         // The slot is ours, and not in use: somebody wrote over its word.
         Phase::Free | Phase::Impossible => return Err(spoilt()),
     })
@@ -41,14 +41,14 @@ pub(super) fn state(pool: &Pool, ticket: Ticket) -> Result<State> {
 
 /// The result of a completed task; of another, why there is none.
 #[inline]
-pub(crate) fn result(future: FutureTicket) -> Result<(*const u8, usize)> {
+pub(crate) fn result(future: FutureHandle) -> Result<(*const u8, usize)> {
     let (pool, ticket) = future.find_at_once()?;
     pool.result(future, ticket)
 }
 
 /// Waits until the task is done, and gives its result out.
 #[inline]
-pub(crate) fn collect(future: FutureTicket, timeout_ms: i64) -> Result<(*const u8, usize)> {
+pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<(*const u8, usize)> {
     let (pool, ticket) = future.find_at_once()?;
     if !wait::is_done(pool, ticket) {
         wait::wait_until(pool, ticket, Deadline::from_ms(timeout_ms))?;
@@ -57,7 +57,7 @@ pub(crate) fn collect(future: FutureTicket, timeout_ms: i64) -> Result<(*const u
 }
 
 #[cold]
-fn why_no_result(future: FutureTicket) -> Error {
+fn why_no_result(future: FutureHandle) -> Error {
     match failure(future) {
         Ok(failure) => failure.expect_err("a task that has not completed has an error"),
         Err(error) => error,
@@ -65,7 +65,7 @@ fn why_no_result(future: FutureTicket) -> Error {
 }
 
 /// What went wrong with a task that is done: nothing, or an error.
-pub(crate) fn failure(future: FutureTicket) -> Result<Result<()>> {
+pub(crate) fn failure(future: FutureHandle) -> Result<Result<()>> {
     let (pool, ticket) = future.find()?;
     let record = pool.region().board.slot(ticket.slot);
     let note = || pool.site.ledger.notes.read(ticket.slot);
@@ -75,14 +75,14 @@ pub(crate) fn failure(future: FutureTicket) -> Result<Result<()>> {
             Some(note) => of_note(note),
             None => pool.task_error(ticket, record, seat),
         }),
-        (Phase::Cancelled, _) => {
+        (Phase::CancelledTask, _) => {
             Err(note().map_or_else(|| Status::POOL_ERR_CANCELLED.into(), of_note))
         }
         _ => return Err(Status::POOL_ERR_NOT_DONE.into()),
     })
 }
 
-fn of_note(note: Note) -> Error {
+fn of_note(note: TaskFailure) -> Error {
     Error::with_detail(note.status, note.detail)
 }
 
@@ -92,7 +92,7 @@ fn spoilt() -> Error {
 
 impl Pool {
     #[inline]
-    fn result(&self, future: FutureTicket, ticket: Ticket) -> Result<(*const u8, usize)> {
+    fn result(&self, future: FutureHandle, ticket: SlotKey) -> Result<(*const u8, usize)> {
         let record = self.region().board.slot(ticket.slot);
         match (record.word.completed_by(), record.near_result()) {
             (Some(_), Some(near)) => Ok(near),
@@ -103,9 +103,9 @@ impl Pool {
 
     /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
     #[inline]
-    fn bytes(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
+    fn bytes(&self, ticket: SlotKey, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
         let (ending, inline) = record.ending().ok_or_else(spoilt)?;
-        if let Place::File(far) = ending.result {
+        if let BytesLocation::File(far) = ending.result {
             return self.site.ledger.notes.file(ticket.slot, far);
         }
         self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
@@ -113,14 +113,14 @@ impl Pool {
 
     /// Whether the task was cancelled before it ran; one that was killed while it ran has a note of whom
     /// that killed.
-    fn was_taken_back(&self, ticket: Ticket) -> bool {
+    fn was_taken_back(&self, ticket: SlotKey) -> bool {
         let note = || self.site.ledger.notes.read(ticket.slot);
-        self.region().board.slot(ticket.slot).word.phase() == Phase::Cancelled
+        self.region().board.slot(ticket.slot).word.phase() == Phase::CancelledTask
             && note().is_none_or(|note| note.detail.worker_pid == 0)
     }
 
     /// Why the task's function, or its worker for want of one, says that it failed.
-    fn task_error(&self, ticket: Ticket, record: &Slot, seat: SeatIndex) -> Error {
+    fn task_error(&self, ticket: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
         let Some((ending, _)) = record.ending() else { return spoilt() };
         let mut text = [0; MESSAGE_MAX];
         let mut len = 0;
@@ -150,47 +150,47 @@ const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 
 /// Cancels a task that has not started; once cancelled it stays so. One that runs can see that it was
 /// asked to end; `is_also_running`: it ends with its worker process.
-pub(crate) fn cancel(future: FutureTicket, is_also_running: bool) -> Result<()> {
+pub(crate) fn cancel(future: FutureHandle, is_also_running: bool) -> Result<()> {
     let (pool, ticket) = future.find()?;
     let word = &pool.region().board.slot(ticket.slot).word;
     word.ask_cancel(ticket.generation);
     if pool.is_of_promises() {
         promise::cancel_kept(ticket);
     }
-    if pool.site.take_back(ticket, None) || state(pool, ticket)? == State::Cancelled {
+    if pool.site.take_back(ticket, None) || state(pool, ticket)? == FutureState::CancelledTask {
         return Ok(());
     }
-    if !is_also_running || pool.is_of_promises() || state(pool, ticket)? != State::Running {
+    if !is_also_running || pool.is_of_promises() || state(pool, ticket)? != FutureState::Running {
         return Err(Status::POOL_ERR_STATE.into());
     }
-    if !matches!(pool.site.kind, Kind::Processes(_)) {
+    if !matches!(pool.site.kind, PoolKind::Processes(_)) {
         let words = "a thread cannot be killed; its task was asked to end";
         return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
     }
     // From here on its worker takes no other task, so none can be hit in its place.
     word.doom(ticket.generation).ok_or(Status::POOL_ERR_STATE)?;
     // Without a watch the pool is shut down, and the task done.
-    pool.site.order(Order::Doom(ticket));
+    pool.site.order(Command::Doom(ticket));
     Ok(())
 }
 
 /// Whether [`cancel`] was called, whatever came of it.
-pub(crate) fn is_cancel_asked(future: FutureTicket) -> Result<bool> {
+pub(crate) fn is_cancel_asked(future: FutureHandle) -> Result<bool> {
     let (pool, ticket) = future.find()?;
     Ok(pool.region().board.slot(ticket.slot).word.is_cancel_asked())
 }
 
-pub(crate) fn future_id(future: FutureTicket) -> Result<u64> {
+pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
     let (pool, ticket) = future.find()?;
     Ok(pool.region().board.slot(ticket.slot).id())
 }
 
-pub(crate) fn future_pool(future: FutureTicket) -> Result<PoolTicket> {
+pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
     future.pool_ticket()
 }
 
 /// How long the task waited and ran, in nanoseconds.
-pub(crate) fn duration(future: FutureTicket) -> Result<(u64, u64)> {
+pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, ticket) = future.find()?;
     let record = pool.region().board.slot(ticket.slot);
     let is_done = record.word.phase().is_done();
@@ -205,7 +205,7 @@ pub(crate) fn duration(future: FutureTicket) -> Result<(u64, u64)> {
 }
 
 /// How far the task said it was.
-pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
+pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, ticket) = future.find()?;
     if pool.was_taken_back(ticket) {
         return Ok((0, 0));
@@ -216,21 +216,21 @@ pub(crate) fn progress(future: FutureTicket) -> Result<(u64, u64)> {
 
 /// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
 #[inline]
-pub(crate) fn future_free(future: FutureTicket) -> Result<()> {
+pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
     let (pool, ticket) = future.locate()?;
     if pool.is_of_promises() {
         return free_promise(future);
     }
     match pool.site.ledger.let_go(ticket) {
-        LetGo::Free if !present::is_freed_later(future) => pool.give_task_back(ticket),
-        LetGo::Free | LetGo::NotHeld => {}
-        LetGo::Subscribed => pool.let_subscribed_go(future, ticket),
+        Released::Free if !present::is_freed_later(future) => pool.give_task_back(ticket),
+        Released::Free | Released::NotHeld => {}
+        Released::Subscribed => pool.let_subscribed_go(future, ticket),
     }
     Ok(())
 }
 
 #[cold]
-fn free_promise(future: FutureTicket) -> Result<()> {
+fn free_promise(future: FutureHandle) -> Result<()> {
     let (pool, ticket) = future.find()?;
     // Whoever is told that it is cancelled may be the last to need the pool.
     pool.keep_promises();
@@ -241,17 +241,17 @@ fn free_promise(future: FutureTicket) -> Result<()> {
 
 impl Pool {
     #[cold]
-    fn let_subscribed_go(&'static self, future: FutureTicket, ticket: Ticket) {
+    fn let_subscribed_go(&'static self, future: FutureHandle, ticket: SlotKey) {
         if !self.orphan(ticket) && !present::is_freed_later(future) {
             self.give_back(ticket);
         }
     }
 
-    fn let_promise_go(&'static self, future: FutureTicket, ticket: Ticket) {
+    fn let_promise_go(&'static self, future: FutureHandle, ticket: SlotKey) {
         let stays = match self.site.ledger.let_go(ticket) {
-            LetGo::NotHeld => return,
-            LetGo::Free => false,
-            LetGo::Subscribed => self.orphan(ticket),
+            Released::NotHeld => return,
+            Released::Free => false,
+            Released::Subscribed => self.orphan(ticket),
         };
         // After it has left its sets: these give out nothing that was freed.
         if !wait::is_done(self, ticket) {
@@ -263,7 +263,7 @@ impl Pool {
     }
 
     #[inline]
-    fn give_task_back(&'static self, ticket: Ticket) {
+    fn give_task_back(&'static self, ticket: SlotKey) {
         if wait::is_done(self, ticket) {
             self.recycle(ticket.slot);
         } else {
@@ -272,7 +272,7 @@ impl Pool {
     }
 
     /// Gives the slot of a freed future back, now or when its task is done.
-    pub(super) fn give_back(&'static self, ticket: Ticket) {
+    pub(super) fn give_back(&'static self, ticket: SlotKey) {
         let is_promise = self.is_of_promises();
         self.give_task_back(ticket);
         // Of another pool this may have been the last future, and its memory be gone.

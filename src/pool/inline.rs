@@ -4,39 +4,39 @@
 //! submits another one holds its own desk meanwhile, so the other one gets the next.
 
 use super::Pool;
-use crate::board::ledger::Ticket;
+use crate::board::ledger::SlotKey;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*};
 use crate::worker::resolve::Resolver;
-use crate::worker::{Parcel, Worker};
+use crate::worker::{ResultFile, Worker};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
-pub(super) struct Desks {
-    book: Mutex<Book>,
+pub(super) struct InlineWorkers {
+    book: Mutex<InlineTable>,
     /// A desk has been left.
     left: Condvar,
 }
 
 #[derive(Default)]
-struct Book {
-    desks: Vec<Desk>,
+struct InlineTable {
+    desks: Vec<InlineSlot>,
     busy: usize,
     /// Those who are about to submit more.
     admitted: usize,
 }
 
-enum Desk {
+enum InlineSlot {
     Vacant,
     /// Its worker has begun, and runs nothing.
     Idle(Box<Worker>),
     Busy,
 }
 
-impl Desks {
+impl InlineWorkers {
     /// Runs a task that was published, or cancels it where it cannot be run.
-    pub(super) fn run(&self, pool: &Pool, ticket: Ticket) -> Result<()> {
+    pub(super) fn run(&self, pool: &Pool, ticket: SlotKey) -> Result<()> {
         let (place, worker) = self.sit(pool).inspect_err(|_| {
             // It was never submitted.
             pool.site.ledger.count_taken_back();
@@ -61,19 +61,19 @@ impl Desks {
     /// is broken.
     fn sit(&self, pool: &Pool) -> Result<(usize, Option<Box<Worker>>)> {
         let mut book = self.lock();
-        let free = book.desks.iter().position(|desk| !matches!(desk, Desk::Busy));
+        let free = book.desks.iter().position(|desk| !matches!(desk, InlineSlot::Busy));
         let place = free.unwrap_or(book.desks.len());
         if place >= pool.region().geometry.seats {
             let words = "tasks are nested, or run at once, more than 1024 deep";
             return Err(Error::new(Status::POOL_ERR_FULL, words));
         }
         if free.is_none() {
-            book.desks.push(Desk::Vacant);
+            book.desks.push(InlineSlot::Vacant);
         }
         book.busy += 1;
-        let desk = std::mem::replace(&mut book.desks[place], Desk::Busy);
+        let desk = std::mem::replace(&mut book.desks[place], InlineSlot::Busy);
         drop(book);
-        if let Desk::Idle(worker) = desk {
+        if let InlineSlot::Idle(worker) = desk {
             return Ok((place, Some(worker)));
         }
         let worker = new_worker(pool, place);
@@ -94,7 +94,7 @@ impl Desks {
 
     fn stand(&self, place: usize, worker: Option<Box<Worker>>) {
         let mut book = self.lock();
-        book.desks[place] = worker.map_or(Desk::Vacant, Desk::Idle);
+        book.desks[place] = worker.map_or(InlineSlot::Vacant, InlineSlot::Idle);
         book.busy -= 1;
         self.left.notify_all();
     }
@@ -121,7 +121,7 @@ impl Desks {
         let desks = std::mem::take(&mut book.desks);
         drop(book);
         for (place, desk) in desks.into_iter().enumerate() {
-            if let Desk::Idle(worker) = desk {
+            if let InlineSlot::Idle(worker) = desk {
                 self.retire(pool, place, &worker);
             }
         }
@@ -135,14 +135,14 @@ impl Desks {
         forget(pool, place);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
+    fn lock(&self) -> MutexGuard<'_, InlineTable> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn new_worker(pool: &Pool, place: usize) -> Box<Worker> {
     let site = pool.site.clone();
-    let deliver = Box::new(move |parcel: Parcel| {
+    let deliver = Box::new(move |parcel: ResultFile| {
         site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
         Ok(())
     });

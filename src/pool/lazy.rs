@@ -6,10 +6,12 @@
 //!                (not more than the window)     (one, whose results lie there)
 //! ```
 
-use super::pieces::{Basket, ItemResult, OnError, Piece, Sizer, UnderWay, workers_of};
-use super::registry::{self, MapTicket};
+use super::pieces::{
+    ChunkBuilder, ChunkItem, ChunkSizer, InFlight, InFlightChunk, OnError, workers_of,
+};
+use super::registry::{self, MapHandle};
 use super::wait::{self, WaitMode};
-use super::{Extras, MapOptions, OwnedCallee, PoolTicket, future_free};
+use super::{MapOptions, OwnedCallee, PoolHandle, SubmitOptions, future_free};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -20,32 +22,32 @@ pub(crate) trait Source: Send {
     fn pull(&mut self) -> Result<Option<&[u8]>>;
 }
 
-pub(crate) struct Map {
-    pool: PoolTicket,
+pub(crate) struct LazyMap {
+    pool: PoolHandle,
     callee: OwnedCallee,
-    state: Mutex<State>,
-    under_way: UnderWay,
+    state: Mutex<MapState>,
+    under_way: InFlight,
 }
 
-struct State {
+struct MapState {
     source: Box<dyn Source>,
     options: MapOptions,
-    sizer: Sizer,
+    sizer: ChunkSizer,
     workers: usize,
-    basket: Basket,
+    basket: ChunkBuilder,
     deadline: Option<Deadline>,
     /// How many items were pulled, and how many taken.
     pulled: u64,
     taken: u64,
     /// The piece whose results are being taken, and how many of them were.
-    open: Option<(Piece, usize)>,
+    open: Option<(InFlightChunk, usize)>,
     /// Nothing more is pulled.
-    end: Option<End>,
+    end: Option<MapEnd>,
     last_error: Option<Error>,
 }
 
 /// What is told when all items before it have been.
-enum End {
+enum MapEnd {
     /// That there are no more.
     Done,
     /// What the source has said; once.
@@ -55,22 +57,22 @@ enum End {
 }
 
 /// An item's number, and its result.
-pub(crate) type Item = (u64, ItemResult);
+pub(crate) type MapItem = (u64, ChunkItem);
 
 pub(crate) fn map_start(
-    pool: PoolTicket,
+    pool: PoolHandle,
     callee: OwnedCallee,
     source: Box<dyn Source>,
     options: MapOptions,
-) -> Result<MapTicket> {
+) -> Result<MapHandle> {
     pool.pool()?.site.check_gate()?;
     let workers = workers_of(pool, options.extras())?;
-    let state = State {
+    let state = MapState {
         source,
-        sizer: Sizer::new(options.chunk_size, workers, 0),
+        sizer: ChunkSizer::new(options.chunk_size, workers, 0),
         options,
         workers,
-        basket: Basket::default(),
+        basket: ChunkBuilder::default(),
         deadline: None,
         pulled: 0,
         taken: 0,
@@ -78,17 +80,17 @@ pub(crate) fn map_start(
         end: None,
         last_error: None,
     };
-    registry::add_map(Map {
+    registry::add_map(LazyMap {
         pool,
         callee,
         state: Mutex::new(state),
-        under_way: UnderWay::default(),
+        under_way: InFlight::default(),
     })
 }
 
 /// The next item's number and result; waits for it. An error that is not an item's: there is none now,
 /// or none any more.
-pub(crate) fn map_next(map: MapTicket, timeout_ms: i64) -> Result<Item> {
+pub(crate) fn map_next(map: MapHandle, timeout_ms: i64) -> Result<MapItem> {
     let map = map.map()?;
     let mut state = map.state()?;
     let deadline = Deadline::from_ms(timeout_ms);
@@ -115,7 +117,7 @@ pub(crate) fn map_next(map: MapTicket, timeout_ms: i64) -> Result<Item> {
 }
 
 /// What went wrong with the item that was answered last.
-pub(crate) fn map_error(map: MapTicket) -> Result<Result<()>> {
+pub(crate) fn map_error(map: MapHandle) -> Result<Result<()>> {
     let state = map.map()?.state()?;
     Ok(state.last_error.as_ref().map_or(Ok(()), |error| Err(copy_of(error))))
 }
@@ -125,13 +127,13 @@ fn copy_of(error: &Error) -> Error {
 }
 
 /// Cancels what waits, and pulls nothing more.
-pub(crate) fn map_cancel(map: MapTicket) -> Result<()> {
+pub(crate) fn map_cancel(map: MapHandle) -> Result<()> {
     map.map()?.under_way.cancel();
     Ok(())
 }
 
 /// Frees the map; what waits is cancelled.
-pub(crate) fn map_free(map: MapTicket) -> Result<()> {
+pub(crate) fn map_free(map: MapHandle) -> Result<()> {
     {
         let map = map.map()?;
         if let Some((piece, _)) = map.state()?.open.take() {
@@ -143,9 +145,9 @@ pub(crate) fn map_free(map: MapTicket) -> Result<()> {
     map.remove()
 }
 
-impl Map {
+impl LazyMap {
     /// One thread at a time; and none from within its own source.
-    fn state(&self) -> Result<MutexGuard<'_, State>> {
+    fn state(&self) -> Result<MutexGuard<'_, MapState>> {
         match self.state.try_lock() {
             Ok(state) => Ok(state),
             Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
@@ -156,7 +158,7 @@ impl Map {
         }
     }
 
-    fn next(&self, state: &mut State, deadline: Deadline) -> Result<Item> {
+    fn next(&self, state: &mut MapState, deadline: Deadline) -> Result<MapItem> {
         if let Some((piece, taken)) = state.open {
             if taken < piece.count {
                 return Ok(self.take(state, piece, taken));
@@ -167,12 +169,12 @@ impl Map {
         self.fill(state, deadline)?;
         let Some(piece) = self.wait_for_piece(state, deadline)? else {
             return Err(match state.end.take() {
-                Some(End::Once(error)) => {
-                    state.end = Some(End::Done);
+                Some(MapEnd::Once(error)) => {
+                    state.end = Some(MapEnd::Done);
                     error
                 }
-                Some(End::ForGood(status)) => {
-                    state.end = Some(End::ForGood(status));
+                Some(MapEnd::ForGood(status)) => {
+                    state.end = Some(MapEnd::ForGood(status));
                     status.into()
                 }
                 done => {
@@ -185,11 +187,11 @@ impl Map {
         Ok(self.take(state, piece, 0))
     }
 
-    fn take(&self, state: &mut State, piece: Piece, index: usize) -> Item {
+    fn take(&self, state: &mut MapState, piece: InFlightChunk, index: usize) -> MapItem {
         state.open = Some((piece, index + 1));
         let result = piece.item(index);
         if result.is_err() && state.options.on_error != OnError::Continue {
-            end(state, End::Done);
+            end(state, MapEnd::Done);
             if state.options.on_error == OnError::CancelRest {
                 self.under_way.cancel();
             }
@@ -201,10 +203,10 @@ impl Map {
 
     /// Pulls and submits as long as there is room in the window. An error: there was no place in the
     /// pool's queue all the time; what was pulled stays in the basket.
-    fn fill(&self, state: &mut State, deadline: Deadline) -> Result<()> {
+    fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
         while state.end.is_none() || state.basket.len() > 0 {
             if self.under_way.is_cancelled() {
-                end(state, End::Done);
+                end(state, MapEnd::Done);
                 break;
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
@@ -230,7 +232,7 @@ impl Map {
     }
 
     /// How many items the next piece may have; 0: enough are under way.
-    fn room(&self, state: &State) -> usize {
+    fn room(&self, state: &MapState) -> usize {
         let (pieces, items) = self.under_way.count();
         match state.options.window {
             0 if pieces >= 2 * state.workers => 0,
@@ -245,12 +247,12 @@ impl Map {
         }
     }
 
-    fn submit_piece(&self, state: &mut State, size: usize, deadline: Deadline) -> Result<()> {
+    fn submit_piece(&self, state: &mut MapState, size: usize, deadline: Deadline) -> Result<()> {
         while state.basket.len() < size && state.end.is_none() {
             match state.source.pull() {
                 Ok(Some(item)) => state.basket.add(item),
-                Ok(None) => state.end = Some(End::Done),
-                Err(error) => state.end = Some(End::Once(error)),
+                Ok(None) => state.end = Some(MapEnd::Done),
+                Err(error) => state.end = Some(MapEnd::Once(error)),
             }
         }
         let count = state.basket.len();
@@ -259,16 +261,20 @@ impl Map {
         }
         let then = state.options.on_error.then();
         let patience = self.under_way.patience(deadline);
-        let extras = Extras { patience, ..state.options.extras() };
+        let extras = SubmitOptions { patience, ..state.options.extras() };
         let future = state.basket.submit(self.pool, self.callee.as_callee(), then, &extras)?;
-        let piece = Piece { future, first: state.pulled, count };
+        let piece = InFlightChunk { future, first: state.pulled, count };
         state.pulled += count as u64;
         self.under_way.push(piece);
         Ok(())
     }
 
     /// The piece whose results come next, when it is done. None: there is none under way.
-    fn wait_for_piece(&self, state: &State, deadline: Deadline) -> Result<Option<Piece>> {
+    fn wait_for_piece(
+        &self,
+        state: &MapState,
+        deadline: Deadline,
+    ) -> Result<Option<InFlightChunk>> {
         let futures = self.under_way.futures();
         let Some(first) = futures.first() else { return Ok(None) };
         if state.options.is_ordered {
@@ -280,7 +286,7 @@ impl Map {
     }
 
     /// Whether there is nothing more to be told but the end.
-    fn is_at_end(&self, state: &State) -> bool {
+    fn is_at_end(&self, state: &MapState) -> bool {
         let is_taken = state.open.is_none_or(|(piece, taken)| taken == piece.count);
         state.end.is_some()
             && is_taken
@@ -289,9 +295,9 @@ impl Map {
     }
 
     /// The time for the whole is over: nothing is taken any more.
-    fn give_up(&self, state: &mut State) -> Result<Error> {
-        state.end = Some(End::ForGood(Status::POOL_ERR_TIMEOUT));
-        state.basket = Basket::default();
+    fn give_up(&self, state: &mut MapState) -> Result<Error> {
+        state.end = Some(MapEnd::ForGood(Status::POOL_ERR_TIMEOUT));
+        state.basket = ChunkBuilder::default();
         if let Some((piece, _)) = state.open.take() {
             future_free(piece.future)?;
         }
@@ -302,15 +308,17 @@ impl Map {
 }
 
 /// What ends the source first stays. What was pulled and not submitted is dropped.
-fn end(state: &mut State, how: End) {
-    state.basket = Basket::default();
+fn end(state: &mut MapState, how: MapEnd) {
+    state.basket = ChunkBuilder::default();
     state.end.get_or_insert(how);
 }
 
 /// The pool takes no more. One that was freed is closed.
-fn of_pool(error: Error) -> End {
+fn of_pool(error: Error) -> MapEnd {
     match error.status {
-        Status::POOL_ERR_INVALID | Status::POOL_ERR_CLOSED => End::ForGood(Status::POOL_ERR_CLOSED),
-        _ => End::Once(error),
+        Status::POOL_ERR_INVALID | Status::POOL_ERR_CLOSED => {
+            MapEnd::ForGood(Status::POOL_ERR_CLOSED)
+        }
+        _ => MapEnd::Once(error),
     }
 }

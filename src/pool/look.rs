@@ -1,33 +1,33 @@
 //! Looking in: what a pool consists of and does at the moment.
 
-use super::{Kept, Limits, OwnedCallee, Pool, PoolTicket};
+use super::{OwnedCallee, Pool, PoolHandle, TimeLimits, UserData};
 use crate::clock;
 use crate::error::{Result, Status};
 use crate::sync::Ordering::*;
-use crate::watch::cancelled::Cancelled;
+use crate::watch::cancelled::CancelledTask;
 use crate::watch::site::gate;
-use crate::watch::staff::Member;
+use crate::watch::staff::WorkerInfo;
 use crate::worker::meter::own_bytes;
 use crate::worker::resolve;
 use std::sync::{Arc, PoisonError};
 
 /// What can be counted.
 #[derive(Default)]
-pub(crate) struct Counts {
+pub(crate) struct PoolCounts {
     pub(crate) workers: u32,
     pub(crate) busy: u32,
     pub(crate) pending: u64,
 }
 
 /// All zero for a handle that is not valid.
-pub(crate) fn counts(pool: PoolTicket) -> Counts {
-    let Ok(pool) = pool.pool() else { return Counts::default() };
+pub(crate) fn counts(pool: PoolHandle) -> PoolCounts {
+    let Ok(pool) = pool.pool() else { return PoolCounts::default() };
     let load = pool.site.ledger.load(pool.region());
-    Counts { workers: pool.site.workers.load(Relaxed), busy: load.busy, pending: load.pending }
+    PoolCounts { workers: pool.site.workers.load(Relaxed), busy: load.busy, pending: load.pending }
 }
 
 /// 0 for a handle that is not valid.
-pub(crate) fn state_bits(pool: PoolTicket) -> u32 {
+pub(crate) fn state_bits(pool: PoolHandle) -> u32 {
     pool.pool().map_or(0, |pool| pool.site.gate.load(Acquire) & gate::SHOWN)
 }
 
@@ -37,33 +37,33 @@ pub(crate) fn available_cpus() -> u32 {
 }
 
 /// A worker, and what it does.
-pub(crate) struct Activity {
+pub(crate) struct WorkerActivity {
     pub(crate) seat: usize,
-    pub(crate) member: Member,
+    pub(crate) member: WorkerInfo,
     /// Tasks that it has begun.
     pub(crate) claimed: u64,
-    pub(crate) task: Option<Running>,
+    pub(crate) task: Option<RunningTask>,
     /// Memory of a worker process that is not shared with the board, as far as can be told.
     pub(crate) resident_bytes: u64,
 }
 
 /// What a worker does, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum WorkerState {
     Starting = 1,
     Idle = 2,
     Busy = 3,
     Stopping = 4,
 }
 
-impl Activity {
-    pub(crate) fn doing(&self) -> Doing {
+impl WorkerActivity {
+    pub(crate) fn doing(&self) -> WorkerState {
         match (self.member.is_up, self.member.is_leaving, &self.task) {
-            (_, true, _) => Doing::Stopping,
+            (_, true, _) => WorkerState::Stopping,
             // Perhaps it has not been heard yet that it is up.
-            (_, _, Some(_)) => Doing::Busy,
-            (false, ..) => Doing::Starting,
-            (_, _, None) => Doing::Idle,
+            (_, _, Some(_)) => WorkerState::Busy,
+            (false, ..) => WorkerState::Starting,
+            (_, _, None) => WorkerState::Idle,
         }
     }
 
@@ -74,14 +74,14 @@ impl Activity {
 }
 
 /// What a worker runs.
-pub(crate) struct Running {
+pub(crate) struct RunningTask {
     pub(crate) id: u64,
     pub(crate) function: String,
     pub(crate) ns: u64,
 }
 
 /// The workers that there are.
-pub(crate) fn workers(pool: PoolTicket) -> Result<Vec<Activity>> {
+pub(crate) fn workers(pool: PoolHandle) -> Result<Vec<WorkerActivity>> {
     let pool = pool.pool()?;
     Ok(pool
         .site
@@ -93,36 +93,36 @@ pub(crate) fn workers(pool: PoolTicket) -> Result<Vec<Activity>> {
 }
 
 /// After how many milliseconds idle workers leave now.
-pub(crate) fn idle_time_of(pool: PoolTicket) -> Result<i64> {
+pub(crate) fn idle_time_of(pool: PoolHandle) -> Result<i64> {
     Ok(pool.pool()?.region().board.idle_time())
 }
 
 /// The limits of tasks that bring none, now.
-pub(crate) fn limits_of(pool: PoolTicket) -> Result<Limits> {
+pub(crate) fn limits_of(pool: PoolHandle) -> Result<TimeLimits> {
     Ok(pool.pool()?.site.limiter.usual())
 }
 
 /// How many workers there are to be at least and at most, now.
-pub(crate) fn size_of(pool: PoolTicket) -> Result<(u32, u32)> {
+pub(crate) fn size_of(pool: PoolHandle) -> Result<(u32, u32)> {
     let site = &pool.pool()?.site;
     Ok((site.workers_min(), site.workers_max()))
 }
 
 /// What the caller has had kept with the pool.
-pub(crate) fn kept_of(pool: PoolTicket) -> Result<Kept> {
+pub(crate) fn kept_of(pool: PoolHandle) -> Result<UserData> {
     let kept = pool.pool()?.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
     kept.ok_or(Status::POOL_ERR_INVALID.into())
 }
 
-pub(crate) fn cancelled_count(pool: PoolTicket) -> usize {
+pub(crate) fn cancelled_count(pool: PoolHandle) -> usize {
     pool.pool().map_or(0, |pool| pool.site.cancelled.len())
 }
 
 /// A task that a stop or a break has cancelled, with its function as it was submitted.
 pub(crate) fn cancelled_task(
-    pool: PoolTicket,
+    pool: PoolHandle,
     index: usize,
-) -> Result<(Cancelled, Arc<OwnedCallee>)> {
+) -> Result<(CancelledTask, Arc<OwnedCallee>)> {
     let pool = pool.pool()?;
     let task = pool.site.cancelled.get(index).ok_or(Status::POOL_ERR_INVALID)?;
     let callee = pool.roll.callee(task.function).ok_or(Status::POOL_ERR_INVALID)?;
@@ -130,7 +130,7 @@ pub(crate) fn cancelled_task(
 }
 
 impl Pool {
-    fn activity(&self, seat: usize, member: Member) -> Activity {
+    fn activity(&self, seat: usize, member: WorkerInfo) -> WorkerActivity {
         let board = &self.region().board;
         let place = board.seats().at(seat);
         let claimed = place.claimed.load(Acquire);
@@ -143,7 +143,7 @@ impl Pool {
             let function = record.call().function;
             let function = self.region().functions.read(function, &self.region().memory);
             let ticks = clock::now().saturating_sub(place.started.load(Relaxed));
-            Running {
+            RunningTask {
                 id: record.id(),
                 function: function.map_or_else(String::new, |it| resolve::describe(&it)),
                 ns: clock::ns_of_ticks(ticks),
@@ -151,7 +151,7 @@ impl Pool {
         });
         let claimed = claimed.saturating_sub(member.claimed_before);
         let resident_bytes = resident_bytes(member.pid).unwrap_or(0);
-        Activity { seat, member, claimed, task, resident_bytes }
+        WorkerActivity { seat, member, claimed, task, resident_bytes }
     }
 }
 

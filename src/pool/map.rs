@@ -1,14 +1,14 @@
 //! Maps from array to array: pieces are submitted as long as not too many are under way, and taken in
 //! order as they come back.
 
-use super::pieces::{OnError, Piece, Sizer, UnderWay, submit_even, workers_of};
-use super::promise::{self, Keeper};
-use super::spec::{Callee, Extras};
-use super::{FutureTicket, Limit, OwnedCallee, PoolTicket, Wish, future_free, wait};
+use super::pieces::{ChunkSizer, InFlight, InFlightChunk, OnError, submit_even, workers_of};
+use super::promise::{self, PromiseResolver};
+use super::spec::{Callee, SubmitOptions};
+use super::{FutureHandle, OwnedCallee, PoolHandle, TaskOptions, TimeLimit, future_free, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
-use crate::worker::ByHand;
-use crate::worker::chunk::{Head, Then};
+use crate::worker::Completion;
+use crate::worker::chunk::{AfterItemError, ChunkHeader};
 use std::sync::Arc;
 
 /// How a map is to be done.
@@ -27,9 +27,9 @@ pub(crate) struct MapOptions {
 }
 
 impl MapOptions {
-    pub(super) fn extras(&self) -> Extras {
-        let limited = |ms| Wish { hard: Limit::Ms(ms), ..Wish::default() };
-        Extras { wish: self.item_hard_ms.map(limited), ..Extras::default() }
+    pub(super) fn extras(&self) -> SubmitOptions {
+        let limited = |ms| TaskOptions { hard: TimeLimit::Ms(ms), ..TaskOptions::default() };
+        SubmitOptions { wish: self.item_hard_ms.map(limited), ..SubmitOptions::default() }
     }
 }
 
@@ -47,13 +47,13 @@ pub(crate) struct Arrays<'a> {
 /// Pieces under way for each worker: one that runs, and one that waits so that nobody does.
 const PIECES_PER_WORKER: usize = 2;
 
-struct Run<'a> {
-    pool: PoolTicket,
+struct MapRun<'a> {
+    pool: PoolHandle,
     callee: Callee<'a>,
     arrays: Arrays<'a>,
     options: MapOptions,
-    sizer: Sizer,
-    under_way: Arc<UnderWay>,
+    sizer: ChunkSizer,
+    under_way: Arc<InFlight>,
     /// Items that were handed out, and items that have come back.
     next: usize,
     done: usize,
@@ -64,7 +64,7 @@ struct Run<'a> {
 
 /// Runs the function for every item. An error is that of the first item, in order, that has one.
 pub(crate) fn map(
-    pool: PoolTicket,
+    pool: PoolHandle,
     callee: Callee<'_>,
     arrays: Arrays<'_>,
     options: MapOptions,
@@ -80,13 +80,13 @@ pub(crate) fn map(
 /// The same in a thread of its own. The future is done when it has written the last result; to cancel
 /// it cancels what is under way.
 pub(crate) fn map_async(
-    pool: PoolTicket,
+    pool: PoolHandle,
     callee: OwnedCallee,
     arrays: Arrays<'static>,
     options: MapOptions,
-) -> Result<FutureTicket> {
+) -> Result<FutureHandle> {
     let admission = pool.pool()?.admit()?;
-    let (workers, under_way) = (workers_of(pool, options.extras())?, Arc::new(UnderWay::default()));
+    let (workers, under_way) = (workers_of(pool, options.extras())?, Arc::new(InFlight::default()));
     let (future, keeper) = promise::new_kept(under_way.clone())?;
     let work = move || {
         let _admission = admission;
@@ -103,28 +103,28 @@ pub(crate) fn map_async(
     }
 }
 
-fn end(keeper: Keeper, outcome: Result<()>) {
+fn end(keeper: PromiseResolver, outcome: Result<()>) {
     match outcome {
-        Ok(()) => keeper.end(ByHand::Completed(&[])),
+        Ok(()) => keeper.end(Completion::Completed(&[])),
         Err(error) => {
             let detail = error.detail().cloned().unwrap_or_default();
             let (status, code, message) = (error.status, detail.task_code, &*detail.message);
-            keeper.end(ByHand::Failed { status, code, message });
+            keeper.end(Completion::Failed { status, code, message });
         }
     }
 }
 
 fn run(
-    pool: PoolTicket,
+    pool: PoolHandle,
     workers: usize,
     callee: Callee<'_>,
     arrays: Arrays<'_>,
     options: MapOptions,
-    under_way: Arc<UnderWay>,
+    under_way: Arc<InFlight>,
 ) -> Result<()> {
     let deadline = options.deadline_ms.map_or(Deadline::Never, Deadline::from_ms);
-    let sizer = Sizer::new(options.chunk_size, workers, arrays.item_size + arrays.result_size);
-    let mut run = Run {
+    let sizer = ChunkSizer::new(options.chunk_size, workers, arrays.item_size + arrays.result_size);
+    let mut run = MapRun {
         pool,
         callee,
         arrays,
@@ -145,7 +145,7 @@ fn run(
     }
 }
 
-impl Run<'_> {
+impl MapRun<'_> {
     /// Hands out and takes back, until all is done or something ends it.
     fn go(&mut self, workers: usize, deadline: Deadline) -> Result<()> {
         loop {
@@ -214,7 +214,7 @@ impl Run<'_> {
             0 => size,
             window => size.min(window),
         };
-        let head = Head {
+        let head = ChunkHeader {
             count: size as u64,
             item_size: item_size as u64,
             result_size: result_size as u64,
@@ -222,15 +222,15 @@ impl Run<'_> {
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
         let patience = self.under_way.patience(deadline);
-        let extras = Extras { patience, ..self.options.extras() };
+        let extras = SubmitOptions { patience, ..self.options.extras() };
         let future = submit_even(self.pool, self.callee, items, head, true, &extras)?;
-        self.under_way.push(Piece { future, first: self.next as u64, count: size });
+        self.under_way.push(InFlightChunk { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
     }
 
     /// Takes the results of the oldest piece, which is done.
-    fn take_back(&mut self, piece: &Piece) -> Result<()> {
+    fn take_back(&mut self, piece: &InFlightChunk) -> Result<()> {
         let _ = self.under_way.take(|_| true);
         let (first, size) = (piece.first as usize, self.arrays.result_size);
         let results = &mut self.arrays.results[first * size..(first + piece.count) * size];
@@ -277,16 +277,16 @@ impl Run<'_> {
 
 /// Submits one task that runs the function for all these items, and fails when one of them does.
 pub(crate) fn submit_chunk(
-    pool: PoolTicket,
+    pool: PoolHandle,
     callee: Callee<'_>,
     items: &[u8],
     [item_size, count, result_size]: [usize; 3],
-) -> Result<FutureTicket> {
-    let head = Head {
+) -> Result<FutureHandle> {
+    let head = ChunkHeader {
         count: count as u64,
         item_size: item_size as u64,
         result_size: result_size as u64,
-        then: Then::Fail as u64,
+        then: AfterItemError::Fail as u64,
     };
-    submit_even(pool, callee, items, head, false, &Extras::default())
+    submit_even(pool, callee, items, head, false, &SubmitOptions::default())
 }

@@ -33,15 +33,17 @@ mod trial;
 mod wait;
 mod zip;
 
-pub(crate) use crate::board::notes::{Limit, Wish};
-pub(crate) use crate::board::rank::Rank;
-pub(crate) use crate::watch::heralds::{Herald, OnAccept, OnTimeout};
-pub(crate) use crate::watch::limits::Limits;
-pub(crate) use crate::watch::news::{Event, Listeners};
-pub(crate) use crate::watch::site::{Kind, OnLost, Plan, RestartMode, ShrinkMode, StopMode, Times};
-pub(crate) use crate::worker::inherited::Inherited;
-pub(crate) use crate::worker::start::{Recipe, Start, own_environment};
-pub(crate) use crate::worker::surroundings::{ResourceLimit, Surroundings};
+pub(crate) use crate::board::notes::{TaskOptions, TimeLimit};
+pub(crate) use crate::board::rank::Priority;
+pub(crate) use crate::watch::heralds::{OnAccept, OnTimeout, TaskCallbacks};
+pub(crate) use crate::watch::limits::TimeLimits;
+pub(crate) use crate::watch::news::{Observers, WorkerEvent};
+pub(crate) use crate::watch::site::{
+    OnLost, Plan, PoolKind, RestartMode, ShrinkMode, StepTimeouts, StopMode,
+};
+pub(crate) use crate::worker::inherited::InheritedFds;
+pub(crate) use crate::worker::start::{ProcessConfig, StartMethod, own_environment};
+pub(crate) use crate::worker::surroundings::{ExecContext, ResourceLimit};
 pub(crate) use buffer::{buffer_free, buffer_new};
 pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
 pub(crate) use drive::{events_fd, has_events, process_events};
@@ -52,7 +54,7 @@ pub(crate) use future::{
 };
 pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{
-    Activity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, kept_of,
+    WorkerActivity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, kept_of,
     limits_of, size_of, state_bits, workers,
 };
 pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
@@ -61,11 +63,11 @@ pub(crate) use pieces::OnError;
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use queue::cancel_pending;
 pub(crate) use registry::{
-    BufferTicket, FutureTicket, MapTicket, PoolTicket, SetTicket, count_live,
+    BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle, count_live,
 };
 pub(crate) use scale::{grow, restart, shrink, wait_ready};
 pub(crate) use set::{set_add, set_fd, set_free, set_new, set_next};
-pub(crate) use spec::{Args, Callee, Calls, Extras, OnTimeoutOf, Spec};
+pub(crate) use spec::{Args, Callee, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec};
 pub(crate) use stats::{Stats, info_json, stats};
 pub(crate) use stop::{
     check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,
@@ -78,55 +80,55 @@ pub(crate) use zip::{Column, zip};
 
 use crate::board::Region;
 use crate::board::feature;
-use crate::board::ledger::{Ledger, Ticket};
-use crate::board::record::Call;
+use crate::board::ledger::{SlotKey, SlotTable};
+use crate::board::record::TaskCall;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::Scope;
-use crate::watch::Watch;
-use crate::watch::limits::Limiter;
-use crate::watch::line::Line;
-use crate::watch::site::Site;
-use crate::worker::template::{self, Template};
-use crate::worker::{self, Terms};
-use aide::Aides;
+use crate::watch::Supervisor;
+use crate::watch::limits::LimitSettings;
+use crate::watch::line::SubmitQueue;
+use crate::watch::site::PoolState;
+use crate::worker::template::{self, ForkServerProcess};
+use crate::worker::{self, WorkerConfig};
+use aide::BackgroundThreads;
 use buffer::Buffers;
-use inline::Desks;
-use notice::Notice;
-use roll::Roll;
+use inline::InlineWorkers;
+use notice::Completions;
+use roll::FunctionTable;
 use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 pub(crate) struct Pool {
-    site: Arc<Site>,
-    roll: Roll,
+    site: Arc<PoolState>,
+    roll: FunctionTable,
     buffers: Buffers,
     watch: Mutex<Option<JoinHandle<()>>>,
-    notice: Notice,
-    aides: Aides,
+    notice: Completions,
+    aides: BackgroundThreads,
     /// Of an inline pool, where its tasks run.
-    desks: Option<Desks>,
+    desks: Option<InlineWorkers>,
     /// The slots of initializer and finalizer.
-    hooks: Vec<Ticket>,
+    hooks: Vec<SlotKey>,
     config: Config,
     /// What the caller wants kept until the pool is freed.
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<UserData>>,
     cell: u16,
 }
 
-pub(crate) type Kept = Arc<dyn Any + Send + Sync>;
+pub(crate) type UserData = Arc<dyn Any + Send + Sync>;
 
 /// Process pools may be made in tasks of process pools; so deep.
 const DEPTH_MAX: u32 = 8;
 
 /// Makes a pool.
-pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
+pub(crate) fn open(config: Config, kept: UserData) -> Result<PoolHandle> {
     if worker::boot::has_missed_main() {
         let words = "this process was started as a worker and ran into main: begin main with pool_worker_main";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
-    if matches!(config.kind, Kind::Processes(_)) && worker::boot::depth() >= DEPTH_MAX {
+    if matches!(config.kind, PoolKind::Processes(_)) && worker::boot::depth() >= DEPTH_MAX {
         let words = format!("pools of processes are nested more than {DEPTH_MAX} deep");
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
@@ -134,24 +136,25 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
     clock::start();
     let reserved = registry::reserve()?;
     let (scope, seats) = match config.kind {
-        Kind::Threads => (Scope::Private, config.plan.workers_max),
-        Kind::Inline => (Scope::Private, WORKERS_MAX),
-        Kind::Processes(_) => (Scope::Shared, config.plan.workers_max),
+        PoolKind::Threads => (Scope::Private, config.plan.workers_max),
+        PoolKind::Inline => (Scope::Private, WORKERS_MAX),
+        PoolKind::Processes(_) => (Scope::Shared, config.plan.workers_max),
     };
     let region = Region::create("carpool", seats as usize, scope)?;
     region.board.set_idle_time(config.idle_ms);
-    let ledger = Ledger::new(&region, registry::first_generation(&reserved))?;
+    let ledger = SlotTable::new(&region, registry::first_generation(&reserved))?;
     let (name, kind) = (config.name.clone(), config.kind.clone());
-    let (mut site, inbox) = Site::new(name, kind, config.plan, config.is_external, region, ledger)?;
-    let roll = Roll::default();
+    let (mut site, inbox) =
+        PoolState::new(name, kind, config.plan, config.is_external, region, ledger)?;
+    let roll = FunctionTable::default();
     let mut hooks = Vec::new();
-    if !matches!(config.kind, Kind::Inline) {
+    if !matches!(config.kind, PoolKind::Inline) {
         let bounded = if config.max_pending > 0 { feature::BOUNDED } else { 0 };
         let batched = if config.is_batched { feature::BATCHES } else { 0 };
-        site.line = Line::new(config.max_pending);
+        site.line = SubmitQueue::new(config.max_pending);
         site.region.board.set_features(bounded | batched);
     }
-    site.limiter = Limiter::new(config.limits);
+    site.limiter = LimitSettings::new(config.limits);
     site.soft_signal = config.soft_signal;
     site.listeners = config.listeners.clone();
     site.terms = terms(&site, &roll, &config, &mut hooks)?;
@@ -161,16 +164,16 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
         site.outbox.prepare()?;
     }
     let (watch, desks) = match config.kind {
-        Kind::Inline => (None, Some(Desks::default())),
-        _ => (Some(Watch::start(site.clone(), inbox, template)?), None),
+        PoolKind::Inline => (None, Some(InlineWorkers::default())),
+        _ => (Some(Supervisor::start(site.clone(), inbox, template)?), None),
     };
     let pool = Pool {
         site,
         roll,
         buffers: Buffers::default(),
         watch: Mutex::new(watch),
-        notice: Notice::default(),
-        aides: Aides::default(),
+        notice: Completions::default(),
+        aides: BackgroundThreads::default(),
         desks,
         hooks,
         config,
@@ -182,9 +185,9 @@ pub(crate) fn open(config: Config, kept: Kept) -> Result<PoolTicket> {
 
 /// A copy of the caller for workers to be forked from, where that is how they start. Made before the pool
 /// has any thread.
-fn template_for(site: &Site) -> Result<Option<Template>> {
+fn template_for(site: &PoolState) -> Result<Option<ForkServerProcess>> {
     match &site.kind {
-        Kind::Processes(recipe) if matches!(recipe.start, Start::Fork { .. }) => {
+        PoolKind::Processes(recipe) if matches!(recipe.start, StartMethod::Fork { .. }) => {
             template::fork_caller(&site.name, recipe, &site.region).map(Some)
         }
         _ => Ok(None),
@@ -192,17 +195,22 @@ fn template_for(site: &Site) -> Result<Option<Template>> {
 }
 
 /// Enters the functions around a worker's life at the board, each in a slot that is never posted.
-fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> Result<Terms> {
+fn terms(
+    site: &PoolState,
+    roll: &FunctionTable,
+    config: &Config,
+    hooks: &mut Vec<SlotKey>,
+) -> Result<WorkerConfig> {
     let mut enter = |hook: &Option<Arc<HookSpec>>| -> Result<Option<u32>> {
         let Some(HookSpec { callee, args }) = hook.as_deref() else { return Ok(None) };
         let function = roll.index(site, callee.as_callee())?;
         let ticket = site.ledger.take(&site.region, false).ok_or(Status::POOL_ERR_FULL)?;
-        let call = Call { function, is_chunk: false, rank: Rank::USUAL };
+        let call = TaskCall { function, is_chunk: false, rank: Priority::USUAL };
         submit::fill_hook(site, call, args, ticket)?;
         hooks.push(ticket);
         Ok(Some(ticket.slot))
     };
-    Ok(Terms {
+    Ok(WorkerConfig {
         keep: config.plan.workers_min,
         tasks_max: config.tasks_max,
         initializer: enter(&config.initializer)?,
@@ -210,7 +218,7 @@ fn terms(site: &Site, roll: &Roll, config: &Config, hooks: &mut Vec<Ticket>) -> 
         depth: 0,
         memory_max: config.memory_max,
         surroundings: match &site.kind {
-            Kind::Processes(recipe) => recipe.surroundings.len(),
+            PoolKind::Processes(recipe) => recipe.surroundings.len(),
             _ => 0,
         },
         scale: 0,

@@ -12,7 +12,7 @@
 //! The thread sleeps on the board's notice, which a worker rings when it ends a task that somebody is
 //! listed for. Tasks are claimed in the order of the ring, so what is done stands at the front of the
 //! list: it looks at those whose place the ring's head has passed, of which only those that run are
-//! not done. What the parent itself has ended stands anywhere; it gives hints (`Site::hint`).
+//! not done. What the parent itself has ended stands anywhere; it gives hints (`PoolState::hint`).
 //!
 //! A future that is freed while it is listed stays where it is until its callbacks have run; they can
 //! use its handle, and nobody else can.
@@ -20,9 +20,9 @@
 //! What is asked of a future that is done already is done at once, by whoever asks; but where the caller
 //! drives the callbacks, these are left to its loop, behind those that were listed before.
 
-use super::set::Inbox;
-use super::{FutureTicket, Pool, present, promise, wait};
-use crate::board::ledger::Ticket;
+use super::set::CompletionSet;
+use super::{FutureHandle, Pool, present, promise, wait};
+use crate::board::ledger::SlotKey;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64, spin_until};
 use crate::table::{Sequence, Table};
@@ -32,35 +32,35 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// What a caller wants to have called, with the future.
-pub(crate) type Callback = Box<dyn FnOnce(FutureTicket) + Send>;
+pub(crate) type Callback = Box<dyn FnOnce(FutureHandle) + Send>;
 
 /// What is done when a future is done.
-pub(super) enum Act {
+pub(super) enum CompletionAction {
     /// The number is the callback's own.
-    Call(u64, Callback),
-    Deliver(Arc<Inbox>),
+    TaskCall(u64, Callback),
+    SendResultFile(Arc<CompletionSet>),
 }
 
-impl Act {
-    fn perform(self, future: FutureTicket) {
+impl CompletionAction {
+    fn perform(self, future: FutureHandle) {
         match self {
-            Act::Call(_, callback) => callback(future),
-            Act::Deliver(inbox) => inbox.deliver(future),
+            CompletionAction::TaskCall(_, callback) => callback(future),
+            CompletionAction::SendResultFile(inbox) => inbox.deliver(future),
         }
     }
 }
 
 #[derive(Default)]
-pub(super) struct Notice {
-    books: Mutex<Books>,
+pub(super) struct Completions {
+    books: Mutex<CompletionTable>,
     /// The thread has come to its end.
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct Books {
+struct CompletionTable {
     /// Who is listed, by the slot.
-    entries: Table<Entry>,
+    entries: Table<CompletionEntry>,
     /// Tasks that are not known to be done, in the order of their places on the ring.
     order: Sequence,
     thread: Option<JoinHandle<()>>,
@@ -68,18 +68,18 @@ struct Books {
     has_ended: bool,
 }
 
-struct Entry {
-    ticket: Ticket,
+struct CompletionEntry {
+    ticket: SlotKey,
     id: u64,
-    acts: Vec<Act>,
+    acts: Vec<CompletionAction>,
     is_being_told: bool,
     /// The future was freed: its slot goes back when all is done.
     is_orphan: bool,
 }
 
-impl Entry {
-    fn new(ticket: Ticket, id: u64) -> Entry {
-        Entry { ticket, id, acts: Vec::new(), is_being_told: false, is_orphan: false }
+impl CompletionEntry {
+    fn new(ticket: SlotKey, id: u64) -> CompletionEntry {
+        CompletionEntry { ticket, id, acts: Vec::new(), is_being_told: false, is_orphan: false }
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn work_for(pool: &Pool) {
 }
 
 /// Tells at once that a future is done.
-fn tell_at_once(future: FutureTicket, act: Act) -> Result<()> {
+fn tell_at_once(future: FutureHandle, act: CompletionAction) -> Result<()> {
     let (pool, ticket) = future.find()?;
     if present::call_at_once(future, || act.perform(future)) {
         pool.give_back(ticket);
@@ -108,17 +108,18 @@ fn tell_at_once(future: FutureTicket, act: Act) -> Result<()> {
 }
 
 /// Calls back when the future is done, or now. Answers the callback's number.
-pub(crate) fn on_done(future: FutureTicket, callback: Callback) -> Result<u64> {
+pub(crate) fn on_done(future: FutureHandle, callback: Callback) -> Result<u64> {
     static NUMBERS: AtomicU64 = AtomicU64::new(1);
     let number = NUMBERS.fetch_add(1, Relaxed);
-    list(future, Act::Call(number, callback))?;
+    list(future, CompletionAction::TaskCall(number, callback))?;
     Ok(number)
 }
 
 /// Does this when the future is done, or now.
-pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
+pub(super) fn list(future: FutureHandle, act: CompletionAction) -> Result<()> {
     let (pool, ticket) = future.find()?;
-    let is_left_to_caller = pool.site.outbox.is_external() && matches!(act, Act::Call(..));
+    let is_left_to_caller =
+        pool.site.outbox.is_external() && matches!(act, CompletionAction::TaskCall(..));
     let left = match (wait::is_done(pool, ticket), is_left_to_caller) {
         (false, _) => pool.list(ticket, act)?,
         (true, true) => pool.leave_to_caller(ticket, act),
@@ -128,7 +129,7 @@ pub(super) fn list(future: FutureTicket, act: Act) -> Result<()> {
 }
 
 /// Removes a callback that has not begun.
-pub(crate) fn remove_callback(future: FutureTicket, number: u64) -> Result<()> {
+pub(crate) fn remove_callback(future: FutureHandle, number: u64) -> Result<()> {
     let (pool, ticket) = future.find()?;
     // Dropped when no lock is held: that calls the caller.
     let act = pool.notice.lock().take_act(ticket, number);
@@ -141,11 +142,15 @@ impl Pool {
     }
 
     /// Lists an act, and gives it back when the task is done already.
-    fn list(&'static self, ticket: Ticket, act: Act) -> Result<Option<Act>> {
+    fn list(
+        &'static self,
+        ticket: SlotKey,
+        act: CompletionAction,
+    ) -> Result<Option<CompletionAction>> {
         let record = self.region().board.slot(ticket.slot);
         let number = match &act {
-            Act::Call(number, _) => *number,
-            Act::Deliver(_) => 0,
+            CompletionAction::TaskCall(number, _) => *number,
+            CompletionAction::SendResultFile(_) => 0,
         };
         {
             let mut books = self.notice.lock();
@@ -180,7 +185,7 @@ impl Pool {
         }
     }
 
-    fn start_threads(&'static self, books: &mut Books, has_calls: bool) -> Result<()> {
+    fn start_threads(&'static self, books: &mut CompletionTable, has_calls: bool) -> Result<()> {
         if has_calls {
             self.site.outbox.prepare()?;
         }
@@ -194,7 +199,11 @@ impl Pool {
 
     /// Leaves a callback of a future that is done to the caller's loop; gives it back when there will be no
     /// more of that.
-    fn leave_to_caller(&'static self, ticket: Ticket, act: Act) -> Option<Act> {
+    fn leave_to_caller(
+        &'static self,
+        ticket: SlotKey,
+        act: CompletionAction,
+    ) -> Option<CompletionAction> {
         let mut books = self.notice.lock();
         if books.has_ended {
             return Some(act);
@@ -205,7 +214,7 @@ impl Pool {
             return None;
         }
         self.site.ledger.note_subscription(ticket);
-        let entry = Entry { is_being_told: true, ..Entry::new(ticket, 0) };
+        let entry = CompletionEntry { is_being_told: true, ..CompletionEntry::new(ticket, 0) };
         books.entries.put(ticket.slot.into(), entry);
         drop(books);
         self.perform(ticket, vec![act]);
@@ -239,7 +248,7 @@ impl Pool {
     }
 
     /// Takes what is to be told off the list.
-    fn take_due(&self) -> Vec<(Ticket, Vec<Act>)> {
+    fn take_due(&self) -> Vec<(SlotKey, Vec<CompletionAction>)> {
         let hints = self.site.take_hints();
         let mut books = self.notice.lock();
         let end = if books.is_ending { u64::MAX } else { self.region().board.ring.passed() };
@@ -260,10 +269,11 @@ impl Pool {
     }
 
     /// Callbacks are left to the outbox, each a job of its own.
-    fn perform(&'static self, ticket: Ticket, acts: Vec<Act>) {
-        let is_call = |act: &Act| matches!(act, Act::Call(..));
-        let (calls, deliveries): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_call);
-        let future = FutureTicket::new(self.cell, ticket);
+    fn perform(&'static self, ticket: SlotKey, acts: Vec<CompletionAction>) {
+        let is_call = |act: &CompletionAction| matches!(act, CompletionAction::TaskCall(..));
+        let (calls, deliveries): (Vec<CompletionAction>, Vec<CompletionAction>) =
+            acts.into_iter().partition(is_call);
+        let future = FutureHandle::new(self.cell, ticket);
         let count = calls.len();
         for (i, act) in calls.into_iter().enumerate() {
             self.site.outbox.push(Box::new(move || {
@@ -280,7 +290,7 @@ impl Pool {
     }
 
     /// Ends the telling, or goes on with what was added meanwhile.
-    fn end_telling(&'static self, ticket: Ticket) {
+    fn end_telling(&'static self, ticket: SlotKey) {
         let mut books = self.notice.lock();
         let Some(entry) = books.entries.get_mut(ticket.slot.into()) else { return };
         let added_meanwhile = std::mem::take(&mut entry.acts);
@@ -308,11 +318,12 @@ impl Pool {
     }
 
     /// The future was freed. True: it is still listed, and its slot goes back later.
-    pub(super) fn orphan(&self, ticket: Ticket) -> bool {
+    pub(super) fn orphan(&self, ticket: SlotKey) -> bool {
         let mut books = self.notice.lock();
         let Some(entry) = books.entries.get_mut(ticket.slot.into()) else { return false };
-        let is_delivery = |act: &mut Act| matches!(act, Act::Deliver(_));
-        let deliveries: Vec<Act> = entry.acts.extract_if(.., is_delivery).collect();
+        let is_delivery =
+            |act: &mut CompletionAction| matches!(act, CompletionAction::SendResultFile(_));
+        let deliveries: Vec<CompletionAction> = entry.acts.extract_if(.., is_delivery).collect();
         entry.is_orphan = entry.is_being_told || !entry.acts.is_empty();
         let (is_orphan, place) = (entry.is_orphan, (entry.id, ticket.slot.into()));
         if !is_orphan {
@@ -321,8 +332,8 @@ impl Pool {
         }
         drop(books);
         for act in deliveries {
-            if let Act::Deliver(inbox) = act {
-                inbox.forget(FutureTicket::new(self.cell, ticket));
+            if let CompletionAction::SendResultFile(inbox) = act {
+                inbox.forget(FutureHandle::new(self.cell, ticket));
             }
         }
         is_orphan
@@ -350,15 +361,16 @@ impl Pool {
     }
 }
 
-impl Notice {
-    fn lock(&self) -> MutexGuard<'_, Books> {
+impl Completions {
+    fn lock(&self) -> MutexGuard<'_, CompletionTable> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Books {
-    fn add(&mut self, ticket: Ticket, id: u64, act: Act) {
-        let entry = self.entries.get_or_make(ticket.slot.into(), || Entry::new(ticket, id));
+impl CompletionTable {
+    fn add(&mut self, ticket: SlotKey, id: u64, act: CompletionAction) {
+        let entry =
+            self.entries.get_or_make(ticket.slot.into(), || CompletionEntry::new(ticket, id));
         entry.acts.push(act);
         if !entry.is_being_told {
             self.order.insert((entry.id, ticket.slot.into()));
@@ -366,14 +378,14 @@ impl Books {
     }
 
     /// Takes a callback off the list that has not begun, or with number 0 any delivery.
-    fn take_act(&mut self, ticket: Ticket, number: u64) -> Option<Act> {
+    fn take_act(&mut self, ticket: SlotKey, number: u64) -> Option<CompletionAction> {
         let entry = self.entries.get_mut(ticket.slot.into())?;
         if entry.ticket != ticket {
             return None;
         }
-        let is_wanted = |act: &Act| match act {
-            Act::Call(own, _) => *own == number,
-            Act::Deliver(_) => number == 0,
+        let is_wanted = |act: &CompletionAction| match act {
+            CompletionAction::TaskCall(own, _) => *own == number,
+            CompletionAction::SendResultFile(_) => number == 0,
         };
         let act = entry.acts.remove(entry.acts.iter().position(is_wanted)?);
         if entry.acts.is_empty() && !entry.is_being_told {

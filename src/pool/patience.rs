@@ -13,15 +13,15 @@ thread_local! {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Patience<'a> {
+pub(super) struct WaitWithTick<'a> {
     pub(super) deadline: Deadline,
     tick: Option<(&'a Tick, usize)>,
 }
 
-impl Patience<'_> {
+impl WaitWithTick<'_> {
     /// Waits without a tick.
-    pub(super) fn until(deadline: Deadline) -> Patience<'static> {
-        Patience { deadline, tick: None }
+    pub(super) fn until(deadline: Deadline) -> WaitWithTick<'static> {
+        WaitWithTick { deadline, tick: None }
     }
 
     /// Waits by `wait`, which is to answer None when the time that it gets is over. No lock may be held.
@@ -50,9 +50,9 @@ impl Patience<'_> {
 
 impl Pool {
     /// Waits with the pool's tick, if it has one.
-    pub(super) fn patience(&self, deadline: Deadline) -> Patience<'_> {
+    pub(super) fn patience(&self, deadline: Deadline) -> WaitWithTick<'_> {
         let tick = self.config.tick.as_ref().map(|tick| (tick, self.address()));
-        Patience { deadline, tick }
+        WaitWithTick { deadline, tick }
     }
 
     /// A tick that freed its pool would take it from under the one who waits.

@@ -1,11 +1,13 @@
 //! Pieces of a map: so many items in one task, and how large to make them.
 
-use super::spec::{Args, Callee, Extras, Spec};
-use super::{FutureTicket, PoolTicket, cancel, duration, future_free, result, submit};
+use super::spec::{Args, Callee, SubmitOptions, TaskSpec};
+use super::{FutureHandle, PoolHandle, cancel, duration, future_free, result, submit};
 use crate::board::copy_out;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicBool};
-use crate::worker::chunk::{self, Head, SHARE_LEN, Share, Then, UNEVEN, VERDICT_LEN, Verdict};
+use crate::worker::chunk::{
+    self, AfterItemError, ChunkHeader, ItemResult, ItemStatus, SHARE_LEN, UNEVEN, VERDICT_LEN,
+};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,18 +26,18 @@ impl OnError {
         all.get(usize::try_from(number).ok()?).copied()
     }
 
-    pub(super) fn then(self) -> Then {
+    pub(super) fn then(self) -> AfterItemError {
         match self {
-            OnError::Continue => Then::GoOn,
-            OnError::Stop | OnError::CancelRest => Then::Stop,
+            OnError::Continue => AfterItemError::GoOn,
+            OnError::Stop | OnError::CancelRest => AfterItemError::Stop,
         }
     }
 }
 
 /// A task that is under way, for items from this one on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece {
-    pub(super) future: FutureTicket,
+pub(super) struct InFlightChunk {
+    pub(super) future: FutureHandle,
     pub(super) first: u64,
     pub(super) count: usize,
 }
@@ -43,13 +45,13 @@ pub(super) struct Piece {
 /// The pieces of a map that were handed out and not taken back. They stand apart from the rest of it, for
 /// whoever cancels it meanwhile.
 #[derive(Default)]
-pub(super) struct UnderWay {
-    pieces: Mutex<VecDeque<Piece>>,
+pub(super) struct InFlight {
+    pieces: Mutex<VecDeque<InFlightChunk>>,
     is_cancelled: AtomicBool,
 }
 
-impl UnderWay {
-    pub(super) fn push(&self, piece: Piece) {
+impl InFlight {
+    pub(super) fn push(&self, piece: InFlightChunk) {
         self.lock().push_back(piece);
         if self.is_cancelled() {
             // Whoever cancelled may have looked before.
@@ -63,12 +65,12 @@ impl UnderWay {
         if self.first().is_some() { Deadline::from_ms(0) } else { deadline }
     }
 
-    pub(super) fn first(&self) -> Option<Piece> {
+    pub(super) fn first(&self) -> Option<InFlightChunk> {
         self.lock().front().copied()
     }
 
     /// Takes the first one away that is wanted.
-    pub(super) fn take(&self, is_wanted: impl Fn(&Piece) -> bool) -> Option<Piece> {
+    pub(super) fn take(&self, is_wanted: impl Fn(&InFlightChunk) -> bool) -> Option<InFlightChunk> {
         let mut pieces = self.lock();
         let place = pieces.iter().position(is_wanted)?;
         pieces.remove(place)
@@ -101,39 +103,39 @@ impl UnderWay {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Piece>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<InFlightChunk>> {
         self.pieces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How many workers a pool may have, for whoever shares work out among them in tasks that are such.
-pub(super) fn workers_of(pool: PoolTicket, extras: Extras) -> Result<usize> {
+pub(super) fn workers_of(pool: PoolHandle, extras: SubmitOptions) -> Result<usize> {
     extras.limits(&pool.pool()?.site)?;
     Ok(pool.pool()?.site.workers_max().max(1) as usize)
 }
 
 /// Submits one task for `count` items of one size.
 pub(super) fn submit_even(
-    pool: PoolTicket,
+    pool: PoolHandle,
     callee: Callee<'_>,
     items: &[u8],
-    head: Head,
+    head: ChunkHeader,
     is_inside: bool,
-    extras: &Extras,
-) -> Result<FutureTicket> {
+    extras: &SubmitOptions,
+) -> Result<FutureHandle> {
     let bytes = head.to_bytes();
     let args = Args::Chunk([&bytes, items]);
-    submit(pool, Spec { callee, args, is_inside, extras: Some(extras) })
+    submit(pool, TaskSpec { callee, args, is_inside, extras: Some(extras) })
 }
 
 /// Items of any size, one behind the other, to be submitted as one task.
 #[derive(Default)]
-pub(super) struct Basket {
+pub(super) struct ChunkBuilder {
     ends: Vec<u64>,
     bytes: Vec<u8>,
 }
 
-impl Basket {
+impl ChunkBuilder {
     pub(super) fn add(&mut self, item: &[u8]) {
         self.bytes.resize(self.bytes.len().next_multiple_of(chunk::ALIGN), 0);
         self.bytes.extend_from_slice(item);
@@ -148,37 +150,37 @@ impl Basket {
     /// afterwards, unless the submit failed.
     pub(super) fn submit(
         &mut self,
-        pool: PoolTicket,
+        pool: PoolHandle,
         callee: Callee<'_>,
-        then: Then,
-        extras: &Extras,
-    ) -> Result<FutureTicket> {
+        then: AfterItemError,
+        extras: &SubmitOptions,
+    ) -> Result<FutureHandle> {
         let (is_inside, extras) = (false, Some(extras));
-        let Basket { ends, bytes } = &*self;
+        let ChunkBuilder { ends, bytes } = &*self;
         if ends.len() == 1 {
             let args = Args::Bytes(bytes);
-            let future = submit(pool, Spec { callee, args, is_inside, extras })?;
-            *self = Basket::default();
+            let future = submit(pool, TaskSpec { callee, args, is_inside, extras })?;
+            *self = ChunkBuilder::default();
             return Ok(future);
         }
         let (count, uneven) = (ends.len() as u64, UNEVEN);
-        let head = Head { count, item_size: uneven, result_size: uneven, then: then as u64 };
+        let head = ChunkHeader { count, item_size: uneven, result_size: uneven, then: then as u64 };
         let mut table: Vec<u8> = head.to_bytes().into();
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
         table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
         let args = Args::Chunk([&table, bytes]);
-        let future = submit(pool, Spec { callee, args, is_inside, extras })?;
-        *self = Basket::default();
+        let future = submit(pool, TaskSpec { callee, args, is_inside, extras })?;
+        *self = ChunkBuilder::default();
         Ok(future)
     }
 }
 
 /// How one item of an uneven piece has ended: its bytes, or why there are none.
-pub(super) type ItemResult = Result<(*const u8, usize)>;
+pub(super) type ChunkItem = Result<(*const u8, usize)>;
 
-impl Piece {
-    /// The result of one of its items, when it is done and was submitted by [`Basket::submit`].
-    pub(super) fn item(&self, index: usize) -> ItemResult {
+impl InFlightChunk {
+    /// The result of one of its items, when it is done and was submitted by [`ChunkBuilder::submit`].
+    pub(super) fn item(&self, index: usize) -> ChunkItem {
         let whole = result(self.future);
         if self.count == 1 {
             return whole;
@@ -191,7 +193,7 @@ impl Piece {
         }
         // Read once; what is checked is what is used.
         copy_out(start.wrapping_add(place), &mut bytes);
-        let share = Share::read(&bytes).ok_or_else(spoilt)?;
+        let share = ItemResult::read(&bytes).ok_or_else(spoilt)?;
         let table = (self.count * SHARE_LEN).next_multiple_of(chunk::ALIGN);
         let range = usize::try_from(share.start).ok().zip(usize::try_from(share.len).ok());
         let range = range.and_then(|(from, size)| {
@@ -201,7 +203,7 @@ impl Piece {
         let (from, size) = range.ok_or_else(spoilt)?;
         let data = start.wrapping_add(from);
         match share.verdict {
-            Verdict { status: 0, .. } => Ok((data, size)),
+            ItemStatus { status: 0, .. } => Ok((data, size)),
             verdict => Err(error_of(verdict, data, size)),
         }
     }
@@ -230,7 +232,7 @@ impl Piece {
             if place + VERDICT_LEN <= len && len > size {
                 let mut bytes = [0; VERDICT_LEN];
                 copy_out(start.wrapping_add(place), &mut bytes);
-                *verdict = Verdict::read(&bytes).map_or(0, |verdict| verdict.status);
+                *verdict = ItemStatus::read(&bytes).map_or(0, |verdict| verdict.status);
             }
             if *verdict != 0 {
                 let size = size / self.count;
@@ -246,7 +248,7 @@ impl Piece {
     }
 }
 
-fn error_of(verdict: Verdict, words: *const u8, len: usize) -> Error {
+fn error_of(verdict: ItemStatus, words: *const u8, len: usize) -> Error {
     let mut text = vec![0; len.min(crate::worker::MESSAGE_MAX)];
     copy_out(words, &mut text);
     let detail = crate::error::Detail {
@@ -264,8 +266,8 @@ fn spoilt() -> Error {
     Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the results")
 }
 
-/// How large pieces are made: as told, or so that each takes about [`Sizer::TARGET_NS`].
-pub(super) struct Sizer {
+/// How large pieces are made: as told, or so that each takes about [`ChunkSizer::TARGET_NS`].
+pub(super) struct ChunkSizer {
     fixed: Option<usize>,
     workers: usize,
     bytes_per_item: usize,
@@ -274,16 +276,16 @@ pub(super) struct Sizer {
     largest: usize,
 }
 
-impl Sizer {
+impl ChunkSizer {
     /// Long enough that handing a piece over does not count, short enough to share work out evenly.
     const TARGET_NS: u64 = 250_000;
     /// More would not stay in the caches on its way.
     const BYTES_MAX: usize = 1 << 20;
 
     /// `fixed` of 0 is automatic.
-    pub(super) fn new(fixed: usize, workers: usize, bytes_per_item: usize) -> Sizer {
+    pub(super) fn new(fixed: usize, workers: usize, bytes_per_item: usize) -> ChunkSizer {
         let fixed = (fixed > 0).then_some(fixed);
-        Sizer {
+        ChunkSizer {
             fixed,
             workers,
             bytes_per_item: bytes_per_item.max(1),
@@ -293,7 +295,7 @@ impl Sizer {
     }
 
     /// A piece has come back.
-    pub(super) fn learn(&mut self, piece: &Piece) {
+    pub(super) fn learn(&mut self, piece: &InFlightChunk) {
         if self.fixed.is_none()
             && let Some(ns) = piece.ns_per_item()
         {
@@ -326,9 +328,9 @@ mod tests {
 
     #[test]
     fn pieces_are_as_large_as_told_or_as_measured() {
-        let mut sizer = Sizer::new(7, 2, 8);
+        let mut sizer = ChunkSizer::new(7, 2, 8);
         assert_eq!((sizer.next(100), sizer.next(3)), (7, 3));
-        sizer = Sizer::new(0, 2, 8);
+        sizer = ChunkSizer::new(0, 2, 8);
         assert_eq!(sizer.next(1_000_000), 1);
         (sizer.ns_per_item, sizer.largest) = (Some(10), 8);
         assert_eq!(sizer.next(1_000_000), 32);
@@ -339,7 +341,7 @@ mod tests {
         assert_eq!(sizer.next(1), 1);
         sizer.ns_per_item = Some(1_000_000_000);
         assert_eq!(sizer.next(1_000), 1);
-        sizer = Sizer { ns_per_item: Some(1), ..Sizer::new(0, 1, 1 << 30) };
+        sizer = ChunkSizer { ns_per_item: Some(1), ..ChunkSizer::new(0, 1, 1 << 30) };
         assert_eq!(sizer.next(1_000), 1);
     }
 }

@@ -3,38 +3,38 @@
 //! They are futures of an inline pool of the library's own, which is made for the first of them and
 //! goes with the last. So whatever can be done with a future can be done with a promise.
 
-use super::pieces::UnderWay;
+use super::pieces::InFlight;
 use super::spec::Args;
-use super::{Config, FutureTicket, Kind, Limits, Pool, registry};
-use crate::board::ledger::Ticket;
-use crate::board::rank::Rank;
-use crate::board::record::Call;
+use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, registry};
+use crate::board::ledger::SlotKey;
+use crate::board::rank::Priority;
+use crate::board::record::TaskCall;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
-use crate::watch::news::Listeners;
+use crate::watch::news::Observers;
 use crate::watch::site::{Plan, gate};
-use crate::worker::{self, ByHand, Parcel};
+use crate::worker::{self, Completion, ResultFile};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The pool of all promises.
-static HOME: Mutex<Option<Home>> = Mutex::new(None);
+static HOME: Mutex<Option<PromisePool>> = Mutex::new(None);
 
-struct Home {
+struct PromisePool {
     pool: &'static Pool,
     /// How many promises there are, and calls and keepers that are about to end one.
     users: usize,
 }
 
 /// What is under way for promises that have a keeper.
-static KEPT: Mutex<Vec<(Ticket, Arc<UnderWay>)>> = Mutex::new(Vec::new());
+static KEPT: Mutex<Vec<(SlotKey, Arc<InFlight>)>> = Mutex::new(Vec::new());
 
-fn kept() -> MutexGuard<'static, Vec<(Ticket, Arc<UnderWay>)>> {
+fn kept() -> MutexGuard<'static, Vec<(SlotKey, Arc<InFlight>)>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Somebody wants to cancel a promise that has a keeper.
-pub(super) fn cancel_kept(ticket: Ticket) {
+pub(super) fn cancel_kept(ticket: SlotKey) {
     let all = kept();
     let under_way = all.iter().find(|entry| entry.0 == ticket).map(|entry| entry.1.clone());
     drop(all);
@@ -43,7 +43,7 @@ pub(super) fn cancel_kept(ticket: Ticket) {
     }
 }
 
-fn forget_kept(ticket: Ticket) {
+fn forget_kept(ticket: SlotKey) {
     let mut all = kept();
     let place = all.iter().position(|entry| entry.0 == ticket);
     let gone = place.map(|place| all.swap_remove(place));
@@ -53,27 +53,27 @@ fn forget_kept(ticket: Ticket) {
 }
 
 /// A promise that nobody but its keeper can end.
-pub(super) struct Keeper {
+pub(super) struct PromiseResolver {
     pool: &'static Pool,
-    ticket: Ticket,
+    ticket: SlotKey,
 }
 
-pub(crate) fn new_promise() -> Result<FutureTicket> {
+pub(crate) fn new_promise() -> Result<FutureHandle> {
     let (pool, ticket) = make()?;
-    Ok(FutureTicket::new(pool.cell, ticket))
+    Ok(FutureHandle::new(pool.cell, ticket))
 }
 
 /// A promise that is running already, and its keeper. To cancel it cancels what is under way for it.
-pub(super) fn new_kept(under_way: Arc<UnderWay>) -> Result<(FutureTicket, Keeper)> {
+pub(super) fn new_kept(under_way: Arc<InFlight>) -> Result<(FutureHandle, PromiseResolver)> {
     let (pool, ticket) = make()?;
     kept().push((ticket, under_way));
     let claimed = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
     debug_assert!(claimed);
     pool.keep_promises();
-    Ok((FutureTicket::new(pool.cell, ticket), Keeper { pool, ticket }))
+    Ok((FutureHandle::new(pool.cell, ticket), PromiseResolver { pool, ticket }))
 }
 
-fn make() -> Result<(&'static Pool, Ticket)> {
+fn make() -> Result<(&'static Pool, SlotKey)> {
     let mut home = lock();
     // A forked child makes one of its own.
     let pool = match &*home {
@@ -81,14 +81,14 @@ fn make() -> Result<(&'static Pool, Ticket)> {
         _ => open()?,
     };
     let ticket = pool.site.ledger.take(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
-    let call = Call { function: 0, is_chunk: false, rank: Rank::USUAL };
+    let call = TaskCall { function: 0, is_chunk: false, rank: Priority::USUAL };
     if let Err(error) = pool.fill(call, &Args::Bytes(&[]), ticket) {
         pool.undo(ticket);
         return Err(error);
     }
     match &mut *home {
         Some(home) if std::ptr::eq(home.pool, pool) => home.users += 1,
-        other => *other = Some(Home { pool, users: 1 }),
+        other => *other = Some(PromisePool { pool, users: 1 }),
     }
     Ok((pool, ticket))
 }
@@ -97,15 +97,15 @@ fn open() -> Result<&'static Pool> {
     let plan = Plan { restart_window: Duration::MAX, ..Plan::default() };
     let config = Config {
         name: "promises".into(),
-        kind: Kind::Inline,
+        kind: PoolKind::Inline,
         plan,
         idle_ms: 0,
         tasks_max: 0,
         memory_max: 0,
         max_pending: 0,
         is_batched: false,
-        limits: Limits::default(),
-        listeners: Listeners::default(),
+        limits: TimeLimits::default(),
+        listeners: Observers::default(),
         is_external: false,
         soft_signal: None,
         initializer: None,
@@ -117,15 +117,15 @@ fn open() -> Result<&'static Pool> {
     super::open(config, Arc::new(()))?.close()
 }
 
-pub(crate) fn resolve(future: FutureTicket, data: &[u8]) -> Result<()> {
-    end(future, ByHand::Completed(data))
+pub(crate) fn resolve(future: FutureHandle, data: &[u8]) -> Result<()> {
+    end(future, Completion::Completed(data))
 }
 
-pub(crate) fn reject(future: FutureTicket, code: i32, message: &str) -> Result<()> {
-    end(future, ByHand::Failed { status: Status::POOL_ERR_TASK, code, message })
+pub(crate) fn reject(future: FutureHandle, code: i32, message: &str) -> Result<()> {
+    end(future, Completion::Failed { status: Status::POOL_ERR_TASK, code, message })
 }
 
-fn end(future: FutureTicket, how: ByHand<'_>) -> Result<()> {
+fn end(future: FutureHandle, how: Completion<'_>) -> Result<()> {
     let (pool, ticket) = future.find()?;
     if !pool.is_of_promises() {
         return Err(Status::POOL_ERR_STATE.into());
@@ -140,8 +140,8 @@ fn end(future: FutureTicket, how: ByHand<'_>) -> Result<()> {
     if is_ours { Ok(()) } else { Err(Status::POOL_ERR_STATE.into()) }
 }
 
-impl Keeper {
-    pub(super) fn end(self, how: ByHand<'_>) {
+impl PromiseResolver {
+    pub(super) fn end(self, how: Completion<'_>) {
         let (pool, ticket) = (self.pool, self.ticket);
         std::mem::forget(self);
         forget_kept(ticket);
@@ -151,11 +151,11 @@ impl Keeper {
 }
 
 /// A keeper that goes without a word: its promise is cancelled.
-impl Drop for Keeper {
+impl Drop for PromiseResolver {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
         forget_kept(self.ticket);
-        self.pool.end_promise(self.ticket, ByHand::Failed { status, code: 0, message: "" });
+        self.pool.end_promise(self.ticket, Completion::Failed { status, code: 0, message: "" });
         self.pool.forget_promise();
     }
 }
@@ -163,12 +163,12 @@ impl Drop for Keeper {
 impl Pool {
     #[inline]
     pub(super) fn is_of_promises(&self) -> bool {
-        matches!(self.config.kind, Kind::Inline) && self.config.plan.workers_max == 0
+        matches!(self.config.kind, PoolKind::Inline) && self.config.plan.workers_max == 0
     }
 
-    fn end_promise(&self, ticket: Ticket, how: ByHand<'_>) {
+    fn end_promise(&self, ticket: SlotKey, how: Completion<'_>) {
         let site = &self.site;
-        let deliver = |parcel: Parcel| {
+        let deliver = |parcel: ResultFile| {
             site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
             Ok(())
         };
@@ -240,6 +240,6 @@ pub(super) fn close_from_within(pool: &'static Pool) -> bool {
     true
 }
 
-fn lock() -> MutexGuard<'static, Option<Home>> {
+fn lock() -> MutexGuard<'static, Option<PromisePool>> {
     HOME.lock().unwrap_or_else(PoisonError::into_inner)
 }

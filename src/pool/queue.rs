@@ -5,22 +5,22 @@
 //! workers wait so. It claims a task that waits, which makes a place, puts its own there, and runs the
 //! one that it has claimed before its submit returns.
 
-use super::spec::{Args, Extras};
-use super::{Pool, PoolTicket};
-use crate::board::ledger::Ticket;
-use crate::board::queue::Spot;
-use crate::board::rank::Rank;
-use crate::board::record::{Call, Place};
-use crate::board::ring::Entry;
+use super::spec::{Args, SubmitOptions};
+use super::{Pool, PoolHandle};
+use crate::board::ledger::SlotKey;
+use crate::board::queue::Reservation;
+use crate::board::rank::Priority;
+use crate::board::record::{BytesLocation, TaskCall};
+use crate::board::ring::RingEntry;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::{self, Deadline};
 use crate::watch::line;
-use crate::worker::{self, Aid, Claimed};
+use crate::worker::{self, CapacityClaim, ClaimedTask};
 
 /// Cancels every task that waits, but for those that are submitted meanwhile; answers how many. The pool
 /// stays as open as it was.
-pub(crate) fn cancel_pending(pool: PoolTicket) -> Result<u64> {
+pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
     let site = &pool.pool()?.site;
     let (last, mut count) = (site.ledger.tail.count(), 0);
     site.each_waiting(|ticket, record| {
@@ -37,12 +37,12 @@ impl Pool {
     #[inline(always)]
     pub(super) fn post(
         &self,
-        call: Call,
+        call: TaskCall,
         args: &Args<'_>,
-        ticket: Ticket,
-        extras: Option<&Extras>,
+        ticket: SlotKey,
+        extras: Option<&SubmitOptions>,
         shut: u32,
-    ) -> Result<Option<Claimed<'_>>> {
+    ) -> Result<Option<ClaimedTask<'_>>> {
         if self.site.line.is_bounded() {
             return self.post_in_line(call, args, ticket, extras, shut);
         }
@@ -55,19 +55,19 @@ impl Pool {
     #[cold]
     fn post_in_line(
         &self,
-        call: Call,
+        call: TaskCall,
         args: &Args<'_>,
-        ticket: Ticket,
-        extras: Option<&Extras>,
+        ticket: SlotKey,
+        extras: Option<&SubmitOptions>,
         shut: u32,
-    ) -> Result<Option<Claimed<'_>>> {
+    ) -> Result<Option<ClaimedTask<'_>>> {
         let (place, inline) = self.place(args, ticket.slot)?;
         let patience = extras.map_or(Deadline::Never, |extras| extras.patience);
         let (position, claimed) = self.take_place(patience, shut)?;
         match self.post_at(position, call, place, inline, ticket) {
             Ok(()) => Ok(claimed),
             Err(error) => {
-                claimed.into_iter().for_each(Claimed::run);
+                claimed.into_iter().for_each(ClaimedTask::run);
                 Err(error)
             }
         }
@@ -78,25 +78,25 @@ impl Pool {
     fn post_at(
         &self,
         position: u64,
-        call: Call,
-        place: Place,
+        call: TaskCall,
+        place: BytesLocation,
         inline: &[u8],
-        ticket: Ticket,
+        ticket: SlotKey,
     ) -> Result<()> {
         let (board, tail) = (&self.region().board, &self.site.ledger.tail);
         let spot = match call.rank {
-            Rank::USUAL => Spot::usual(position),
+            Priority::USUAL => Reservation::usual(position),
             rank => self.rank(position, rank, ticket.slot)?,
         };
         self.region().trim_rings(tail, spot);
         board.slot(ticket.slot).fill(call, place, inline, clock::now(), position + 1);
-        board.post(spot, Entry { slot: ticket.slot, generation: ticket.generation });
+        board.post(spot, RingEntry { slot: ticket.slot, generation: ticket.generation });
         board.bell.ring();
         Ok(())
     }
 
     #[cold]
-    fn rank(&self, position: u64, rank: Rank, slot: u32) -> Result<Spot> {
+    fn rank(&self, position: u64, rank: Priority, slot: u32) -> Result<Reservation> {
         let spot = self.region().board.rank(position, rank, &self.site.ledger.tail, slot);
         spot.ok_or_else(|| {
             // Its position was taken, and counts.
@@ -107,7 +107,7 @@ impl Pool {
     }
 
     #[cold]
-    fn take_place(&self, patience: Deadline, shut: u32) -> Result<(u64, Option<Claimed<'_>>)> {
+    fn take_place(&self, patience: Deadline, shut: u32) -> Result<(u64, Option<ClaimedTask<'_>>)> {
         if !worker::is_at_home(self.region()) {
             return Ok((self.site.await_place(patience, shut)?, None));
         }
@@ -120,14 +120,14 @@ impl Pool {
                 return Err(line::full());
             }
             match worker::claim_next(self.region()) {
-                Aid::Claimed(claimed) => match self.site.take_place() {
+                CapacityClaim::ClaimedTask(claimed) => match self.site.take_place() {
                     Some(position) => return Ok((position, Some(claimed))),
                     // Somebody else was faster.
                     None => claimed.run(),
                 },
                 // What waits is on its way to the ring, or about to run elsewhere.
-                Aid::Nothing => sync::give_way(),
-                Aid::TooDeep => {
+                CapacityClaim::Nothing => sync::give_way(),
+                CapacityClaim::TooDeep => {
                     let words = "max_pending tasks wait, and the tasks that run others while they submit are nested too deep";
                     return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
                 }

@@ -9,50 +9,50 @@
 //! Kinds are odd numbers, so that no ticket is the address of anything in C.
 
 use super::Pool;
-use super::lazy::Map;
+use super::lazy::LazyMap;
 use super::present;
-use super::set::Inbox;
-use crate::board::ledger::Ticket;
-use crate::cells::{CELLS, Cells, Reserved};
+use super::set::CompletionSet;
+use crate::board::ledger::SlotKey;
+use crate::cells::{CELLS, HandleTable, Reserved};
 use crate::error::{Result, Status};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-static POOLS: Cells<Pool> = Cells::new();
-static SETS: Cells<Arc<Inbox>> = Cells::new();
-static MAPS: Cells<Map> = Cells::new();
+static POOLS: HandleTable<Pool> = HandleTable::new();
+static SETS: HandleTable<Arc<CompletionSet>> = HandleTable::new();
+static MAPS: HandleTable<LazyMap> = HandleTable::new();
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum HandleKind {
     Pool = 1,
     Future = 3,
     Buffer = 5,
     Set = 7,
-    Map = 9,
+    LazyMap = 9,
 }
 
 /// A C handle of a pool.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PoolTicket(u64);
+pub(crate) struct PoolHandle(u64);
 /// A C handle of a future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct FutureTicket(u64);
+pub(crate) struct FutureHandle(u64);
 /// A C handle of a set of futures.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SetTicket(u64);
+pub(crate) struct SetHandle(u64);
 /// A C handle of a lazy map.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct MapTicket(u64);
+pub(crate) struct MapHandle(u64);
 /// A C handle of a buffer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BufferTicket(u64);
+pub(crate) struct BufferHandle(u64);
 
-fn pack(kind: Kind, cell: u16, rest: u64) -> u64 {
+fn pack(kind: HandleKind, cell: u16, rest: u64) -> u64 {
     kind as u64 | u64::from(cell) << 4 | rest << 16
 }
 
 /// The cell and the rest of a ticket of this kind.
 #[inline]
-fn unpack(raw: u64, kind: Kind) -> Result<(u16, u64)> {
+fn unpack(raw: u64, kind: HandleKind) -> Result<(u16, u64)> {
     if raw & 0xf != kind as u64 {
         return Err(Status::POOL_ERR_INVALID.into());
     }
@@ -60,17 +60,17 @@ fn unpack(raw: u64, kind: Kind) -> Result<(u16, u64)> {
 }
 
 #[inline]
-fn slot_of(rest: u64) -> Ticket {
-    Ticket { slot: (rest & 0xff_ffff) as u32, generation: (rest >> 24) as u32 }
+fn slot_of(rest: u64) -> SlotKey {
+    SlotKey { slot: (rest & 0xff_ffff) as u32, generation: (rest >> 24) as u32 }
 }
 
-fn pack_slot(ticket: Ticket) -> u64 {
+fn pack_slot(ticket: SlotKey) -> u64 {
     u64::from(ticket.slot) | u64::from(ticket.generation) << 24
 }
 
-impl PoolTicket {
-    pub(crate) fn from_raw(raw: u64) -> PoolTicket {
-        PoolTicket(raw)
+impl PoolHandle {
+    pub(crate) fn from_raw(raw: u64) -> PoolHandle {
+        PoolHandle(raw)
     }
 
     pub(crate) fn to_raw(self) -> u64 {
@@ -86,49 +86,49 @@ impl PoolTicket {
     /// The same, for where a call would be felt.
     #[inline]
     pub(super) fn pool_at_once(self) -> Result<&'static Pool> {
-        let (cell, epoch) = unpack(self.0, Kind::Pool)?;
+        let (cell, epoch) = unpack(self.0, HandleKind::Pool)?;
         POOLS.open(cell, epoch)
     }
 
     /// Makes the handle one of no pool, for exactly one caller, and hands the pool out to be freed.
     pub(crate) fn close(self) -> Result<&'static Pool> {
         let pool = self.pool()?;
-        let (cell, epoch) = unpack(self.0, Kind::Pool)?;
+        let (cell, epoch) = unpack(self.0, HandleKind::Pool)?;
         POOLS.close(cell, epoch)?;
         Ok(pool)
     }
 }
 
-impl FutureTicket {
+impl FutureHandle {
     #[inline]
-    pub(crate) fn from_raw(raw: u64) -> FutureTicket {
-        FutureTicket(raw)
+    pub(crate) fn from_raw(raw: u64) -> FutureHandle {
+        FutureHandle(raw)
     }
 
     pub(crate) fn to_raw(self) -> u64 {
         self.0
     }
 
-    pub(crate) fn new(cell: u16, ticket: Ticket) -> FutureTicket {
-        FutureTicket(pack(Kind::Future, cell, pack_slot(ticket)))
+    pub(crate) fn new(cell: u16, ticket: SlotKey) -> FutureHandle {
+        FutureHandle(pack(HandleKind::Future, cell, pack_slot(ticket)))
     }
 
     /// The pool and the slot of a future that may have been freed.
     #[inline]
-    pub(crate) fn locate(self) -> Result<(&'static Pool, Ticket)> {
-        let (cell, rest) = unpack(self.0, Kind::Future)?;
+    pub(crate) fn locate(self) -> Result<(&'static Pool, SlotKey)> {
+        let (cell, rest) = unpack(self.0, HandleKind::Future)?;
         Ok((POOLS.held(cell)?, slot_of(rest)))
     }
 
     /// The pool and the slot, if this is the handle of a future that was not freed.
     #[inline(never)] // Called from thirty places.
-    pub(crate) fn find(self) -> Result<(&'static Pool, Ticket)> {
+    pub(crate) fn find(self) -> Result<(&'static Pool, SlotKey)> {
         self.find_at_once()
     }
 
     /// The same, for where a call would be felt.
     #[inline]
-    pub(super) fn find_at_once(self) -> Result<(&'static Pool, Ticket)> {
+    pub(super) fn find_at_once(self) -> Result<(&'static Pool, SlotKey)> {
         let (pool, ticket) = self.locate()?;
         // A freed one is still good for its own callback.
         if pool.site.ledger.holds(ticket) || present::is_present(self) {
@@ -144,88 +144,88 @@ impl FutureTicket {
     }
 
     /// The handle of the future's pool, if that was not freed.
-    pub(crate) fn pool_ticket(self) -> Result<PoolTicket> {
+    pub(crate) fn pool_ticket(self) -> Result<PoolHandle> {
         self.find()?;
-        let (cell, _) = unpack(self.0, Kind::Future)?;
+        let (cell, _) = unpack(self.0, HandleKind::Future)?;
         match POOLS.epoch(cell) {
-            epoch if epoch & 1 == 1 => Ok(PoolTicket(pack(Kind::Pool, cell, epoch))),
+            epoch if epoch & 1 == 1 => Ok(PoolHandle(pack(HandleKind::Pool, cell, epoch))),
             _ => Err(Status::POOL_ERR_CLOSED.into()),
         }
     }
 }
 
-impl BufferTicket {
-    pub(crate) fn from_raw(raw: u64) -> BufferTicket {
-        BufferTicket(raw)
+impl BufferHandle {
+    pub(crate) fn from_raw(raw: u64) -> BufferHandle {
+        BufferHandle(raw)
     }
 
     pub(crate) fn to_raw(self) -> u64 {
         self.0
     }
 
-    pub(crate) fn new(cell: u16, ticket: Ticket) -> BufferTicket {
-        BufferTicket(pack(Kind::Buffer, cell, pack_slot(ticket)))
+    pub(crate) fn new(cell: u16, ticket: SlotKey) -> BufferHandle {
+        BufferHandle(pack(HandleKind::Buffer, cell, pack_slot(ticket)))
     }
 
     /// The pool, and the buffer's place in its list.
-    pub(crate) fn find(self) -> Result<(&'static Pool, Ticket)> {
-        let (cell, rest) = unpack(self.0, Kind::Buffer)?;
+    pub(crate) fn find(self) -> Result<(&'static Pool, SlotKey)> {
+        let (cell, rest) = unpack(self.0, HandleKind::Buffer)?;
         Ok((POOLS.held(cell)?, slot_of(rest)))
     }
 }
 
-impl SetTicket {
-    pub(crate) fn from_raw(raw: u64) -> SetTicket {
-        SetTicket(raw)
+impl SetHandle {
+    pub(crate) fn from_raw(raw: u64) -> SetHandle {
+        SetHandle(raw)
     }
 
     pub(crate) fn to_raw(self) -> u64 {
         self.0
     }
 
-    pub(crate) fn inbox(self) -> Result<Arc<Inbox>> {
-        let (cell, epoch) = unpack(self.0, Kind::Set)?;
+    pub(crate) fn inbox(self) -> Result<Arc<CompletionSet>> {
+        let (cell, epoch) = unpack(self.0, HandleKind::Set)?;
         Ok(SETS.open(cell, epoch)?.clone())
     }
 
     /// Makes the handle one of nothing.
     pub(crate) fn remove(self) -> Result<()> {
-        let (cell, epoch) = unpack(self.0, Kind::Set)?;
+        let (cell, epoch) = unpack(self.0, HandleKind::Set)?;
         SETS.remove(cell, epoch)
     }
 }
 
-pub(crate) fn add_set(inbox: Arc<Inbox>) -> Result<SetTicket> {
+pub(crate) fn add_set(inbox: Arc<CompletionSet>) -> Result<SetHandle> {
     let reserved = SETS.reserve()?;
-    let ticket = SetTicket(pack(Kind::Set, reserved.cell, reserved.epoch));
+    let ticket = SetHandle(pack(HandleKind::Set, reserved.cell, reserved.epoch));
     reserved.fill(Box::new(inbox));
     Ok(ticket)
 }
 
-impl MapTicket {
-    pub(crate) fn from_raw(raw: u64) -> MapTicket {
-        MapTicket(raw)
+impl MapHandle {
+    pub(crate) fn from_raw(raw: u64) -> MapHandle {
+        MapHandle(raw)
     }
 
     pub(crate) fn to_raw(self) -> u64 {
         self.0
     }
 
-    pub(crate) fn map(self) -> Result<&'static Map> {
-        let (cell, epoch) = unpack(self.0, Kind::Map)?;
+    pub(crate) fn map(self) -> Result<&'static LazyMap> {
+        let (cell, epoch) = unpack(self.0, HandleKind::LazyMap)?;
         MAPS.open(cell, epoch)
     }
 
     /// Makes the handle one of nothing.
     pub(crate) fn remove(self) -> Result<()> {
-        let (cell, epoch) = unpack(self.0, Kind::Map)?;
+        let (cell, epoch) = unpack(self.0, HandleKind::LazyMap)?;
         MAPS.remove(cell, epoch)
     }
 }
 
-pub(crate) fn add_map(map: Map) -> Result<MapTicket> {
+pub(crate) fn add_map(map: LazyMap) -> Result<MapHandle> {
     let reserved = MAPS.reserve()?;
-    let ticket = MapTicket(pack(Kind::Map, reserved.cell, reserved.epoch));
+    let ticket = MapHandle(pack(HandleKind::LazyMap, reserved.cell, reserved.epoch));
     reserved.fill(Box::new(map));
     Ok(ticket)
 }
@@ -247,8 +247,8 @@ pub(crate) fn first_generation(reserved: &Reserved<Pool>) -> u32 {
 }
 
 /// Opens a new pool.
-pub(crate) fn fill(reserved: Reserved<Pool>, pool: Pool) -> PoolTicket {
-    let ticket = PoolTicket(pack(Kind::Pool, reserved.cell, reserved.epoch));
+pub(crate) fn fill(reserved: Reserved<Pool>, pool: Pool) -> PoolHandle {
+    let ticket = PoolHandle(pack(HandleKind::Pool, reserved.cell, reserved.epoch));
     reserved.fill(Box::new(pool));
     ticket
 }
@@ -267,35 +267,35 @@ pub(crate) fn settle_up(cell: u16, slots: i64) {
 
 /// Those who go over all pools, with handles that are not theirs, and the pools that were freed meanwhile:
 /// these stay until the last of them is through. It finds a pool here, or finds its handle bad.
-static SWEEPS: Mutex<Sweeps> = Mutex::new(Sweeps { under_way: 0, freed: Vec::new() });
+static SWEEPS: Mutex<PoolScans> = Mutex::new(PoolScans { under_way: 0, freed: Vec::new() });
 
-struct Sweeps {
+struct PoolScans {
     under_way: usize,
     #[expect(clippy::vec_box, reason = "they must stay where they are")]
     freed: Vec<Box<Pool>>,
 }
 
-fn sweeps() -> MutexGuard<'static, Sweeps> {
+fn sweeps() -> MutexGuard<'static, PoolScans> {
     SWEEPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// While it lives, no pool that it finds goes away.
-pub(crate) struct Sweep;
+pub(crate) struct PoolScan;
 
-impl Sweep {
-    pub(crate) fn begin() -> Sweep {
+impl PoolScan {
+    pub(crate) fn begin() -> PoolScan {
         sweeps().under_way += 1;
-        Sweep
+        PoolScan
     }
 
     /// The pools of this process that were not freed, oldest first as far as places tell.
-    pub(crate) fn open_pools(&self) -> Vec<PoolTicket> {
+    pub(crate) fn open_pools(&self) -> Vec<PoolHandle> {
         let open = POOLS.all_open().into_iter();
-        open.map(|(cell, epoch)| PoolTicket(pack(Kind::Pool, cell, epoch))).collect()
+        open.map(|(cell, epoch)| PoolHandle(pack(HandleKind::Pool, cell, epoch))).collect()
     }
 }
 
-impl Drop for Sweep {
+impl Drop for PoolScan {
     fn drop(&mut self) {
         let mut sweeps = sweeps();
         sweeps.under_way -= 1;

@@ -1,12 +1,12 @@
 //! The functions that were submitted: each is named once, and then known by its index.
 
 use super::{Callee, OwnedCallee};
-use crate::board::functions::{FUNCTIONS_MAX, Function, IDENTITY_LEN, Way};
+use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, IDENTITY_LEN};
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::sync::plain::AtomicU64;
 use crate::table::Table;
-use crate::watch::site::{Kind, Site};
+use crate::watch::site::{PoolKind, PoolState};
 use crate::worker::{resolve, start};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,13 +16,13 @@ const RECENT: usize = 64;
 const INDEX_BITS: u32 = 16;
 const _: () = assert!(FUNCTIONS_MAX == 1 << INDEX_BITS);
 
-pub(crate) struct Roll {
+pub(crate) struct FunctionTable {
     recent: [AtomicU64; RECENT],
-    book: Mutex<Book>,
+    book: Mutex<FunctionIndex>,
 }
 
 #[derive(Default)]
-struct Book {
+struct FunctionIndex {
     pointers: Table<u32>,
     /// By the index, and the indices of those that have the same digest.
     functions: Vec<Function>,
@@ -32,16 +32,16 @@ struct Book {
     callees: Vec<Arc<OwnedCallee>>,
 }
 
-impl Default for Roll {
-    fn default() -> Roll {
-        Roll { recent: [const { AtomicU64::new(0) }; RECENT], book: Mutex::default() }
+impl Default for FunctionTable {
+    fn default() -> FunctionTable {
+        FunctionTable { recent: [const { AtomicU64::new(0) }; RECENT], book: Mutex::default() }
     }
 }
 
-impl Roll {
+impl FunctionTable {
     /// The index of a function, which is entered at the board if it is new.
     #[inline(always)]
-    pub(crate) fn index(&self, site: &Site, callee: Callee<'_>) -> Result<u32> {
+    pub(crate) fn index(&self, site: &PoolState, callee: Callee<'_>) -> Result<u32> {
         match callee {
             Callee::Pointer(pointer) => {
                 // Relaxed: pointer and index are one word, and the entry itself is handed to the
@@ -57,17 +57,17 @@ impl Roll {
     }
 
     #[inline(never)]
-    fn look_names_up(&self, site: &Site, module: &str, symbol: &str) -> Result<u32> {
+    fn look_names_up(&self, site: &PoolState, module: &str, symbol: &str) -> Result<u32> {
         let function = Function {
             module: module.to_owned(),
             identity: [0; IDENTITY_LEN],
-            way: Way::Symbol(symbol.to_owned()),
+            way: FunctionLocator::Symbol(symbol.to_owned()),
         };
         self.enter(site, &mut self.lock(), function, Callee::Names(module, symbol))
     }
 
     #[cold]
-    fn look_up(&self, site: &Site, pointer: usize) -> Result<u32> {
+    fn look_up(&self, site: &PoolState, pointer: usize) -> Result<u32> {
         let known = self.lock().pointers.get(pointer as u64).copied();
         let index = match known {
             Some(index) => index,
@@ -75,8 +75,8 @@ impl Roll {
                 // Named outside the lock: the loader has locks of its own, and a module's constructor,
                 // which it calls under them, may submit.
                 let function = match site.kind {
-                    Kind::Threads | Kind::Inline => by_address(pointer),
-                    Kind::Processes(_) => resolve::name(pointer)?,
+                    PoolKind::Threads | PoolKind::Inline => by_address(pointer),
+                    PoolKind::Processes(_) => resolve::name(pointer)?,
                 };
                 let mut book = self.lock();
                 let index = self.enter(site, &mut book, function, Callee::Pointer(pointer))?;
@@ -92,8 +92,8 @@ impl Roll {
 
     fn enter(
         &self,
-        site: &Site,
-        book: &mut Book,
+        site: &PoolState,
+        book: &mut FunctionIndex,
         function: Function,
         callee: Callee<'_>,
     ) -> Result<u32> {
@@ -102,12 +102,12 @@ impl Roll {
         if let Some(index) = alike.find(|index| book.functions[**index as usize] == function) {
             return Ok(*index);
         }
-        if let Kind::Processes(recipe) = &site.kind
+        if let PoolKind::Processes(recipe) = &site.kind
             && resolve::is_of_main(&function)
         {
             start::check_own_image(recipe)?;
             // A copy of the caller has it anyway.
-            let is_copy = matches!(recipe.start, start::Start::Fork { .. });
+            let is_copy = matches!(recipe.start, start::StartMethod::Fork { .. });
             site.needs_own_image.store(!is_copy, Relaxed);
         }
         let index = book.functions.len() as u32;
@@ -128,7 +128,7 @@ impl Roll {
         self.lock().callees.get(index as usize).cloned()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Book> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, FunctionIndex> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,7 +139,7 @@ fn by_address(pointer: usize) -> Function {
     Function {
         module: String::new(),
         identity: [0; IDENTITY_LEN],
-        way: Way::Address(pointer as u64),
+        way: FunctionLocator::Address(pointer as u64),
     }
 }
 

@@ -1,39 +1,39 @@
 //! How many workers there are, and replacing them. The watch does it; this is where callers wait.
 
-use super::patience::Patience;
+use super::patience::WaitWithTick;
 use super::stop::{closed_or, receive};
-use super::{PoolTicket, WORKERS_MAX};
+use super::{PoolHandle, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
-use crate::sync::reply::{Heard, Reply, ask};
+use crate::sync::reply::{ReplySender, ReplyWait, ask};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
-use crate::watch::site::{Kind, Order, RestartMode, ShrinkMode, Site};
+use crate::watch::site::{Command, PoolKind, PoolState, RestartMode, ShrinkMode};
 
 /// Waits until so many workers are up; 0: those that are always to be there, at least one.
-pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Result<()> {
+pub(crate) fn wait_ready(pool: PoolHandle, count: u32, timeout_ms: i64) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let site = &pool.pool()?.site;
     site.check_gate()?;
     let (most, always) = match site.kind {
-        Kind::Inline => (WORKERS_MAX, 0),
+        PoolKind::Inline => (WORKERS_MAX, 0),
         _ => (site.workers_max(), site.workers_min()),
     };
     let count = if count == 0 { always.max(1) } else { count };
     if count > most {
         return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most max_workers"));
     }
-    if matches!(site.kind, Kind::Inline) {
+    if matches!(site.kind, PoolKind::Inline) {
         return Ok(());
     }
     let number = NUMBERS.fetch_add(1, Relaxed);
     let (answer, answered) = ask();
-    if !site.order(Order::Ready(number, count, answer)) {
+    if !site.order(Command::Ready(number, count, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, Patience::until(Deadline::from_ms(timeout_ms))) {
-        Heard::Answer(answer) => answer.map(drop),
-        Heard::Nothing => Err(Status::POOL_ERR_CLOSED.into()),
+    match receive(&answered, WaitWithTick::until(Deadline::from_ms(timeout_ms))) {
+        ReplyWait::Answer(answer) => answer.map(drop),
+        ReplyWait::Nothing => Err(Status::POOL_ERR_CLOSED.into()),
         // The watch looks once more: it may not have come to that yet.
-        Heard::Late => match site.order(Order::Unready(number)) {
+        ReplyWait::Late => match site.order(Command::Unready(number)) {
             true => closed_or(answered.hear()).map(drop),
             false => Err(Status::POOL_ERR_CLOSED.into()),
         },
@@ -41,32 +41,32 @@ pub(crate) fn wait_ready(pool: PoolTicket, count: u32, timeout_ms: i64) -> Resul
 }
 
 /// Raises the number of workers that there may be, and starts so many.
-pub(crate) fn grow(pool: PoolTicket, count: u32) -> Result<()> {
+pub(crate) fn grow(pool: PoolHandle, count: u32) -> Result<()> {
     let site = site_to_scale(pool)?;
     let room = WORKERS_MAX - site.workers_max().min(WORKERS_MAX);
     if count > room {
         return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most 1024 workers in all"));
     }
-    have(site, |answer| Order::Grow(count, answer))
+    have(site, |answer| Command::Grow(count, answer))
 }
 
 /// Lowers the number of workers that there may be.
-pub(crate) fn shrink(pool: PoolTicket, count: u32, mode: ShrinkMode) -> Result<()> {
+pub(crate) fn shrink(pool: PoolHandle, count: u32, mode: ShrinkMode) -> Result<()> {
     let site = site_to_scale(pool)?;
-    have(site, |answer| Order::Shrink(count, mode, answer))
+    have(site, |answer| Command::Shrink(count, mode, answer))
 }
 
 /// Has every worker replaced that there is.
-pub(crate) fn restart(pool: PoolTicket, mode: RestartMode) -> Result<()> {
+pub(crate) fn restart(pool: PoolHandle, mode: RestartMode) -> Result<()> {
     let site = site_to_scale(pool)?;
-    have(site, |answer| Order::Restart(mode, answer))
+    have(site, |answer| Command::Restart(mode, answer))
 }
 
-fn site_to_scale(pool: PoolTicket) -> Result<&'static Site> {
+fn site_to_scale(pool: PoolHandle) -> Result<&'static PoolState> {
     let site = &pool.pool()?.site;
     site.check_gate()?;
     match site.kind {
-        Kind::Inline => {
+        PoolKind::Inline => {
             Err(Error::new(Status::POOL_ERR_UNSUPPORTED, "an inline pool has no workers"))
         }
         _ => Ok(site),
@@ -74,7 +74,7 @@ fn site_to_scale(pool: PoolTicket) -> Result<&'static Site> {
 }
 
 /// Waits for the watch to have done it.
-fn have(site: &Site, order: impl FnOnce(Reply) -> Order) -> Result<()> {
+fn have(site: &PoolState, order: impl FnOnce(ReplySender) -> Command) -> Result<()> {
     let (answer, answered) = ask();
     if !site.order(order(answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());

@@ -1,8 +1,8 @@
 //! Sets of futures, that are taken out in the order in which they are done.
 
-use super::notice::{self, Act};
-use super::registry::{self, SetTicket};
-use super::{FutureTicket, wait};
+use super::notice::{self, CompletionAction};
+use super::registry::{self, SetHandle};
+use super::{FutureHandle, wait};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::table::Table;
@@ -14,23 +14,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Where the futures of a set arrive.
 #[derive(Default)]
-pub(crate) struct Inbox {
-    books: Mutex<Books>,
+pub(crate) struct CompletionSet {
+    books: Mutex<SetState>,
     arrived: Condvar,
     /// Readable while there is something to be taken out.
     bell: OnceLock<OwnedFd>,
 }
 
 #[derive(Default)]
-struct Books {
-    ready: VecDeque<FutureTicket>,
+struct SetState {
+    ready: VecDeque<FutureHandle>,
     /// Those that are not done, and how often each was added.
     waiting: Table<usize>,
 }
 
-impl Inbox {
+impl CompletionSet {
     /// The future is done.
-    pub(super) fn deliver(&self, future: FutureTicket) {
+    pub(super) fn deliver(&self, future: FutureHandle) {
         let mut books = self.lock();
         books.stop_waiting(future);
         books.ready.push_back(future);
@@ -39,13 +39,13 @@ impl Inbox {
     }
 
     /// The future was freed.
-    pub(super) fn forget(&self, future: FutureTicket) {
+    pub(super) fn forget(&self, future: FutureHandle) {
         self.lock().stop_waiting(future);
         self.arrived.notify_all();
     }
 
     /// Makes the descriptor readable or not, as it should be.
-    fn show(&self, books: &Books) {
+    fn show(&self, books: &SetState) {
         let Some(bell) = self.bell.get() else { return };
         if books.ready.is_empty() {
             let _ = rustix::io::read(bell, &mut [0; 8]);
@@ -54,13 +54,13 @@ impl Inbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
+    fn lock(&self) -> MutexGuard<'_, SetState> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Books {
-    fn stop_waiting(&mut self, future: FutureTicket) {
+impl SetState {
+    fn stop_waiting(&mut self, future: FutureHandle) {
         if let Some(times) = self.waiting.get_mut(future.to_raw()) {
             *times -= 1;
             if *times == 0 {
@@ -70,20 +70,20 @@ impl Books {
     }
 }
 
-pub(crate) fn set_new() -> Result<SetTicket> {
+pub(crate) fn set_new() -> Result<SetHandle> {
     registry::add_set(Arc::default())
 }
 
 /// Frees the set; its futures stay their owner's.
-pub(crate) fn set_free(set: SetTicket) -> Result<()> {
+pub(crate) fn set_free(set: SetHandle) -> Result<()> {
     set.remove()
 }
 
-pub(crate) fn set_add(set: SetTicket, future: FutureTicket) -> Result<()> {
+pub(crate) fn set_add(set: SetHandle, future: FutureHandle) -> Result<()> {
     let inbox = set.inbox()?;
     future.find()?;
     *inbox.lock().waiting.get_or_make(future.to_raw(), || 0) += 1;
-    let listed = notice::list(future, Act::Deliver(inbox.clone()));
+    let listed = notice::list(future, CompletionAction::SendResultFile(inbox.clone()));
     if listed.is_err() {
         inbox.forget(future);
     }
@@ -91,7 +91,7 @@ pub(crate) fn set_add(set: SetTicket, future: FutureTicket) -> Result<()> {
 }
 
 /// Takes the next one out that is done; waits for it.
-pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> {
+pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> {
     let inbox = set.inbox()?;
     let deadline = Deadline::from_ms(timeout_ms);
     let mut books = inbox.lock();
@@ -112,7 +112,7 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
         if wait::may_help() {
             // What is run here is delivered soon by somebody else.
             let waiting = books.waiting.numbers();
-            let waiting: Vec<_> = waiting.into_iter().map(FutureTicket::from_raw).collect();
+            let waiting: Vec<_> = waiting.into_iter().map(FutureHandle::from_raw).collect();
             drop(books);
             wait::help_one(&waiting)?;
             books = inbox.lock();
@@ -126,7 +126,7 @@ pub(crate) fn set_next(set: SetTicket, timeout_ms: i64) -> Result<FutureTicket> 
 }
 
 /// A descriptor that is readable while there is something to be taken out. The set owns it.
-pub(crate) fn set_fd(set: SetTicket) -> Result<i32> {
+pub(crate) fn set_fd(set: SetHandle) -> Result<i32> {
     let inbox = set.inbox()?;
     let books = inbox.lock();
     if inbox.bell.get().is_none() {

@@ -1,10 +1,10 @@
 //! What is submitted: a function, its bytes, and what few tasks have beside them.
 
-use super::{BufferTicket, Callback, FutureTicket, Limits, OnAccept, Wish};
-use crate::board::rank::Rank;
+use super::{BufferHandle, Callback, FutureHandle, OnAccept, TaskOptions, TimeLimits};
+use crate::board::rank::Priority;
 use crate::error::Result;
 use crate::sync::Deadline;
-use crate::watch::site::Site;
+use crate::watch::site::PoolState;
 use std::sync::Arc;
 
 /// The function of a task.
@@ -16,30 +16,30 @@ pub(crate) enum Callee<'a> {
 }
 
 /// A task to be submitted.
-pub(crate) struct Spec<'a> {
+pub(crate) struct TaskSpec<'a> {
     pub(crate) callee: Callee<'a>,
     pub(crate) args: Args<'a>,
     /// It is part of something that was begun when the pool was open: only a stop keeps it out.
     pub(crate) is_inside: bool,
     /// None, as a rule.
-    pub(crate) extras: Option<&'a Extras>,
+    pub(crate) extras: Option<&'a SubmitOptions>,
 }
 
 /// What few tasks have.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Extras {
-    pub(crate) wish: Option<Wish>,
+pub(crate) struct SubmitOptions {
+    pub(crate) wish: Option<TaskOptions>,
     /// It is cancelled unless it starts within so many milliseconds.
     pub(crate) start_within_ms: Option<u64>,
     /// How long its submit waits for a place in a bounded queue.
     pub(crate) patience: Deadline,
-    pub(crate) rank: Rank,
+    pub(crate) rank: Priority,
 }
 
-impl Extras {
+impl SubmitOptions {
     /// The limits that a task has which wants other ones than usual, if it may.
-    pub(super) fn limits(&self, site: &Site) -> Result<Option<Limits>> {
-        let resolve = |wish: Wish| site.limiter.resolve(wish.soft, wish.hard);
+    pub(super) fn limits(&self, site: &PoolState) -> Result<Option<TimeLimits>> {
+        let resolve = |wish: TaskOptions| site.limiter.resolve(wish.soft, wish.hard);
         let limits = self.wish.map(resolve);
         limits.map_or(Ok(()), |limits| limits.check(&site.kind))?;
         Ok(limits)
@@ -47,11 +47,11 @@ impl Extras {
 }
 
 /// [`super::OnTimeout`], with the future.
-pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureTicket, bool, i64) + Send + Sync>;
+pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureHandle, bool, i64) + Send + Sync>;
 
 /// What is to be called about one task.
 #[derive(Default)]
-pub(crate) struct Calls {
+pub(crate) struct SubmitCallbacks {
     pub(crate) on_accept: Option<OnAccept>,
     pub(crate) on_timeout: Option<OnTimeoutOf>,
     pub(crate) on_done: Option<Callback>,
@@ -60,14 +60,14 @@ pub(crate) struct Calls {
 #[derive(Clone, Copy)]
 pub(crate) enum Args<'a> {
     Bytes(&'a [u8]),
-    Buffer(BufferTicket),
+    Buffer(BufferHandle),
     /// The parts of a chunk (see [`crate::worker::chunk`]), to be laid one behind the other.
     Chunk([&'a [u8]; 2]),
 }
 
-impl<'a> Spec<'a> {
-    pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> Spec<'a> {
-        Spec {
+impl<'a> TaskSpec<'a> {
+    pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> TaskSpec<'a> {
+        TaskSpec {
             callee: Callee::Pointer(pointer),
             args: Args::Bytes(args),
             is_inside: false,

@@ -4,14 +4,14 @@
 //! To tell more, add a line to one of the functions below.
 
 use super::json::Json;
-use super::look::{Activity, Doing};
-use super::{Kind, Pool, PoolTicket};
+use super::look::{WorkerActivity, WorkerState};
+use super::{Pool, PoolHandle, PoolKind};
 use crate::board::slot::SeatIndex;
-use crate::board::tally::Sums;
+use crate::board::tally::StatsSum;
 use crate::error::Result;
 use crate::sync::Ordering::Acquire;
 use crate::watch::site::gate;
-use crate::worker::start::Start;
+use crate::worker::start::StartMethod;
 
 /// What tasks and workers have done.
 pub(crate) struct Stats {
@@ -26,17 +26,17 @@ pub(crate) struct Stats {
     pub(crate) workers_started: u64,
     pub(crate) workers_lost: u64,
     /// What workers have counted; of `completed` and `failed` it is a part.
-    pub(crate) sums: Sums,
+    pub(crate) sums: StatsSum,
 }
 
-pub(crate) fn stats(pool: PoolTicket) -> Result<Stats> {
+pub(crate) fn stats(pool: PoolHandle) -> Result<Stats> {
     Ok(pool.pool()?.stats())
 }
 
 impl Pool {
     fn stats(&self) -> Stats {
         let (site, totals) = (&self.site, &self.site.totals);
-        let mut sums = Sums::default();
+        let mut sums = StatsSum::default();
         for seat in 0..site.ledger.seats_used() {
             self.region().tally(SeatIndex(seat)).add_to(&mut sums);
         }
@@ -60,9 +60,9 @@ impl Pool {
         let (config, limits) = (&self.config, self.site.limiter.usual());
         let is_some = |number: u64| Some(number).filter(|number| *number > 0);
         let (kind, start) = match &self.site.kind {
-            Kind::Threads => ("thread", None),
-            Kind::Inline => ("inline", None),
-            Kind::Processes(recipe) => ("process", Some(name_of(recipe.start))),
+            PoolKind::Threads => ("thread", None),
+            PoolKind::Inline => ("inline", None),
+            PoolKind::Processes(recipe) => ("process", Some(name_of(recipe.start))),
         };
         json.map("implementation", |json| {
             json.text("name", env!("CARGO_PKG_NAME"));
@@ -84,7 +84,7 @@ impl Pool {
         });
     }
 
-    fn tell_present(&self, json: &mut Json, workers: &[Activity]) {
+    fn tell_present(&self, json: &mut Json, workers: &[WorkerActivity]) {
         let load = self.site.ledger.load(self.region());
         let bits = self.site.gate.load(Acquire) & gate::SHOWN;
         let pids = workers.iter().map(|worker| worker.member.pid).filter(|pid| *pid != 0);
@@ -116,7 +116,7 @@ impl Pool {
 }
 
 /// All there is to tell, as JSON.
-pub(crate) fn info_json(pool: PoolTicket) -> Result<String> {
+pub(crate) fn info_json(pool: PoolHandle) -> Result<String> {
     let workers = super::workers(pool)?;
     let pool = pool.pool()?;
     Ok(Json::of_map(|json| {
@@ -127,21 +127,21 @@ pub(crate) fn info_json(pool: PoolTicket) -> Result<String> {
     }))
 }
 
-fn name_of(start: Start) -> &'static str {
+fn name_of(start: StartMethod) -> &'static str {
     match start {
-        Start::Spawn => "spawn",
-        Start::Forkserver => "forkserver",
-        Start::Fork { .. } => "fork",
+        StartMethod::Spawn => "spawn",
+        StartMethod::Forkserver => "forkserver",
+        StartMethod::Fork { .. } => "fork",
     }
 }
 
-fn tell_worker(json: &mut Json, worker: &Activity) {
-    let Activity { seat, member, task, resident_bytes, .. } = worker;
+fn tell_worker(json: &mut Json, worker: &WorkerActivity) {
+    let WorkerActivity { seat, member, task, resident_bytes, .. } = worker;
     let state = match worker.doing() {
-        Doing::Starting => "starting",
-        Doing::Idle => "idle",
-        Doing::Busy => "busy",
-        Doing::Stopping => "stopping",
+        WorkerState::Starting => "starting",
+        WorkerState::Idle => "idle",
+        WorkerState::Busy => "busy",
+        WorkerState::Stopping => "stopping",
     };
     let task = task.as_ref();
     json.number("index", *seat as u64);

@@ -1,14 +1,14 @@
 //! Closing, joining, shutting down, freeing. The watch does it; this is where callers wait.
 
-use super::inline::Desks;
-use super::patience::Patience;
-use super::{Pool, PoolTicket, notice, registry};
+use super::inline::InlineWorkers;
+use super::patience::WaitWithTick;
+use super::{Pool, PoolHandle, notice, registry};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
-use crate::sync::reply::{Asker, Heard, ask};
+use crate::sync::reply::{ReplyReceiver, ReplyWait, ask};
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
-use crate::watch::limits::Limits;
-use crate::watch::site::{Kind, Order, Site, StopMode, gate};
+use crate::watch::limits::TimeLimits;
+use crate::watch::site::{Command, PoolKind, PoolState, StopMode, gate};
 use crate::worker;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 const MARGIN: Duration = Duration::from_millis(250);
 
 /// Whether the pool takes tasks.
-pub(crate) fn check(pool: PoolTicket) -> Result<()> {
+pub(crate) fn check(pool: PoolHandle) -> Result<()> {
     pool.pool()?.site.check_gate()
 }
 
 /// No new tasks.
-pub(crate) fn close(pool: PoolTicket) -> Result<()> {
+pub(crate) fn close(pool: PoolHandle) -> Result<()> {
     let site = &pool.pool()?.site;
     site.shut_for(StopMode::Drain);
     site.rouse_line();
@@ -30,38 +30,38 @@ pub(crate) fn close(pool: PoolTicket) -> Result<()> {
 }
 
 /// Starts workers: so many, or below 0 as many as waiting tasks need; never more than may be.
-pub(crate) fn spawn_workers(pool: PoolTicket, count: i64) -> Result<u32> {
+pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
     let site = &pool.pool()?.site;
     site.check_gate()?;
-    if matches!(site.kind, Kind::Inline) {
+    if matches!(site.kind, PoolKind::Inline) {
         return Ok(0);
     }
     let (answer, answered) = ask();
-    if !site.order(Order::Hire(count, answer)) {
+    if !site.order(Command::Hire(count, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     closed_or(answered.hear())
 }
 
 /// Says after how long idle workers leave, those that sleep included.
-pub(crate) fn set_idle_time(pool: PoolTicket, idle_ms: i64) -> Result<()> {
+pub(crate) fn set_idle_time(pool: PoolHandle, idle_ms: i64) -> Result<()> {
     pool.pool()?.region().board.set_idle_time(idle_ms);
     Ok(())
 }
 
 /// Changes the limits of tasks that start from now on and bring none of their own.
-pub(crate) fn set_limits(pool: PoolTicket, limits: Limits) -> Result<()> {
+pub(crate) fn set_limits(pool: PoolHandle, limits: TimeLimits) -> Result<()> {
     let site = &pool.pool()?.site;
     limits.check(&site.kind)?;
     let (answer, answered) = ask();
-    if !matches!(site.kind, Kind::Inline) && site.order(Order::SetLimits(limits, answer)) {
+    if !matches!(site.kind, PoolKind::Inline) && site.order(Command::SetLimits(limits, answer)) {
         answered.hear();
     }
     Ok(())
 }
 
 /// Waits until what is queued has run and the workers have left.
-pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
+pub(crate) fn join(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_thread(pool)?;
     if pool.site.gate.load(Acquire) & gate::TERMINATED != 0 {
@@ -84,20 +84,20 @@ pub(crate) fn join(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     }
 }
 
-fn join_workers(site: &Site, patience: Patience<'_>) -> Result<()> {
+fn join_workers(site: &PoolState, patience: WaitWithTick<'_>) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
     let (answer, answered) = ask();
-    if !site.order(Order::Join(number, answer)) {
+    if !site.order(Command::Join(number, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     match receive(&answered, patience) {
-        Heard::Answer(answer) => answer.map(drop),
+        ReplyWait::Answer(answer) => answer.map(drop),
         // Shut down meanwhile: everything was run or cancelled, and the workers have left.
-        Heard::Nothing => Ok(()),
-        Heard::Late => {
+        ReplyWait::Nothing => Ok(()),
+        ReplyWait::Late => {
             let (answer, answered) = ask();
-            if site.order(Order::GiveUp(number, answer)) {
+            if site.order(Command::GiveUp(number, answer)) {
                 answered.hear();
             }
             Err(Status::POOL_ERR_TIMEOUT.into())
@@ -106,28 +106,28 @@ fn join_workers(site: &Site, patience: Patience<'_>) -> Result<()> {
 }
 
 /// Shuts the pool down, or makes a shutdown that is under way stronger.
-pub(crate) fn shutdown(pool: PoolTicket, mode: StopMode, timeout_ms: i64) -> Result<()> {
+pub(crate) fn shutdown(pool: PoolHandle, mode: StopMode, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_thread(pool)?;
     stop(pool, mode, pool.patience(Deadline::from_ms(timeout_ms)))
 }
 
 /// Shuts the pool down without its tick.
-pub(super) fn shutdown_until(pool: PoolTicket, mode: StopMode, deadline: Deadline) -> Result<()> {
+pub(super) fn shutdown_until(pool: PoolHandle, mode: StopMode, deadline: Deadline) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_thread(pool)?;
-    stop(pool, mode, Patience::until(deadline))
+    stop(pool, mode, WaitWithTick::until(deadline))
 }
 
 /// Stops the pool now; None: with the grace of its options. Threads are waited for a little longer than
 /// that, and no more.
-pub(crate) fn terminate(pool: PoolTicket, grace: Option<Duration>) -> Result<()> {
+pub(crate) fn terminate(pool: PoolHandle, grace: Option<Duration>) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_thread(pool)?;
     let grace = grace.unwrap_or(pool.site.plan.times.kill_grace);
     let end = Instant::now().checked_add(grace.saturating_add(MARGIN));
     let deadline = match (&pool.site.kind, end) {
-        (Kind::Threads | Kind::Inline, Some(end)) => Deadline::At(end),
+        (PoolKind::Threads | PoolKind::Inline, Some(end)) => Deadline::At(end),
         _ => Deadline::Never,
     };
     let mode = if grace.is_zero() { StopMode::Kill } else { StopMode::Terminate(grace) };
@@ -135,7 +135,7 @@ pub(crate) fn terminate(pool: PoolTicket, grace: Option<Duration>) -> Result<()>
 }
 
 /// Asks for a stop, without a lock: also from the handler of a signal.
-pub(crate) fn request_stop(pool: PoolTicket, mode: StopMode) -> Result<()> {
+pub(crate) fn request_stop(pool: PoolHandle, mode: StopMode) -> Result<()> {
     let pool = pool.pool()?;
     pool.site.request_stop(mode);
     if pool.desks.is_some() && mode.ends_tasks() {
@@ -145,7 +145,7 @@ pub(crate) fn request_stop(pool: PoolTicket, mode: StopMode) -> Result<()> {
 }
 
 /// Order: no task is left, everybody has been told, and then the caller.
-fn stop(pool: &Pool, mode: StopMode, patience: Patience<'_>) -> Result<()> {
+fn stop(pool: &Pool, mode: StopMode, patience: WaitWithTick<'_>) -> Result<()> {
     let stopped = match (pool.site.gate.load(Acquire) & gate::TERMINATED, &pool.desks) {
         (0, None) => stop_workers(&pool.site, mode, patience),
         (0, Some(desks)) => stop_desks(pool, desks, mode, patience),
@@ -167,14 +167,14 @@ fn stop(pool: &Pool, mode: StopMode, patience: Patience<'_>) -> Result<()> {
     stopped
 }
 
-fn stop_workers(site: &Site, mode: StopMode, patience: Patience<'_>) -> Result<()> {
+fn stop_workers(site: &PoolState, mode: StopMode, patience: WaitWithTick<'_>) -> Result<()> {
     // Nothing that is submitted after this call is taken, however long the watch takes to hear of it.
     site.shut_for(mode);
     if mode != StopMode::Drain {
         site.take_all_back();
     }
     let (answer, answered) = ask();
-    if !site.order(Order::Stop(mode, answer)) {
+    if !site.order(Command::Stop(mode, answer)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     if mode != StopMode::Drain {
@@ -182,13 +182,18 @@ fn stop_workers(site: &Site, mode: StopMode, patience: Patience<'_>) -> Result<(
         site.region.board.set_stage(Stage::Stop);
     }
     match receive(&answered, patience) {
-        Heard::Late => Err(Status::POOL_ERR_TIMEOUT.into()),
+        ReplyWait::Late => Err(Status::POOL_ERR_TIMEOUT.into()),
         // The watch ended between our order and its answer: somebody else's stop was done first.
-        Heard::Answer(_) | Heard::Nothing => Ok(()),
+        ReplyWait::Answer(_) | ReplyWait::Nothing => Ok(()),
     }
 }
 
-fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, patience: Patience<'_>) -> Result<()> {
+fn stop_desks(
+    pool: &Pool,
+    desks: &InlineWorkers,
+    mode: StopMode,
+    patience: WaitWithTick<'_>,
+) -> Result<()> {
     pool.site.shut_for(mode);
     if mode.ends_tasks() {
         pool.region().board.set_stage(Stage::Stop);
@@ -203,12 +208,12 @@ fn stop_desks(pool: &Pool, desks: &Desks, mode: StopMode, patience: Patience<'_>
 }
 
 /// Waits for an answer of the watch.
-pub(super) fn receive(answered: &Asker, patience: Patience<'_>) -> Heard {
+pub(super) fn receive(answered: &ReplyReceiver, patience: WaitWithTick<'_>) -> ReplyWait {
     let found = patience.wait(|until| match answered.wait(until) {
-        Heard::Late => None,
+        ReplyWait::Late => None,
         heard => Some(heard),
     });
-    found.unwrap_or(Heard::Late)
+    found.unwrap_or(ReplyWait::Late)
 }
 
 /// The answer; none: the watch is gone, because the pool has been shut down.
@@ -217,7 +222,7 @@ pub(super) fn closed_or(heard: Option<Result<u32>>) -> Result<u32> {
 }
 
 /// Frees the pool, after shutting it down where it is open.
-pub(crate) fn free(ticket: PoolTicket) -> Result<()> {
+pub(crate) fn free(ticket: PoolHandle) -> Result<()> {
     refuse_own_thread(ticket.pool()?)?;
     ticket.pool()?.refuse_in_tick()?;
     end(ticket.close()?, StopMode::Cancel);
@@ -229,7 +234,7 @@ pub(super) fn end(pool: &'static Pool, mode: StopMode) {
     // Nobody can ask for the list any more.
     pool.site.lists_cancelled.store(false, Relaxed);
     // An error means that it has been shut down before.
-    let _ = stop(pool, mode, Patience::until(Deadline::Never));
+    let _ = stop(pool, mode, WaitWithTick::until(Deadline::Never));
     let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
     let calls = pool.site.outbox.thread();
     for thread in watch.into_iter().chain(pool.notice_thread()).chain(calls) {

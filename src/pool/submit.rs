@@ -1,29 +1,29 @@
 //! Submitting a task: take a slot from the books, fill it, post it. Nobody else has a hand in it.
 
-use super::inline::Desks;
-use super::spec::{Args, Calls, Extras, Spec};
+use super::inline::InlineWorkers;
+use super::spec::{Args, SubmitCallbacks, SubmitOptions, TaskSpec};
 use super::wait::wait_for;
-use super::{FutureTicket, Pool, PoolTicket, buffer_free};
-use super::{Herald, Limits, OnTimeout, cancel, future_free, notice, registry, result};
+use super::{FutureHandle, Pool, PoolHandle, buffer_free};
+use super::{OnTimeout, TaskCallbacks, TimeLimits, cancel, future_free, notice, registry, result};
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
-use crate::board::ledger::{LetGo, Ticket};
-use crate::board::rank::Rank;
-use crate::board::record::{ARGS_MAX, Call, Far, Place};
+use crate::board::ledger::{Released, SlotKey};
+use crate::board::rank::Priority;
+use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*};
-use crate::watch::site::{Insider, Site, gate};
+use crate::watch::site::{PoolState, SubmitPermit, gate};
 use std::sync::Arc;
 
 /// Held by somebody who submits more for something that was begun when the pool was open.
-pub(super) struct Admission {
-    _insider: Insider,
-    desks: Option<&'static Desks>,
+pub(super) struct PoolPermit {
+    _insider: SubmitPermit,
+    desks: Option<&'static InlineWorkers>,
 }
 
-impl Drop for Admission {
+impl Drop for PoolPermit {
     fn drop(&mut self) {
         if let Some(desks) = self.desks {
             desks.dismiss();
@@ -32,27 +32,27 @@ impl Drop for Admission {
 }
 
 /// Submits a task whose future the caller will hold.
-pub(crate) fn submit(pool: PoolTicket, spec: Spec<'_>) -> Result<FutureTicket> {
+pub(crate) fn submit(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<FutureHandle> {
     let (pool, ticket) = submit_to(pool, &spec, true, None)?;
-    Ok(FutureTicket::new(pool.cell, ticket))
+    Ok(FutureHandle::new(pool.cell, ticket))
 }
 
 /// The same for a function and its bytes. The compiler makes a way of its own of it, in which all is left
 /// out that other tasks may have.
 #[inline(always)]
-pub(crate) fn submit_plain(pool: PoolTicket, pointer: usize, args: &[u8]) -> Result<FutureTicket> {
+pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Result<FutureHandle> {
     let pool = pool.pool_at_once()?;
-    let ticket = pool.submit(&Spec::pointer(pointer, args), true, None)?;
-    Ok(FutureTicket::new(pool.cell, ticket))
+    let ticket = pool.submit(&TaskSpec::pointer(pointer, args), true, None)?;
+    Ok(FutureHandle::new(pool.cell, ticket))
 }
 
 /// Submits a task, and calls back when something happens to it.
 pub(crate) fn submit_and_tell(
-    pool: PoolTicket,
-    spec: Spec<'_>,
-    calls: Calls,
-) -> Result<FutureTicket> {
-    let Calls { on_accept, on_timeout, on_done } = calls;
+    pool: PoolHandle,
+    spec: TaskSpec<'_>,
+    calls: SubmitCallbacks,
+) -> Result<FutureHandle> {
+    let SubmitCallbacks { on_accept, on_timeout, on_done } = calls;
     let (tells_start, is_heralded) =
         (on_accept.is_some(), on_accept.is_some() || on_timeout.is_some());
     if is_heralded || on_done.is_some() {
@@ -62,14 +62,14 @@ pub(crate) fn submit_and_tell(
     let mut herald = is_heralded.then_some((on_accept, on_timeout));
     let mut prepare = |pool: &'static Pool, ticket| {
         let Some((on_accept, on_timeout)) = herald.take() else { return };
-        let future = FutureTicket::new(pool.cell, ticket);
+        let future = FutureHandle::new(pool.cell, ticket);
         let on_timeout = on_timeout.map(|call| -> OnTimeout {
             Arc::new(move |is_soft, limit_ms| call(future, is_soft, limit_ms))
         });
-        pool.site.heralds.add(ticket, Herald { on_accept, on_timeout });
+        pool.site.heralds.add(ticket, TaskCallbacks { on_accept, on_timeout });
     };
     let (pool, ticket) = submit_to(pool, &spec, true, Some(&mut prepare))?;
-    let future = FutureTicket::new(pool.cell, ticket);
+    let future = FutureHandle::new(pool.cell, ticket);
     let told = match (is_heralded, on_done) {
         (false, None) => Ok(0),
         (false, Some(on_done)) => notice::on_done(future, on_done),
@@ -94,29 +94,29 @@ pub(crate) fn submit_and_tell(
 }
 
 /// Submits a task whose future nobody wants.
-pub(crate) fn submit_detached(pool: PoolTicket, spec: Spec<'_>) -> Result<()> {
+pub(crate) fn submit_detached(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<()> {
     let (pool, ticket) = submit_to(pool, &spec, false, None)?;
     pool.leave_loose(ticket.slot);
     Ok(())
 }
 
 /// Is called before anybody can claim the task.
-type Prepare<'a> = &'a mut dyn FnMut(&'static Pool, Ticket);
+type Prepare<'a> = &'a mut dyn FnMut(&'static Pool, SlotKey);
 
 #[inline(never)]
 fn submit_to(
-    pool: PoolTicket,
-    spec: &Spec<'_>,
+    pool: PoolHandle,
+    spec: &TaskSpec<'_>,
     is_held: bool,
     prepare: Option<Prepare<'_>>,
-) -> Result<(&'static Pool, Ticket)> {
+) -> Result<(&'static Pool, SlotKey)> {
     let outcome =
         pool.pool_at_once().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
     outcome.inspect_err(|_| give_up(spec))
 }
 
 /// A submit takes the buffer over, also when it fails.
-fn give_up(spec: &Spec<'_>) {
+fn give_up(spec: &TaskSpec<'_>) {
     if let Args::Buffer(buffer) = spec.args {
         let _ = buffer_free(buffer);
     }
@@ -124,15 +124,15 @@ fn give_up(spec: &Spec<'_>) {
 
 /// Submits a task, waits for it, and copies its result; `size` becomes the result's length.
 pub(crate) fn run(
-    pool: PoolTicket,
-    spec: Spec<'_>,
+    pool: PoolHandle,
+    spec: TaskSpec<'_>,
     timeout_ms: i64,
     room: &mut [u8],
     size: &mut usize,
 ) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    let extras = Extras { patience: deadline, ..Extras::default() };
-    let future = submit(pool, Spec { extras: Some(&extras), ..spec })?;
+    let extras = SubmitOptions { patience: deadline, ..SubmitOptions::default() };
+    let future = submit(pool, TaskSpec { extras: Some(&extras), ..spec })?;
     let outcome = wait_for(future, deadline).and_then(|()| {
         let (start, len) = result(future)?;
         *size = len;
@@ -148,10 +148,10 @@ impl Pool {
     #[inline(always)]
     fn submit(
         &'static self,
-        spec: &Spec<'_>,
+        spec: &TaskSpec<'_>,
         is_held: bool,
         prepare: Option<Prepare<'_>>,
-    ) -> Result<Ticket> {
+    ) -> Result<SlotKey> {
         let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
         self.site.check_gate_for(shut)?;
         let limits = match spec.extras {
@@ -160,8 +160,8 @@ impl Pool {
         };
         let function = self.roll.index(&self.site, spec.callee)?;
         let is_chunk = matches!(spec.args, Args::Chunk(_));
-        let rank = spec.extras.map_or_else(Rank::default, |extras| extras.rank);
-        let call = Call { function, is_chunk, rank };
+        let rank = spec.extras.map_or_else(Priority::default, |extras| extras.rank);
+        let call = TaskCall { function, is_chunk, rank };
         let ledger = &self.site.ledger;
         let ticket = ledger.take(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
         if let Some(wish) = spec.extras.and_then(|extras| extras.wish) {
@@ -181,7 +181,7 @@ impl Pool {
                 return Err(error);
             }
         };
-        // The post is visible, and the fence made: now the gate (see `Site::gate`).
+        // The post is visible, and the fence made: now the gate (see `PoolState::gate`).
         let is_shut = self.site.gate.load(Relaxed) & shut != 0;
         let outcome = if is_shut { self.look_back(ticket, shut) } else { Ok(()) };
         if outcome.is_ok() {
@@ -198,14 +198,20 @@ impl Pool {
     }
 
     #[cold]
-    fn run_inline(&self, desks: &Desks, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {
+    fn run_inline(
+        &self,
+        desks: &InlineWorkers,
+        call: TaskCall,
+        args: &Args<'_>,
+        ticket: SlotKey,
+    ) -> Result<()> {
         self.fill(call, args, ticket)?;
         desks.run(self, ticket)
     }
 
     /// The gate was shut: the task is taken back, unless somebody has claimed it.
     #[cold]
-    fn look_back(&self, ticket: Ticket, shut: u32) -> Result<()> {
+    fn look_back(&self, ticket: SlotKey, shut: u32) -> Result<()> {
         if !self.site.take_back(ticket, None) {
             return Ok(());
         }
@@ -219,7 +225,7 @@ impl Pool {
 
     /// After the post: whoever looks at the time has to know of the task.
     #[inline(always)]
-    fn time(&self, ticket: Ticket, limits: Option<Limits>, start_within_ms: Option<u64>) {
+    fn time(&self, ticket: SlotKey, limits: Option<TimeLimits>, start_within_ms: Option<u64>) {
         match limits {
             None => self.site.time_task(),
             Some(limits) => self.site.time_task_by(limits),
@@ -230,7 +236,7 @@ impl Pool {
     }
 
     /// Has it told when the task begins, or finds that it has.
-    fn await_start(&self, ticket: Ticket) {
+    fn await_start(&self, ticket: SlotKey) {
         let record = self.region().board.slot(ticket.slot);
         self.site.heralds.await_start(ticket, record.passed_at());
         if !record.word.ask_announcement(ticket.generation) {
@@ -239,21 +245,21 @@ impl Pool {
     }
 
     #[cold]
-    fn undo_heralded(&self, ticket: Ticket) {
+    fn undo_heralded(&self, ticket: SlotKey) {
         self.site.heralds.remove(&self.site, ticket);
         self.undo(ticket);
     }
 
     /// Lets the caller go on submitting while the pool is being joined or drained, which waits for it.
-    pub(super) fn admit(&'static self) -> Result<Admission> {
-        let insider = Insider::new(&self.site);
+    pub(super) fn admit(&'static self) -> Result<PoolPermit> {
+        let insider = SubmitPermit::new(&self.site);
         self.site.check_gate()?;
         self.desks.as_ref().inspect(|desks| desks.admit());
-        Ok(Admission { _insider: insider, desks: self.desks.as_ref() })
+        Ok(PoolPermit { _insider: insider, desks: self.desks.as_ref() })
     }
 
     /// Fills and publishes a slot that is never put on the ring: somebody knows of it without that.
-    pub(super) fn fill(&self, call: Call, args: &Args<'_>, ticket: Ticket) -> Result<()> {
+    pub(super) fn fill(&self, call: TaskCall, args: &Args<'_>, ticket: SlotKey) -> Result<()> {
         let (place, inline) = self.place(args, ticket.slot)?;
         let id = self.site.ledger.tail.reserve_anyway() + 1;
         let record = self.region().board.slot(ticket.slot);
@@ -264,17 +270,21 @@ impl Pool {
 
     /// Where the arguments are, after they were copied there; and those that go into the slot.
     #[inline(always)]
-    pub(super) fn place<'a>(&self, args: &Args<'a>, slot: u32) -> Result<(Place, &'a [u8])> {
+    pub(super) fn place<'a>(
+        &self,
+        args: &Args<'a>,
+        slot: u32,
+    ) -> Result<(BytesLocation, &'a [u8])> {
         match args {
             Args::Bytes(bytes) if bytes.len() <= ARGS_MAX => {
-                Ok((Place::Slot { len: bytes.len() }, bytes))
+                Ok((BytesLocation::Slot { len: bytes.len() }, bytes))
             }
             _ => Ok((self.place_on_heap(args, slot)?, &[])),
         }
     }
 
     #[inline(never)]
-    fn place_on_heap(&self, args: &Args<'_>, slot: u32) -> Result<Place> {
+    fn place_on_heap(&self, args: &Args<'_>, slot: u32) -> Result<BytesLocation> {
         match args {
             Args::Bytes(bytes) => copy_to_heap(&self.site, &[bytes], slot),
             Args::Chunk(parts) => copy_to_heap(&self.site, parts, slot),
@@ -286,8 +296,9 @@ impl Pool {
     }
 
     /// Gives a slot back whose task will not run.
-    pub(super) fn undo(&self, ticket: Ticket) {
-        let (LetGo::NotHeld | LetGo::Free | LetGo::Subscribed) = self.site.ledger.let_go(ticket);
+    pub(super) fn undo(&self, ticket: SlotKey) {
+        let (Released::NotHeld | Released::Free | Released::Subscribed) =
+            self.site.ledger.let_go(ticket);
         self.recycle(ticket.slot);
     }
 
@@ -311,16 +322,21 @@ impl Pool {
 }
 
 /// Fills a slot for a function that every worker runs by itself.
-pub(super) fn fill_hook(site: &Site, call: Call, args: &[u8], ticket: Ticket) -> Result<()> {
+pub(super) fn fill_hook(
+    site: &PoolState,
+    call: TaskCall,
+    args: &[u8],
+    ticket: SlotKey,
+) -> Result<()> {
     let (place, inline) = match args.len() {
-        len @ ..=ARGS_MAX => (Place::Slot { len }, args),
+        len @ ..=ARGS_MAX => (BytesLocation::Slot { len }, args),
         _ => (copy_to_heap(site, &[args], ticket.slot)?, &[][..]),
     };
     site.region.board.slot(ticket.slot).fill(call, place, inline, 0, 0);
     Ok(())
 }
 
-fn copy_to_heap(site: &Site, parts: &[&[u8]], slot: u32) -> Result<Place> {
+fn copy_to_heap(site: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLocation> {
     let len = parts.iter().map(|part| part.len()).sum();
     let block = take_block(site, len)?;
     let mut offset = site.ledger.args.offset(block);
@@ -332,12 +348,12 @@ fn copy_to_heap(site: &Site, parts: &[&[u8]], slot: u32) -> Result<Place> {
 }
 
 /// Notes that the block belongs to the slot's task.
-fn place_of(site: &Site, block: Block, len: usize, slot: u32) -> Place {
+fn place_of(site: &PoolState, block: Block, len: usize, slot: u32) -> BytesLocation {
     site.ledger.note_block(slot, Some(block));
-    Place::Heap(Far { place: site.ledger.args.offset(block) as u64, len: len as u64 })
+    BytesLocation::Heap(FarBytes { place: site.ledger.args.offset(block) as u64, len: len as u64 })
 }
 
-pub(super) fn take_block(site: &Site, len: usize) -> Result<Block> {
+pub(super) fn take_block(site: &PoolState, len: usize) -> Result<Block> {
     site.ledger.args.take(len).ok_or_else(|| {
         Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments on the pool's board")
     })

@@ -3,7 +3,7 @@
 use super::map::{Arrays, MapOptions, map};
 use super::pieces::OnError;
 use super::{
-    Callee, Kind, Listeners, PoolTicket, Spec, StopMode, check, failure, future_free, open,
+    Callee, Observers, PoolHandle, PoolKind, StopMode, TaskSpec, check, failure, future_free, open,
     shutdown, stop, submit, wait,
 };
 use crate::error::{Error, Result, Status};
@@ -15,11 +15,11 @@ const ITEMS: usize = 10;
 const PIECE: usize = 2;
 
 /// Whether a pool like this one works; else why not. The pool itself is not touched.
-pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
+pub(crate) fn test(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     pool.site.check_gate()?;
     let mut config = pool.config.clone();
-    if !matches!(config.kind, Kind::Inline) {
+    if !matches!(config.kind, PoolKind::Inline) {
         config.plan.workers_max = 1;
     }
     config.plan.workers_min = 0;
@@ -27,7 +27,7 @@ pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
     // Nobody is called: the trial is not the pool that the caller waits for.
     config.tick = None;
     // Nobody hears of its workers.
-    (config.listeners, config.is_external) = (Listeners::default(), false);
+    (config.listeners, config.is_external) = (Observers::default(), false);
     let trial = open(config, Arc::new(()))?;
     let outcome = try_out(trial, timeout_ms);
     // Why it is broken is a better answer than what that did to a task.
@@ -44,19 +44,19 @@ pub(crate) fn test(pool: PoolTicket, timeout_ms: i64) -> Result<()> {
 
 /// Frees a pool whose worker may be long in coming to an end. Threads cannot be killed: somebody else
 /// waits for them.
-fn dispose(trial: PoolTicket) -> Result<()> {
+fn dispose(trial: PoolHandle) -> Result<()> {
     let trial = trial.close()?;
     let end = move || stop::end(trial, StopMode::Kill);
-    let is_thread = matches!(trial.config.kind, Kind::Threads);
+    let is_thread = matches!(trial.config.kind, PoolKind::Threads);
     if !is_thread || worker::start_own_thread("trial".into(), end).is_err() {
         end();
     }
     Ok(())
 }
 
-fn try_out(trial: PoolTicket, timeout_ms: i64) -> Result<()> {
+fn try_out(trial: PoolHandle, timeout_ms: i64) -> Result<()> {
     let echo = worker::echo_address();
-    let future = submit(trial, Spec::pointer(echo, &[1, 2, 3]))?;
+    let future = submit(trial, TaskSpec::pointer(echo, &[1, 2, 3]))?;
     let outcome = wait(future, timeout_ms).and_then(|()| failure(future)?);
     future_free(future)?;
     outcome?;

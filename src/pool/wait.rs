@@ -1,13 +1,13 @@
 //! Waiting for one future, or for several of any pools.
 
 use super::Pool;
-use super::future::{State, state};
-use super::registry::FutureTicket;
-use crate::board::ledger::Ticket;
+use super::future::{FutureState, state};
+use super::registry::FutureHandle;
+use crate::board::ledger::SlotKey;
 use crate::board::slot::{Phase, Waited};
 use crate::error::{Error, Result, Status};
 use crate::sync::{self, Deadline, Ordering::*, Sleeper};
-use crate::worker::{self, Help};
+use crate::worker::{self, InlineRun};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl WaitMode {
 }
 
 /// Waits until the task is done in any way.
-pub(crate) fn wait(future: FutureTicket, timeout_ms: i64) -> Result<()> {
+pub(crate) fn wait(future: FutureHandle, timeout_ms: i64) -> Result<()> {
     let (pool, ticket) = future.find_at_once()?;
     if is_done(pool, ticket) {
         return Ok(());
@@ -35,7 +35,7 @@ pub(crate) fn wait(future: FutureTicket, timeout_ms: i64) -> Result<()> {
 }
 
 /// Waits like [`wait`], until a deadline.
-pub(super) fn wait_for(future: FutureTicket, deadline: Deadline) -> Result<()> {
+pub(super) fn wait_for(future: FutureHandle, deadline: Deadline) -> Result<()> {
     let (pool, ticket) = future.find_at_once()?;
     wait_until(pool, ticket, deadline)
 }
@@ -46,18 +46,18 @@ pub(super) fn may_help() -> bool {
 }
 
 /// In a task, runs the one that is waited for, if nobody has begun it. True: it is done.
-fn help(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<bool> {
+fn help(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Result<bool> {
     if !may_help() || deadline.has_passed() {
         return Ok(false);
     }
     match worker::help(pool.region(), ticket.slot, ticket.generation) {
-        Help::Done => {
+        InlineRun::Done => {
             // It was not its turn on the ring.
             pool.site.hint(ticket.slot);
             Ok(true)
         }
-        Help::None => Ok(false),
-        Help::Deadlock => {
+        InlineRun::None => Ok(false),
+        InlineRun::Deadlock => {
             let words = "a task would wait for itself, or for one that waits for it";
             Err(Error::new(Status::POOL_ERR_DEADLOCK, words))
         }
@@ -65,7 +65,7 @@ fn help(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<bool> {
 }
 
 /// In a task, runs one of these if nobody has begun it; there must be one that another thread may end.
-pub(super) fn help_one(futures: &[FutureTicket]) -> Result<()> {
+pub(super) fn help_one(futures: &[FutureHandle]) -> Result<()> {
     let mut deadlock = Ok(());
     let mut others = 0;
     for (pool, ticket) in futures.iter().filter_map(|future| future.find().ok()) {
@@ -79,12 +79,12 @@ pub(super) fn help_one(futures: &[FutureTicket]) -> Result<()> {
 }
 
 #[inline]
-pub(super) fn is_done(pool: &Pool, ticket: Ticket) -> bool {
+pub(super) fn is_done(pool: &Pool, ticket: SlotKey) -> bool {
     pool.region().board.slot(ticket.slot).word.is_done()
 }
 
 /// Waits until the task is done in any way.
-pub(super) fn wait_until(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Result<()> {
+pub(super) fn wait_until(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Result<()> {
     if help(pool, ticket, deadline)? {
         return Ok(());
     }
@@ -102,7 +102,7 @@ pub(super) fn wait_until(pool: &Pool, ticket: Ticket, deadline: Deadline) -> Res
     }
 }
 
-type Found = (&'static Pool, Ticket);
+type FoundFuture = (&'static Pool, SlotKey);
 
 /// Waits for several futures; `n_done` becomes the number of those that are done.
 pub(crate) fn wait_many(
@@ -121,20 +121,20 @@ pub(crate) fn wait_many(
 }
 
 fn count_done(futures: &[u64]) -> usize {
-    let found = futures.iter().filter_map(|raw| FutureTicket::from_raw(*raw).find().ok());
+    let found = futures.iter().filter_map(|raw| FutureHandle::from_raw(*raw).find().ok());
     found.filter(|(pool, ticket)| is_done(pool, *ticket)).count()
 }
 
 /// Waits for several futures until a deadline.
 pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadline) -> Result<()> {
-    let mut found = futures.iter().map(|raw| FutureTicket::from_raw(*raw).find());
+    let mut found = futures.iter().map(|raw| FutureHandle::from_raw(*raw).find());
     match mode {
         WaitMode::All => {
             found.try_for_each(|one| one.map(drop))?;
             wait_for_all(futures, deadline)
         }
         WaitMode::First | WaitMode::FirstError => {
-            wait_for_one(&found.collect::<Result<Vec<Found>>>()?, mode, deadline)
+            wait_for_one(&found.collect::<Result<Vec<FoundFuture>>>()?, mode, deadline)
         }
     }
 }
@@ -148,13 +148,13 @@ const AHEAD: usize = 8;
 fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
     if may_help() {
         // A task runs those that nobody has begun itself: in their order.
-        let mut futures = futures.iter().map(|raw| FutureTicket::from_raw(*raw));
+        let mut futures = futures.iter().map(|raw| FutureHandle::from_raw(*raw));
         return futures.try_for_each(|future| wait_for(future, deadline));
     }
     for (index, raw) in futures.iter().enumerate().rev() {
-        let (pool, ticket) = FutureTicket::from_raw(*raw).find_at_once()?;
+        let (pool, ticket) = FutureHandle::from_raw(*raw).find_at_once()?;
         if let Some(later) = index.checked_sub(AHEAD) {
-            pool.region().board.fetch_slot(FutureTicket::from_raw(futures[later]).slot());
+            pool.region().board.fetch_slot(FutureHandle::from_raw(futures[later]).slot());
         }
         if !is_done(pool, ticket) {
             wait_until(pool, ticket, deadline)?;
@@ -165,7 +165,7 @@ fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
 
 /// Asks each task's pool for a notice, and sleeps on the notices of all pools. What is seen of a
 /// notice is read before the tasks are asked: a task that is done after that changes it.
-fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result<()> {
+fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
     let mut pools: Vec<&Pool> = Vec::new();
     for (pool, _) in futures {
         if !pools.iter().any(|known| std::ptr::eq(*known, *pool)) {
@@ -189,7 +189,7 @@ fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
         if may_help() {
-            let tickets: Vec<FutureTicket> = pending(futures).collect();
+            let tickets: Vec<FutureHandle> = pending(futures).collect();
             help_one(&tickets)?;
         }
         ask_all(futures);
@@ -206,9 +206,9 @@ fn wait_for_one(futures: &[Found], mode: WaitMode, deadline: Deadline) -> Result
     }
 }
 
-fn pending(futures: &[Found]) -> impl Iterator<Item = FutureTicket> {
+fn pending(futures: &[FoundFuture]) -> impl Iterator<Item = FutureHandle> {
     let pending = futures.iter().filter(|(pool, ticket)| !is_done(pool, *ticket));
-    pending.map(|(pool, ticket)| FutureTicket::new(pool.cell, *ticket))
+    pending.map(|(pool, ticket)| FutureHandle::new(pool.cell, *ticket))
 }
 
 /// Says that we are about to sleep on the notices. False: one was rung since it was read.
@@ -221,12 +221,12 @@ fn heed_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
 }
 
 /// Whether what is waited for has come. An empty list has nothing to wait for.
-fn is_enough(futures: &[Found], mode: WaitMode) -> Result<bool> {
+fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
     let mut are_all_done = true;
     for (pool, ticket) in futures {
         match (state(pool, *ticket)?, mode) {
-            (State::Pending | State::Running, _) => are_all_done = false,
-            (State::Completed, WaitMode::FirstError) => {}
+            (FutureState::Pending | FutureState::Running, _) => are_all_done = false,
+            (FutureState::Completed, WaitMode::FirstError) => {}
             _ => return Ok(true),
         }
     }
@@ -234,7 +234,7 @@ fn is_enough(futures: &[Found], mode: WaitMode) -> Result<bool> {
 }
 
 /// Asks for a notice of every task that is not done.
-fn ask_all(futures: &[Found]) {
+fn ask_all(futures: &[FoundFuture]) {
     for (pool, ticket) in futures {
         pool.region().board.slot(ticket.slot).word.ask_notice(ticket.generation);
     }

@@ -5,13 +5,13 @@ use crate::error::Result;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Who is to answer.
-pub(crate) struct Reply(Arc<Place>);
+pub(crate) struct ReplySender(Arc<ReplyCell>);
 
 /// Who waits for the answer.
-pub(crate) struct Asker(Arc<Place>);
+pub(crate) struct ReplyReceiver(Arc<ReplyCell>);
 
 /// What there is to hear.
-pub(crate) enum Heard {
+pub(crate) enum ReplyWait {
     Answer(Result<u32>),
     /// Whoever was to answer is gone.
     Nothing,
@@ -20,13 +20,13 @@ pub(crate) enum Heard {
 }
 
 #[derive(Default)]
-struct Place {
-    state: Mutex<State>,
+struct ReplyCell {
+    state: Mutex<ReplyState>,
     told: Condvar,
 }
 
 #[derive(Default)]
-enum State {
+enum ReplyState {
     #[default]
     Open,
     Given(Result<u32>),
@@ -34,15 +34,15 @@ enum State {
     Over,
 }
 
-pub(crate) fn ask() -> (Reply, Asker) {
-    let place = Arc::<Place>::default();
-    (Reply(place.clone()), Asker(place))
+pub(crate) fn ask() -> (ReplySender, ReplyReceiver) {
+    let place = Arc::<ReplyCell>::default();
+    (ReplySender(place.clone()), ReplyReceiver(place))
 }
 
-impl Reply {
+impl ReplySender {
     /// The first answer counts.
     pub(crate) fn give(&self, answer: Result<u32>) {
-        self.0.leave(State::Given(answer));
+        self.0.leave(ReplyState::Given(answer));
     }
 
     /// An answer that is no number.
@@ -51,24 +51,24 @@ impl Reply {
     }
 }
 
-impl Drop for Reply {
+impl Drop for ReplySender {
     fn drop(&mut self) {
-        self.0.leave(State::Over);
+        self.0.leave(ReplyState::Over);
     }
 }
 
-impl Asker {
-    pub(crate) fn wait(&self, deadline: Deadline) -> Heard {
+impl ReplyReceiver {
+    pub(crate) fn wait(&self, deadline: Deadline) -> ReplyWait {
         let mut state = self.0.lock();
         loop {
-            match std::mem::replace(&mut *state, State::Over) {
-                State::Given(answer) => return Heard::Answer(answer),
-                State::Over => return Heard::Nothing,
-                State::Open => *state = State::Open,
+            match std::mem::replace(&mut *state, ReplyState::Over) {
+                ReplyState::Given(answer) => return ReplyWait::Answer(answer),
+                ReplyState::Over => return ReplyWait::Nothing,
+                ReplyState::Open => *state = ReplyState::Open,
             }
             match deadline.wait_on(&self.0.told, state) {
                 Some(woken) => state = woken,
-                None => return Heard::Late,
+                None => return ReplyWait::Late,
             }
         }
     }
@@ -76,16 +76,16 @@ impl Asker {
     /// However long it takes. None: whoever was to answer is gone.
     pub(crate) fn hear(&self) -> Option<Result<u32>> {
         match self.wait(Deadline::Never) {
-            Heard::Answer(answer) => Some(answer),
-            Heard::Nothing | Heard::Late => None,
+            ReplyWait::Answer(answer) => Some(answer),
+            ReplyWait::Nothing | ReplyWait::Late => None,
         }
     }
 }
 
-impl Place {
-    fn leave(&self, last: State) {
+impl ReplyCell {
+    fn leave(&self, last: ReplyState) {
         let mut state = self.lock();
-        if matches!(*state, State::Open) {
+        if matches!(*state, ReplyState::Open) {
             *state = last;
             // Whoever wakes up finds the lock free.
             drop(state);
@@ -93,7 +93,7 @@ impl Place {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReplyState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

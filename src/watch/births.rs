@@ -1,22 +1,22 @@
 //! Workers that are forked: awaited, then born and admitted, or given up.
 
-use super::Watch;
-use super::crew::{Crew, Wake};
+use super::Supervisor;
+use super::crew::{EventSource, WorkerSet};
 use super::ends::kill;
-use super::news::Happening;
-use super::nursery::{Legacy, News};
-use super::post::{Post, Worker};
-use super::site::{Kind, Site};
+use super::news::WorkerEventKind;
+use super::nursery::{ForkEvent, OrphanedRequests};
+use super::post::{WorkerHandle, WorkerKind};
+use super::site::{PoolKind, PoolState};
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::worker::start::{self, Workplace};
+use crate::worker::start::{self, WorkerStart};
 use rustix::event::epoll;
 use rustix::process::Pid;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-impl Watch {
+impl Supervisor {
     /// A template has said something, or is gone.
     pub(super) fn tend(&mut self, id: u64) {
         let failures = self.crew.tend(&self.site, id);
@@ -30,27 +30,27 @@ impl Watch {
     }
 }
 
-impl Crew {
+impl WorkerSet {
     /// A template has said something, or is gone. Answers what has failed, and how long that was waited
     /// for.
-    pub(super) fn tend(&mut self, site: &Site, id: u64) -> Vec<(Error, Duration)> {
+    pub(super) fn tend(&mut self, site: &PoolState, id: u64) -> Vec<(Error, Duration)> {
         let mut failures = Vec::new();
         for news in self.nursery.hear(&self.epoll, id) {
             match news {
-                News::Born { seat, pid, handle } => {
+                ForkEvent::Born { seat, pid, handle } => {
                     if let Err(error) = self.admit(site, seat, id, pid, handle) {
                         self.give_up(site, seat);
                         failures.push((error, Duration::ZERO));
                     }
                 }
-                News::Failed { seat, error } => {
+                ForkEvent::Failed { seat, error } => {
                     self.give_up(site, seat);
                     failures.push((error, Duration::ZERO));
                 }
             }
         }
         let legacy = self.nursery.bury(&self.epoll, id);
-        if let Some(Legacy { seats, error }) = legacy {
+        if let Some(OrphanedRequests { seats, error }) = legacy {
             let mut waited = Duration::ZERO;
             for seat in seats {
                 let post = self.posts.get(seat).and_then(Option::as_ref);
@@ -68,18 +68,25 @@ impl Crew {
     /// A worker was forked: it may begin.
     fn admit(
         &mut self,
-        site: &Site,
+        site: &PoolState,
         seat: usize,
         id: u64,
         pid: Pid,
         handle: OwnedFd,
     ) -> Result<()> {
         let post = self.posts.get_mut(seat).and_then(Option::as_mut);
-        let Some(Post { worker: worker @ Worker::Awaited { .. }, line, number, .. }) = post else {
+        let Some(WorkerHandle {
+            worker: worker @ WorkerKind::Awaited { .. }, line, number, ..
+        }) = post
+        else {
             return Ok(());
         };
-        let listened =
-            epoll::add(&self.epoll, &handle, Wake::Handle(seat).to_data(), epoll::EventFlags::IN);
+        let listened = epoll::add(
+            &self.epoll,
+            &handle,
+            EventSource::Handle(seat).to_data(),
+            epoll::EventFlags::IN,
+        );
         if let Err(errno) = listened {
             // Its line will close.
             return Err(Error::os("epoll_ctl", errno));
@@ -87,23 +94,23 @@ impl Crew {
         // Before it can claim any task.
         let number_of_process = i64::from(pid.as_raw_nonzero().get());
         site.staff.change(seat, |member| member.pid = number_of_process);
-        let is_doomed = matches!(worker, Worker::Awaited { is_doomed: true });
+        let is_doomed = matches!(worker, WorkerKind::Awaited { is_doomed: true });
         let (name, region, terms) = (&site.name, &site.region, site.present_terms());
-        let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
+        let place = WorkerStart { name, region, seat: SeatIndex(seat as u16), terms };
         // If it cannot be welcomed it is gone, and its handle will tell.
         match &site.kind {
-            Kind::Processes(recipe) if !is_doomed => {
+            PoolKind::Processes(recipe) if !is_doomed => {
                 let _ = start::welcome(&place, recipe, line);
             }
             _ => kill(pid, &handle),
         }
-        *worker = Worker::Process { pid, handle, template: Some(id) };
-        site.tell_arrival(Happening::Starting, seat, *number, number_of_process);
+        *worker = WorkerKind::Process { pid, handle, template: Some(id) };
+        site.tell_arrival(WorkerEventKind::Starting, seat, *number, number_of_process);
         Ok(())
     }
 
     /// Vacates the seat of a worker that was awaited in vain. It has not begun.
-    fn give_up(&mut self, site: &Site, seat: usize) {
+    fn give_up(&mut self, site: &PoolState, seat: usize) {
         if let Some(post) = self.posts.get_mut(seat).and_then(Option::take) {
             let _ = epoll::delete(&self.epoll, &post.line);
             site.staff.left(seat);

@@ -1,12 +1,12 @@
 //! The list of tasks that a stop or a break has cancelled, for whoever wants to run them elsewhere.
 
-use crate::board::record::{Place, Slot};
+use crate::board::record::{BytesLocation, Slot};
 use crate::board::{Region, copy_out};
 use std::sync::{Mutex, PoisonError};
 
 /// A task that was cancelled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cancelled {
+pub(crate) struct CancelledTask {
     pub(crate) id: u64,
     pub(crate) tag: u64,
     /// The index of its function.
@@ -16,17 +16,17 @@ pub(crate) struct Cancelled {
 }
 
 #[derive(Default)]
-pub(crate) struct CancelledList(Mutex<Vec<Batch>>);
+pub(crate) struct CancelledList(Mutex<Vec<CancelledBatch>>);
 
 /// What was cancelled at one time. It does not change any more once it is listed, so that its bytes stay
 /// where they are.
 #[derive(Default)]
-pub(crate) struct Batch {
-    tasks: Vec<Task>,
+pub(crate) struct CancelledBatch {
+    tasks: Vec<CancelledRecord>,
     args: Vec<u8>,
 }
 
-struct Task {
+struct CancelledRecord {
     id: u64,
     tag: u64,
     function: u32,
@@ -34,13 +34,13 @@ struct Task {
     len: usize,
 }
 
-impl Batch {
+impl CancelledBatch {
     /// Copies what a waiting task consists of. Nothing says yet that it is cancelled.
     pub(crate) fn push(&mut self, region: &Region, record: &Slot, tag: u64) {
         let start = self.args.len();
         let (data, len) = match record.args() {
-            (Place::Slot { len }, data) => (Some(data), len),
-            (Place::Heap(far) | Place::File(far), _) => {
+            (BytesLocation::Slot { len }, data) => (Some(data), len),
+            (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
                 let (offset, len) = (far.place as usize, far.len as usize);
                 (region.memory.bytes(offset, len).map(<*mut u8>::cast_const), len)
             }
@@ -51,7 +51,7 @@ impl Batch {
         }
         let len = self.args.len() - start;
         let (id, function) = (record.id(), record.call().function);
-        self.tasks.push(Task { id, tag, function, start, len });
+        self.tasks.push(CancelledRecord { id, tag, function, start, len });
     }
 
     /// The last one was not cancelled after all.
@@ -63,7 +63,7 @@ impl Batch {
 }
 
 impl CancelledList {
-    pub(crate) fn add(&self, batch: Batch) {
+    pub(crate) fn add(&self, batch: CancelledBatch) {
         if !batch.tasks.is_empty() {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch);
         }
@@ -74,14 +74,14 @@ impl CancelledList {
         batches.iter().map(|batch| batch.tasks.len()).sum()
     }
 
-    pub(crate) fn get(&self, mut index: usize) -> Option<Cancelled> {
+    pub(crate) fn get(&self, mut index: usize) -> Option<CancelledTask> {
         let batches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for batch in &*batches {
             match batch.tasks.get(index) {
-                Some(Task { id, tag, function, start, len }) => {
+                Some(CancelledRecord { id, tag, function, start, len }) => {
                     let args = &batch.args[*start..start + len];
                     let args = (args.as_ptr(), args.len());
-                    return Some(Cancelled { id: *id, tag: *tag, function: *function, args });
+                    return Some(CancelledTask { id: *id, tag: *tag, function: *function, args });
                 }
                 None => index -= batch.tasks.len(),
             }

@@ -11,16 +11,16 @@
 //! A worker that is forked is awaited first: its template answers with its handle.
 
 use super::ends::{how_zombie_ended, is_readable, kill, wait_for};
-use super::news::Happening;
-use super::nursery::Nursery;
-use super::post::{Post, Step, Worker};
+use super::news::WorkerEventKind;
+use super::nursery::ForkServers;
+use super::post::{LifeStep, WorkerHandle, WorkerKind};
 use super::reap::{Death, How};
-use super::site::{Kind, Site};
+use super::site::{PoolKind, PoolState};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::worker::start::{self, Image, Process, Start, Workplace};
-use crate::worker::template::Template;
-use crate::worker::wire::{Line, Message, Received};
+use crate::worker::start::{self, Image, SpawnedProcess, StartMethod, WorkerStart};
+use crate::worker::template::ForkServerProcess;
+use crate::worker::wire::{Channel, Message, Received};
 use rustix::event::epoll;
 use rustix::process::{WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,68 +28,68 @@ use std::time::Instant;
 
 /// What woke the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wake {
-    Bell,
-    Line(usize),
+pub(crate) enum EventSource {
+    Sleepers,
+    Channel(usize),
     Handle(usize),
-    Template(u64),
+    ForkServerProcess(u64),
 }
 
 /// Above the numbers of seats.
 const TEMPLATE: u64 = 1 << 32;
 
-impl Wake {
+impl EventSource {
     pub(super) fn to_data(self) -> epoll::EventData {
         epoll::EventData::new_u64(match self {
-            Wake::Bell => u64::MAX,
-            Wake::Line(seat) => (seat as u64) << 1,
-            Wake::Handle(seat) => (seat as u64) << 1 | 1,
-            Wake::Template(id) => TEMPLATE | id << 33,
+            EventSource::Sleepers => u64::MAX,
+            EventSource::Channel(seat) => (seat as u64) << 1,
+            EventSource::Handle(seat) => (seat as u64) << 1 | 1,
+            EventSource::ForkServerProcess(id) => TEMPLATE | id << 33,
         })
     }
 
-    pub(crate) fn from_data(data: epoll::EventData) -> Wake {
+    pub(crate) fn from_data(data: epoll::EventData) -> EventSource {
         match data.u64() {
-            u64::MAX => Wake::Bell,
-            number if number & TEMPLATE != 0 => Wake::Template(number >> 33),
-            number if number & 1 == 0 => Wake::Line((number >> 1) as usize),
-            number => Wake::Handle((number >> 1) as usize),
+            u64::MAX => EventSource::Sleepers,
+            number if number & TEMPLATE != 0 => EventSource::ForkServerProcess(number >> 33),
+            number if number & 1 == 0 => EventSource::Channel((number >> 1) as usize),
+            number => EventSource::Handle((number >> 1) as usize),
         }
     }
 }
 
 /// Whether workers take tasks as soon as they are there, and need not say so.
-fn is_up_at_once(site: &Site) -> bool {
-    matches!(site.kind, Kind::Threads) && site.terms.initializer.is_none()
+fn is_up_at_once(site: &PoolState) -> bool {
+    matches!(site.kind, PoolKind::Threads) && site.terms.initializer.is_none()
 }
 
-fn note_up(site: &Site, seat: usize, post: &mut Post) {
+fn note_up(site: &PoolState, seat: usize, post: &mut WorkerHandle) {
     post.is_up = true;
-    post.begin(Step::Working, site);
+    post.begin(LifeStep::Working, site);
     site.staff.change(seat, |member| member.is_up = true);
-    site.tell_arrival(Happening::Up, seat, post.number, post.pid());
+    site.tell_arrival(WorkerEventKind::Up, seat, post.number, post.pid());
 }
 
-pub(crate) struct Crew {
+pub(crate) struct WorkerSet {
     pub(crate) epoll: OwnedFd,
-    pub(crate) posts: Vec<Option<Post>>,
-    pub(super) nursery: Nursery,
+    pub(crate) posts: Vec<Option<WorkerHandle>>,
+    pub(super) nursery: ForkServers,
 }
 
-impl Crew {
+impl WorkerSet {
     /// `template` is what workers are to be forked from, if it was made already.
-    pub(crate) fn new(site: &Site, template: Option<Template>) -> Result<Crew> {
+    pub(crate) fn new(site: &PoolState, template: Option<ForkServerProcess>) -> Result<WorkerSet> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
-        let mut crew = Crew { epoll, posts: Vec::new(), nursery: Nursery::new() };
-        crew.listen(site.bell(), Wake::Bell)?;
+        let mut crew = WorkerSet { epoll, posts: Vec::new(), nursery: ForkServers::new() };
+        crew.listen(site.bell(), EventSource::Sleepers)?;
         if let Some(template) = template {
             crew.nursery.adopt(&crew.epoll, template, Image::Own)?;
         }
         Ok(crew)
     }
 
-    pub(super) fn listen(&self, end: impl AsFd, wake: Wake) -> Result<()> {
+    pub(super) fn listen(&self, end: impl AsFd, wake: EventSource) -> Result<()> {
         epoll::add(&self.epoll, end, wake.to_data(), epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))
     }
@@ -104,7 +104,7 @@ impl Crew {
         self.count_if(|post| post.is_up)
     }
 
-    pub(super) fn count_if(&self, counts: impl Fn(&Post) -> bool) -> usize {
+    pub(super) fn count_if(&self, counts: impl Fn(&WorkerHandle) -> bool) -> usize {
         self.posts.iter().flatten().filter(|post| counts(post)).count()
     }
 
@@ -113,13 +113,13 @@ impl Crew {
     }
 
     /// Starts a worker on the lowest vacant seat; answers which that is.
-    pub(crate) fn start(&mut self, site: &Site, image: Image) -> Result<usize> {
+    pub(crate) fn start(&mut self, site: &PoolState, image: Image) -> Result<usize> {
         let vacant = self.posts.iter().position(Option::is_none);
         let seat = vacant.unwrap_or(self.posts.len());
         if seat >= site.region.geometry.seats {
             return Err(Status::POOL_ERR_FULL.into());
         }
-        let (line, theirs) = Line::pair()?;
+        let (line, theirs) = Channel::pair()?;
         site.ledger.note_seat(SeatIndex(seat as u16));
         site.region.board.make_bed(SeatIndex(seat as u16));
         // Before it can claim any.
@@ -127,19 +127,19 @@ impl Crew {
         let started = site.staff.enroll(seat, claimed_before, || {
             let worker = self.start_on(site, seat, image, &line, theirs)?;
             let pid = match &worker {
-                Worker::Thread(_) | Worker::Awaited { .. } => 0,
-                Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
+                WorkerKind::Thread(_) | WorkerKind::Awaited { .. } => 0,
+                WorkerKind::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
             };
             Ok((worker, pid, false))
         });
         let (worker, number) = started.inspect_err(|_| {
             let _ = epoll::delete(&self.epoll, &line);
         })?;
-        let mut post = Post {
+        let mut post = WorkerHandle {
             line,
             worker,
             is_up: false,
-            step: Step::Starting,
+            step: LifeStep::Starting,
             due: None,
             overran: None,
             claimed_before,
@@ -153,10 +153,10 @@ impl Crew {
             is_old: false,
         };
         // One that is awaited has no process as yet.
-        if !matches!(post.worker, Worker::Awaited { .. }) {
-            site.tell_arrival(Happening::Starting, seat, number, post.pid());
+        if !matches!(post.worker, WorkerKind::Awaited { .. }) {
+            site.tell_arrival(WorkerEventKind::Starting, seat, number, post.pid());
         }
-        post.begin(Step::Starting, site);
+        post.begin(LifeStep::Starting, site);
         if is_up_at_once(site) {
             note_up(site, seat, &mut post);
         }
@@ -170,23 +170,23 @@ impl Crew {
 
     fn start_on(
         &mut self,
-        site: &Site,
+        site: &PoolState,
         seat: usize,
         image: Image,
-        line: &Line,
-        theirs: Line,
-    ) -> Result<Worker> {
+        line: &Channel,
+        theirs: Channel,
+    ) -> Result<WorkerKind> {
         // Listened to before there is a worker: nobody is started who cannot be heard.
-        self.listen(line, Wake::Line(seat))?;
+        self.listen(line, EventSource::Channel(seat))?;
         let (name, region, terms) = (&site.name, &site.region, site.present_terms());
-        let place = Workplace { name, region, seat: SeatIndex(seat as u16), terms };
+        let place = WorkerStart { name, region, seat: SeatIndex(seat as u16), terms };
         match &site.kind {
-            Kind::Threads => Ok(Worker::Thread(Some(start::start_thread(&place, theirs)?))),
-            Kind::Inline => Err(Status::POOL_ERR_STATE.into()),
-            Kind::Processes(recipe) if recipe.start == Start::Spawn => {
-                let Process { pid, handle } =
+            PoolKind::Threads => Ok(WorkerKind::Thread(Some(start::start_thread(&place, theirs)?))),
+            PoolKind::Inline => Err(Status::POOL_ERR_STATE.into()),
+            PoolKind::Processes(recipe) if recipe.start == StartMethod::Spawn => {
+                let SpawnedProcess { pid, handle } =
                     start::start_process(&place, recipe, image, line, &theirs)?;
-                if let Err(error) = self.listen(&handle, Wake::Handle(seat)) {
+                if let Err(error) = self.listen(&handle, EventSource::Handle(seat)) {
                     kill(pid, &handle);
                     let _ = rustix::process::waitid(
                         WaitId::PidFd(handle.as_fd()),
@@ -194,24 +194,26 @@ impl Crew {
                     );
                     return Err(error);
                 }
-                Ok(Worker::Process { pid, handle, template: None })
+                Ok(WorkerKind::Process { pid, handle, template: None })
             }
-            Kind::Processes(recipe) => {
+            PoolKind::Processes(recipe) => {
                 self.nursery.order(site, recipe, &place, &self.epoll, image, theirs)?;
-                Ok(Worker::Awaited { is_doomed: false })
+                Ok(WorkerKind::Awaited { is_doomed: false })
             }
         }
     }
 
     /// Reads what a worker says. True: it is a thread that has ended.
-    pub(crate) fn hear(&mut self, site: &Site, seat: usize) -> bool {
+    pub(crate) fn hear(&mut self, site: &PoolState, seat: usize) -> bool {
         let Some(post) = self.posts.get_mut(seat).and_then(Option::as_mut) else { return false };
         loop {
             match post.line.receive(false) {
                 Received::Message(Message::Up, _) => note_up(site, seat, post),
-                Received::Message(Message::Initializing, _) => post.begin(Step::Initializing, site),
+                Received::Message(Message::Initializing, _) => {
+                    post.begin(LifeStep::Initializing, site)
+                }
                 Received::Message(Message::Finalizing, _) => {
-                    post.begin(Step::Finalizing, site);
+                    post.begin(LifeStep::Finalizing, site);
                     site.staff.change(seat, |member| member.is_leaving = true);
                 }
                 Received::Message(Message::Broken(failure), _) => {
@@ -222,7 +224,7 @@ impl Crew {
                     post.bye = Some(why);
                     // A thread's last word. Its end of the line may stay open, in a child that the
                     // host has forked.
-                    if matches!(post.worker, Worker::Thread(_)) {
+                    if matches!(post.worker, WorkerKind::Thread(_)) {
                         return true;
                     }
                 }
@@ -237,14 +239,18 @@ impl Crew {
                 Received::End => {
                     // A process is waited for by its handle.
                     let _ = epoll::delete(&self.epoll, &post.line);
-                    return matches!(post.worker, Worker::Thread(_));
+                    return matches!(post.worker, WorkerKind::Thread(_));
                 }
             }
         }
     }
 
     /// Takes a worker that has ended from its post; of a process, how. None: it has not ended.
-    pub(crate) fn dismiss(&mut self, site: &Site, seat: usize) -> Option<(Post, Option<Death>)> {
+    pub(crate) fn dismiss(
+        &mut self,
+        site: &PoolState,
+        seat: usize,
+    ) -> Option<(WorkerHandle, Option<Death>)> {
         self.hear(site, seat);
         let place = self.posts.get_mut(seat)?;
         if let Some(post) = place.as_ref().filter(|post| post.sentence.is_some()) {
@@ -252,15 +258,15 @@ impl Crew {
             post.kill();
         }
         let death = match &mut place.as_mut()?.worker {
-            Worker::Thread(thread) => {
+            WorkerKind::Thread(thread) => {
                 if let Some(thread) = thread.take() {
                     let _ = thread.join();
                 }
                 None
             }
             // It is not there yet.
-            Worker::Awaited { .. } => return None,
-            Worker::Process { pid, handle, template } => {
+            WorkerKind::Awaited { .. } => return None,
+            WorkerKind::Process { pid, handle, template } => {
                 let how = match (template.is_some(), is_readable(handle)) {
                     (true, false) => return None,
                     (true, true) => how_zombie_ended(*pid),
@@ -278,7 +284,7 @@ impl Crew {
         site.staff.left(seat);
         // Closing an end does not end the listening while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &post.line);
-        if let Worker::Process { pid, handle, template } = &post.worker {
+        if let WorkerKind::Process { pid, handle, template } = &post.worker {
             let _ = epoll::delete(&self.epoll, handle);
             if let Some(id) = template {
                 self.nursery.reap(*id, *pid);
@@ -289,10 +295,10 @@ impl Crew {
     }
 
     /// Reads what worker processes have said.
-    pub(crate) fn hear_all(&mut self, site: &Site) {
+    pub(crate) fn hear_all(&mut self, site: &PoolState) {
         for seat in 0..self.posts.len() {
             let post = self.posts[seat].as_ref();
-            if post.is_some_and(|post| matches!(post.worker, Worker::Process { .. })) {
+            if post.is_some_and(|post| matches!(post.worker, WorkerKind::Process { .. })) {
                 self.hear(site, seat);
             }
         }
@@ -310,7 +316,7 @@ impl Crew {
             if post.due.is_some_and(|due| due <= now) && post.is_process() {
                 (post.due, post.overran) = (None, Some(post.step));
                 post.kill();
-                if matches!(post.worker, Worker::Awaited { .. }) {
+                if matches!(post.worker, WorkerKind::Awaited { .. }) {
                     self.nursery.kill_waited_for();
                 }
             }
@@ -320,15 +326,15 @@ impl Crew {
 
     /// Tells all worker processes to end, with what their tasks have started in their groups.
     pub(super) fn ask_to_end(&self) {
-        self.posts.iter().flatten().for_each(Post::ask_to_end);
+        self.posts.iter().flatten().for_each(WorkerHandle::ask_to_end);
     }
 
     /// Kills these worker processes.
-    pub(crate) fn kill(&mut self, whom: impl Fn(&Post) -> bool) {
+    pub(crate) fn kill(&mut self, whom: impl Fn(&WorkerHandle) -> bool) {
         for post in self.posts.iter_mut().flatten().filter(|post| whom(post)) {
             post.kill();
             // It is killed when it comes.
-            if let Worker::Awaited { is_doomed } = &mut post.worker {
+            if let WorkerKind::Awaited { is_doomed } = &mut post.worker {
                 *is_doomed = true;
                 self.nursery.hurry();
             }

@@ -3,8 +3,8 @@
 //! The notice's thread finds the tasks that were claimed; the watch finds those whose time is over. Both only
 //! push what is to be called to the outbox.
 
-use super::site::Site;
-use crate::board::ledger::Ticket;
+use super::site::PoolState;
+use crate::board::ledger::SlotKey;
 use crate::board::slot::{Phase, SeatIndex};
 use crate::table::{Sequence, Table};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,37 +15,39 @@ pub(crate) type OnAccept = Box<dyn FnOnce(u32, i64) + Send>;
 pub(crate) type OnTimeout = Arc<dyn Fn(bool, i64) + Send + Sync>;
 
 /// What is to be told of one task.
-pub(crate) struct Herald {
+pub(crate) struct TaskCallbacks {
     pub(crate) on_accept: Option<OnAccept>,
     pub(crate) on_timeout: Option<OnTimeout>,
 }
 
 #[derive(Default)]
-pub(crate) struct Heralds(Mutex<Book>);
+pub(crate) struct TaskCallbackTable(Mutex<CallbackEntries>);
 
 #[derive(Default)]
-struct Book {
-    heralds: Table<Entry>,
+struct CallbackEntries {
+    heralds: Table<CallbackEntry>,
     /// Tasks that were not seen to have begun, in the order of their places on the ring.
     waiting: Sequence,
 }
 
-struct Entry {
-    herald: Herald,
+struct CallbackEntry {
+    herald: TaskCallbacks,
     /// The place of a task that waits, as above.
     place: Option<u64>,
     /// The seat and the process of the worker that took it, where that has left since.
     taken_by: Option<(SeatIndex, i64)>,
 }
 
-impl Heralds {
+impl TaskCallbackTable {
     /// Enters a task before it is posted.
-    pub(crate) fn add(&self, ticket: Ticket, herald: Herald) {
-        self.lock().heralds.put(ticket.number(), Entry { herald, place: None, taken_by: None });
+    pub(crate) fn add(&self, ticket: SlotKey, herald: TaskCallbacks) {
+        self.lock()
+            .heralds
+            .put(ticket.number(), CallbackEntry { herald, place: None, taken_by: None });
     }
 
     /// The task has this place on the ring; its beginning is to be told. 0: it may begin at any time.
-    pub(crate) fn await_start(&self, ticket: Ticket, place: u64) {
+    pub(crate) fn await_start(&self, ticket: SlotKey, place: u64) {
         let mut book = self.lock();
         // It may be done already.
         let Some(entry) = book.heralds.get_mut(ticket.number()) else { return };
@@ -55,7 +57,7 @@ impl Heralds {
 
     /// The task is done, or was not posted: nothing more is told of it, but that it has begun, where nobody
     /// has told so yet.
-    pub(crate) fn remove(&self, site: &Site, ticket: Ticket) {
+    pub(crate) fn remove(&self, site: &PoolState, ticket: SlotKey) {
         let mut book = self.lock();
         let Some(entry) = book.heralds.remove(ticket.number()) else { return };
         if let Some(place) = entry.place {
@@ -71,7 +73,7 @@ impl Heralds {
 
     /// Tells of tasks that run. Those that are done already are left to `remove`, which comes before whatever
     /// else is called about them.
-    pub(crate) fn tell_starts(&self, site: &Site) {
+    pub(crate) fn tell_starts(&self, site: &PoolState) {
         let mut begun = Vec::new();
         let mut book = self.lock();
         for (place, ticket) in book.passed(site) {
@@ -92,7 +94,7 @@ impl Heralds {
     }
 
     /// A worker is about to be forgotten: notes what it has taken, for those that were not told yet.
-    pub(super) fn worker_leaves(&self, site: &Site, seat: SeatIndex) {
+    pub(super) fn worker_leaves(&self, site: &PoolState, seat: SeatIndex) {
         let mut book = self.lock();
         for (_, ticket) in book.passed(site) {
             let Some(entry) = book.heralds.get_mut(ticket.number()) else { continue };
@@ -102,7 +104,13 @@ impl Heralds {
         }
     }
 
-    pub(crate) fn tell_timeout(&self, site: &Site, ticket: Ticket, is_soft: bool, limit_ms: u64) {
+    pub(crate) fn tell_timeout(
+        &self,
+        site: &PoolState,
+        ticket: SlotKey,
+        is_soft: bool,
+        limit_ms: u64,
+    ) {
         let on_timeout = self
             .lock()
             .heralds
@@ -114,24 +122,24 @@ impl Heralds {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
+    fn lock(&self) -> MutexGuard<'_, CallbackEntries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl CallbackEntries {
     /// Those whose place the ring's head has passed, or is about to: whoever claims a task has this told before
     /// it moves the head.
-    fn passed(&self, site: &Site) -> Vec<(u64, Ticket)> {
+    fn passed(&self, site: &PoolState) -> Vec<(u64, SlotKey)> {
         let end = site.region.board.ring.passed().saturating_add(1);
         let passed = self.waiting.iter().take_while(|(place, _)| *place <= end);
-        passed.map(|(place, number)| (*place, Ticket::of_number(*number))).collect()
+        passed.map(|(place, number)| (*place, SlotKey::of_number(*number))).collect()
     }
 }
 
-impl Entry {
+impl CallbackEntry {
     /// The first worker that took the task, as far as anybody has.
-    fn first_taker(&self, site: &Site, ticket: Ticket) -> Option<(SeatIndex, i64)> {
+    fn first_taker(&self, site: &PoolState, ticket: SlotKey) -> Option<(SeatIndex, i64)> {
         self.taken_by.or_else(|| {
             let seat = site.runner(ticket)?;
             Some((seat, site.staff.pid(seat)))
@@ -139,9 +147,9 @@ impl Entry {
     }
 }
 
-impl Site {
+impl PoolState {
     /// Whose the task is or was; None: nobody has claimed it.
-    fn runner(&self, ticket: Ticket) -> Option<SeatIndex> {
+    fn runner(&self, ticket: SlotKey) -> Option<SeatIndex> {
         let word = &self.region.board.slot(ticket.slot).word;
         match word.phase() {
             Phase::Running(seat) | Phase::Completed(seat) | Phase::Failed(seat)

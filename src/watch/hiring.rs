@@ -6,13 +6,13 @@
 //! the beginning or the end of a worker's life fails.
 
 use super::reap::{self, Death};
-use super::site::{Kind, gate};
-use super::{Watch, sizing};
+use super::site::{PoolKind, gate};
+use super::{Supervisor, sizing};
 use crate::board::Stage;
-use crate::board::notes::Note;
+use crate::board::notes::TaskFailure;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::Ordering::*;
-use crate::worker::Failure;
+use crate::worker::HookFailure;
 use crate::worker::start::Image;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(super) const BACK_OFF: Duration = Duration::from_millis(10);
 /// So often it is doubled.
 const DOUBLINGS_MAX: u32 = 6;
 
-impl Watch {
+impl Supervisor {
     /// Starts the workers that are needed.
     pub(super) fn hire(&mut self) {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
@@ -44,7 +44,7 @@ impl Watch {
         let load = self.site.ledger.load(&self.site.region);
         let workers = self.crew.count() as u32;
         let always = self.site.workers_min().max(self.awaited());
-        sizing::wanted(sizing::Facts {
+        sizing::wanted(sizing::Demand {
             queued: load.pending,
             free: workers.saturating_sub(load.busy),
             workers,
@@ -79,7 +79,7 @@ impl Watch {
                 self.start_failed(error, Duration::ZERO);
                 return if started > 0 { Ok(started) } else { Err(why) };
             }
-            if matches!(self.site.kind, Kind::Threads) {
+            if matches!(self.site.kind, PoolKind::Threads) {
                 self.failures.clear();
             }
         }
@@ -133,7 +133,7 @@ impl Watch {
             let mut detail = detail_of(&error);
             detail.message = format!("no worker can be started: {}", detail.message);
             let status = if is_final { Status::POOL_ERR_BROKEN } else { Status::POOL_ERR_RESTARTS };
-            return self.break_pool(Note { status, detail });
+            return self.break_pool(TaskFailure { status, detail });
         }
         let pause = BACK_OFF * (1 << (count - 1).min(DOUBLINGS_MAX));
         // Else so many would never fail within the window.
@@ -145,23 +145,23 @@ impl Watch {
         self.retry_at = Some(now + pause);
     }
 
-    pub(super) fn break_by_hook(&mut self, failure: Failure) {
+    pub(super) fn break_by_hook(&mut self, failure: HookFailure) {
         self.break_pool(failure.into_note());
     }
 
     pub(super) fn break_by_death_in_finalizer(&mut self, death: Death) {
         let detail = reap::detail_of(death, "while running the finalizer");
-        self.break_pool(Note { status: Status::POOL_ERR_FINALIZER, detail });
+        self.break_pool(TaskFailure { status: Status::POOL_ERR_FINALIZER, detail });
     }
 
     /// A worker was lost in a pool that is not to go on without it.
     pub(super) fn break_by_loss(&mut self, death: Death) {
         let detail = reap::detail_of(death, "and the pool was made to break by that");
-        self.break_pool(Note { status: Status::POOL_ERR_BROKEN, detail });
+        self.break_pool(TaskFailure { status: Status::POOL_ERR_BROKEN, detail });
     }
 
     /// No worker works any more. The first reason stays.
-    pub(super) fn break_pool(&mut self, note: Note) {
+    pub(super) fn break_pool(&mut self, note: TaskFailure) {
         let note = self.site.note_break(note);
         self.site.take_all_back();
         self.set_stage(Stage::Stop);

@@ -11,11 +11,11 @@
 //! ([`crate::board::alarm`]). A task's age is counted from the moment that its worker has noted; one that notes
 //! nothing, or something impossible, is timed from when it was first seen.
 
-use super::Watch;
-use super::site::{Kind, Site};
-use crate::board::alarm::Alarm;
-use crate::board::ledger::Ticket;
-use crate::board::notes::{Limit, Note};
+use super::Supervisor;
+use super::site::{PoolKind, PoolState};
+use crate::board::alarm::LimitTimer;
+use crate::board::ledger::SlotKey;
+use crate::board::notes::{TaskFailure, TimeLimit};
 use crate::board::slot::{Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 /// The limits of a pool, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct TimeLimits {
     pub(crate) soft_ms: Option<u64>,
     pub(crate) hard_ms: Option<u64>,
 }
@@ -34,8 +34,8 @@ pub(crate) struct Limits {
 const NONE: u64 = u64::MAX;
 
 /// What submitters and the watch share about limits.
-pub(crate) struct Limiter {
-    alarm: Alarm,
+pub(crate) struct LimitSettings {
+    alarm: LimitTimer,
     /// What tasks have that bring none of their own; `NONE` or milliseconds.
     soft_ms: AtomicU64,
     hard_ms: AtomicU64,
@@ -45,10 +45,10 @@ pub(crate) struct Limiter {
     born: Instant,
 }
 
-impl Limiter {
-    pub(crate) fn new(limits: Limits) -> Limiter {
-        let limiter = Limiter {
-            alarm: Alarm::default(),
+impl LimitSettings {
+    pub(crate) fn new(limits: TimeLimits) -> LimitSettings {
+        let limiter = LimitSettings {
+            alarm: LimitTimer::default(),
             soft_ms: AtomicU64::new(NONE),
             hard_ms: AtomicU64::new(NONE),
             shortest_ms: AtomicU64::new(NONE),
@@ -59,43 +59,43 @@ impl Limiter {
         limiter
     }
 
-    fn set(&self, limits: Limits) {
+    fn set(&self, limits: TimeLimits) {
         let [soft, hard] = [limits.soft_ms, limits.hard_ms].map(|limit| limit.unwrap_or(NONE));
         self.soft_ms.store(soft, Relaxed);
         self.hard_ms.store(hard, Relaxed);
         self.shortest_ms.store(soft.min(hard), Release);
     }
 
-    pub(crate) fn usual(&self) -> Limits {
+    pub(crate) fn usual(&self) -> TimeLimits {
         let limit = |limit: &AtomicU64| Some(limit.load(Relaxed)).filter(|ms| *ms != NONE);
-        Limits { soft_ms: limit(&self.soft_ms), hard_ms: limit(&self.hard_ms) }
+        TimeLimits { soft_ms: limit(&self.soft_ms), hard_ms: limit(&self.hard_ms) }
     }
 
     /// What limits a task has whose wishes are these.
-    pub(crate) fn resolve(&self, soft: Limit, hard: Limit) -> Limits {
+    pub(crate) fn resolve(&self, soft: TimeLimit, hard: TimeLimit) -> TimeLimits {
         let usual = self.usual();
         let resolve = |limit, usual| match limit {
-            Limit::Usual => usual,
-            Limit::None => None,
-            Limit::Ms(ms) => Some(ms),
+            TimeLimit::Usual => usual,
+            TimeLimit::None => None,
+            TimeLimit::Ms(ms) => Some(ms),
         };
-        Limits { soft_ms: resolve(soft, usual.soft_ms), hard_ms: resolve(hard, usual.hard_ms) }
+        TimeLimits { soft_ms: resolve(soft, usual.soft_ms), hard_ms: resolve(hard, usual.hard_ms) }
     }
 }
 
-impl Limits {
+impl TimeLimits {
     fn shortest(self) -> Option<u64> {
         self.soft_ms.into_iter().chain(self.hard_ms).min()
     }
 
     /// Whether tasks of this kind of workers can have such limits.
-    pub(crate) fn check(self, kind: &Kind) -> Result<()> {
+    pub(crate) fn check(self, kind: &PoolKind) -> Result<()> {
         let refuse = |status, words| Err(Error::new(status, words));
         match (self.soft_ms, self.hard_ms, kind) {
-            (_, Some(_), Kind::Threads | Kind::Inline) => {
+            (_, Some(_), PoolKind::Threads | PoolKind::Inline) => {
                 refuse(Status::POOL_ERR_UNSUPPORTED, "a hard limit: threads cannot be killed")
             }
-            (Some(_), _, Kind::Inline) => refuse(
+            (Some(_), _, PoolKind::Inline) => refuse(
                 Status::POOL_ERR_UNSUPPORTED,
                 "a soft limit: an inline pool has nobody to watch",
             ),
@@ -107,7 +107,7 @@ impl Limits {
     }
 }
 
-impl Site {
+impl PoolState {
     /// Called after a submit's fence, for a task with the usual limits.
     #[inline]
     pub(crate) fn time_task(&self) {
@@ -118,14 +118,14 @@ impl Site {
     }
 
     /// The same for a task with these limits.
-    pub(crate) fn time_task_by(&self, limits: Limits) {
+    pub(crate) fn time_task_by(&self, limits: TimeLimits) {
         if limits.shortest().is_some_and(|limit_ms| self.limiter.alarm.arm(limit_ms)) {
             self.ring();
         }
     }
 
     /// Cancels the task unless it starts within this time.
-    pub(crate) fn start_within(&self, ticket: Ticket, ms: u64) {
+    pub(crate) fn start_within(&self, ticket: SlotKey, ms: u64) {
         let Some(at) = Instant::now().checked_add(Duration::from_millis(ms)) else { return };
         let after = at.saturating_duration_since(self.limiter.born).as_nanos();
         let start = (u64::try_from(after).unwrap_or(u64::MAX), ticket.number());
@@ -151,19 +151,19 @@ impl Site {
                 return at;
             }
             self.starts().remove(&(after, number));
-            let ticket = Ticket::of_number(number);
+            let ticket = SlotKey::of_number(number);
             let word = &self.region.board.slot(ticket.slot).word;
             if word.phase() != Phase::Ready || word.generation() != ticket.generation {
                 continue;
             }
             let words = "the task had not started by its deadline".to_owned();
             let detail = Detail { message: words, ..Detail::default() };
-            self.take_back(ticket, Some(&Note { status: Status::POOL_ERR_EXPIRED, detail }));
+            self.take_back(ticket, Some(&TaskFailure { status: Status::POOL_ERR_EXPIRED, detail }));
         }
     }
 
     /// The task that this seat says it runs, and for how long it says so.
-    fn running(&self, seat: SeatIndex) -> Option<(Ticket, Option<Duration>)> {
+    fn running(&self, seat: SeatIndex) -> Option<(SlotKey, Option<Duration>)> {
         let board = &self.region.board;
         let slot = board.noted(seat).0.filter(|slot| *slot < self.ledger.used())?;
         let record = board.slot(slot);
@@ -176,15 +176,15 @@ impl Site {
         let now = clock::now();
         let is_possible = started >= record.stamp() && started <= now;
         let age = || Duration::from_nanos(clock::ns_of_ticks(now - started));
-        Some((Ticket { slot, generation }, is_possible.then(age)))
+        Some((SlotKey { slot, generation }, is_possible.then(age)))
     }
 }
 
 /// A task that runs.
-struct Timed {
+struct TimedTask {
     seat: SeatIndex,
     started: Instant,
-    limits: Limits,
+    limits: TimeLimits,
     is_overdue: bool,
     is_doomed: bool,
 }
@@ -194,14 +194,14 @@ struct Timed {
 pub(crate) enum Doom {
     /// It has run for longer than this.
     HardLimit(u64),
-    Cancelled,
+    CancelledTask,
 }
 
 impl Doom {
     pub(crate) fn status(self) -> Status {
         match self {
             Doom::HardLimit(_) => Status::POOL_ERR_HARD_LIMIT,
-            Doom::Cancelled => Status::POOL_ERR_CANCELLED,
+            Doom::CancelledTask => Status::POOL_ERR_CANCELLED,
         }
     }
 }
@@ -209,7 +209,7 @@ impl Doom {
 /// A task for which its worker is killed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sentence {
-    pub(crate) ticket: Ticket,
+    pub(crate) ticket: SlotKey,
     pub(crate) doom: Doom,
     /// When the worker has had time enough to end by itself; None: it has been killed.
     kill_at: Option<Instant>,
@@ -217,13 +217,13 @@ pub(crate) struct Sentence {
 
 /// What the watch knows of the tasks that run.
 #[derive(Default)]
-pub(super) struct Timing {
-    timed: Table<Timed>,
+pub(super) struct TimedTasks {
+    timed: Table<TimedTask>,
     /// When to look again.
     pub(super) next: Option<Instant>,
 }
 
-impl Watch {
+impl Supervisor {
     /// Looks at all that has a time; says in `timing.next` when to look again.
     pub(super) fn check_times(&mut self) {
         let now = Instant::now();
@@ -238,7 +238,7 @@ impl Watch {
         self.note_running(now);
         let mut next: Option<Instant> = None;
         for number in self.timing.timed.numbers() {
-            let at = self.check_limit(Ticket::of_number(number), now);
+            let at = self.check_limit(SlotKey::of_number(number), now);
             next = next.into_iter().chain(at).min();
         }
         let site = &self.site;
@@ -265,18 +265,18 @@ impl Watch {
                 let wish = site.ledger.notes.wish(ticket.slot).unwrap_or_default();
                 let limits = site.limiter.resolve(wish.soft, wish.hard);
                 let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
-                Timed { seat, started, limits, is_overdue: false, is_doomed: false }
+                TimedTask { seat, started, limits, is_overdue: false, is_doomed: false }
             });
         }
         self.timing.timed.retain(|number, timed| {
-            let ticket = Ticket::of_number(number);
+            let ticket = SlotKey::of_number(number);
             let word = &site.region.board.slot(ticket.slot).word;
             word.phase() == Phase::Running(timed.seat) && word.generation() == ticket.generation
         });
     }
 
     /// Does what the time asks for with one task; answers when to look at it again.
-    fn check_limit(&mut self, ticket: Ticket, now: Instant) -> Option<Instant> {
+    fn check_limit(&mut self, ticket: SlotKey, now: Instant) -> Option<Instant> {
         let timed = self.timing.timed.get_mut(ticket.number())?;
         let (seat, limits) = (timed.seat, timed.limits);
         let end = |ms| timed.started.checked_add(Duration::from_millis(ms));
@@ -302,7 +302,7 @@ impl Watch {
     }
 
     /// The soft limit has passed: the task is told, and whoever wants to know.
-    fn warn(&self, ticket: Ticket, seat: SeatIndex, limit_ms: u64) {
+    fn warn(&self, ticket: SlotKey, seat: SeatIndex, limit_ms: u64) {
         let word = &self.site.region.board.slot(ticket.slot).word;
         let signal = self.site.soft_signal;
         if !word.mark_overdue(seat, ticket.generation, signal.is_some()) {
@@ -318,8 +318,8 @@ impl Watch {
     }
 
     /// The hard limit has passed: the task ends with its worker.
-    fn enforce(&mut self, ticket: Ticket, seat: SeatIndex, limit_ms: u64) {
-        if !matches!(self.site.kind, Kind::Processes(_)) {
+    fn enforce(&mut self, ticket: SlotKey, seat: SeatIndex, limit_ms: u64) {
+        if !matches!(self.site.kind, PoolKind::Processes(_)) {
             return;
         }
         if self.site.region.board.slot(ticket.slot).word.doom(ticket.generation) != Some(seat) {
@@ -331,16 +331,16 @@ impl Watch {
     }
 
     /// Somebody has doomed a running task.
-    pub(super) fn end_doomed(&mut self, ticket: Ticket) {
+    pub(super) fn end_doomed(&mut self, ticket: SlotKey) {
         let word = &self.site.region.board.slot(ticket.slot).word;
         let Phase::Running(seat) = word.phase() else { return };
         if word.is_doomed(seat, ticket.generation) {
-            self.sentence(ticket, seat, Doom::Cancelled, self.site.plan.times.kill_grace);
+            self.sentence(ticket, seat, Doom::CancelledTask, self.site.plan.times.kill_grace);
         }
     }
 
     /// A worker is to be killed for its task, which is doomed; it has a while to end by itself.
-    fn sentence(&mut self, ticket: Ticket, seat: SeatIndex, doom: Doom, grace: Duration) {
+    fn sentence(&mut self, ticket: SlotKey, seat: SeatIndex, doom: Doom, grace: Duration) {
         let Some(Some(post)) = self.crew.posts.get_mut(usize::from(seat.0)) else { return };
         let kill_at = Instant::now().checked_add(grace).filter(|_| !grace.is_zero());
         // The first reason stays.
@@ -368,7 +368,7 @@ impl Watch {
     }
 
     /// Changes the limits of tasks that start from now on.
-    pub(super) fn set_limits(&mut self, limits: Limits) {
+    pub(super) fn set_limits(&mut self, limits: TimeLimits) {
         // What runs keeps what it had.
         self.note_running(Instant::now());
         self.site.limiter.set(limits);

@@ -10,7 +10,7 @@
 //! order in which they came. Nobody passes the line by, but for workers who submit: each of those makes
 //! a place by claiming a task first.
 
-use super::site::Site;
+use super::site::PoolState;
 use crate::error::{Error, Result, Status};
 use crate::sync::plain::{AtomicU32, AtomicU64};
 use crate::sync::{Deadline, Ordering::*};
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct SubmitQueue {
     /// The most tasks that wait; 0: any number.
     bound: u64,
     /// Positions before this one are within the bound. It only has to be true, not the latest.
@@ -28,9 +28,9 @@ pub(crate) struct Line {
     book: Mutex<VecDeque<Arc<Condvar>>>,
 }
 
-impl Line {
-    pub(crate) fn new(bound: u64) -> Line {
-        Line { bound, ..Line::default() }
+impl SubmitQueue {
+    pub(crate) fn new(bound: u64) -> SubmitQueue {
+        SubmitQueue { bound, ..SubmitQueue::default() }
     }
 
     #[inline]
@@ -56,7 +56,7 @@ pub(crate) fn full() -> Error {
     Error::new(Status::POOL_ERR_FULL, "max_pending tasks wait for a worker")
 }
 
-impl Site {
+impl PoolState {
     /// Reserves a position for a task in a bounded queue, if there is a place; whatever is reserved
     /// must be posted. The count of positions and that of tasks which have gone only grow, so the
     /// bound holds whoever reserves at the same time.

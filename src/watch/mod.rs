@@ -37,36 +37,36 @@ mod waiting;
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::sync::reply::Reply;
+use crate::sync::reply::ReplySender;
 use crate::sync::{Ordering::*, fence};
 use crate::worker::start::Image;
-use crate::worker::template::Template;
+use crate::worker::template::ForkServerProcess;
 use crate::worker::wire::Leave;
-use crew::{Crew, Wake};
+use crew::{EventSource, WorkerSet};
 use hiring::BACK_OFF;
-use limits::Timing;
-use post::{Post, Step, WayOut};
+use limits::TimedTasks;
+use post::{LifeStep, WayOut, WorkerHandle};
 use reap::{Death, Fate};
 use rustix::event::epoll;
-use site::{Inbox, OnLost, Order, Site, StopMode, gate};
+use site::{Command, CommandReceiver, OnLost, PoolState, StopMode, gate};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub(crate) struct Watch {
-    site: Arc<Site>,
-    inbox: Inbox,
-    crew: Crew,
+pub(crate) struct Supervisor {
+    site: Arc<PoolState>,
+    inbox: CommandReceiver,
+    crew: WorkerSet,
     /// Those who wait for a join, by their numbers.
-    joiners: Vec<(u64, Reply)>,
+    joiners: Vec<(u64, ReplySender)>,
     /// Workers that have left because so many were asked to, and are gone.
     takers_gone: u32,
     /// Those who wait for workers that are up.
-    waiters: Vec<scale::Waiter>,
+    waiters: Vec<scale::ReadyWaiter>,
     stop: Option<StopMode>,
-    stoppers: Vec<Reply>,
+    stoppers: Vec<ReplySender>,
     /// When those that were asked to end are killed.
     kill_at: Option<Instant>,
     image: Image,
@@ -75,21 +75,21 @@ pub(crate) struct Watch {
     /// When workers failed to start, one after the other, and how long each was waited for in vain.
     failures: VecDeque<(Instant, Duration)>,
     retry_at: Option<Instant>,
-    timing: Timing,
+    timing: TimedTasks,
     /// What workers are to do.
     stage: Stage,
 }
 
-impl Watch {
+impl Supervisor {
     /// Starts the watch's thread.
     pub(crate) fn start(
-        site: Arc<Site>,
-        inbox: Inbox,
-        template: Option<Template>,
+        site: Arc<PoolState>,
+        inbox: CommandReceiver,
+        template: Option<ForkServerProcess>,
     ) -> Result<JoinHandle<()>> {
         let name = format!("{}/watch", site.name);
-        let mut watch = Watch {
-            crew: Crew::new(&site, template)?,
+        let mut watch = Supervisor {
+            crew: WorkerSet::new(&site, template)?,
             site,
             inbox,
             joiners: Vec::new(),
@@ -102,7 +102,7 @@ impl Watch {
             lost: 0,
             failures: VecDeque::new(),
             retry_at: None,
-            timing: Timing::default(),
+            timing: TimedTasks::default(),
             stage: Stage::Open,
         };
         crate::worker::start_own_thread(name, move || watch.run())
@@ -113,15 +113,15 @@ impl Watch {
         loop {
             for wake in self.wait() {
                 match wake {
-                    Wake::Bell => self.answer_bell(),
-                    Wake::Line(seat) => {
+                    EventSource::Sleepers => self.answer_bell(),
+                    EventSource::Channel(seat) => {
                         if self.crew.hear(&self.site, seat) {
                             self.reap(seat);
                         }
                         self.note_news(seat);
                     }
-                    Wake::Handle(seat) => self.reap(seat),
-                    Wake::Template(id) => self.tend(id),
+                    EventSource::Handle(seat) => self.reap(seat),
+                    EventSource::ForkServerProcess(id) => self.tend(id),
                 }
             }
             self.keep_time();
@@ -137,7 +137,7 @@ impl Watch {
     }
 
     /// Sleeps until something happens.
-    fn wait(&self) -> Vec<Wake> {
+    fn wait(&self) -> Vec<EventSource> {
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
         let left = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         let left = left.map(|left| rustix::event::Timespec {
@@ -145,7 +145,9 @@ impl Watch {
             tv_nsec: left.subsec_nanos().into(),
         });
         match epoll::wait(&self.crew.epoll, &mut events, left.as_ref()) {
-            Ok((events, _)) => events.iter().map(|event| Wake::from_data(event.data)).collect(),
+            Ok((events, _)) => {
+                events.iter().map(|event| EventSource::from_data(event.data)).collect()
+            }
             Err(_) => Vec::new(),
         }
     }
@@ -162,20 +164,20 @@ impl Watch {
         }
         for order in self.inbox.take() {
             match order {
-                Order::Join(number, answer) => self.join(number, answer),
-                Order::GiveUp(number, answer) => self.give_up(number, &answer),
-                Order::Stop(mode, answer) => self.stop(mode, Some(answer)),
-                Order::Doom(ticket) => self.end_doomed(ticket),
-                Order::SetLimits(limits, answer) => {
+                Command::Join(number, answer) => self.join(number, answer),
+                Command::GiveUp(number, answer) => self.give_up(number, &answer),
+                Command::Stop(mode, answer) => self.stop(mode, Some(answer)),
+                Command::Doom(ticket) => self.end_doomed(ticket),
+                Command::SetLimits(limits, answer) => {
                     self.set_limits(limits);
                     answer.tell(Ok(()));
                 }
-                Order::Ready(number, count, answer) => self.await_ready(number, count, answer),
-                Order::Unready(number) => self.await_no_longer(number),
-                Order::Grow(count, answer) => answer.tell(self.grow(count)),
-                Order::Shrink(count, mode, answer) => answer.tell(self.shrink(count, mode)),
-                Order::Restart(mode, answer) => answer.tell(self.restart(mode)),
-                Order::Hire(count, answer) => answer.give(self.hire_on_order(count)),
+                Command::Ready(number, count, answer) => self.await_ready(number, count, answer),
+                Command::Unready(number) => self.await_no_longer(number),
+                Command::Grow(count, answer) => answer.tell(self.grow(count)),
+                Command::Shrink(count, mode, answer) => answer.tell(self.shrink(count, mode)),
+                Command::Restart(mode, answer) => answer.tell(self.restart(mode)),
+                Command::Hire(count, answer) => answer.give(self.hire_on_order(count)),
             }
         }
     }
@@ -229,7 +231,7 @@ impl Watch {
                     post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
                 self.start_failed(refusal, Duration::ZERO);
             }
-            Fate::Lost(death) if post.step == Step::Finalizing => {
+            Fate::Lost(death) if post.step == LifeStep::Finalizing => {
                 self.break_by_death_in_finalizer(death)
             }
             Fate::Lost(death) if self.site.plan.on_lost == OnLost::Break => {
@@ -249,7 +251,7 @@ impl Watch {
         }
     }
 
-    fn fate(&self, post: &Post, death: Option<Death>) -> Fate {
+    fn fate(&self, post: &WorkerHandle, death: Option<Death>) -> Fate {
         match (post.bye, death, post.sentence) {
             (Some(Leave::WrongImage), ..) => Fate::WrongImage,
             (Some(_), ..) | (None, None, _) => Fate::Left,
@@ -261,7 +263,7 @@ impl Watch {
 
     // ---- orders --------------------------------------------------------------------------------
 
-    fn join(&mut self, number: u64, answer: Reply) {
+    fn join(&mut self, number: u64, answer: ReplySender) {
         if let Some(note) = self.site.why_broken.get() {
             answer.tell(Err(Error::with_detail(note.status, note.detail.clone())));
             return;
@@ -275,7 +277,7 @@ impl Watch {
 
     /// Somebody waits no longer for a join: the time is over. The answer comes when submits are
     /// taken again.
-    fn give_up(&mut self, number: u64, answer: &Reply) {
+    fn give_up(&mut self, number: u64, answer: &ReplySender) {
         let had_joiners = !self.joiners.is_empty();
         self.joiners.retain(|(joiner, _)| *joiner != number);
         if had_joiners && self.joiners.is_empty() {

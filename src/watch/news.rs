@@ -2,10 +2,10 @@
 //! through the outbox.
 
 use super::limits::Doom;
-use super::post::{Post, Step, WayOut};
+use super::post::{LifeStep, WayOut, WorkerHandle};
 use super::reap::{self, Death, Fate, How};
-use super::site::Site;
-use crate::board::notes::Note;
+use super::site::PoolState;
+use crate::board::notes::TaskFailure;
 use crate::error::Error;
 use crate::worker::wire::Leave;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) enum Gone {
     Shrunk = 6,
     Lost = 7,
     Limit = 8,
-    Cancelled = 9,
+    CancelledTask = 9,
     Killed = 10,
     NotStarted = 11,
     Image = 12,
@@ -33,7 +33,7 @@ pub(crate) enum Gone {
 
 /// How a worker has left.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Departure {
+pub(crate) struct LastExit {
     pub(crate) gone: Gone,
     pub(crate) exit_code: i32,
     pub(crate) signal: i32,
@@ -41,7 +41,7 @@ pub(crate) struct Departure {
 
 /// What happens to a worker, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Happening {
+pub(crate) enum WorkerEventKind {
     Starting = 1,
     Up = 2,
     Gone = 3,
@@ -49,42 +49,42 @@ pub(crate) enum Happening {
 
 /// An event of a worker.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
-    pub(crate) what: Happening,
+pub(crate) struct WorkerEvent {
+    pub(crate) what: WorkerEventKind,
     pub(crate) seat: u32,
     pub(crate) number: u64,
     pub(crate) pid: i64,
-    pub(crate) departure: Departure,
+    pub(crate) departure: LastExit,
     pub(crate) words: String,
 }
 
 /// How grave a log line is, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
+pub(crate) enum LogLevel {
     Error = 1,
     Warning = 2,
     Info = 3,
     Debug = 4,
 }
 
-pub(crate) type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;
-pub(crate) type OnLog = Arc<dyn Fn(Level, &str) + Send + Sync>;
+pub(crate) type OnEvent = Arc<dyn Fn(&WorkerEvent) + Send + Sync>;
+pub(crate) type OnLog = Arc<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 /// Who wants to hear.
 #[derive(Clone, Default)]
-pub(crate) struct Listeners {
+pub(crate) struct Observers {
     pub(crate) on_event: Option<OnEvent>,
     pub(crate) on_log: Option<OnLog>,
 }
 
-impl Site {
+impl PoolState {
     /// Whether anybody wants to hear.
     pub(crate) fn listens(&self) -> bool {
         self.listeners.on_event.is_some() || self.listeners.on_log.is_some()
     }
 
     /// Writes a line to the log, if there is one.
-    pub(crate) fn log(&self, level: Level, words: impl FnOnce() -> String) {
+    pub(crate) fn log(&self, level: LogLevel, words: impl FnOnce() -> String) {
         if let Some(on_log) = self.listeners.on_log.clone() {
             let words = words();
             self.outbox.push(Box::new(move || on_log(level, &words)));
@@ -92,8 +92,8 @@ impl Site {
     }
 
     /// No worker works any more.
-    pub(super) fn tell_break(&self, note: &Note) {
-        self.log(Level::Error, || {
+    pub(super) fn tell_break(&self, note: &TaskFailure) {
+        self.log(LogLevel::Error, || {
             let sentence = note.status.sentence().to_string_lossy();
             match note.detail.message.as_str() {
                 "" => format!("the pool is broken: {sentence}"),
@@ -104,7 +104,7 @@ impl Site {
 
     /// No worker could be started; somebody tries again.
     pub(super) fn tell_failed_start(&self, error: &Error, pause: Duration) {
-        self.log(Level::Warning, || {
+        self.log(LogLevel::Warning, || {
             let sentence = error.status.sentence().to_string_lossy();
             let words = error.detail().map_or("", |detail| &detail.message);
             let pause = pause.as_millis() as u64;
@@ -115,19 +115,19 @@ impl Site {
     }
 
     /// A worker is starting, or is up.
-    pub(super) fn tell_arrival(&self, what: Happening, seat: usize, number: u64, pid: i64) {
+    pub(super) fn tell_arrival(&self, what: WorkerEventKind, seat: usize, number: u64, pid: i64) {
         let words = || {
             let who = who(seat, pid);
-            let is = if what == Happening::Up { "is ready" } else { "is being started" };
+            let is = if what == WorkerEventKind::Up { "is ready" } else { "is being started" };
             format!("{who} {is}")
         };
         let seat = seat as u32;
-        self.tell(Level::Debug, || Event {
+        self.tell(LogLevel::Debug, || WorkerEvent {
             what,
             seat,
             number,
             pid,
-            departure: Departure::default(),
+            departure: LastExit::default(),
             words: words(),
         });
     }
@@ -136,7 +136,7 @@ impl Site {
     pub(super) fn tell_departure(
         &self,
         seat: usize,
-        post: &Post,
+        post: &WorkerHandle,
         fate: Fate,
         death: Option<Death>,
     ) {
@@ -146,7 +146,7 @@ impl Site {
             Some(How::Signal(signal)) => (0, signal),
             _ => (0, 0),
         };
-        let departure = Departure { gone, exit_code, signal };
+        let departure = LastExit { gone, exit_code, signal };
         self.staff.note_departure(seat, departure);
         let (number, pid) = (post.number, post.pid());
         let why = why(gone);
@@ -154,8 +154,8 @@ impl Site {
             Some(death) => format!("worker {seat} {why}: {}", reap::in_words(death)),
             None => format!("{} {why}", who(seat, pid)),
         };
-        self.tell(level(gone), || Event {
-            what: Happening::Gone,
+        self.tell(level(gone), || WorkerEvent {
+            what: WorkerEventKind::Gone,
             seat: seat as u32,
             number,
             pid,
@@ -164,7 +164,7 @@ impl Site {
         });
     }
 
-    fn tell(&self, level: Level, event: impl FnOnce() -> Event) {
+    fn tell(&self, level: LogLevel, event: impl FnOnce() -> WorkerEvent) {
         if !self.listens() {
             return;
         }
@@ -183,7 +183,7 @@ fn who(seat: usize, pid: i64) -> String {
     }
 }
 
-fn gone(post: &Post, fate: Fate) -> Gone {
+fn gone(post: &WorkerHandle, fate: Fate) -> Gone {
     match fate {
         _ if post.has_broken => Gone::Hook,
         Fate::WrongImage => Gone::Image,
@@ -202,7 +202,7 @@ fn gone(post: &Post, fate: Fate) -> Gone {
         Fate::Killed(_) => Gone::Killed,
         Fate::Lost(_) if post.order == Some(WayOut::Killed) => Gone::Restarted,
         Fate::Lost(_) => match post.overran {
-            Some(Step::Initializing | Step::Finalizing) => Gone::Limit,
+            Some(LifeStep::Initializing | LifeStep::Finalizing) => Gone::Limit,
             Some(_) => Gone::NotStarted,
             None if !post.is_up => Gone::NotStarted,
             None => Gone::Lost,
@@ -213,16 +213,16 @@ fn gone(post: &Post, fate: Fate) -> Gone {
 fn of_doom(doom: Doom) -> Gone {
     match doom {
         Doom::HardLimit(_) => Gone::Limit,
-        Doom::Cancelled => Gone::Cancelled,
+        Doom::CancelledTask => Gone::CancelledTask,
     }
 }
 
-fn level(gone: Gone) -> Level {
+fn level(gone: Gone) -> LogLevel {
     match gone {
-        Gone::Lost | Gone::Hook => Level::Error,
-        Gone::NotStarted | Gone::Limit | Gone::Cancelled => Level::Warning,
-        Gone::Tasks | Gone::Memory | Gone::Restarted | Gone::Shrunk => Level::Info,
-        Gone::Never | Gone::Told | Gone::Idle | Gone::Killed | Gone::Image => Level::Debug,
+        Gone::Lost | Gone::Hook => LogLevel::Error,
+        Gone::NotStarted | Gone::Limit | Gone::CancelledTask => LogLevel::Warning,
+        Gone::Tasks | Gone::Memory | Gone::Restarted | Gone::Shrunk => LogLevel::Info,
+        Gone::Never | Gone::Told | Gone::Idle | Gone::Killed | Gone::Image => LogLevel::Debug,
     }
 }
 
@@ -238,7 +238,7 @@ fn why(gone: Gone) -> &'static str {
         Gone::Memory => "has left: it had more memory than max_memory_per_worker",
         Gone::Lost => "is lost",
         Gone::Limit => "was killed for running too long",
-        Gone::Cancelled => "was ended with a task that was cancelled",
+        Gone::CancelledTask => "was ended with a task that was cancelled",
         Gone::Killed => "was killed to stop the pool",
         Gone::NotStarted => "could not start",
         Gone::Image => "has left a task to a worker of the main program's image",

@@ -15,14 +15,14 @@
 //! When workers of another image are needed, the template is retired: it stays until its last worker
 //! has gone, because as long as it lives nobody gets their numbers.
 
-use super::crew::Wake;
+use super::crew::EventSource;
 use super::ends::{how_zombie_ended, is_readable};
 use super::reap;
-use super::site::Site;
+use super::site::PoolState;
 use crate::error::{Error, Result, Status};
-use crate::worker::start::{Image, Recipe, Start, Workplace};
-use crate::worker::template::{self, Template};
-use crate::worker::wire::{Line, Message, Received};
+use crate::worker::start::{Image, ProcessConfig, StartMethod, WorkerStart};
+use crate::worker::template::{self, ForkServerProcess};
+use crate::worker::wire::{Channel, Message, Received};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -39,70 +39,70 @@ const LOOKS: u32 = 2;
 /// When a stop kills who is awaited.
 const HURRY: Duration = Duration::from_secs(1);
 
-pub(crate) struct Nursery {
+pub(crate) struct ForkServers {
     /// The last one is that which works now, unless it is retired.
-    beds: Vec<Bed>,
+    beds: Vec<ForkServer>,
     next_id: u64,
 }
 
 /// A template, and what was ordered of it.
-struct Bed {
+struct ForkServer {
     id: u64,
     image: Image,
-    template: Template,
+    template: ForkServerProcess,
     is_ready: bool,
     is_retired: bool,
     refusal: Option<Error>,
-    orders: VecDeque<Order>,
+    orders: VecDeque<ForkRequest>,
     /// Since when the oldest order that was sent waits, and how often that was found too long.
     asked: Option<(Instant, u32)>,
     /// Workers that have ended; it could not be told yet.
     unreaped: Vec<Pid>,
 }
 
-struct Order {
+struct ForkRequest {
     seat: usize,
     title: String,
     /// The worker's end of its line, until it is sent.
-    line: Option<Line>,
+    line: Option<Channel>,
 }
 
 /// What became of an order.
-pub(crate) enum News {
+pub(crate) enum ForkEvent {
     Born { seat: usize, pid: Pid, handle: OwnedFd },
     Failed { seat: usize, error: Error },
 }
 
 /// What a template leaves.
-pub(crate) struct Legacy {
+pub(crate) struct OrphanedRequests {
     /// They wait for their workers in vain.
     pub(crate) seats: Vec<usize>,
     /// Why; None where nobody waited.
     pub(crate) error: Option<Error>,
 }
 
-impl Nursery {
-    pub(crate) fn new() -> Nursery {
-        Nursery { beds: Vec::new(), next_id: 0 }
+impl ForkServers {
+    pub(crate) fn new() -> ForkServers {
+        ForkServers { beds: Vec::new(), next_id: 0 }
     }
 
     /// Takes a template in.
     pub(crate) fn adopt(
         &mut self,
         epoll: &OwnedFd,
-        template: Template,
+        template: ForkServerProcess,
         image: Image,
     ) -> Result<()> {
         let id = self.next_id;
         self.next_id += 1;
-        let wake = Wake::Template(id).to_data();
+        let wake = EventSource::ForkServerProcess(id).to_data();
         let failed = |errno| Error::os("epoll_ctl", errno);
         let flags = epoll::EventFlags::IN;
         epoll::add(epoll, template.handle(), wake, flags).map_err(failed)?;
         if let Some(line) = template.line() {
             epoll::add(epoll, line, wake, flags).map_err(failed)?;
         }
-        self.beds.push(Bed {
+        self.beds.push(ForkServer {
             id,
             image,
             template,
@@ -116,15 +116,15 @@ impl Nursery {
         Ok(())
     }
 
-    /// Orders a worker; `line` is its end. It is born, or not, later: see [`Nursery::hear`].
+    /// Orders a worker; `line` is its end. It is born, or not, later: see [`ForkServers::hear`].
     pub(crate) fn order(
         &mut self,
-        site: &Site,
-        recipe: &Recipe,
-        place: &Workplace<'_>,
+        site: &PoolState,
+        recipe: &ProcessConfig,
+        place: &WorkerStart<'_>,
         epoll: &OwnedFd,
         image: Image,
-        line: Line,
+        line: Channel,
     ) -> Result<()> {
         self.retire_others(recipe, image);
         if self.current().is_none() {
@@ -133,27 +133,27 @@ impl Nursery {
         }
         let bed = self.current().ok_or(Status::POOL_ERR_OS)?;
         let seat = usize::from(place.seat.0);
-        bed.orders.push_back(Order { seat, title: place.title(), line: Some(line) });
+        bed.orders.push_back(ForkRequest { seat, title: place.title(), line: Some(line) });
         bed.send_orders();
         Ok(())
     }
 
-    fn current(&mut self) -> Option<&mut Bed> {
+    fn current(&mut self) -> Option<&mut ForkServer> {
         self.beds.last_mut().filter(|bed| !bed.is_retired)
     }
 
     /// A copy of the caller has all images in one.
-    fn retire_others(&mut self, recipe: &Recipe, image: Image) {
+    fn retire_others(&mut self, recipe: &ProcessConfig, image: Image) {
         if let Some(bed) = self.current()
             && bed.image != image
-            && recipe.start == Start::Forkserver
+            && recipe.start == StartMethod::Forkserver
         {
             bed.is_retired = true;
         }
     }
 
     /// Reads what a template says.
-    pub(crate) fn hear(&mut self, epoll: &OwnedFd, id: u64) -> Vec<News> {
+    pub(crate) fn hear(&mut self, epoll: &OwnedFd, id: u64) -> Vec<ForkEvent> {
         match self.beds.iter_mut().find(|bed| bed.id == id) {
             Some(bed) => bed.hear(epoll),
             None => Vec::new(),
@@ -161,7 +161,7 @@ impl Nursery {
     }
 
     /// Takes a template out that has ended.
-    pub(crate) fn bury(&mut self, epoll: &OwnedFd, id: u64) -> Option<Legacy> {
+    pub(crate) fn bury(&mut self, epoll: &OwnedFd, id: u64) -> Option<OrphanedRequests> {
         let place = self.beds.iter().position(|bed| bed.id == id)?;
         if !is_readable(self.beds[place].template.handle()) {
             return None;
@@ -182,7 +182,7 @@ impl Nursery {
             }
         };
         stop_listening(epoll, &bed.template);
-        Some(Legacy { seats: bed.orders.iter().map(|order| order.seat).collect(), error })
+        Some(OrphanedRequests { seats: bed.orders.iter().map(|order| order.seat).collect(), error })
     }
 
     /// This worker has ended: its number may be given to others.
@@ -195,7 +195,8 @@ impl Nursery {
 
     /// Lets a retired template leave that has no workers.
     pub(crate) fn dismiss_retired(&mut self, epoll: &OwnedFd, has_workers: impl Fn(u64) -> bool) {
-        let is_idle = |bed: &Bed| bed.is_retired && bed.orders.is_empty() && !has_workers(bed.id);
+        let is_idle =
+            |bed: &ForkServer| bed.is_retired && bed.orders.is_empty() && !has_workers(bed.id);
         while let Some(place) = self.beds.iter().position(is_idle) {
             stop_listening(epoll, &self.beds.remove(place).template);
         }
@@ -251,26 +252,33 @@ impl Nursery {
 }
 
 /// Closing a descriptor does not end the listening while a forked child has a copy of it.
-fn stop_listening(epoll: &OwnedFd, template: &Template) {
+fn stop_listening(epoll: &OwnedFd, template: &ForkServerProcess) {
     let _ = epoll::delete(epoll, template.handle());
     if let Some(line) = template.line() {
         let _ = epoll::delete(epoll, line);
     }
 }
 
-fn start(site: &Site, recipe: &Recipe, place: &Workplace<'_>, image: Image) -> Result<Template> {
+fn start(
+    site: &PoolState,
+    recipe: &ProcessConfig,
+    place: &WorkerStart<'_>,
+    image: Image,
+) -> Result<ForkServerProcess> {
     match recipe.start {
-        Start::Fork { with_threads: false } => {
+        StartMethod::Fork { with_threads: false } => {
             let words = "the copy of the caller that workers were forked from is gone, and cannot be made again as it was";
             Err(Error::new(Status::POOL_ERR_BROKEN, words))
         }
-        Start::Fork { with_threads: true } => template::fork(&site.name, recipe, &site.region),
-        Start::Forkserver | Start::Spawn => template::execute(place, recipe, image),
+        StartMethod::Fork { with_threads: true } => {
+            template::fork(&site.name, recipe, &site.region)
+        }
+        StartMethod::Forkserver | StartMethod::Spawn => template::execute(place, recipe, image),
     }
 }
 
-impl Bed {
-    fn hear(&mut self, epoll: &OwnedFd) -> Vec<News> {
+impl ForkServer {
+    fn hear(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
         let mut news = Vec::new();
         while let Some(line) = self.template.line() {
             match line.receive(false) {
@@ -281,20 +289,20 @@ impl Bed {
                 Received::Message(Message::Forked { seat, pid }, Some(handle)) => {
                     let pid = Pid::from_raw(pid).filter(|_| pid > 1);
                     if let (Some(pid), Some(seat)) = (pid, self.answered(seat)) {
-                        news.push(News::Born { seat, pid, handle });
+                        news.push(ForkEvent::Born { seat, pid, handle });
                     }
                 }
                 // There is no descriptor left for its handle. Its line is closed, so it leaves.
                 Received::Message(Message::Forked { seat, .. }, None) => {
                     if let Some(seat) = self.answered(seat) {
                         let error = Error::os("receiving a worker's handle", Errno::MFILE);
-                        news.push(News::Failed { seat, error });
+                        news.push(ForkEvent::Failed { seat, error });
                     }
                 }
                 Received::Message(Message::NotForked { seat, errno }, _) => {
                     if let Some(seat) = self.answered(seat) {
                         let errno = Errno::from_raw_os_error(errno);
-                        news.push(News::Failed { seat, error: Error::os("fork", errno) });
+                        news.push(ForkEvent::Failed { seat, error: Error::os("fork", errno) });
                     }
                 }
                 Received::Message(..) => {}

@@ -1,10 +1,10 @@
 //! What the watch can be told: orders, and the one request that even a signal handler may make.
 
-use super::limits::Limits;
-use super::site::{Site, gate};
-use crate::board::ledger::Ticket;
+use super::limits::TimeLimits;
+use super::site::{PoolState, gate};
+use crate::board::ledger::SlotKey;
 use crate::sync::plain::{AtomicBool, AtomicU32};
-use crate::sync::reply::Reply;
+use crate::sync::reply::ReplySender;
 use crate::sync::{Ordering::*, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -75,59 +75,59 @@ impl RestartMode {
 }
 
 /// What the watch is told. Answers come when the thing is done.
-pub(crate) enum Order {
+pub(crate) enum Command {
     /// Run what is queued and let the workers leave.
     /// The number is the joiner's own.
-    Join(u64, Reply),
+    Join(u64, ReplySender),
     /// This joiner waits no longer.
-    GiveUp(u64, Reply),
-    Stop(StopMode, Reply),
+    GiveUp(u64, ReplySender),
+    Stop(StopMode, ReplySender),
     /// This task was doomed.
-    Doom(Ticket),
+    Doom(SlotKey),
     /// The limits of tasks that start from now on.
-    SetLimits(Limits, Reply),
+    SetLimits(TimeLimits, ReplySender),
     /// Start so many workers; below 0: as many as waiting tasks need. The answer is how many were.
-    Hire(i64, Reply),
+    Hire(i64, ReplySender),
     /// See that so many workers are up at once. The number is the waiter's own.
-    Ready(u64, u32, Reply),
+    Ready(u64, u32, ReplySender),
     /// This waiter waits no longer.
     Unready(u64),
-    Grow(u32, Reply),
-    Shrink(u32, ShrinkMode, Reply),
+    Grow(u32, ReplySender),
+    Shrink(u32, ShrinkMode, ReplySender),
     /// The answer comes when it has begun.
-    Restart(RestartMode, Reply),
+    Restart(RestartMode, ReplySender),
 }
 
 /// The orders that the watch has not looked at yet. None: it is gone, and takes no more.
 #[derive(Clone)]
-pub(super) struct Orders(Arc<Mutex<Option<Vec<Order>>>>);
+pub(super) struct CommandQueue(Arc<Mutex<Option<Vec<Command>>>>);
 
-impl Orders {
-    pub(super) fn new() -> Orders {
-        Orders(Arc::new(Mutex::new(Some(Vec::new()))))
+impl CommandQueue {
+    pub(super) fn new() -> CommandQueue {
+        CommandQueue(Arc::new(Mutex::new(Some(Vec::new()))))
     }
 
     /// False: the watch is gone.
-    pub(super) fn add(&self, order: Order) -> bool {
+    pub(super) fn add(&self, order: Command) -> bool {
         let mut orders = self.lock();
         orders.as_mut().map(|orders| orders.push(order)).is_some()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Order>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The watch's end of them. Who waits for an answer when it is dropped hears that there is none.
-pub(crate) struct Inbox(pub(super) Orders);
+pub(crate) struct CommandReceiver(pub(super) CommandQueue);
 
-impl Inbox {
-    pub(super) fn take(&self) -> Vec<Order> {
+impl CommandReceiver {
+    pub(super) fn take(&self) -> Vec<Command> {
         self.0.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
-impl Drop for Inbox {
+impl Drop for CommandReceiver {
     fn drop(&mut self) {
         let last = self.0.lock().take();
         drop(last);
@@ -143,7 +143,7 @@ pub(super) struct StopRequest {
     is_owed: AtomicBool,
 }
 
-impl Site {
+impl PoolState {
     /// Asks for a stop. Nothing but atomic steps and one write: a signal handler may call it.
     pub(crate) fn request_stop(&self, mode: StopMode) {
         if self.gate.load(Acquire) & gate::TERMINATED != 0 {
@@ -160,7 +160,7 @@ impl Site {
     pub(crate) fn shut_for(&self, mode: StopMode) {
         let stopped = if mode == StopMode::Drain { 0 } else { gate::STOPPED };
         self.gate.fetch_or(gate::CLOSED | stopped, AcqRel);
-        // Pairs with the fence of a submit's ring (see `Site::gate`).
+        // Pairs with the fence of a submit's ring (see `PoolState::gate`).
         fence(SeqCst);
     }
 

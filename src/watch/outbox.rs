@@ -19,25 +19,25 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// A call of a user's function.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type QueuedCall = Box<dyn FnOnce() + Send>;
 
-pub(crate) struct Outbox {
+pub(crate) struct CallbackQueue {
     /// The name of the thread.
     name: String,
-    queue: Arc<Queue>,
+    queue: Arc<CallbackQueueShared>,
 }
 
 #[derive(Default)]
-struct Queue {
-    books: Mutex<Books>,
+struct CallbackQueueShared {
+    books: Mutex<CallbackQueueState>,
     changed: Condvar,
     /// Readable while jobs wait; only where the caller runs them.
     bell: Option<OwnedFd>,
 }
 
 #[derive(Default)]
-struct Books {
-    jobs: VecDeque<Job>,
+struct CallbackQueueState {
+    jobs: VecDeque<QueuedCall>,
     /// The thread that runs a job.
     runner: Option<ThreadMark>,
     is_ending: bool,
@@ -57,15 +57,16 @@ impl ThreadMark {
     }
 }
 
-impl Outbox {
+impl CallbackQueue {
     /// Of a pool of this name. `is_external`: the caller runs the jobs.
-    pub(crate) fn new(pool: &str, is_external: bool) -> Result<Outbox> {
+    pub(crate) fn new(pool: &str, is_external: bool) -> Result<CallbackQueue> {
         let bell = is_external.then(|| {
             rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
                 .map_err(|errno| Error::os("eventfd", errno))
         });
-        let queue = Queue { bell: bell.transpose()?, ..Queue::default() };
-        Ok(Outbox { name: format!("{pool}/calls"), queue: Arc::new(queue) })
+        let queue =
+            CallbackQueueShared { bell: bell.transpose()?, ..CallbackQueueShared::default() };
+        Ok(CallbackQueue { name: format!("{pool}/calls"), queue: Arc::new(queue) })
     }
 
     /// Starts the thread, where there is to be one: whoever brings a function first makes sure that it can be
@@ -81,7 +82,7 @@ impl Outbox {
     }
 
     /// Has this called soon, after all that was pushed before.
-    pub(crate) fn push(&self, job: Job) {
+    pub(crate) fn push(&self, job: QueuedCall) {
         let mut books = self.queue.lock();
         books.jobs.push_back(job);
         if let Some(bell) = self.queue.bell.as_ref().filter(|_| books.jobs.len() == 1) {
@@ -155,7 +156,7 @@ impl Outbox {
 }
 
 /// What was not run is dropped, as the pool was not made after all, or has ended.
-impl Drop for Outbox {
+impl Drop for CallbackQueue {
     fn drop(&mut self) {
         let mut books = self.queue.lock();
         let jobs = std::mem::take(&mut books.jobs);
@@ -167,7 +168,7 @@ impl Drop for Outbox {
     }
 }
 
-impl Queue {
+impl CallbackQueueShared {
     /// The thread's loop.
     fn run(&self) {
         loop {
@@ -201,7 +202,7 @@ impl Queue {
         true
     }
 
-    fn note_change(&self, books: &Books) {
+    fn note_change(&self, books: &CallbackQueueState) {
         // Waking costs a call of the kernel, also where nobody sleeps.
         if books.sleepers > 0 {
             self.changed.notify_all();
@@ -211,9 +212,9 @@ impl Queue {
     /// Sleeps until something changes. None: the time is over.
     fn sleep<'a>(
         &'a self,
-        mut books: MutexGuard<'a, Books>,
+        mut books: MutexGuard<'a, CallbackQueueState>,
         deadline: Deadline,
-    ) -> Option<MutexGuard<'a, Books>> {
+    ) -> Option<MutexGuard<'a, CallbackQueueState>> {
         books.sleepers += 1;
         let woken = deadline.wait_on(&self.changed, books);
         let is_over = woken.is_none();
@@ -222,7 +223,7 @@ impl Queue {
         (!is_over).then_some(books)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
+    fn lock(&self) -> MutexGuard<'_, CallbackQueueState> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,29 +3,29 @@
 use super::ends::{ask_to_end, kill};
 use super::limits::Sentence;
 use crate::error::Error;
-use crate::worker::Failure;
-use crate::worker::wire::{Leave, Line};
+use crate::worker::HookFailure;
+use crate::worker::wire::{Channel, Leave};
 use rustix::process::{Pid, Signal};
 use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// A seat that has a worker.
-pub(crate) struct Post {
-    pub(super) line: Line,
-    pub(super) worker: Worker,
+pub(crate) struct WorkerHandle {
+    pub(super) line: Channel,
+    pub(super) worker: WorkerKind,
     pub(crate) is_up: bool,
-    pub(super) step: Step,
+    pub(super) step: LifeStep,
     /// When the step has taken too long.
     pub(super) due: Option<Instant>,
     /// The step that has taken too long: it was killed.
-    pub(super) overran: Option<Step>,
+    pub(super) overran: Option<LifeStep>,
     /// How many tasks its seat had claimed before.
     pub(crate) claimed_before: u64,
     pub(crate) bye: Option<Leave>,
     pub(crate) refusal: Option<Error>,
     /// A function around its life has failed.
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<HookFailure>,
     /// That was so, whatever became of it.
     pub(crate) has_broken: bool,
     /// Its number among all workers of the pool.
@@ -38,42 +38,42 @@ pub(crate) struct Post {
     pub(crate) sentence: Option<Sentence>,
 }
 
-impl Post {
+impl WorkerHandle {
     /// Its process; 0: a thread.
     pub(crate) fn pid(&self) -> i64 {
         match &self.worker {
-            Worker::Thread(_) | Worker::Awaited { .. } => 0,
-            Worker::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
+            WorkerKind::Thread(_) | WorkerKind::Awaited { .. } => 0,
+            WorkerKind::Process { pid, .. } => i64::from(pid.as_raw_nonzero().get()),
         }
     }
 
     /// Kills a worker process, with all that its tasks have started in its group.
     pub(crate) fn kill(&self) {
-        if let Worker::Process { pid, handle, .. } = &self.worker {
+        if let WorkerKind::Process { pid, handle, .. } = &self.worker {
             kill(*pid, handle);
         }
     }
 
     /// Asks a worker process, and all in its group, to end.
     pub(crate) fn ask_to_end(&self) {
-        if let Worker::Process { pid, handle, .. } = &self.worker {
+        if let WorkerKind::Process { pid, handle, .. } = &self.worker {
             ask_to_end(*pid, handle);
         }
     }
 
     /// Sends a signal to a worker process, and to nobody else of its group.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Worker::Process { handle, .. } = &self.worker {
+        if let WorkerKind::Process { handle, .. } = &self.worker {
             let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
 
     pub(super) fn is_process(&self) -> bool {
-        !matches!(self.worker, Worker::Thread(_))
+        !matches!(self.worker, WorkerKind::Thread(_))
     }
 
     pub(super) fn is_forked_from(&self, id: u64) -> bool {
-        matches!(self.worker, Worker::Process { template: Some(own), .. } if own == id)
+        matches!(self.worker, WorkerKind::Process { template: Some(own), .. } if own == id)
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) enum WayOut {
 
 /// Where a worker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum LifeStep {
     Starting,
     Initializing,
     /// It takes tasks.
@@ -98,7 +98,7 @@ pub(super) enum Step {
     Finalizing,
 }
 
-pub(super) enum Worker {
+pub(super) enum WorkerKind {
     Thread(Option<JoinHandle<()>>),
     /// It was ordered of a template; it may be one that is killed when it comes.
     Awaited {

@@ -5,11 +5,11 @@
 //! task that it was running fails, or is put back when the worker could not have run it.
 
 use super::limits::{Doom, Sentence};
-use super::site::Site;
+use super::site::PoolState;
 use crate::board::Stage;
 use crate::board::heap::Block;
-use crate::board::notes::Note;
-use crate::board::record::{Place, Slot};
+use crate::board::notes::TaskFailure;
+use crate::board::record::{BytesLocation, Slot};
 use crate::board::slot::{Outcome, Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Status};
@@ -47,7 +47,7 @@ pub(crate) enum How {
 }
 
 /// Settles all that the worker of this seat has left.
-pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
+pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
     let board = &site.region.board;
     board.bell.vacate(seat);
     site.put_batch_back(seat);
@@ -79,7 +79,7 @@ pub(crate) fn settle(site: &Site, seat: SeatIndex, fate: Fate) {
 
 /// Ends what is neither waiting nor done while there is no worker, and has an owner: nobody runs it. A
 /// worker gone astray has written over it, or over its seat.
-pub(crate) fn settle_strays(site: &Site) {
+pub(crate) fn settle_strays(site: &PoolState) {
     site.each_slot(|slot, record| {
         let phase = record.word.phase();
         let Some(generation) = site.ledger.held_generation(slot) else { return };
@@ -98,7 +98,7 @@ pub(crate) fn settle_strays(site: &Site) {
 
 /// Settles one slot; says whether the worker was running its task.
 fn settle_slot(
-    site: &Site,
+    site: &PoolState,
     seat: SeatIndex,
     fate: Fate,
     slot: u32,
@@ -109,7 +109,8 @@ fn settle_slot(
     match record.word.phase() {
         Phase::Running(runner) if runner == seat => {}
         Phase::Completed(runner) | Phase::Failed(runner) if runner == seat => {
-            if let Some(Place::Heap(far)) = record.ending().map(|(ending, _)| ending.result) {
+            if let Some(BytesLocation::Heap(far)) = record.ending().map(|(ending, _)| ending.result)
+            {
                 keep(far.place);
             }
             board.wake_again(slot);
@@ -133,8 +134,10 @@ fn settle_slot(
             site.totals.repeated.count();
             return board.requeue(slot, seat, &site.ledger.tail);
         }
-        Fate::Killed(_) => Outcome::Cancelled,
-        Fate::Sentenced(sentence, _) if sentence.doom == Doom::Cancelled => Outcome::Cancelled,
+        Fate::Killed(_) => Outcome::CancelledTask,
+        Fate::Sentenced(sentence, _) if sentence.doom == Doom::CancelledTask => {
+            Outcome::CancelledTask
+        }
         Fate::Left | Fate::Lost(_) | Fate::Sentenced(..) => Outcome::Failed,
     };
     site.ledger.notes.take_back_file(record.id());
@@ -153,14 +156,14 @@ fn settle_slot(
 }
 
 /// Whether a task whose worker was lost is to be run again.
-fn may_run_again(site: &Site, slot: u32, record: &Slot) -> bool {
+fn may_run_again(site: &PoolState, slot: u32, record: &Slot) -> bool {
     !record.word.is_cancel_asked()
         && site.region.board.stage() != Stage::Stop
         && site.ledger.notes.take_retry(slot, site.plan.retries)
 }
 
 /// How long the task was queued and ran, packed, by what its worker had noted.
-fn spans(site: &Site, seat: SeatIndex, record: &Slot) -> u64 {
+fn spans(site: &PoolState, seat: SeatIndex, record: &Slot) -> u64 {
     let (posted, now) = (record.stamp(), clock::now());
     let noted = site.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
     let started = noted.clamp(posted.min(now), now);
@@ -168,7 +171,7 @@ fn spans(site: &Site, seat: SeatIndex, record: &Slot) -> u64 {
     u64::from(queued) << 32 | u64::from(clock::pack(now - started))
 }
 
-fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
+fn note(site: &PoolState, fate: Fate, record: &Slot) -> TaskFailure {
     let function = site.region.functions.read(record.call().function, &site.region.memory);
     let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
     let (status, death) = match fate {
@@ -182,17 +185,17 @@ fn note(site: &Site, fate: Fate, record: &Slot) -> Note {
             (Status::POOL_ERR_WORKER_LOST, Death { pid: 0, how: How::Unknown })
         }
     };
-    Note { status, detail: detail_of(death, &format!("while running {function}")) }
+    TaskFailure { status, detail: detail_of(death, &format!("while running {function}")) }
 }
 
 /// What a task says whose worker was killed for it.
-fn sentenced(doom: Doom, mut detail: Detail) -> Note {
+fn sentenced(doom: Doom, mut detail: Detail) -> TaskFailure {
     let why = match doom {
         Doom::HardLimit(limit_ms) => format!("it ran longer than {limit_ms} ms"),
-        Doom::Cancelled => "it was cancelled while it ran".to_owned(),
+        Doom::CancelledTask => "it was cancelled while it ran".to_owned(),
     };
     detail.message = format!("{why}: {}", detail.message);
-    Note { status: doom.status(), detail }
+    TaskFailure { status: doom.status(), detail }
 }
 
 /// A death in numbers and words; `doing` is the end of the sentence.

@@ -4,32 +4,32 @@
 //! reaped like any other. One that is to be replaced leaves a gap that is filled at once; those that are to
 //! be fewer do not, because there may be no more than so many.
 
-use super::Watch;
-use super::post::{Post, WayOut};
-use super::site::{Kind, Plan, RestartMode, ShrinkMode, Site};
+use super::Supervisor;
+use super::post::{WayOut, WorkerHandle};
+use super::site::{Plan, PoolKind, PoolState, RestartMode, ShrinkMode};
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::sync::plain::AtomicU32;
-use crate::sync::reply::Reply;
-use crate::worker::Terms;
+use crate::sync::reply::ReplySender;
+use crate::worker::WorkerConfig;
 use crate::worker::wire::Leave;
 
 /// How many workers there are to be at least and at most, now. The watch changes it; submitters read it.
-pub(super) struct Size {
+pub(super) struct WorkerBounds {
     least: AtomicU32,
     most: AtomicU32,
 }
 
-impl Size {
-    pub(super) fn new(plan: &Plan) -> Size {
+impl WorkerBounds {
+    pub(super) fn new(plan: &Plan) -> WorkerBounds {
         let (least, most) = (AtomicU32::new(plan.workers_min), AtomicU32::new(plan.workers_max));
-        Size { least, most }
+        WorkerBounds { least, most }
     }
 }
 
-impl Site {
+impl PoolState {
     pub(crate) fn workers_min(&self) -> u32 {
         self.size.least.load(Relaxed)
     }
@@ -45,8 +45,8 @@ impl Site {
     }
 
     /// What a worker lives by that starts now.
-    pub(super) fn present_terms(&self) -> Terms {
-        Terms { keep: self.workers_min(), ..self.terms }
+    pub(super) fn present_terms(&self) -> WorkerConfig {
+        WorkerConfig { keep: self.workers_min(), ..self.terms }
     }
 
     /// Whether the worker of this seat has begun no task that it has not ended.
@@ -58,19 +58,19 @@ impl Site {
 }
 
 /// Somebody who waits until so many workers are up at once.
-pub(super) struct Waiter {
+pub(super) struct ReadyWaiter {
     number: u64,
     count: u32,
     /// Workers that came up and left since then because they had nothing to do: they count.
     idled: u32,
-    answer: Reply,
+    answer: ReplySender,
 }
 
-impl Watch {
+impl Supervisor {
     // ---- who waits -----------------------------------------------------------------------------
 
-    pub(super) fn await_ready(&mut self, number: u64, count: u32, answer: Reply) {
-        self.waiters.push(Waiter { number, count, idled: 0, answer });
+    pub(super) fn await_ready(&mut self, number: u64, count: u32, answer: ReplySender) {
+        self.waiters.push(ReadyWaiter { number, count, idled: 0, answer });
         self.hire();
     }
 
@@ -96,7 +96,7 @@ impl Watch {
         if self.waiters.is_empty() {
             return;
         }
-        let is_ready = |post: &Post| post.is_up && !post.is_old && post.order.is_none();
+        let is_ready = |post: &WorkerHandle| post.is_up && !post.is_old && post.order.is_none();
         let up = self.crew.count_if(is_ready) as u32;
         let is_over = self.stop.is_some() || self.stage != Stage::Open;
         let site = &self.site;
@@ -201,14 +201,14 @@ impl Watch {
         }
     }
 
-    fn seats_if(&self, counts: impl Fn(&Post) -> bool) -> Vec<usize> {
+    fn seats_if(&self, counts: impl Fn(&WorkerHandle) -> bool) -> Vec<usize> {
         let posts = self.crew.posts.iter().enumerate();
         let found = posts.filter(|(_, post)| post.as_ref().is_some_and(&counts));
         found.map(|(seat, _)| seat).collect()
     }
 
     /// The worker of this seat is gone.
-    pub(super) fn note_gone(&mut self, seat: usize, post: &mut Post) {
+    pub(super) fn note_gone(&mut self, seat: usize, post: &mut WorkerHandle) {
         if self.site.region.board.has_taken_leave(SeatIndex(seat as u16)) {
             self.takers_gone = self.takers_gone.wrapping_add(1);
             post.order = Some(WayOut::Shrunk);
@@ -216,7 +216,7 @@ impl Watch {
     }
 
     /// A worker has left in peace.
-    pub(super) fn note_left(&mut self, post: &Post) {
+    pub(super) fn note_left(&mut self, post: &WorkerHandle) {
         match (post.order, post.bye) {
             (Some(WayOut::Restarted), _) => self.lost += 1,
             (_, Some(Leave::Idle)) => self.note_idled(),
@@ -228,7 +228,8 @@ impl Watch {
 
     pub(super) fn restart(&mut self, mode: RestartMode) -> Result<()> {
         self.check_open()?;
-        let is_killing = mode == RestartMode::Now && matches!(self.site.kind, Kind::Processes(_));
+        let is_killing =
+            mode == RestartMode::Now && matches!(self.site.kind, PoolKind::Processes(_));
         self.crew.hear_all(&self.site);
         for post in self.crew.posts.iter_mut().flatten().filter(|post| post.order.is_none()) {
             if is_killing && post.is_process() {

@@ -1,26 +1,26 @@
 //! What a pool and its watch share: the board, the books, the gate, and the way to send orders.
 
 use super::cancelled::CancelledList;
-use super::heralds::Heralds;
-use super::limits::{Limiter, Limits};
-use super::line::Line;
-use super::news::Listeners;
-pub(crate) use super::orders::{Inbox, Order, RestartMode, ShrinkMode, StopMode};
-use super::orders::{Orders, StopRequest};
-use super::outbox::Outbox;
-use super::scale::Size;
-use super::staff::Staff;
-use super::totals::Totals;
+use super::heralds::TaskCallbackTable;
+use super::limits::{LimitSettings, TimeLimits};
+use super::line::SubmitQueue;
+use super::news::Observers;
+pub(crate) use super::orders::{Command, CommandReceiver, RestartMode, ShrinkMode, StopMode};
+use super::orders::{CommandQueue, StopRequest};
+use super::outbox::CallbackQueue;
+use super::scale::WorkerBounds;
+use super::staff::WorkerTable;
+use super::totals::Counters;
 use crate::board::Region;
-use crate::board::ledger::{Ledger, Ticket};
-use crate::board::notes::Note;
+use crate::board::ledger::{SlotKey, SlotTable};
+use crate::board::notes::TaskFailure;
 use crate::board::slot::SeatIndex;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Ordering::*, fence};
-use crate::worker::Terms;
-use crate::worker::start::Recipe;
+use crate::worker::WorkerConfig;
+use crate::worker::start::ProcessConfig;
 use rustix::event::EventfdFlags;
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
@@ -43,18 +43,18 @@ pub(crate) mod gate {
 
 /// Somebody who is about to submit more, for something that was begun when the gate was open. Joining and
 /// draining wait for them.
-pub(crate) struct Insider(Arc<Site>);
+pub(crate) struct SubmitPermit(Arc<PoolState>);
 
-impl Insider {
-    pub(crate) fn new(site: &Arc<Site>) -> Insider {
+impl SubmitPermit {
+    pub(crate) fn new(site: &Arc<PoolState>) -> SubmitPermit {
         site.insiders.fetch_add(1, AcqRel);
         // Pairs with the fence after the gate is shut: the watch sees us, or we see the gate.
         fence(SeqCst);
-        Insider(site.clone())
+        SubmitPermit(site.clone())
     }
 }
 
-impl Drop for Insider {
+impl Drop for SubmitPermit {
     fn drop(&mut self) {
         self.0.insiders.fetch_sub(1, AcqRel);
         fence(SeqCst);
@@ -66,9 +66,9 @@ impl Drop for Insider {
 
 /// What kind of workers a pool has.
 #[derive(Clone)]
-pub(crate) enum Kind {
+pub(crate) enum PoolKind {
     Threads,
-    Processes(Arc<Recipe>),
+    Processes(Arc<ProcessConfig>),
     /// No workers: tasks run in the threads that submit them.
     Inline,
 }
@@ -81,7 +81,7 @@ pub(crate) struct Plan {
     /// So many starts may fail one after the other within the window; the largest number: any.
     pub(crate) restarts_max: u32,
     pub(crate) restart_window: Duration,
-    pub(crate) times: Times,
+    pub(crate) times: StepTimeouts,
     pub(crate) on_lost: OnLost,
     /// How often a task is run again whose worker is lost.
     pub(crate) retries: u32,
@@ -97,7 +97,7 @@ pub(crate) enum OnLost {
 
 /// How long what workers do may take. None: any time.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Times {
+pub(crate) struct StepTimeouts {
     /// From SIGTERM to SIGKILL.
     pub(crate) kill_grace: Duration,
     /// From a worker process's start to its first word.
@@ -106,22 +106,22 @@ pub(crate) struct Times {
     pub(crate) finalizer: Option<Duration>,
 }
 
-pub(crate) struct Site {
+pub(crate) struct PoolState {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PoolKind,
     pub(crate) plan: Plan,
-    pub(crate) terms: Terms,
-    pub(crate) staff: Staff,
-    pub(crate) totals: Totals,
-    pub(crate) limiter: Limiter,
+    pub(crate) terms: WorkerConfig,
+    pub(crate) staff: WorkerTable,
+    pub(crate) totals: Counters,
+    pub(crate) limiter: LimitSettings,
     /// Sent to a worker process whose task has passed its soft limit.
     pub(crate) soft_signal: Option<Signal>,
-    pub(crate) heralds: Heralds,
-    pub(crate) outbox: Outbox,
-    pub(crate) listeners: Listeners,
+    pub(crate) heralds: TaskCallbackTable,
+    pub(crate) outbox: CallbackQueue,
+    pub(crate) listeners: Observers,
     pub(crate) region: Arc<Region>,
-    pub(crate) ledger: Ledger,
-    pub(crate) line: Line,
+    pub(crate) ledger: SlotTable,
+    pub(crate) line: SubmitQueue,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
     hints: Mutex<Vec<u32>>,
     /// Whether somebody takes the hints.
@@ -137,42 +137,42 @@ pub(crate) struct Site {
     pub(crate) workers: AtomicU32,
     /// A function of the main program was submitted: helpers will not do.
     pub(crate) needs_own_image: AtomicBool,
-    pub(crate) why_broken: OnceLock<Note>,
+    pub(crate) why_broken: OnceLock<TaskFailure>,
     pub(super) stop_request: StopRequest,
-    pub(super) size: Size,
+    pub(super) size: WorkerBounds,
     was_called: AtomicBool,
-    orders: Orders,
+    orders: CommandQueue,
     bell: OwnedFd,
 }
 
-impl Site {
+impl PoolState {
     pub(crate) fn new(
         name: String,
-        kind: Kind,
+        kind: PoolKind,
         plan: Plan,
         is_external: bool,
         region: Region,
-        ledger: Ledger,
-    ) -> Result<(Site, Inbox)> {
+        ledger: SlotTable,
+    ) -> Result<(PoolState, CommandReceiver)> {
         let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| Error::os("eventfd", errno))?;
-        let orders = Orders::new();
-        let inbox = Inbox(orders.clone());
-        let site = Site {
-            outbox: Outbox::new(&name, is_external)?,
+        let orders = CommandQueue::new();
+        let inbox = CommandReceiver(orders.clone());
+        let site = PoolState {
+            outbox: CallbackQueue::new(&name, is_external)?,
             name,
             kind,
             plan,
-            terms: Terms::default(),
-            staff: Staff::default(),
-            totals: Totals::default(),
-            listeners: Listeners::default(),
-            limiter: Limiter::new(Limits::default()),
+            terms: WorkerConfig::default(),
+            staff: WorkerTable::default(),
+            totals: Counters::default(),
+            listeners: Observers::default(),
+            limiter: LimitSettings::new(TimeLimits::default()),
             soft_signal: None,
-            heralds: Heralds::default(),
+            heralds: TaskCallbackTable::default(),
             region: Arc::new(region),
             ledger,
-            line: Line::default(),
+            line: SubmitQueue::default(),
             hints: Mutex::default(),
             has_listener: AtomicBool::new(false),
             cancelled: CancelledList::default(),
@@ -183,7 +183,7 @@ impl Site {
             needs_own_image: AtomicBool::new(false),
             why_broken: OnceLock::new(),
             stop_request: StopRequest::default(),
-            size: Size::new(&plan),
+            size: WorkerBounds::new(&plan),
             was_called: AtomicBool::new(false),
             orders,
             bell,
@@ -196,7 +196,7 @@ impl Site {
     }
 
     /// Sends an order. False: the watch is gone, because the pool has been shut down.
-    pub(crate) fn order(&self, order: Order) -> bool {
+    pub(crate) fn order(&self, order: Command) -> bool {
         let is_sent = self.orders.add(order);
         self.ring();
         is_sent
@@ -236,7 +236,7 @@ impl Site {
     }
 
     /// Takes a task back that no worker has claimed, and ends it as cancelled.
-    pub(crate) fn take_back(&self, ticket: Ticket, note: Option<&Note>) -> bool {
+    pub(crate) fn take_back(&self, ticket: SlotKey, note: Option<&TaskFailure>) -> bool {
         if let Some(note) = note {
             self.ledger.notes.write(ticket.slot, note.clone());
         }
@@ -287,7 +287,7 @@ impl Site {
     }
 
     /// Notes that the pool is broken; answers why, which is the first reason that there was.
-    pub(crate) fn note_break(&self, note: Note) -> Note {
+    pub(crate) fn note_break(&self, note: TaskFailure) -> TaskFailure {
         let mut is_first = false;
         let first = self.why_broken.get_or_init(|| {
             is_first = true;

@@ -2,7 +2,7 @@
 
 /// What the watch sees when it looks.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Demand {
     /// Tasks that wait for a worker.
     pub(crate) queued: u64,
     /// Workers that run no task, and workers that are starting.
@@ -17,7 +17,7 @@ pub(crate) struct Facts {
 
 /// How many workers to start: one for each waiting task that has no free worker, one for each that
 /// was lost, and as many as there are always to be; never more than may be.
-pub(crate) fn wanted(facts: Facts) -> u32 {
+pub(crate) fn wanted(facts: Demand) -> u32 {
     let room = facts.workers_max.saturating_sub(facts.workers);
     let needed = facts.queued.saturating_sub(u64::from(facts.free));
     let needed = u32::try_from(needed).unwrap_or(u32::MAX);
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn workers_start_for_tasks_that_have_none() {
         let wanted = |queued, free, workers, workers_max, lost| {
-            wanted(Facts { queued, free, workers, workers_min: 2, workers_max, lost })
+            wanted(Demand { queued, free, workers, workers_min: 2, workers_max, lost })
         };
         assert_eq!(wanted(0, 0, 0, 4, 0), 2);
         assert_eq!(wanted(0, 0, 0, 1, 0), 1);

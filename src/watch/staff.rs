@@ -1,13 +1,13 @@
 //! Who works at each seat, for those who ask. The watch writes it, rarely; nobody else does.
 
-use super::news::Departure;
+use super::news::LastExit;
 use crate::board::slot::SeatIndex;
 use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The worker of a seat.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Member {
+pub(crate) struct WorkerInfo {
     /// Counts the pool's workers from 1; 0: the seat is vacant.
     pub(crate) number: u64,
     /// 0: a thread.
@@ -18,19 +18,19 @@ pub(crate) struct Member {
     pub(crate) claimed_before: u64,
     /// How many workers the seat had before this one, and how the last of them left.
     pub(crate) restarts: u64,
-    pub(crate) before: Departure,
+    pub(crate) before: LastExit,
 }
 
 #[derive(Default)]
-pub(crate) struct Staff(Mutex<Book>);
+pub(crate) struct WorkerTable(Mutex<WorkerTableState>);
 
 #[derive(Default)]
-struct Book {
-    members: Vec<Member>,
+struct WorkerTableState {
+    members: Vec<WorkerInfo>,
     hired: u64,
 }
 
-impl Staff {
+impl WorkerTable {
     /// Enters a worker that `start` starts. Whoever asks meanwhile waits: the worker may run its first task
     /// before we are back.
     pub(crate) fn enroll<T>(
@@ -44,12 +44,13 @@ impl Staff {
         book.hired += 1;
         let number = book.hired;
         if book.members.len() <= seat {
-            book.members.resize(seat + 1, Member::default());
+            book.members.resize(seat + 1, WorkerInfo::default());
         }
         if let Some(member) = book.members.get_mut(seat) {
-            let Member { restarts, before, .. } = *member;
+            let WorkerInfo { restarts, before, .. } = *member;
             let is_leaving = false;
-            *member = Member { number, pid, is_up, is_leaving, claimed_before, restarts, before };
+            *member =
+                WorkerInfo { number, pid, is_up, is_leaving, claimed_before, restarts, before };
         }
         Ok((worker, number))
     }
@@ -59,7 +60,7 @@ impl Staff {
         self.lock().hired
     }
 
-    pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut Member)) {
+    pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut WorkerInfo)) {
         if let Some(member) = self.lock().members.get_mut(seat) {
             change(member);
         }
@@ -68,12 +69,12 @@ impl Staff {
     pub(crate) fn left(&self, seat: usize) {
         self.change(seat, |member| {
             let (restarts, before) = (member.restarts + 1, member.before);
-            *member = Member { restarts, before, ..Member::default() };
+            *member = WorkerInfo { restarts, before, ..WorkerInfo::default() };
         });
     }
 
     /// How the worker left that this seat had last.
-    pub(crate) fn note_departure(&self, seat: usize, departure: Departure) {
+    pub(crate) fn note_departure(&self, seat: usize, departure: LastExit) {
         self.change(seat, |member| member.before = departure);
     }
 
@@ -83,13 +84,13 @@ impl Staff {
     }
 
     /// Who is there, with their seats.
-    pub(crate) fn present(&self) -> Vec<(usize, Member)> {
+    pub(crate) fn present(&self) -> Vec<(usize, WorkerInfo)> {
         let book = self.lock();
         let members = book.members.iter().copied().enumerate();
         members.filter(|(_, member)| member.number != 0).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Book> {
+    fn lock(&self) -> MutexGuard<'_, WorkerTableState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,15 @@
 //! The end of all: whom a stop kills, and when everything is over.
 
-use super::post::Post;
-use super::site::{Site, StopMode, gate};
-use super::{Watch, reap};
+use super::post::WorkerHandle;
+use super::site::{PoolState, StopMode, gate};
+use super::{Supervisor, reap};
 use crate::board::Stage;
 use crate::sync::Ordering::*;
-use crate::sync::reply::Reply;
+use crate::sync::reply::ReplySender;
 use std::time::Instant;
 
-impl Watch {
-    pub(super) fn stop(&mut self, mode: StopMode, answer: Option<Reply>) {
+impl Supervisor {
+    pub(super) fn stop(&mut self, mode: StopMode, answer: Option<ReplySender>) {
         self.stoppers.extend(answer);
         self.shut(gate::CLOSED);
         if let StopMode::Terminate(grace) = mode {
@@ -80,14 +80,14 @@ impl Watch {
     }
 
     /// Whether a worker that dies was killed by the stop.
-    pub(super) fn is_killed_by_stop(&self, post: &Post) -> bool {
+    pub(super) fn is_killed_by_stop(&self, post: &WorkerHandle) -> bool {
         self.stop.is_some_and(|mode| mode.ends_tasks() || is_to_be_killed(&self.site, mode, post))
     }
 }
 
 /// Whether a stop kills the worker of this post at once. Who is still starting has no task, and need
 /// not be waited for, unless it may be in the user's initializer.
-fn is_to_be_killed(site: &Site, mode: StopMode, post: &Post) -> bool {
+fn is_to_be_killed(site: &PoolState, mode: StopMode, post: &WorkerHandle) -> bool {
     match mode {
         StopMode::Kill => true,
         StopMode::Cancel | StopMode::Terminate(_) => {

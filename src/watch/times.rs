@@ -1,16 +1,16 @@
 //! What the watch does when a time is over, and when the next one is: its sleep ends then.
 //!
-//! Who has something that becomes due adds it to [`Watch::next_deadline`] and to [`Watch::keep_time`].
+//! Who has something that becomes due adds it to [`Supervisor::next_deadline`] and to [`Supervisor::keep_time`].
 
-use super::Watch;
-use super::post::{Post, Step};
+use super::Supervisor;
+use super::post::{LifeStep, WorkerHandle};
 use super::reap::Death;
-use super::site::{Site, StopMode, Times};
-use crate::board::notes::Note;
+use super::site::{PoolState, StepTimeouts, StopMode};
+use crate::board::notes::TaskFailure;
 use crate::error::{Detail, Error, Status};
 use std::time::{Duration, Instant};
 
-impl Watch {
+impl Supervisor {
     /// When the watch has to look around though nobody rings; None: never.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         [self.retry_at, self.kill_at, self.crew.next_due(), self.timing.next]
@@ -31,45 +31,45 @@ impl Watch {
     }
 
     /// A worker was killed because this step of its life took too long.
-    pub(super) fn overran(&mut self, post: &Post, death: Death) {
+    pub(super) fn overran(&mut self, post: &WorkerHandle, death: Death) {
         let Some(step) = post.overran else { return };
         let (status, words) = match step {
-            Step::Starting => (Status::POOL_ERR_OS, "was not ready within start_timeout_ms"),
-            Step::Initializing => (
+            LifeStep::Starting => (Status::POOL_ERR_OS, "was not ready within start_timeout_ms"),
+            LifeStep::Initializing => (
                 Status::POOL_ERR_INITIALIZER,
                 "ran the initializer longer than initializer_timeout_ms",
             ),
-            Step::Finalizing => {
+            LifeStep::Finalizing => {
                 (Status::POOL_ERR_FINALIZER, "ran the finalizer longer than finalizer_timeout_ms")
             }
-            Step::Working => return,
+            LifeStep::Working => return,
         };
         let time = step.time(&self.site.plan.times).unwrap_or_default();
         let ms = time.as_millis() as u64;
         let message = format!("worker process {} {words} ({ms} ms), and was killed", death.pid);
         let detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
         match step {
-            Step::Starting => self.start_failed(Error::with_detail(status, detail), time),
-            _ => self.break_pool(Note { status, detail }),
+            LifeStep::Starting => self.start_failed(Error::with_detail(status, detail), time),
+            _ => self.break_pool(TaskFailure { status, detail }),
         }
     }
 }
 
-impl Step {
+impl LifeStep {
     /// How long it may take.
-    fn time(self, times: &Times) -> Option<Duration> {
+    fn time(self, times: &StepTimeouts) -> Option<Duration> {
         match self {
-            Step::Starting => times.start,
-            Step::Initializing => times.initializer,
-            Step::Finalizing => times.finalizer,
-            Step::Working => None,
+            LifeStep::Starting => times.start,
+            LifeStep::Initializing => times.initializer,
+            LifeStep::Finalizing => times.finalizer,
+            LifeStep::Working => None,
         }
     }
 }
 
-impl Post {
+impl WorkerHandle {
     /// A step of its worker's life begins.
-    pub(super) fn begin(&mut self, step: Step, site: &Site) {
+    pub(super) fn begin(&mut self, step: LifeStep, site: &PoolState) {
         self.step = step;
         let time = step.time(&site.plan.times).filter(|_| self.is_process());
         self.due = time.and_then(|time| Instant::now().checked_add(time));

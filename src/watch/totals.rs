@@ -23,7 +23,7 @@ impl Counter {
 }
 
 #[derive(Default)]
-pub(crate) struct Totals {
+pub(crate) struct Counters {
     /// Tasks that were cancelled, before they ran or while they did.
     pub(crate) cancelled: Counter,
     /// Tasks that have failed without their worker's word.

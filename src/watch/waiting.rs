@@ -1,19 +1,19 @@
 //! The tasks that wait to be claimed: taken back, or put on the ring once more.
 
-use super::cancelled::Batch;
-use super::site::Site;
-use crate::board::ledger::Ticket;
-use crate::board::notes::Note;
+use super::cancelled::CancelledBatch;
+use super::site::PoolState;
+use crate::board::ledger::SlotKey;
+use crate::board::notes::TaskFailure;
 use crate::board::record::Slot;
 use crate::board::slot::{Phase, SeatIndex};
 use crate::error::Status;
 use crate::sync::Ordering::*;
 
-impl Site {
+impl PoolState {
     /// Takes every task back that waits, and lists them.
     pub(crate) fn take_all_back(&self) {
         let note = self.why_cancelled();
-        let mut batch = Batch::default();
+        let mut batch = CancelledBatch::default();
         self.each_waiting(|ticket, record| {
             let is_listed = self.lists_cancelled.load(Relaxed);
             if is_listed {
@@ -28,14 +28,14 @@ impl Site {
     }
 
     /// What futures say that are cancelled because the pool is broken.
-    fn why_cancelled(&self) -> Option<Note> {
+    fn why_cancelled(&self) -> Option<TaskFailure> {
         let mut note = self.why_broken.get()?.clone();
         let sentence = note.status.sentence().to_string_lossy();
         note.detail.message = match note.detail.message.as_str() {
             "" => format!("cancelled: {sentence}"),
             words => format!("cancelled: {sentence}: {words}"),
         };
-        Some(Note { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
+        Some(TaskFailure { status: Status::POOL_ERR_CANCELLED, detail: note.detail })
     }
 
     /// Puts every waiting task on the ring once more, when a worker gone astray has written over the
@@ -81,10 +81,10 @@ impl Site {
     }
 
     /// Visits the tasks that wait to be claimed.
-    pub(crate) fn each_waiting(&self, mut visit: impl FnMut(Ticket, &Slot)) {
+    pub(crate) fn each_waiting(&self, mut visit: impl FnMut(SlotKey, &Slot)) {
         self.each_slot(|slot, record| {
             if record.word.phase() == Phase::Ready {
-                visit(Ticket { slot, generation: record.word.generation() }, record);
+                visit(SlotKey { slot, generation: record.word.generation() }, record);
             }
         });
     }

@@ -7,17 +7,17 @@
 //! A worker that was forked has most of that from its template: it begins with a welcome of its own.
 
 use super::resolve::Resolver;
-use super::surroundings::{Stage, Surroundings};
+use super::surroundings::{ExecContext, ExecPhase};
 use super::threads::{self, OwnThread};
-use super::wire::{Leave, Line, Message, Received, Welcome};
-use super::{Parcel, Worker, module, serve};
+use super::wire::{Channel, Init, Leave, Message, Received};
+use super::{ResultFile, Worker, module, serve};
 use crate::board::Region;
 use crate::board::layout::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
-use crate::sync::reply::{Asker, ask};
+use crate::sync::reply::{ReplyReceiver, ask};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -77,7 +77,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return -1;
     }
     // SAFETY: the parent put the line there, and nothing else in this process knows of it.
-    let mut line = Arc::new(Line::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
+    let mut line = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
     let is_line = rustix::net::sockopt::socket_type(line.as_fd())
         .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
     if !is_line {
@@ -92,7 +92,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
 }
 
 /// The last word to the parent, and the exit code that goes with it.
-pub(super) fn say_goodbye(line: &Line, outcome: Result<Leave>) -> c_int {
+pub(super) fn say_goodbye(line: &Channel, outcome: Result<Leave>) -> c_int {
     match outcome {
         Ok(why) => {
             let _ = line.send(&Message::Bye { why }, None);
@@ -112,7 +112,7 @@ pub(super) fn say_goodbye(line: &Line, outcome: Result<Leave>) -> c_int {
 }
 
 /// Runs a process that was executed. In a worker that a template has forked, the line is then its own.
-fn run(line: &mut Arc<Line>) -> Result<Leave> {
+fn run(line: &mut Arc<Channel>) -> Result<Leave> {
     ignore_interrupts();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (welcome, file) = receive_welcome(line)?;
@@ -142,8 +142,8 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split('\0').filter(|entry| !entry.is_empty())
 }
 
-fn receive_welcome(line: &Line) -> Result<(Welcome, Option<OwnedFd>)> {
-    let Received::Message(Message::Welcome(welcome), file) = line.receive(true) else {
+fn receive_welcome(line: &Channel) -> Result<(Init, Option<OwnedFd>)> {
+    let Received::Message(Message::Init(welcome), file) = line.receive(true) else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
     };
     if welcome.version != super::version() {
@@ -155,7 +155,7 @@ fn receive_welcome(line: &Line) -> Result<(Welcome, Option<OwnedFd>)> {
 
 /// What a worker does that was forked. It begins when the host has its handle: nobody works unseen.
 pub(super) fn work_when_welcome(
-    line: &Arc<Line>,
+    line: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
     host: OwnedFd,
@@ -167,23 +167,23 @@ pub(super) fn work_when_welcome(
 
 /// Works on the board until it is time to leave.
 fn work(
-    line: &Arc<Line>,
+    line: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
     host: OwnedFd,
-    welcome: &Welcome,
+    welcome: &Init,
 ) -> Result<Leave> {
     let seat = u16::try_from(welcome.seat).map_err(|_| Status::POOL_ERR_VERSION)?;
     let terms = welcome.terms;
     DEPTH.store(terms.depth, Relaxed);
-    let surroundings = Surroundings::receive(line, terms.surroundings)?;
-    surroundings.apply(seat, Stage::Place)?;
+    let surroundings = ExecContext::receive(line, terms.surroundings)?;
+    surroundings.apply(seat, ExecPhase::BytesLocation)?;
     let guarding = guard(line, host)?;
-    surroundings.apply(seat, Stage::Confine)?;
+    surroundings.apply(seat, ExecPhase::Confine)?;
     // It lives until the process ends: threads that tasks left behind may touch it.
     std::mem::forget(region.clone());
     let outlet = line.clone();
-    let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
+    let deliver = Box::new(move |parcel: ResultFile| super::send_parcel(&outlet, &parcel));
     let worker = Worker::new(region, SeatIndex(seat), terms, resolver, deliver);
     if worker.has_initializer() {
         line.send(&Message::Initializing, None)?;
@@ -197,7 +197,7 @@ fn work(
         // A thread's own beginning takes calls that need not be allowed.
         guarding.hear();
     }
-    surroundings.apply(seat, Stage::Seal)?;
+    surroundings.apply(seat, ExecPhase::Seal)?;
     line.send(&Message::Up, None)?;
     Ok(super::work(&worker, line))
 }
@@ -288,7 +288,7 @@ unsafe fn set_or_remove(name: &str, value: &str) {
 }
 
 /// Sleeps until something comes over the line; leaves when the host is gone.
-pub(super) fn await_word(line: &Line, host: &OwnedFd) {
+pub(super) fn await_word(line: &Channel, host: &OwnedFd) {
     loop {
         let mut ends = [PollFd::new(line, PollFlags::IN), PollFd::new(host, PollFlags::IN)];
         if rustix::event::poll(&mut ends, None).is_err() {
@@ -305,7 +305,7 @@ pub(super) fn await_word(line: &Line, host: &OwnedFd) {
 
 /// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
 /// task is doing. It never runs otherwise. What is answered ends when the thread has all it needs.
-fn guard(line: &Line, parent: OwnedFd) -> Result<Asker> {
+fn guard(line: &Channel, parent: OwnedFd) -> Result<ReplyReceiver> {
     let line = line.as_fd().try_clone_to_owned();
     let line = line.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
     let (starting, guarding) = ask();

@@ -1,9 +1,9 @@
 //! Tasks that no worker's function ends, and a function that belongs to no caller.
 
-use super::task::State;
-use super::{Parcel, Task};
+use super::task::UserState;
+use super::{ResultFile, Task};
 use crate::board::Region;
-use crate::board::ring::Entry;
+use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::clock;
 use crate::error::{Result, Status};
@@ -11,7 +11,7 @@ use crate::sync::Ordering::Relaxed;
 
 /// What a task's end is to be that no function decides.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum ByHand<'a> {
+pub(crate) enum Completion<'a> {
     Completed(&'a [u8]),
     Failed { status: Status, code: i32, message: &'a str },
 }
@@ -21,34 +21,34 @@ const NOBODYS_SEAT: SeatIndex = SeatIndex(0);
 
 /// Claims a task that no worker will run. False: it was cancelled, or claimed before.
 pub(crate) fn claim_by_hand(region: &Region, slot: u32, generation: u32) -> bool {
-    region.board.claim(NOBODYS_SEAT, Entry { slot, generation }) == Claim::Yours
+    region.board.claim(NOBODYS_SEAT, RingEntry { slot, generation }) == Claim::Yours
 }
 
 /// Ends a task that was claimed by hand.
 pub(crate) fn end_by_hand(
     region: &Region,
     slot: u32,
-    how: ByHand<'_>,
-    deliver: &dyn Fn(Parcel) -> Result<()>,
+    how: Completion<'_>,
+    deliver: &dyn Fn(ResultFile) -> Result<()>,
 ) {
-    let (state, now) = (State::default(), clock::now());
+    let (state, now) = (UserState::default(), clock::now());
     let task = Task::new(region, NOBODYS_SEAT, &state);
     task.begin(slot);
     let outcome = match how {
-        ByHand::Completed(data) => {
+        Completion::Completed(data) => {
             let outcome = task.end(task.return_copy(data), now);
             match task.take_parcel().map_or(Ok(()), deliver) {
                 Ok(()) => outcome,
                 Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, now),
             }
         }
-        ByHand::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
-            // What a task is that was taken back: see `Site::take_back`.
+        Completion::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
+            // What a task is that was taken back: see `PoolState::take_back`.
             region.board.slot(slot).progress().store(now, Relaxed);
-            region.board.settle(slot, NOBODYS_SEAT, Outcome::Cancelled);
+            region.board.settle(slot, NOBODYS_SEAT, Outcome::CancelledTask);
             return;
         }
-        ByHand::Failed { status, code, message } => {
+        Completion::Failed { status, code, message } => {
             task.leave_message(message.as_bytes());
             task.end_failed(status, code, now)
         }

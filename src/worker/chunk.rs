@@ -23,17 +23,17 @@ pub(crate) const UNEVEN: u64 = u64::MAX;
 /// What a chunk's arguments begin with.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct ChunkHeader {
     pub(crate) count: u64,
     pub(crate) item_size: u64,
     pub(crate) result_size: u64,
-    /// One of [`Then`].
+    /// One of [`AfterItemError`].
     pub(crate) then: u64,
 }
 
 /// What becomes of the items behind one that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
+pub(crate) enum AfterItemError {
     GoOn = 0,
     /// They are not run.
     Stop = 1,
@@ -44,7 +44,7 @@ pub(crate) enum Then {
 /// How an item of an even chunk has ended.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct ItemStatus {
     pub(crate) status: i32,
     pub(crate) code: i32,
 }
@@ -52,20 +52,20 @@ pub(crate) struct Verdict {
 /// How an item of an uneven chunk has ended, and where its result is, or its message.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) verdict: Verdict,
+pub(crate) struct ItemResult {
+    pub(crate) verdict: ItemStatus,
     pub(crate) start: u64,
     pub(crate) len: u64,
 }
 
-pub(crate) const HEAD_LEN: usize = size_of::<Head>();
-pub(crate) const VERDICT_LEN: usize = size_of::<Verdict>();
-pub(crate) const SHARE_LEN: usize = size_of::<Share>();
+pub(crate) const HEAD_LEN: usize = size_of::<ChunkHeader>();
+pub(crate) const VERDICT_LEN: usize = size_of::<ItemStatus>();
+pub(crate) const SHARE_LEN: usize = size_of::<ItemResult>();
 
-const GOOD: Verdict = Verdict { status: 0, code: 0 };
-const NOT_RUN: Verdict = Verdict { status: Status::POOL_ERR_CANCELLED as i32, code: 0 };
+const GOOD: ItemStatus = ItemStatus { status: 0, code: 0 };
+const NOT_RUN: ItemStatus = ItemStatus { status: Status::POOL_ERR_CANCELLED as i32, code: 0 };
 
-impl Head {
+impl ChunkHeader {
     pub(crate) fn to_bytes(self) -> [u8; HEAD_LEN] {
         let mut bytes = [0; HEAD_LEN];
         let numbers = [self.count, self.item_size, self.result_size, self.then];
@@ -75,9 +75,9 @@ impl Head {
         bytes
     }
 
-    fn read(bytes: &[u8]) -> Option<Head> {
+    fn read(bytes: &[u8]) -> Option<ChunkHeader> {
         let number = |index: usize| Some(read_u64(bytes.get(index * 8..)?));
-        Some(Head {
+        Some(ChunkHeader {
             count: number(0)??,
             item_size: number(1)??,
             result_size: number(2)??,
@@ -86,11 +86,11 @@ impl Head {
     }
 }
 
-impl Verdict {
+impl ItemStatus {
     /// The verdict at this place of a chunk's result. It may be anything.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Verdict> {
+    pub(crate) fn read(bytes: &[u8]) -> Option<ItemStatus> {
         let number = |at: usize| Some(i32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-        Some(Verdict { status: number(0)?, code: number(4)? })
+        Some(ItemStatus { status: number(0)?, code: number(4)? })
     }
 
     fn to_bytes(self) -> [u8; VERDICT_LEN] {
@@ -101,12 +101,12 @@ impl Verdict {
     }
 }
 
-impl Share {
+impl ItemResult {
     /// The share at this place of a chunk's result. It may be anything.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Share> {
-        let verdict = Verdict::read(bytes)?;
+    pub(crate) fn read(bytes: &[u8]) -> Option<ItemResult> {
+        let verdict = ItemStatus::read(bytes)?;
         let (start, len) = (read_u64(bytes.get(8..)?)?, read_u64(bytes.get(16..)?)?);
-        Some(Share { verdict, start, len })
+        Some(ItemResult { verdict, start, len })
     }
 
     fn to_bytes(self) -> [u8; SHARE_LEN] {
@@ -137,7 +137,7 @@ pub(crate) fn verdicts_at(count: usize, result_size: usize) -> usize {
 /// of the whole.
 pub(super) fn run(task: &Task, call: &dyn Fn() -> i32) -> i32 {
     let args = task.args_bytes();
-    let code = Head::read(args).and_then(|head| match head.item_size {
+    let code = ChunkHeader::read(args).and_then(|head| match head.item_size {
         UNEVEN => run_uneven(task, call, head, &args[HEAD_LEN..]),
         _ => run_even(task, call, head, &args[HEAD_LEN..]),
     });
@@ -148,7 +148,7 @@ pub(super) fn run(task: &Task, call: &dyn Fn() -> i32) -> i32 {
     })
 }
 
-fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Option<i32> {
+fn run_even(task: &Task, call: &dyn Fn() -> i32, head: ChunkHeader, items: &[u8]) -> Option<i32> {
     let count = usize::try_from(head.count).ok()?;
     let item_size = usize::try_from(head.item_size).ok()?;
     let result_size = usize::try_from(head.result_size).ok()?;
@@ -156,7 +156,7 @@ fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Op
     let mut verdicts = Vec::new();
     for index in 0..count {
         let item = items.get(index * item_size..(index + 1) * item_size)?;
-        if head.then != Then::Fail as u64 && task.is_cancelled() {
+        if head.then != AfterItemError::Fail as u64 && task.is_cancelled() {
             verdicts.resize(count, GOOD);
             verdicts[index..].fill(NOT_RUN);
             break;
@@ -164,12 +164,12 @@ fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Op
         task.begin_item(item, room.wrapping_add(index * result_size), result_size);
         let verdict = task.end_item(call());
         if verdict != GOOD {
-            if head.then == Then::Fail as u64 {
+            if head.then == AfterItemError::Fail as u64 {
                 return Some(task.fail_like(verdict));
             }
             verdicts.resize(count, GOOD);
             verdicts[index] = verdict;
-            if head.then == Then::Stop as u64 {
+            if head.then == AfterItemError::Stop as u64 {
                 verdicts[index + 1..].fill(NOT_RUN);
                 break;
             }
@@ -187,7 +187,7 @@ fn run_even(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Op
     Some(0)
 }
 
-fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> Option<i32> {
+fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: ChunkHeader, items: &[u8]) -> Option<i32> {
     let count = usize::try_from(head.count).ok()?;
     let table = count.checked_mul(8)?.checked_next_multiple_of(ALIGN)?;
     let end = |index: usize| usize::try_from(read_u64(items.get(index * 8..table)?)?).ok();
@@ -198,7 +198,7 @@ fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> 
         let item = items.get(table..)?.get(start..end(index)?)?;
         start = end(index)?.checked_next_multiple_of(ALIGN)?;
         if task.is_cancelled() {
-            shares.resize(count, Share { verdict: NOT_RUN, start: 0, len: 0 });
+            shares.resize(count, ItemResult { verdict: NOT_RUN, start: 0, len: 0 });
             break;
         }
         task.begin_uneven_item(item);
@@ -207,9 +207,9 @@ fn run_uneven(task: &Task, call: &dyn Fn() -> i32, head: Head, items: &[u8]) -> 
         let begin = results.len();
         task.take_item_result(verdict == GOOD, &mut results);
         let (start, len) = (begin as u64, (results.len() - begin) as u64);
-        shares.push(Share { verdict, start, len });
-        if verdict != GOOD && head.then == Then::Stop as u64 {
-            shares.resize(count, Share { verdict: NOT_RUN, start, len: 0 });
+        shares.push(ItemResult { verdict, start, len });
+        if verdict != GOOD && head.then == AfterItemError::Stop as u64 {
+            shares.resize(count, ItemResult { verdict: NOT_RUN, start, len: 0 });
             break;
         }
     }
@@ -229,12 +229,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let head = Head { count: 3, item_size: UNEVEN, result_size: 8, then: Then::Fail as u64 };
-        assert_eq!(Head::read(&head.to_bytes()), Some(head));
-        let share = Share { verdict: Verdict { status: 10, code: -7 }, start: 1 << 40, len: 5 };
-        assert_eq!(Share::read(&share.to_bytes()), Some(share));
-        assert_eq!(Share::read(&share.to_bytes()[1..]), None);
-        assert_eq!(Head::read(&[]), None);
+        let head = ChunkHeader {
+            count: 3,
+            item_size: UNEVEN,
+            result_size: 8,
+            then: AfterItemError::Fail as u64,
+        };
+        assert_eq!(ChunkHeader::read(&head.to_bytes()), Some(head));
+        let share =
+            ItemResult { verdict: ItemStatus { status: 10, code: -7 }, start: 1 << 40, len: 5 };
+        assert_eq!(ItemResult::read(&share.to_bytes()), Some(share));
+        assert_eq!(ItemResult::read(&share.to_bytes()[1..]), None);
+        assert_eq!(ChunkHeader::read(&[]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::Worker;
 use crate::board::Region;
-use crate::board::ring::Entry;
+use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Phase};
 use std::cell::Cell;
 
@@ -13,16 +13,16 @@ thread_local! {
 }
 
 /// While it lives, this thread is the worker's.
-pub(super) struct AtHome<'a>(&'a Worker);
+pub(super) struct EnterGuard<'a>(&'a Worker);
 
-impl AtHome<'_> {
-    pub(super) fn enter(worker: &Worker) -> AtHome<'_> {
+impl EnterGuard<'_> {
+    pub(super) fn enter(worker: &Worker) -> EnterGuard<'_> {
         worker.outer.set(HOME.replace(worker));
-        AtHome(worker)
+        EnterGuard(worker)
     }
 }
 
-impl Drop for AtHome<'_> {
+impl Drop for EnterGuard<'_> {
     fn drop(&mut self) {
         HOME.set(self.0.outer.get());
     }
@@ -37,7 +37,7 @@ pub(super) fn leave_all() {
 fn home<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
     let mut place = HOME.get();
     while !place.is_null() {
-        // SAFETY: an `AtHome` below us on this thread's stack borrows the worker.
+        // SAFETY: an `EnterGuard` below us on this thread's stack borrows the worker.
         let worker = unsafe { &*place };
         if is_wanted(worker) {
             return Some(worker);
@@ -60,7 +60,7 @@ pub(crate) fn is_at_home(region: &Region) -> bool {
 /// What a worker can do for a task that it waits for.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Help {
+pub(crate) enum InlineRun {
     /// It has run the task.
     Done,
     /// Nothing: somebody else runs it, or it is done, or this thread is no worker of its board.
@@ -71,17 +71,17 @@ pub(crate) enum Help {
 
 /// Runs the task, if this thread is a worker of its board and nobody has claimed it. So a task that
 /// waits for another never waits for a worker.
-pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> Help {
-    let Some(worker) = home(|worker| worker.is_of(region)) else { return Help::None };
+pub(crate) fn help(region: &Region, slot: u32, generation: u32) -> InlineRun {
+    let Some(worker) = home(|worker| worker.is_of(region)) else { return InlineRun::None };
     match region.board.slot(slot).word.phase() {
         Phase::Ready => worker.help(slot, generation),
         Phase::Running(seat) => {
             match home(|worker| worker.is_of(region) && worker.seat == seat).is_some() {
-                true => Help::Deadlock,
-                false => Help::None,
+                true => InlineRun::Deadlock,
+                false => InlineRun::None,
             }
         }
-        _ => Help::None,
+        _ => InlineRun::None,
     }
 }
 
@@ -91,9 +91,9 @@ const CLAIMED_MAX: u32 = 64;
 
 /// What a worker that waits for a place in the queue can do.
 #[must_use]
-pub(crate) enum Aid<'a> {
+pub(crate) enum CapacityClaim<'a> {
     /// It has made one.
-    Claimed(Claimed<'a>),
+    ClaimedTask(ClaimedTask<'a>),
     /// Nothing: no task waits on the ring.
     Nothing,
     TooDeep,
@@ -101,27 +101,29 @@ pub(crate) enum Aid<'a> {
 
 /// A task that this thread has claimed, and has yet to run.
 #[must_use = "it is to be run"]
-pub(crate) struct Claimed<'a> {
+pub(crate) struct ClaimedTask<'a> {
     worker: &'a Worker,
     slot: u32,
 }
 
 /// Claims the next task for the worker of this board that this thread is.
-pub(crate) fn claim_next<'a>(region: &Region) -> Aid<'a> {
-    let Some(worker) = home(|worker| worker.is_of(region)) else { return Aid::Nothing };
+pub(crate) fn claim_next<'a>(region: &Region) -> CapacityClaim<'a> {
+    let Some(worker) = home(|worker| worker.is_of(region)) else { return CapacityClaim::Nothing };
     if worker.claimed.get() >= CLAIMED_MAX {
-        return Aid::TooDeep;
+        return CapacityClaim::TooDeep;
     }
     let board = &worker.region.board;
     let outer = board.noted(worker.seat);
     let taken = board.take(worker.seat);
     board.note_again(worker.seat, outer);
-    taken.map_or(Aid::Nothing, |slot| Aid::Claimed(Claimed { worker, slot }))
+    taken.map_or(CapacityClaim::Nothing, |slot| {
+        CapacityClaim::ClaimedTask(ClaimedTask { worker, slot })
+    })
 }
 
-impl Claimed<'_> {
+impl ClaimedTask<'_> {
     pub(crate) fn run(self) {
-        let Claimed { worker, slot } = self;
+        let ClaimedTask { worker, slot } = self;
         let board = &worker.region.board;
         let outer = board.noted(worker.seat);
         board.note_again(worker.seat, (Some(slot), 0));
@@ -133,15 +135,15 @@ impl Claimed<'_> {
 }
 
 impl Worker {
-    fn help(&self, slot: u32, generation: u32) -> Help {
+    fn help(&self, slot: u32, generation: u32) -> InlineRun {
         let board = &self.region.board;
         let outer = board.noted(self.seat);
-        if board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+        if board.claim(self.seat, RingEntry { slot, generation }) != Claim::Yours {
             board.note_again(self.seat, outer);
-            return Help::None;
+            return InlineRun::None;
         }
         self.perform_now(slot);
         board.note_again(self.seat, outer);
-        Help::Done
+        InlineRun::Done
     }
 }

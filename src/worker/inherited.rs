@@ -17,7 +17,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 #[derive(Default)]
-pub(crate) struct Inherited {
+pub(crate) struct InheritedFds {
     /// Our copies, with the numbers that they are to have; in the order of these, each once.
     kept: Vec<(OwnedFd, RawFd)>,
     /// What to open as standard input, in place of what is always empty.
@@ -28,7 +28,7 @@ pub(crate) struct Inherited {
 
 /// What is done to the descriptors of a child, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum FdAction {
     /// Makes the second number a copy of the first, to be kept over an exec.
     Copy(RawFd, RawFd),
     /// Closes this one and all above.
@@ -36,9 +36,9 @@ pub(crate) enum Step {
     Close(RawFd),
 }
 
-impl Inherited {
+impl InheritedFds {
     /// Copies these descriptors of the caller.
-    pub(crate) fn new(numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<Inherited> {
+    pub(crate) fn new(numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<InheritedFds> {
         let mut sorted: Vec<RawFd> = Vec::new();
         for number in numbers {
             if let Err(place) = sorted.binary_search(&number) {
@@ -60,14 +60,14 @@ impl Inherited {
         });
         let kept: Vec<_> = copies.collect::<Result<_>>()?;
         let keeps_stdin = kept.first().is_some_and(|(_, number)| *number == 0);
-        let inherited = Inherited { kept, stdin, keeps_stdin };
+        let inherited = InheritedFds { kept, stdin, keeps_stdin };
         // So that a wrong path is known at once.
         inherited.open_stdin()?;
         Ok(inherited)
     }
 
     /// For a process that is forked, and has the caller's own.
-    pub(crate) fn without_copies(mut self) -> Inherited {
+    pub(crate) fn without_copies(mut self) -> InheritedFds {
         self.kept.clear();
         self
     }
@@ -108,27 +108,28 @@ impl Inherited {
     }
 
     /// The steps for a child that has these two, both out of the way.
-    pub(crate) fn steps(&self, line: RawFd, stdin: Option<RawFd>) -> Vec<Step> {
-        let mut steps: Vec<Step> = stdin.map(|stdin| Step::Copy(stdin, 0)).into_iter().collect();
+    pub(crate) fn steps(&self, line: RawFd, stdin: Option<RawFd>) -> Vec<FdAction> {
+        let mut steps: Vec<FdAction> =
+            stdin.map(|stdin| FdAction::Copy(stdin, 0)).into_iter().collect();
         let kept = self.kept.iter().map(|(copy, number)| (copy.as_raw_fd(), *number));
         let (standard, mut row): (Vec<_>, Vec<_>) =
             kept.partition(|(_, number)| *number < boot::LINE_FD);
-        steps.extend(standard.into_iter().map(|(copy, number)| Step::Copy(copy, number)));
+        steps.extend(standard.into_iter().map(|(copy, number)| FdAction::Copy(copy, number)));
         let line_number = self.line_number();
         let place = row.partition_point(|(_, number)| *number < line_number);
         row.insert(place, (line, line_number));
         let places = boot::LINE_FD..boot::LINE_FD + row.len() as RawFd;
         for (place, (source, _)) in places.clone().zip(&row) {
-            steps.push(Step::Copy(*source, place));
+            steps.push(FdAction::Copy(*source, place));
         }
-        steps.push(Step::CloseFrom(places.end));
+        steps.push(FdAction::CloseFrom(places.end));
         for (place, (_, number)) in places.clone().zip(&row).rev() {
             if place != *number {
-                steps.push(Step::Copy(place, *number));
+                steps.push(FdAction::Copy(place, *number));
             }
         }
         let is_left_over = |place: &RawFd| row.iter().all(|(_, number)| number != place);
-        steps.extend(places.filter(is_left_over).map(Step::Close));
+        steps.extend(places.filter(is_left_over).map(FdAction::Close));
         steps
     }
 }
@@ -148,15 +149,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// Runs the steps on a table of descriptors, where each stands for a letter.
-    fn run(steps: &[Step], open: &mut BTreeMap<RawFd, char>) {
+    fn run(steps: &[FdAction], open: &mut BTreeMap<RawFd, char>) {
         for step in steps {
             match *step {
-                Step::Copy(from, to) => {
+                FdAction::Copy(from, to) => {
                     let letter = open[&from];
                     open.insert(to, letter);
                 }
-                Step::CloseFrom(first) => open.retain(|number, _| *number < first),
-                Step::Close(number) => drop(open.remove(&number)),
+                FdAction::CloseFrom(first) => open.retain(|number, _| *number < first),
+                FdAction::Close(number) => drop(open.remove(&number)),
             }
         }
     }
@@ -169,7 +170,7 @@ mod tests {
             [&[], &[3], &[4], &[3, 4, 5], &[0, 2, 9], &[3, 5, 6], &[5, 6, 7, 200], &[1, 3, 500]];
         for numbers in cases {
             let kept: Vec<_> = numbers.iter().map(|number| (null(), *number)).collect();
-            let inherited = Inherited { kept, stdin: None, keeps_stdin: false };
+            let inherited = InheritedFds { kept, stdin: None, keeps_stdin: false };
             let (line, stdin) = (5000, 5001);
             let mut open: BTreeMap<RawFd, char> = (0..3).map(|number| (number, 's')).collect();
             open.extend([(line, 'l'), (stdin, 'i'), (77, 'x')]);

@@ -3,27 +3,27 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 
 #[derive(Clone, Copy)]
-pub(super) struct Library(*mut c_void);
+pub(super) struct OpenLibrary(*mut c_void);
 
 // SAFETY: the loader's functions may be called with the same handle from any thread.
-unsafe impl Send for Library {}
+unsafe impl Send for OpenLibrary {}
 // SAFETY: as above.
-unsafe impl Sync for Library {}
+unsafe impl Sync for OpenLibrary {}
 
-impl Library {
+impl OpenLibrary {
     /// The main program, with what it was linked with.
-    pub(super) fn main_program() -> Library {
+    pub(super) fn main_program() -> OpenLibrary {
         // SAFETY: the main program is loaded already: no code of it runs.
-        Library(unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) })
+        OpenLibrary(unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) })
     }
 
     /// Opens a library for good; the loader's own words where it cannot be opened.
-    pub(super) fn open(path: &[u8], flags: c_int) -> Result<Library, String> {
+    pub(super) fn open(path: &[u8], flags: c_int) -> Result<OpenLibrary, String> {
         let path = CString::new(path).map_err(|_| "the path holds a NUL")?;
         let flags = flags | libc::RTLD_NOW | libc::RTLD_NODELETE;
         // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
         let handle = unsafe { libc::dlopen(path.as_ptr(), flags) };
-        if handle.is_null() { Err(last_words()) } else { Ok(Library(handle)) }
+        if handle.is_null() { Err(last_words()) } else { Ok(OpenLibrary(handle)) }
     }
 
     /// Where the symbol is. None also for one that stands for nothing.

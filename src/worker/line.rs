@@ -14,7 +14,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// One end of a pair of sockets.
-pub(crate) struct Line(OwnedFd);
+pub(crate) struct Channel(OwnedFd);
 
 /// The descriptors of the lines of this process, one bit each: a forked copy of it has to close them.
 /// Written before the descriptor is given back, and after it was taken: never another's.
@@ -50,8 +50,8 @@ pub(crate) enum Received {
     End,
 }
 
-impl Line {
-    pub(crate) fn pair() -> Result<(Line, Line)> {
+impl Channel {
+    pub(crate) fn pair() -> Result<(Channel, Channel)> {
         let made = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -59,12 +59,12 @@ impl Line {
             None,
         );
         let (one, other) = made.map_err(|errno| Error::os("socketpair", errno))?;
-        Ok((Line::from_fd(one), Line::from_fd(other)))
+        Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Line {
+    pub(crate) fn from_fd(fd: OwnedFd) -> Channel {
         note_line(fd.as_fd(), true);
-        Line(fd)
+        Channel(fd)
     }
 
     pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -127,13 +127,13 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Channel {
     fn drop(&mut self) {
         note_line(self.0.as_fd(), false);
     }
 }
 
-impl AsFd for Line {
+impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

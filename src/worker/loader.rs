@@ -17,17 +17,17 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// While it lives, this thread may be in the loader.
-pub(super) struct InLoader(());
+pub(super) struct DlGuard(());
 
-impl InLoader {
-    pub(super) fn enter() -> InLoader {
+impl DlGuard {
+    pub(super) fn enter() -> DlGuard {
         let begun = Instant::now();
         loop {
             INSIDE.fetch_add(1, Relaxed);
             // Pairs with the one in `begin`: a fork sees us, or we see it.
             fence(SeqCst);
             if FORKING.load(Relaxed) == 0 || begun.elapsed() > PATIENCE {
-                return InLoader(());
+                return DlGuard(());
             }
             INSIDE.fetch_sub(1, Relaxed);
             std::thread::sleep(PAUSE);
@@ -35,7 +35,7 @@ impl InLoader {
     }
 }
 
-impl Drop for InLoader {
+impl Drop for DlGuard {
     fn drop(&mut self) {
         // Release; pairs with the load in `begin`: who sees us gone sees the loader's lock given back.
         INSIDE.fetch_sub(1, Release);
@@ -43,10 +43,10 @@ impl Drop for InLoader {
 }
 
 /// While it lives, a thread is about to fork.
-pub(super) struct Forking(());
+pub(super) struct ForkGuard(());
 
-impl Forking {
-    pub(super) fn begin() -> Forking {
+impl ForkGuard {
+    pub(super) fn begin() -> ForkGuard {
         let begun = Instant::now();
         FORKING.fetch_add(1, Relaxed);
         // Pairs with the one in `enter`.
@@ -54,11 +54,11 @@ impl Forking {
         while INSIDE.load(Acquire) != 0 && begun.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
         }
-        Forking(())
+        ForkGuard(())
     }
 }
 
-impl Drop for Forking {
+impl Drop for ForkGuard {
     fn drop(&mut self) {
         FORKING.fetch_sub(1, Relaxed);
     }

@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 /// Between two looks; fresh memory of a few megabytes takes as long to be touched.
 const PAUSE_NS: u64 = 200_000;
 
-pub(super) struct Meter {
+pub(super) struct MemoryLimit {
     /// The kernel's file about this process.
     file: OwnedFd,
     /// In bytes.
@@ -23,15 +23,15 @@ pub(super) struct Meter {
     next: Cell<u64>,
 }
 
-impl Meter {
+impl MemoryLimit {
     /// A limit that is reached already counts from what there is: else each worker would leave after its
     /// first task, whatever that did.
-    pub(super) fn new(limit: u64) -> Result<Meter> {
+    pub(super) fn new(limit: u64) -> Result<MemoryLimit> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = rustix::fs::open(c"/proc/self/statm", flags, Mode::empty())
             .map_err(|errno| Error::os("max_memory_per_worker: /proc/self/statm", errno))?;
         let pause = clock::ticks_of_ns(PAUSE_NS);
-        let mut meter = Meter { file, most: limit, pause, next: Cell::new(0) };
+        let mut meter = MemoryLimit { file, most: limit, pause, next: Cell::new(0) };
         let before = meter.resident();
         if before >= limit {
             meter.most = limit.saturating_add(before);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_a_process_has_touched_is_counted() {
-        let meter = Meter::new(u64::MAX).unwrap();
+        let meter = MemoryLimit::new(u64::MAX).unwrap();
         let before = meter.resident();
         let memory = std::hint::black_box(vec![1_u8; 32 << 20]);
         assert!(meter.resident() >= before + (16 << 20), "{before} {}", memory.len());
@@ -94,6 +94,6 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_reached_at_once_counts_from_there() {
-        assert!(Meter::new(1).unwrap().most > 1);
+        assert!(MemoryLimit::new(1).unwrap().most > 1);
     }
 }

@@ -32,28 +32,30 @@ pub(crate) mod template;
 mod threads;
 pub(crate) mod wire;
 
-pub(crate) use by_hand::{ByHand, claim_by_hand, echo_address, end_by_hand};
-pub(crate) use home::{Aid, Claimed, Help, claim_next, help, is_anywhere, is_at_home};
-pub(crate) use task::{MESSAGE_MAX, Parcel, Task};
+pub(crate) use by_hand::{Completion, claim_by_hand, echo_address, end_by_hand};
+pub(crate) use home::{
+    CapacityClaim, ClaimedTask, InlineRun, claim_next, help, is_anywhere, is_at_home,
+};
+pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
-use crate::board::notes::Note;
-use crate::board::record::Call;
-use crate::board::ring::Entry;
+use crate::board::notes::TaskFailure;
+use crate::board::record::TaskCall;
+use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
-use crate::board::tally::Done;
+use crate::board::tally::FinishedTask;
 use crate::board::{After, Next, Region};
 use crate::cells;
 use crate::clock;
 use crate::error::{Detail, Result, Status};
-use home::AtHome;
-use meter::Meter;
+use home::EnterGuard;
+use meter::MemoryLimit;
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use task::State;
-use wire::{Leave, Line, Message};
+use task::UserState;
+use wire::{Channel, Leave, Message};
 
 /// The library's version, which parent and worker must have in common: their board is the same.
 pub(crate) fn version() -> u64 {
@@ -64,7 +66,7 @@ pub(crate) fn version() -> u64 {
 
 /// What all workers of a pool live by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct WorkerConfig {
     /// Seats below this stay, however long they have nothing to do.
     pub(crate) keep: u32,
     /// After so many tasks a worker leaves; 0: after any number it stays.
@@ -91,40 +93,40 @@ pub(crate) enum Hook {
 
 /// A hook that failed, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
+pub(crate) struct HookFailure {
     pub(crate) hook: Hook,
     /// What the function returned; 0 when it could not be called.
     pub(crate) code: i32,
     pub(crate) words: String,
 }
 
-impl Failure {
+impl HookFailure {
     /// Why the pool is broken by it.
-    pub(crate) fn into_note(self) -> Note {
+    pub(crate) fn into_note(self) -> TaskFailure {
         let status = match self.hook {
             Hook::Initializer => Status::POOL_ERR_INITIALIZER,
             Hook::Finalizer => Status::POOL_ERR_FINALIZER,
         };
         let detail = Detail { task_code: self.code, message: self.words, ..Detail::default() };
-        Note { status, detail }
+        TaskFailure { status, detail }
     }
 }
 
 /// Sends a result that does not lie on the board to where the parent will find it.
-pub(crate) type Deliver = Box<dyn Fn(Parcel) -> Result<()> + Send>;
+pub(crate) type SendResultFile = Box<dyn Fn(ResultFile) -> Result<()> + Send>;
 
 pub(crate) struct Worker {
     region: Arc<Region>,
     seat: SeatIndex,
-    terms: Terms,
+    terms: WorkerConfig,
     resolver: RefCell<Resolver>,
-    deliver: Deliver,
-    state: State,
+    deliver: SendResultFile,
+    state: UserState,
     tasks_done: Cell<u64>,
     /// Of the clock, for statistics.
     scale: u64,
     /// Where its memory is limited.
-    meter: OnceCell<Meter>,
+    meter: OnceCell<MemoryLimit>,
     /// What [`cells::forks`] was when the worker began.
     forks: u32,
     /// The worker that this thread was before, while it runs a task of ours in the middle of one.
@@ -140,9 +142,9 @@ impl Worker {
     pub(crate) fn new(
         region: Arc<Region>,
         seat: SeatIndex,
-        terms: Terms,
+        terms: WorkerConfig,
         resolver: Resolver,
-        deliver: Deliver,
+        deliver: SendResultFile,
     ) -> Worker {
         cells::note_forks();
         Worker {
@@ -151,7 +153,7 @@ impl Worker {
             terms,
             resolver: RefCell::new(resolver),
             deliver,
-            state: State::default(),
+            state: UserState::default(),
             tasks_done: Cell::new(0),
             scale: if terms.scale == 0 { clock::scale() } else { terms.scale },
             meter: OnceCell::new(),
@@ -170,12 +172,12 @@ impl Worker {
     }
 
     /// Runs the initializer, if there is one.
-    pub(crate) fn begin(&self) -> std::result::Result<(), Failure> {
+    pub(crate) fn begin(&self) -> std::result::Result<(), HookFailure> {
         self.run_hook(Hook::Initializer, self.terms.initializer)
     }
 
     /// Runs the finalizer, if there is one.
-    pub(crate) fn end(&self) -> std::result::Result<(), Failure> {
+    pub(crate) fn end(&self) -> std::result::Result<(), HookFailure> {
         self.run_hook(Hook::Finalizer, self.terms.finalizer)
     }
 
@@ -195,14 +197,14 @@ impl Worker {
     /// Begins to watch its own memory, if that is limited.
     pub(crate) fn watch_memory(&self) -> Result<()> {
         if self.terms.memory_max > 0 {
-            let _ = self.meter.set(Meter::new(self.terms.memory_max)?);
+            let _ = self.meter.set(MemoryLimit::new(self.terms.memory_max)?);
         }
         Ok(())
     }
 
     /// Works until it is time to leave.
     pub(crate) fn run(&self) -> Leave {
-        let _home = AtHome::enter(self);
+        let _home = EnterGuard::enter(self);
         let task = Task::new(&self.region, self.seat, &self.state);
         let board = &self.region.board;
         let stays = u32::from(self.seat.0) < self.terms.keep;
@@ -244,10 +246,10 @@ impl Worker {
 
     /// Claims this task and runs it, now. False: somebody else has claimed it.
     pub(crate) fn run_now(&self, slot: u32, generation: u32) -> bool {
-        if self.region.board.claim(self.seat, Entry { slot, generation }) != Claim::Yours {
+        if self.region.board.claim(self.seat, RingEntry { slot, generation }) != Claim::Yours {
             return false;
         }
-        let _home = AtHome::enter(self);
+        let _home = EnterGuard::enter(self);
         // Only a process can be of the wrong image, and only threads run tasks so.
         self.perform_now(slot);
         true
@@ -263,7 +265,7 @@ impl Worker {
     #[inline]
     fn perform(&self, task: &Task, slot: u32, started: u64) -> std::result::Result<After, Leave> {
         let board = &self.region.board;
-        let Call { function: index, is_chunk, .. } = board.slot(slot).call();
+        let TaskCall { function: index, is_chunk, .. } = board.slot(slot).call();
         board.note_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
@@ -302,7 +304,7 @@ impl Worker {
         let spans = record.stamp();
         let ns = |packed: u32| clock::scaled(packed, self.scale);
         let is_failed = outcome != Outcome::Completed;
-        self.region.tally(self.seat).count(&Done {
+        self.region.tally(self.seat).count(&FinishedTask {
             id: record.id(),
             is_failed,
             args_len,
@@ -314,16 +316,16 @@ impl Worker {
 
     /// Sends a result that does not lie on the board. It must be under way before the task is done.
     #[cold]
-    fn deliver(&self, task: &Task, parcel: Parcel, started: u64) -> Outcome {
+    fn deliver(&self, task: &Task, parcel: ResultFile, started: u64) -> Outcome {
         match (self.deliver)(parcel) {
             Ok(()) => Outcome::Completed,
             Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, started),
         }
     }
 
-    fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), Failure> {
+    fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), HookFailure> {
         let Some(slot) = slot else { return Ok(()) };
-        let _home = AtHome::enter(self);
+        let _home = EnterGuard::enter(self);
         let task = Task::new(&self.region, self.seat, &self.state);
         task.begin_hook(slot);
         let index = self.region.board.slot(slot).call().function;
@@ -335,7 +337,7 @@ impl Worker {
             },
             Err(words) => (0, words),
         };
-        Err(Failure { hook, code, words })
+        Err(HookFailure { hook, code, words })
     }
 
     /// Calls a task's function. A panic that reaches us fails the task, like any other code.
@@ -361,7 +363,7 @@ impl Worker {
 }
 
 /// Lets a worker work that has begun, and end; what fails is told over the line.
-fn work(worker: &Worker, line: &Line) -> Leave {
+fn work(worker: &Worker, line: &Channel) -> Leave {
     let why = worker.run();
     if why == Leave::Doomed {
         return why;
@@ -375,7 +377,7 @@ fn work(worker: &Worker, line: &Line) -> Leave {
     why
 }
 
-fn send_parcel(line: &Line, parcel: &Parcel) -> Result<()> {
+fn send_parcel(line: &Channel, parcel: &ResultFile) -> Result<()> {
     let message = Message::File { task: parcel.task, len: parcel.len };
     line.send(&message, parcel.memory.file())
 }

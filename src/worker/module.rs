@@ -1,7 +1,7 @@
 //! The modules that are loaded in this process: what the dynamic loader knows of the main program
 //! and its shared libraries, and which build of each it is.
 
-use super::loader::InLoader;
+use super::loader::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -46,10 +46,10 @@ pub(crate) fn own() -> Option<Module> {
     Some(own)
 }
 
-fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
+fn find(mut is_it: impl FnMut(&ProgramHeaders, bool) -> bool) -> Option<Module> {
     let mut found = None;
     let mut is_main = true;
-    let mut visit = |headers: &Headers| {
+    let mut visit = |headers: &ProgramHeaders| {
         // The loader names the main program first.
         let is_main = std::mem::replace(&mut is_main, false);
         if !is_it(headers, is_main) {
@@ -68,8 +68,8 @@ fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
         });
         true
     };
-    let mut visit: &mut dyn FnMut(&Headers) -> bool = &mut visit;
-    let _inside = InLoader::enter();
+    let mut visit: &mut dyn FnMut(&ProgramHeaders) -> bool = &mut visit;
+    let _inside = DlGuard::enter();
     let data = (&raw mut visit).cast::<c_void>();
     // SAFETY: `call` gets `data` back as the reference that it was, only while this call lasts.
     unsafe { libc::dl_iterate_phdr(Some(call), data) };
@@ -78,16 +78,16 @@ fn find(mut is_it: impl FnMut(&Headers, bool) -> bool) -> Option<Module> {
 
 unsafe extern "C" fn call(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
     // SAFETY: `data` is what `find` gave: a reference to its visitor.
-    let visit = unsafe { &mut *data.cast::<&mut dyn FnMut(&Headers) -> bool>() };
+    let visit = unsafe { &mut *data.cast::<&mut dyn FnMut(&ProgramHeaders) -> bool>() };
     // SAFETY: the loader calls with a description that is valid for the call.
-    let headers = Headers(unsafe { &*info });
+    let headers = ProgramHeaders(unsafe { &*info });
     c_int::from(visit(&headers))
 }
 
 /// The program headers of one module, as the loader gives them.
-struct Headers<'a>(&'a libc::dl_phdr_info);
+struct ProgramHeaders<'a>(&'a libc::dl_phdr_info);
 
-impl Headers<'_> {
+impl ProgramHeaders<'_> {
     fn path(&self) -> PathBuf {
         if self.0.dlpi_name.is_null() {
             return PathBuf::new();
@@ -167,10 +167,10 @@ impl Headers<'_> {
 }
 
 /// A note's kind, its owner, its text, and what follows it.
-type Note<'a> = (u32, &'a [u8], &'a [u8], &'a [u8]);
+type ElfNote<'a> = (u32, &'a [u8], &'a [u8], &'a [u8]);
 
 /// An ELF note: lengths of owner and text, kind, then both, each padded to 4 bytes.
-fn split_note(notes: &[u8]) -> Option<Note<'_>> {
+fn split_note(notes: &[u8]) -> Option<ElfNote<'_>> {
     let (lengths, rest) = notes.split_at_checked(12)?;
     let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| lengths[at + byte]));
     let (owner_len, text_len, kind) = (word(0) as usize, word(4) as usize, word(8));

@@ -4,10 +4,10 @@
 //! with it goes the module's identity, so that another build of it is refused. Each worker finds a
 //! function once and keeps the address.
 
-use super::library::Library;
+use super::library::OpenLibrary;
 use super::module::{self, Module};
 use crate::board::Region;
-use crate::board::functions::{FUNCTIONS_MAX, Function, Identity, Way};
+use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
 use std::ffi::{CStr, CString, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -27,8 +27,8 @@ pub(crate) fn name(pointer: usize) -> Result<Function> {
         return Err(refusal("the pointer is to data, not to a function"));
     }
     let way = match exported_name(pointer, &module) {
-        Some(symbol) => Way::Symbol(symbol),
-        None => Way::Offset((pointer - module.base) as u64),
+        Some(symbol) => FunctionLocator::Symbol(symbol),
+        None => FunctionLocator::Offset((pointer - module.base) as u64),
     };
     pin(&module);
     let path = if module.is_main { Some("") } else { module.path.to_str() };
@@ -70,27 +70,27 @@ fn pin(module: &Module) {
     }
 }
 
-fn open_loaded(module: &Module) -> Option<Library> {
+fn open_loaded(module: &Module) -> Option<OpenLibrary> {
     if module.is_main {
-        return Some(Library::main_program());
+        return Some(OpenLibrary::main_program());
     }
-    Library::open(module.path.as_os_str().as_bytes(), libc::RTLD_NOLOAD).ok()
+    OpenLibrary::open(module.path.as_os_str().as_bytes(), libc::RTLD_NOLOAD).ok()
 }
 
 /// Finds functions in this process, and remembers where they are.
 pub(crate) struct Resolver {
-    found: Vec<Option<Found>>,
+    found: Vec<Option<ResolvedFunction>>,
     /// Few: a search from the first on does.
-    modules: Vec<(String, Arc<Opened>)>,
+    modules: Vec<(String, Arc<OpenModule>)>,
     /// Whether this process runs the main program's image.
     has_main: bool,
 }
 
 /// A function, or the words why there is none.
-type Found = std::result::Result<TaskFunction, String>;
+type ResolvedFunction = std::result::Result<TaskFunction, String>;
 
-pub(crate) struct Opened {
-    library: Library,
+pub(crate) struct OpenModule {
+    library: OpenLibrary,
     identity: Identity,
     base: usize,
 }
@@ -109,7 +109,7 @@ impl Resolver {
 
     /// The function with this index, or why it cannot be called.
     #[inline]
-    pub(crate) fn find(&mut self, index: u32, region: &Region) -> &Found {
+    pub(crate) fn find(&mut self, index: u32, region: &Region) -> &ResolvedFunction {
         // An index that a worker gone astray has written is no reason to grow.
         let index = index.min(FUNCTIONS_MAX as u32);
         if self.found.get(index as usize).is_none_or(Option::is_none) {
@@ -139,7 +139,7 @@ impl Resolver {
     }
 
     fn address(&mut self, function: &Function) -> Result<usize> {
-        if let Way::Address(address) = function.way {
+        if let FunctionLocator::Address(address) = function.way {
             return Ok(address as usize);
         }
         if is_of_main(function) && !self.has_main {
@@ -153,9 +153,9 @@ impl Resolver {
             )));
         }
         let address = match &function.way {
-            Way::Offset(offset) => opened.base.wrapping_add(*offset as usize),
-            Way::Symbol(symbol) => find_symbol(opened.library, symbol, &shown)?,
-            Way::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
+            FunctionLocator::Offset(offset) => opened.base.wrapping_add(*offset as usize),
+            FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &shown)?,
+            FunctionLocator::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
         };
         match module::at(address) {
             Some(module) if module.has_code_at(address) => Ok(address),
@@ -171,7 +171,7 @@ impl Resolver {
     }
 
     /// Opens a module once and for good.
-    pub(crate) fn open(&mut self, path: &str) -> Result<Arc<Opened>> {
+    pub(crate) fn open(&mut self, path: &str) -> Result<Arc<OpenModule>> {
         if let Some((_, opened)) = self.modules.iter().find(|(known, _)| known == path) {
             return Ok(opened.clone());
         }
@@ -181,34 +181,34 @@ impl Resolver {
     }
 }
 
-fn open(path: &str) -> Result<Opened> {
+fn open(path: &str) -> Result<OpenModule> {
     if path.is_empty() {
         let main = module::main_program().ok_or(Status::POOL_ERR_FUNCTION)?;
         let Module { identity, base, .. } = main;
-        return Ok(Opened { library: Library::main_program(), identity, base });
+        return Ok(OpenModule { library: OpenLibrary::main_program(), identity, base });
     }
-    let library = Library::open(path.as_bytes(), 0).map_err(|reason| {
+    let library = OpenLibrary::open(path.as_bytes(), 0).map_err(|reason| {
         refusal(format!("module {path} cannot be opened in the worker: {reason}"))
     })?;
     let (base, identity) = facts_of(library)
         .ok_or_else(|| refusal(format!("module {path} is not known to the loader")))?;
-    Ok(Opened { library, identity, base })
+    Ok(OpenModule { library, identity, base })
 }
 
 /// Whether only a process of the main program's image can have the function.
 pub(crate) fn is_of_main(function: &Function) -> bool {
-    function.module.is_empty() && !matches!(function.way, Way::Address(_))
+    function.module.is_empty() && !matches!(function.way, FunctionLocator::Address(_))
 }
 
 /// Where an opened library is loaded, and which build it is.
-fn facts_of(library: Library) -> Option<(usize, Identity)> {
+fn facts_of(library: OpenLibrary) -> Option<(usize, Identity)> {
     let (base, dynamic) = library.place()?;
     // The dynamic section lies in the module, wherever its first page is.
     let module = module::at(dynamic)?;
     Some((base, module.identity))
 }
 
-fn find_symbol(library: Library, symbol: &str, shown: &str) -> Result<usize> {
+fn find_symbol(library: OpenLibrary, symbol: &str, shown: &str) -> Result<usize> {
     let name = CString::new(symbol).map_err(|_| refusal("a symbol's name holds a NUL"))?;
     library.address_of(&name).ok_or_else(|| {
         refusal(format!("{shown} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
@@ -221,16 +221,16 @@ fn shown(module: &str) -> String {
 
 fn target(function: &Function) -> String {
     match &function.way {
-        Way::Symbol(symbol) => symbol.clone(),
-        Way::Offset(offset) => format!("offset {offset:#x}"),
-        Way::Address(address) => format!("address {address:#x}"),
+        FunctionLocator::Symbol(symbol) => symbol.clone(),
+        FunctionLocator::Offset(offset) => format!("offset {offset:#x}"),
+        FunctionLocator::Address(address) => format!("address {address:#x}"),
     }
 }
 
 /// A function in words, for messages.
 pub(crate) fn describe(function: &Function) -> String {
     match function.way {
-        Way::Address(_) => target(function),
+        FunctionLocator::Address(_) => target(function),
         _ => {
             let file = function.module.rsplit('/').next().unwrap_or_default();
             format!("{} in {}", target(function), shown(file))

@@ -13,7 +13,7 @@
 //! what is meant for it.
 
 use super::boot;
-use super::line::{Line, Received};
+use super::line::{Channel, Received};
 use super::wire::Message;
 use crate::cells;
 use crate::error::Result;
@@ -24,7 +24,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Forks workers as long as the host wants any. It comes back in the workers only, each with its line;
 /// the template itself leaves.
-pub(super) fn serve(line: &Line, host: &OwnedFd) -> Result<Line> {
+pub(super) fn serve(line: &Channel, host: &OwnedFd) -> Result<Channel> {
     cells::note_forks();
     flush_streams();
     line.send(&Message::Up, None)?;
@@ -49,7 +49,7 @@ pub(super) fn serve(line: &Line, host: &OwnedFd) -> Result<Line> {
 }
 
 /// In the worker, its line. None: this is the template, and it has answered.
-fn fork_worker(line: &Line, seat: u64, title: &str, theirs: OwnedFd) -> Option<Line> {
+fn fork_worker(line: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Option<Channel> {
     let answer = match fork() {
         Ok(None) => return Some(begin(title, theirs)),
         Ok(Some((pid, handle))) => {
@@ -95,12 +95,12 @@ pub(super) fn last_errno() -> Errno {
 }
 
 /// The first that a worker does: a group and a name of its own.
-fn begin(title: &str, theirs: OwnedFd) -> Line {
+fn begin(title: &str, theirs: OwnedFd) -> Channel {
     let _ = rustix::process::setpgid(None, None);
     if let Ok(title) = CString::new(title) {
         boot::change_name(&title);
     }
-    Line::from_fd(above_standard(theirs))
+    Channel::from_fd(above_standard(theirs))
 }
 
 /// Not one of the standard three, which the program may have closed: what it prints would go here.

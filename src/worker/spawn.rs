@@ -1,9 +1,9 @@
 //! Executing a program as a worker process: what posix_spawn is asked to do to the child.
 
 use super::boot;
-use super::inherited::Step;
-use super::line::Line;
-use super::start::Recipe;
+use super::inherited::FdAction;
+use super::line::Channel;
+use super::start::ProcessConfig;
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, c_char};
@@ -17,10 +17,10 @@ pub(super) fn spawn(
     path: &CStr,
     title: &CStr,
     environment: &[CString],
-    recipe: &Recipe,
-    line: &Line,
+    recipe: &ProcessConfig,
+    line: &Channel,
 ) -> Result<libc::pid_t> {
-    let mut wishes = Wishes::new()?;
+    let mut wishes = SpawnAttributes::new()?;
     wishes.own_group_and_clean_signals()?;
     // They may have any numbers, also some of those that are about to be given away.
     let inherited = &recipe.inherited;
@@ -54,13 +54,13 @@ pub(super) fn spawn(
 }
 
 /// What posix_spawn is asked to do to the child.
-struct Wishes {
+struct SpawnAttributes {
     actions: libc::posix_spawn_file_actions_t,
     attributes: libc::posix_spawnattr_t,
 }
 
-impl Wishes {
-    fn new() -> Result<Wishes> {
+impl SpawnAttributes {
+    fn new() -> Result<SpawnAttributes> {
         let mut actions = MaybeUninit::uninit();
         let mut attributes = MaybeUninit::uninit();
         // SAFETY: initialises the struct.
@@ -69,7 +69,7 @@ impl Wishes {
         // SAFETY: initialises the struct. In glibc this one cannot fail and leak the other.
         let errno = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
         check(errno, "posix_spawnattr_init")?;
-        Ok(Wishes {
+        Ok(SpawnAttributes {
             // SAFETY: initialised above.
             actions: unsafe { actions.assume_init() },
             // SAFETY: initialised above.
@@ -102,20 +102,20 @@ impl Wishes {
         check(errno, "posix_spawnattr_setflags")
     }
 
-    fn descriptors(&mut self, steps: &[Step]) -> Result<()> {
+    fn descriptors(&mut self, steps: &[FdAction]) -> Result<()> {
         let actions = &raw mut self.actions;
         for step in steps {
             let errno = match *step {
                 // SAFETY: initialised actions.
-                Step::Copy(from, to) => unsafe {
+                FdAction::Copy(from, to) => unsafe {
                     libc::posix_spawn_file_actions_adddup2(actions, from, to)
                 },
                 // SAFETY: initialised actions.
-                Step::CloseFrom(first) => unsafe {
+                FdAction::CloseFrom(first) => unsafe {
                     libc::posix_spawn_file_actions_addclosefrom_np(actions, first)
                 },
                 // SAFETY: initialised actions.
-                Step::Close(number) => unsafe {
+                FdAction::Close(number) => unsafe {
                     libc::posix_spawn_file_actions_addclose(actions, number)
                 },
             };
@@ -134,7 +134,7 @@ impl Wishes {
     }
 }
 
-impl Drop for Wishes {
+impl Drop for SpawnAttributes {
     fn drop(&mut self) {
         // SAFETY: initialised, and not used again.
         unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.actions) };

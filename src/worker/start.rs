@@ -4,12 +4,12 @@
 //! modules on demand, and knows nothing of the main program. The main program's own image, executed
 //! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
 
-use super::inherited::Inherited;
+use super::inherited::InheritedFds;
 use super::resolve::Resolver;
 use super::spawn::spawn;
-use super::surroundings::Surroundings;
-use super::wire::{Leave, Line, Message, Welcome};
-use super::{Parcel, Terms, Worker, boot, module, takeover, threads};
+use super::surroundings::ExecContext;
+use super::wire::{Channel, Init, Leave, Message};
+use super::{ResultFile, Worker, WorkerConfig, boot, module, takeover, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::clock;
@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// What worker processes are made of; fixed when the pool is made.
-pub(crate) struct Recipe {
-    pub(crate) start: Start,
+pub(crate) struct ProcessConfig {
+    pub(crate) start: StartMethod,
     /// The program that the user names.
     pub(crate) executable: Option<CString>,
     /// None: a copy of the caller keeps what it has.
@@ -34,13 +34,13 @@ pub(crate) struct Recipe {
     pub(crate) modules: Vec<String>,
     /// Paths of modules that a template opens where it can.
     pub(crate) preload: Vec<String>,
-    pub(crate) inherited: Inherited,
-    pub(crate) surroundings: Surroundings,
+    pub(crate) inherited: InheritedFds,
+    pub(crate) surroundings: ExecContext,
 }
 
 /// How a worker process comes to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum StartMethod {
     /// A program is executed for each.
     Spawn,
     /// Forked from a template, which is a program that was executed.
@@ -59,19 +59,19 @@ pub(crate) enum Image {
 }
 
 /// A worker process that was started.
-pub(crate) struct Process {
+pub(crate) struct SpawnedProcess {
     pub(crate) pid: Pid,
     /// Becomes readable when the process ends.
     pub(crate) handle: OwnedFd,
 }
 
 /// Starts a worker thread with its end of a line, which closes when the thread ends.
-pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHandle<()>> {
-    let Workplace { region, seat, terms, .. } = *place;
+pub(crate) fn start_thread(place: &WorkerStart<'_>, line: Channel) -> Result<JoinHandle<()>> {
+    let WorkerStart { region, seat, terms, .. } = *place;
     let (region, line) = (region.clone(), Arc::new(line));
     let work = move || {
         let outlet = line.clone();
-        let deliver = Box::new(move |parcel: Parcel| super::send_parcel(&outlet, &parcel));
+        let deliver = Box::new(move |parcel: ResultFile| super::send_parcel(&outlet, &parcel));
         let worker = Worker::new(region, seat, terms, Resolver::new(true), deliver);
         let why = match worker.begin() {
             Ok(()) => {
@@ -92,30 +92,30 @@ pub(crate) fn start_thread(place: &Workplace<'_>, line: Line) -> Result<JoinHand
 }
 
 /// Where a worker will work, and how.
-pub(crate) struct Workplace<'a> {
+pub(crate) struct WorkerStart<'a> {
     /// The pool's name.
     pub(crate) name: &'a str,
     pub(crate) region: &'a Arc<Region>,
     pub(crate) seat: SeatIndex,
-    pub(crate) terms: Terms,
+    pub(crate) terms: WorkerConfig,
 }
 
-impl Workplace<'_> {
+impl WorkerStart<'_> {
     /// The name of a worker's thread, and the title of its process.
     pub(crate) fn title(&self) -> String {
         format!("{}/{}", self.name, self.seat.0)
     }
 
     /// What a worker is told here; of the program that it runs nothing is said.
-    fn welcome(&self) -> Welcome {
-        Welcome {
+    fn welcome(&self) -> Init {
+        Init {
             version: super::version(),
             seat: u64::from(self.seat.0),
             parent: u64::from(std::process::id()),
             is_own_image: true,
             is_template: false,
             geometry: self.region.geometry.to_numbers(),
-            terms: Terms { depth: boot::depth() + 1, scale: clock::scale(), ..self.terms },
+            terms: WorkerConfig { depth: boot::depth() + 1, scale: clock::scale(), ..self.terms },
             modules: String::new(),
         }
     }
@@ -129,47 +129,47 @@ pub(super) fn stack_size() -> usize {
 
 /// Starts a worker process with its end of a line. It finds its welcome when it looks there.
 pub(crate) fn start_process(
-    place: &Workplace<'_>,
-    recipe: &Recipe,
+    place: &WorkerStart<'_>,
+    recipe: &ProcessConfig,
     image: Image,
-    ours: &Line,
-    theirs: &Line,
-) -> Result<Process> {
-    execute(place, recipe, image, ours, theirs, Role::Worker)
+    ours: &Channel,
+    theirs: &Channel,
+) -> Result<SpawnedProcess> {
+    execute(place, recipe, image, ours, theirs, ProcessRole::Worker)
 }
 
 /// What an executed process is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ProcessRole {
     Worker,
-    Template,
+    ForkServerProcess,
 }
 
 pub(super) fn execute(
-    place: &Workplace<'_>,
-    recipe: &Recipe,
+    place: &WorkerStart<'_>,
+    recipe: &ProcessConfig,
     image: Image,
-    ours: &Line,
-    theirs: &Line,
-    role: Role,
-) -> Result<Process> {
+    ours: &Channel,
+    theirs: &Channel,
+    role: ProcessRole,
+) -> Result<SpawnedProcess> {
     let region = place.region;
     let program = program(recipe, image)?;
-    let welcome = Welcome {
+    let welcome = Init {
         is_own_image: program.is_own,
-        is_template: role == Role::Template,
+        is_template: role == ProcessRole::ForkServerProcess,
         modules: recipe.modules.join("\0"),
         ..place.welcome()
     };
     region.sign();
-    ours.send(&Message::Welcome(welcome), region.file())?;
-    if role == Role::Worker {
+    ours.send(&Message::Init(welcome), region.file())?;
+    if role == ProcessRole::Worker {
         recipe.surroundings.send(ours)?;
     }
     let environment = environment(recipe, &program)?;
     let title = match role {
-        Role::Worker => place.title(),
-        Role::Template => format!("{}/template", place.name),
+        ProcessRole::Worker => place.title(),
+        ProcessRole::ForkServerProcess => format!("{}/template", place.name),
     };
     let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
     let pid = spawn(&program.path, &title, &environment, recipe, theirs)?;
@@ -177,16 +177,20 @@ pub(super) fn execute(
 }
 
 /// Welcomes a worker that was forked, over its line.
-pub(crate) fn welcome(place: &Workplace<'_>, recipe: &Recipe, line: &Line) -> Result<()> {
-    line.send(&Message::Welcome(place.welcome()), None)?;
+pub(crate) fn welcome(
+    place: &WorkerStart<'_>,
+    recipe: &ProcessConfig,
+    line: &Channel,
+) -> Result<()> {
+    line.send(&Message::Init(place.welcome()), None)?;
     recipe.surroundings.send(line)
 }
 
 /// A child that was just started, with its handle.
-pub(super) fn with_handle(pid: Pid) -> Result<Process> {
+pub(super) fn with_handle(pid: Pid) -> Result<SpawnedProcess> {
     // Nobody else waits for the process, so its number is still its own.
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(handle) => Ok(Process { pid, handle }),
+        Ok(handle) => Ok(SpawnedProcess { pid, handle }),
         Err(errno) => {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
@@ -195,22 +199,22 @@ pub(super) fn with_handle(pid: Pid) -> Result<Process> {
     }
 }
 
-struct Program {
+struct WorkerProgram {
     path: CString,
     is_own: bool,
     /// The library that has to be brought into it.
     preload: Option<PathBuf>,
 }
 
-fn program(recipe: &Recipe, image: Image) -> Result<Program> {
+fn program(recipe: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
     if let Some(path) = &recipe.executable {
         // Functions of "the main program" are looked for in it, and refused by their identity.
-        return Ok(Program { path: path.clone(), is_own: true, preload: None });
+        return Ok(WorkerProgram { path: path.clone(), is_own: true, preload: None });
     }
     if image == Image::Helper
         && let Some(path) = helper()
     {
-        return Ok(Program { path, is_own: false, preload: None });
+        return Ok(WorkerProgram { path, is_own: false, preload: None });
     }
     let own = module::own().ok_or(Status::POOL_ERR_OS)?;
     let is_linked = own.is_main || takeover::main_program_needs(SONAME);
@@ -222,7 +226,7 @@ fn program(recipe: &Recipe, image: Image) -> Result<Program> {
         return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
     }
     // This very program, even when its file has been replaced meanwhile.
-    Ok(Program { path: c"/proc/self/exe".into(), is_own: true, preload })
+    Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_own: true, preload })
 }
 
 /// The name by which programs ask the loader for this library; the Makefile links it so.
@@ -249,15 +253,15 @@ pub(crate) fn own_environment() -> Vec<CString> {
 }
 
 /// Whether worker processes can run functions of the main program; else why not.
-pub(crate) fn check_own_image(recipe: &Recipe) -> Result<()> {
-    if matches!(recipe.start, Start::Fork { .. }) {
+pub(crate) fn check_own_image(recipe: &ProcessConfig) -> Result<()> {
+    if matches!(recipe.start, StartMethod::Fork { .. }) {
         return Ok(());
     }
     program(recipe, Image::Own).map(drop)
 }
 
 /// The environment of the worker, with the library where it has to be brought in.
-fn environment(recipe: &Recipe, program: &Program) -> Result<Vec<CString>> {
+fn environment(recipe: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
     let mut entries = recipe.environment.clone().unwrap_or_default();
     let Some(library) = &program.preload else { return Ok(entries) };
     let prefix = joined(boot::PRELOAD.into(), OsString::new()).into_vec();

@@ -14,7 +14,7 @@
 //! The guard starts between the first two: a limit of processes shall not keep it from starting.
 
 use super::meter;
-use super::wire::Line;
+use super::wire::Channel;
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -37,7 +37,7 @@ const MEMORY_LIMIT_MIN: u64 = 4 << 20;
 
 /// What the user has chosen. Nothing is chosen where a number is 0 or a list is empty.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Surroundings {
+pub(crate) struct ExecContext {
     pub(crate) oom_score_adj: i32,
     pub(crate) nice: i32,
     /// The worker of a seat runs on one of them: the first on the first, and round again.
@@ -55,16 +55,16 @@ pub(crate) struct Surroundings {
 
 /// When a part of it is put on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Place,
+pub(crate) enum ExecPhase {
+    BytesLocation,
     Confine,
     Seal,
 }
 
-impl Surroundings {
+impl ExecContext {
     /// With a limit of the memory that a worker can write to and that is its own; 0: none. `is_copy`: of
     /// the caller, whose memory does not count.
-    pub(crate) fn with_memory_limit(mut self, bytes: u64, is_copy: bool) -> Result<Surroundings> {
+    pub(crate) fn with_memory_limit(mut self, bytes: u64, is_copy: bool) -> Result<ExecContext> {
         let is_data = |limit: &ResourceLimit| limit.resource == libc::RLIMIT_DATA;
         match bytes {
             0 => {}
@@ -78,7 +78,7 @@ impl Surroundings {
     }
 
     /// Refuses what cannot be meant, while its maker still listens.
-    pub(crate) fn checked(self) -> Result<Surroundings> {
+    pub(crate) fn checked(self) -> Result<ExecContext> {
         if !(-39..=39).contains(&self.nice) {
             return refuse("nice: from -39 to 39");
         }
@@ -107,17 +107,17 @@ impl Surroundings {
     }
 
     /// Puts a part of it on. After an error the process is not to work.
-    pub(crate) fn apply(&self, seat: u16, stage: Stage) -> Result<()> {
+    pub(crate) fn apply(&self, seat: u16, stage: ExecPhase) -> Result<()> {
         match stage {
-            Stage::Place => self.place(seat),
-            Stage::Confine => {
+            ExecPhase::BytesLocation => self.place(seat),
+            ExecPhase::Confine => {
                 for limit in &self.limits {
                     confine(*limit)?;
                 }
                 self.confine_memory()?;
                 self.become_user()
             }
-            Stage::Seal => self.seal(),
+            ExecPhase::Seal => self.seal(),
         }
     }
 
@@ -221,7 +221,7 @@ impl Surroundings {
 
     /// As bytes; none when nothing is chosen.
     fn to_bytes(&self) -> Vec<u8> {
-        if *self == Surroundings::default() {
+        if *self == ExecContext::default() {
             return Vec::new();
         }
         let mut numbers = vec![
@@ -243,14 +243,14 @@ impl Surroundings {
         numbers.into_iter().flat_map(u64::to_le_bytes).collect()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Surroundings> {
+    fn from_bytes(bytes: &[u8]) -> Option<ExecContext> {
         if bytes.is_empty() {
-            return Some(Surroundings::default());
+            return Some(ExecContext::default());
         }
         let numbers = bytes.chunks_exact(8).map(|bytes| bytes.try_into().map(u64::from_le_bytes));
         let mut numbers = numbers.map_while(|number| number.ok());
         let mut next = || numbers.next();
-        let mut surroundings = Surroundings {
+        let mut surroundings = ExecContext {
             oom_score_adj: next()? as i32,
             nice: next()? as i32,
             gid: next()? as u32,
@@ -258,7 +258,7 @@ impl Surroundings {
             no_new_privs: next()? != 0,
             memory: next()?,
             is_copy: next()? != 0,
-            ..Surroundings::default()
+            ..ExecContext::default()
         };
         for _ in 0..next()? {
             surroundings.cpus.push(next()? as u32);
@@ -277,7 +277,7 @@ impl Surroundings {
     }
 
     /// Sends it behind a worker's welcome.
-    pub(crate) fn send(&self, line: &Line) -> Result<()> {
+    pub(crate) fn send(&self, line: &Channel) -> Result<()> {
         let bytes = self.to_bytes();
         if bytes.is_empty() {
             return Ok(());
@@ -289,7 +289,7 @@ impl Surroundings {
     }
 
     /// Takes so many bytes that follow the welcome.
-    pub(crate) fn receive(line: &Line, len: u32) -> Result<Surroundings> {
+    pub(crate) fn receive(line: &Channel, len: u32) -> Result<ExecContext> {
         let mut bytes = vec![0; len as usize];
         if len > 0 {
             let (received, _) = rustix::io::retry_on_intr(|| {
@@ -298,7 +298,7 @@ impl Surroundings {
             .map_err(|errno| Error::os("receiving a worker's surroundings", errno))?;
             bytes.truncate(received);
         }
-        let found = Surroundings::from_bytes(&bytes).filter(|_| bytes.len() == len as usize);
+        let found = ExecContext::from_bytes(&bytes).filter(|_| bytes.len() == len as usize);
         found.ok_or_else(|| Status::POOL_ERR_VERSION.into())
     }
 }
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn surroundings_come_back_from_their_bytes() {
-        let chosen = Surroundings {
+        let chosen = ExecContext {
             oom_score_adj: -3,
             nice: -20,
             cpus: vec![1, 0, 1023],
@@ -341,9 +341,9 @@ mod tests {
             no_new_privs: true,
             filter: vec![1, u64::MAX],
         };
-        assert_eq!(Surroundings::from_bytes(&chosen.to_bytes()), Some(chosen));
-        assert_eq!(Surroundings::default().len(), 0);
-        assert_eq!(Surroundings::from_bytes(&[]), Some(Surroundings::default()));
-        assert_eq!(Surroundings::from_bytes(&[0xff; 64]), None);
+        assert_eq!(ExecContext::from_bytes(&chosen.to_bytes()), Some(chosen));
+        assert_eq!(ExecContext::default().len(), 0);
+        assert_eq!(ExecContext::from_bytes(&[]), Some(ExecContext::default()));
+        assert_eq!(ExecContext::from_bytes(&[0xff; 64]), None);
     }
 }

@@ -50,7 +50,7 @@ unsafe extern "C" fn redirect(info: *mut libc::dl_phdr_info, _: usize, _: *mut c
         unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
     let place = |kind| headers.iter().find(|header| header.p_type == kind);
     if let Some(dynamic) = place(libc::PT_DYNAMIC)
-        && let Some(word) = Dynamic::at(base, dynamic.p_vaddr as usize).start_main_word()
+        && let Some(word) = DynamicSection::at(base, dynamic.p_vaddr as usize).start_main_word()
     {
         let relro = place(libc::PT_GNU_RELRO)
             .map(|header| base + header.p_vaddr as usize)
@@ -115,7 +115,7 @@ unsafe extern "C" fn worker_main(argc: c_int, argv: *const *const c_char) -> c_i
 }
 
 /// The dynamic section of the main program.
-struct Dynamic {
+struct DynamicSection {
     base: usize,
     entries: *const [usize; 2],
 }
@@ -141,9 +141,9 @@ struct Relocation {
     addend: i64,
 }
 
-impl Dynamic {
-    fn at(base: usize, address: usize) -> Dynamic {
-        Dynamic { base, entries: base.wrapping_add(address) as *const [usize; 2] }
+impl DynamicSection {
+    fn at(base: usize, address: usize) -> DynamicSection {
+        DynamicSection { base, entries: base.wrapping_add(address) as *const [usize; 2] }
     }
 
     fn entries(&self) -> impl Iterator<Item = [usize; 2]> {
@@ -208,14 +208,14 @@ pub(crate) fn main_program_needs(library: &CStr) -> bool {
         let headers =
             unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
         if let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) {
-            let dynamic = Dynamic::at(info.dlpi_addr as usize, header.p_vaddr as usize);
+            let dynamic = DynamicSection::at(info.dlpi_addr as usize, header.p_vaddr as usize);
             let mut names = dynamic.entries().filter(|entry| entry[0] == DT_NEEDED);
             question.1 = names.any(|entry| dynamic.text(entry[1]) == Some(question.0));
         }
         1
     }
     let mut question = Question(library, false);
-    let _inside = super::loader::InLoader::enter();
+    let _inside = super::loader::DlGuard::enter();
     // SAFETY: `ask` gets the question back while this call lasts.
     unsafe { libc::dl_iterate_phdr(Some(ask), (&raw mut question).cast()) };
     question.1

@@ -1,7 +1,7 @@
 //! A task as its function sees it: arguments, room for a result, a message when it fails.
 //!
 //! A [`Task`] is used for one call after the other: of a task's function, of a hook around the
-//! worker's life, or of a chunk's function for each of its items ([`Role`]). C code holds a pointer to
+//! worker's life, or of a chunk's function for each of its items ([`TaskRole`]). C code holds a pointer to
 //! it while its function runs.
 
 mod items;
@@ -9,7 +9,7 @@ mod items;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::Memory;
-use crate::board::record::{Ending, Far, Place, Slot};
+use crate::board::record::{BytesLocation, Ending, FarBytes, Slot};
 use crate::board::slot::{Outcome, SeatIndex};
 use crate::clock;
 use crate::error::Status;
@@ -25,17 +25,17 @@ const MAGIC: u64 = u64::from_be_bytes(*b"pool_tk\x02");
 pub(crate) const MESSAGE_MAX: usize = 215;
 
 /// The pointer that a worker keeps for its functions.
-pub(super) struct State(Cell<*mut c_void>);
+pub(super) struct UserState(Cell<*mut c_void>);
 
-impl Default for State {
-    fn default() -> State {
-        State(Cell::new(std::ptr::null_mut()))
+impl Default for UserState {
+    fn default() -> UserState {
+        UserState(Cell::new(std::ptr::null_mut()))
     }
 }
 
 /// What the function is called for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum TaskRole {
     Task,
     /// Around the worker's life: a result is dropped.
     Hook,
@@ -52,26 +52,26 @@ enum Role {
 pub(crate) struct Task {
     magic: u64,
     region: *const Region,
-    state: *const State,
+    state: *const UserState,
     seat: SeatIndex,
     arena: Arena,
     /// The slot of the present task.
     slot: Cell<u32>,
-    role: Cell<Role>,
+    role: Cell<TaskRole>,
     args: Cell<(*const u8, usize)>,
-    room: Cell<Room>,
+    room: Cell<ResultBuffer>,
     /// How many bytes the result has.
     len: Cell<usize>,
     /// Of a result in a block; of one that does not fit on the board.
     block: Cell<Option<Block>>,
     file: RefCell<Option<Memory>>,
     /// The result of a hook or an uneven item.
-    aside: RefCell<Vec<Lump>>,
+    aside: RefCell<Vec<AlignedBlock>>,
     /// How many bytes an item has asked for.
     item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
     /// A result that has to be sent before the slot is finished.
-    parcel: RefCell<Option<Parcel>>,
+    parcel: RefCell<Option<ResultFile>>,
     /// What the task's failure is called, if it fails.
     fail_status: Cell<Status>,
     /// When the function returned.
@@ -81,19 +81,19 @@ pub(crate) struct Task {
 /// Bytes aligned for any type of C.
 #[derive(Clone, Copy, Default)]
 #[repr(C, align(16))]
-struct Lump([u8; 16]);
+struct AlignedBlock([u8; 16]);
 
 /// Where the present task's result goes. What else is known of it stands in fields of their own: a small
 /// task's result would wait for parts that were just written to be read as a whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+enum ResultBuffer {
     Slot,
     Block,
     File,
 }
 
 /// A result that does not lie on the board, to be sent to the parent before the task ends.
-pub(crate) struct Parcel {
+pub(crate) struct ResultFile {
     pub(crate) task: u64,
     pub(crate) len: u64,
     pub(crate) memory: Memory,
@@ -101,7 +101,7 @@ pub(crate) struct Parcel {
 
 impl Task {
     /// The caller keeps region and state alive as long as the task.
-    pub(super) fn new(region: &Region, seat: SeatIndex, state: &State) -> Task {
+    pub(super) fn new(region: &Region, seat: SeatIndex, state: &UserState) -> Task {
         Task {
             magic: MAGIC,
             region,
@@ -109,9 +109,9 @@ impl Task {
             seat,
             arena: region.results_arena(seat),
             slot: Cell::new(0),
-            role: Cell::new(Role::Task),
+            role: Cell::new(TaskRole::Task),
             args: Cell::new((std::ptr::null(), 0)),
-            room: Cell::new(Room::Slot),
+            room: Cell::new(ResultBuffer::Slot),
             len: Cell::new(0),
             block: Cell::new(None),
             file: RefCell::default(),
@@ -151,9 +151,9 @@ impl Task {
     #[inline]
     pub(super) fn begin(&self, slot: u32) {
         self.slot.set(slot);
-        self.role.set(Role::Task);
+        self.role.set(TaskRole::Task);
         self.args.set(self.find_args());
-        self.room.set(Room::Slot);
+        self.room.set(ResultBuffer::Slot);
         self.len.set(0);
         self.fail_status.set(Status::POOL_ERR_TASK);
     }
@@ -161,13 +161,13 @@ impl Task {
     /// Begins with a hook, whose function and arguments this slot holds for every worker.
     pub(super) fn begin_hook(&self, slot: u32) {
         self.begin(slot);
-        self.role.set(Role::Hook);
+        self.role.set(TaskRole::Hook);
     }
 
     fn find_args(&self) -> (*const u8, usize) {
         match self.slot().args() {
-            (Place::Slot { len }, start) => (start, len),
-            (Place::Heap(far) | Place::File(far), _) => {
+            (BytesLocation::Slot { len }, start) => (start, len),
+            (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
                 let (offset, len) = (far.place as usize, far.len as usize);
                 let start = self.region().memory.bytes(offset, len);
                 start.map_or((std::ptr::null(), 0), |start| (start.cast_const(), len))
@@ -186,21 +186,21 @@ impl Task {
     #[inline]
     pub(crate) fn result(&self, len: usize) -> *mut u8 {
         match self.role.get() {
-            Role::Item { start, size } if len <= size => {
+            TaskRole::Item { start, size } if len <= size => {
                 self.item_len.set(len);
                 start
             }
-            Role::Item { .. } => {
+            TaskRole::Item { .. } => {
                 self.item_len.set(usize::MAX);
                 std::ptr::null_mut()
             }
-            Role::Task => self.result_of_task(len),
-            Role::Hook | Role::UnevenItem => {
+            TaskRole::Task => self.result_of_task(len),
+            TaskRole::Hook | TaskRole::UnevenItem => {
                 let mut aside = self.aside.borrow_mut();
                 self.item_len.set(len);
-                let lumps = len.div_ceil(size_of::<Lump>()).max(1);
+                let lumps = len.div_ceil(size_of::<AlignedBlock>()).max(1);
                 if aside.len() < lumps {
-                    aside.resize(lumps, Lump::default());
+                    aside.resize(lumps, AlignedBlock::default());
                 }
                 aside.as_mut_ptr().cast()
             }
@@ -209,7 +209,7 @@ impl Task {
 
     #[inline]
     fn result_of_task(&self, len: usize) -> *mut u8 {
-        if self.room.get() != Room::Slot {
+        if self.room.get() != ResultBuffer::Slot {
             self.give_up_room();
         }
         self.len.set(len);
@@ -225,14 +225,14 @@ impl Task {
             && let Some(start) = self.region().memory.bytes(self.arena.offset(block), len)
         {
             self.block.set(Some(block));
-            self.room.set(Room::Block);
+            self.room.set(ResultBuffer::Block);
             return start;
         }
         match Memory::shared("carpool result", len) {
             Ok(memory) => {
                 let start = memory.start();
                 self.file.replace(Some(memory));
-                self.room.set(Room::File);
+                self.room.set(ResultBuffer::File);
                 start
             }
             Err(_) => {
@@ -249,7 +249,7 @@ impl Task {
             self.arena.give(block, &self.region().memory);
         }
         self.file.take();
-        self.room.set(Room::Slot);
+        self.room.set(ResultBuffer::Slot);
         self.len.set(0);
     }
 
@@ -285,7 +285,7 @@ impl Task {
     }
 
     pub(crate) fn set_progress(&self, done: u64, total: u64) {
-        if self.role.get() != Role::Hook {
+        if self.role.get() != TaskRole::Hook {
             let packed = u64::from(clock::pack(done)) << 32 | u64::from(clock::pack(total));
             self.slot().progress().store(packed, Relaxed);
         }
@@ -293,7 +293,7 @@ impl Task {
 
     pub(crate) fn id(&self) -> u64 {
         match self.role.get() {
-            Role::Hook => 0,
+            TaskRole::Hook => 0,
             _ => self.slot().id(),
         }
     }
@@ -318,8 +318,8 @@ impl Task {
         }
         self.forget_message();
         let result = match self.room.get() {
-            Room::Slot => Place::Slot { len: self.len.get() },
-            Room::Block | Room::File => self.far_result(),
+            ResultBuffer::Slot => BytesLocation::Slot { len: self.len.get() },
+            ResultBuffer::Block | ResultBuffer::File => self.far_result(),
         };
         self.write_end(Ending { status: Status::POOL_OK, code: 0, result }, started);
         Outcome::Completed
@@ -327,20 +327,20 @@ impl Task {
 
     /// Where the result is that does not lie in the slot; from here on it is not this worker's.
     #[cold]
-    fn far_result(&self) -> Place {
-        self.room.set(Room::Slot);
+    fn far_result(&self) -> BytesLocation {
+        self.room.set(ResultBuffer::Slot);
         let len = self.len.get() as u64;
         if let Some(block) = self.block.take() {
-            return Place::Heap(Far { place: self.arena.offset(block) as u64, len });
+            return BytesLocation::Heap(FarBytes { place: self.arena.offset(block) as u64, len });
         }
         let task = self.id();
-        self.parcel.replace(self.file.take().map(|memory| Parcel { task, len, memory }));
-        Place::File(Far { place: task, len })
+        self.parcel.replace(self.file.take().map(|memory| ResultFile { task, len, memory }));
+        BytesLocation::File(FarBytes { place: task, len })
     }
 
     /// The result of the task that has just ended, if it has to be sent before the slot is finished.
     #[inline]
-    pub(super) fn take_parcel(&self) -> Option<Parcel> {
+    pub(super) fn take_parcel(&self) -> Option<ResultFile> {
         let has_one = self.parcel.borrow().is_some();
         if has_one { self.parcel.take() } else { None }
     }
@@ -350,12 +350,12 @@ impl Task {
         let message = self.message.take();
         self.return_copy(&message);
         // A message needs no file; without room for it there is none.
-        if self.room.get() == Room::File {
+        if self.room.get() == ResultBuffer::File {
             self.give_up_room();
         }
         let result = match self.room.get() {
-            Room::Slot => Place::Slot { len: self.len.get() },
-            Room::Block | Room::File => self.far_result(),
+            ResultBuffer::Slot => BytesLocation::Slot { len: self.len.get() },
+            ResultBuffer::Block | ResultBuffer::File => self.far_result(),
         };
         self.write_end(Ending { status, code, result }, started);
         Outcome::Failed

@@ -4,10 +4,12 @@
 //! little else: its thread, no handler of signals, no line of another pool, nothing that is to be done
 //! at exit.
 
-use super::line::{Line, close_lines_of_parent};
-use super::loader::{self, Forking};
+use super::line::{Channel, close_lines_of_parent};
+use super::loader::{self, ForkGuard};
 use super::resolve::Resolver;
-use super::start::{self, Image, Process, Recipe, Role, Start, Workplace};
+use super::start::{
+    self, Image, ProcessConfig, ProcessRole, SpawnedProcess, StartMethod, WorkerStart,
+};
 use super::wire::{Leave, Message};
 use super::{boot, home, serve, threads};
 use crate::board::Region;
@@ -22,17 +24,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A template process that was started. It leaves when this is dropped, and is waited for.
-pub(crate) struct Template {
+pub(crate) struct ForkServerProcess {
     /// None: it is to leave.
-    line: Option<Line>,
-    process: Process,
+    line: Option<Channel>,
+    process: SpawnedProcess,
 }
 
 /// One that has not left so long after it was told to is killed.
 const LEAVING: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
-impl Template {
-    pub(crate) fn line(&self) -> Option<&Line> {
+impl ForkServerProcess {
+    pub(crate) fn line(&self) -> Option<&Channel> {
         self.line.as_ref()
     }
 
@@ -49,7 +51,7 @@ impl Template {
     }
 }
 
-impl Drop for Template {
+impl Drop for ForkServerProcess {
     fn drop(&mut self) {
         drop(self.line.take());
         let mut end = [PollFd::new(&self.process.handle, PollFlags::IN)];
@@ -64,10 +66,15 @@ impl Drop for Template {
 }
 
 /// Executes a program that becomes a template. It says so when it is ready.
-pub(crate) fn execute(place: &Workplace<'_>, recipe: &Recipe, image: Image) -> Result<Template> {
-    let (line, theirs) = Line::pair()?;
-    let process = start::execute(place, recipe, image, &line, &theirs, Role::Template)?;
-    let template = Template { line: Some(line), process };
+pub(crate) fn execute(
+    place: &WorkerStart<'_>,
+    recipe: &ProcessConfig,
+    image: Image,
+) -> Result<ForkServerProcess> {
+    let (line, theirs) = Channel::pair()?;
+    let process =
+        start::execute(place, recipe, image, &line, &theirs, ProcessRole::ForkServerProcess)?;
+    let template = ForkServerProcess { line: Some(line), process };
     if let Some(line) = template.line() {
         line.send(&Message::Preload { modules: recipe.preload.join("\0") }, None)?;
     }
@@ -76,24 +83,32 @@ pub(crate) fn execute(place: &Workplace<'_>, recipe: &Recipe, image: Image) -> R
 
 /// Forks a template off the caller's thread. What the caller has printed is written before, or copies would
 /// write it too.
-pub(crate) fn fork_caller(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<Template> {
+pub(crate) fn fork_caller(
+    name: &str,
+    recipe: &ProcessConfig,
+    region: &Arc<Region>,
+) -> Result<ForkServerProcess> {
     serve::flush_streams();
     fork(name, recipe, region)
 }
 
 /// Forks a template off this thread. Refused where other threads could be holding something.
-pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<Template> {
-    if recipe.start != (Start::Fork { with_threads: true }) && threads::count_others()? > 0 {
+pub(crate) fn fork(
+    name: &str,
+    recipe: &ProcessConfig,
+    region: &Arc<Region>,
+) -> Result<ForkServerProcess> {
+    if recipe.start != (StartMethod::Fork { with_threads: true }) && threads::count_others()? > 0 {
         let words = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
-    let (line, theirs) = Line::pair()?;
+    let (line, theirs) = Channel::pair()?;
     let host = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map(serve::above_standard)
         .map_err(|errno| Error::os("pidfd_open", errno))?;
-    let copy = Copy { name, recipe, region, host };
+    let copy = CallerCopy { name, recipe, region, host };
     cells::note_forks();
-    let forking = Forking::begin();
+    let forking = ForkGuard::begin();
     let pid = super::threads::signals_blocked(|| {
         // SAFETY: the child goes on in `live`, which never returns; of other threads see above.
         match unsafe { libc::fork() } {
@@ -104,21 +119,21 @@ pub(crate) fn fork(name: &str, recipe: &Recipe, region: &Arc<Region>) -> Result<
     })?;
     drop(forking);
     let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
-    Ok(Template { line: Some(line), process: start::with_handle(pid)? })
+    Ok(ForkServerProcess { line: Some(line), process: start::with_handle(pid)? })
 }
 
 /// What the copy knows of the caller.
-struct Copy<'a> {
+struct CallerCopy<'a> {
     name: &'a str,
-    recipe: &'a Recipe,
+    recipe: &'a ProcessConfig,
     region: &'a Arc<Region>,
     /// The caller's process.
     host: OwnedFd,
 }
 
-impl Copy<'_> {
+impl CallerCopy<'_> {
     /// The life of the template, and of each worker that it forks.
-    fn live(self, line: Line) -> ! {
+    fn live(self, line: Channel) -> ! {
         let work = || {
             let mut line = settle(line, self.name);
             let mut resolver = Resolver::new(true);
@@ -141,7 +156,7 @@ impl Copy<'_> {
 }
 
 /// Leaves what is the caller's; answers the line.
-fn settle(line: Line, name: &str) -> Line {
+fn settle(line: Channel, name: &str) -> Channel {
     let own = line.as_fd().try_clone_to_owned();
     let own = own.map(serve::above_standard);
     std::mem::forget(line);
@@ -157,12 +172,12 @@ fn settle(line: Line, name: &str) -> Line {
     discard_output();
     keep_exit_handlers_out();
     clean_signals();
-    Line::from_fd(own)
+    Channel::from_fd(own)
 }
 
 /// While modules are opened nobody looks after the host. Its end closes the line, and the kernel then
 /// sends a signal, which ends the process. (fcntl(2): O_ASYNC.)
-fn die_with_host(line: &Line, is_on: bool) {
+fn die_with_host(line: &Channel, is_on: bool) {
     let line = line.as_fd().as_raw_fd();
     // SAFETY: asks for the process's number.
     let own = unsafe { libc::getpid() };
@@ -189,7 +204,7 @@ fn discard_output() {
 }
 
 /// Makes ready what workers have in common.
-fn prepare(recipe: &Recipe, resolver: &mut Resolver) -> Result<()> {
+fn prepare(recipe: &ProcessConfig, resolver: &mut Resolver) -> Result<()> {
     if let Some(stdin) = recipe.inherited.open_stdin()? {
         // SAFETY: makes number 0 another name of a descriptor of ours; nobody owns number 0 here.
         if unsafe { libc::dup2(stdin.as_raw_fd(), 0) } < 0 {

@@ -20,9 +20,9 @@
 //! Each message is valid alone: eight-byte little-endian numbers, the first of which says which it
 //! is, and perhaps a text. Whatever else arrives is no message.
 
-pub(crate) use super::line::{Line, Received};
+pub(crate) use super::line::{Channel, Received};
 
-use super::{Failure, Hook, Terms};
+use super::{Hook, HookFailure, WorkerConfig};
 use crate::error::Status;
 
 const NUMBERS: usize = 18;
@@ -58,7 +58,7 @@ impl Leave {
 pub(crate) enum Message {
     /// The first word to a process; with it comes the board's file, but for a worker that was forked:
     /// its template has mapped it.
-    Welcome(Welcome),
+    Init(Init),
     Up,
     Refuse {
         status: Status,
@@ -74,7 +74,7 @@ pub(crate) enum Message {
     Initializing,
     /// The finalizer is about to be run.
     Finalizing,
-    Broken(Failure),
+    Broken(HookFailure),
     Bye {
         why: Leave,
     },
@@ -104,7 +104,7 @@ pub(crate) enum Message {
 
 /// What a process is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Welcome {
+pub(crate) struct Init {
     pub(crate) version: u64,
     pub(crate) seat: u64,
     pub(crate) parent: u64,
@@ -113,12 +113,12 @@ pub(crate) struct Welcome {
     /// Whether it is to fork workers, and not to be one.
     pub(crate) is_template: bool,
     pub(crate) geometry: [u64; 6],
-    pub(crate) terms: Terms,
+    pub(crate) terms: WorkerConfig,
     /// Shared libraries to open, separated by NULs.
     pub(crate) modules: String,
 }
 
-impl Welcome {
+impl Init {
     fn encode(&self) -> [u64; NUMBERS] {
         let mut numbers = [0; NUMBERS];
         // The seat has 16 bits; the flags stand above them.
@@ -129,8 +129,8 @@ impl Welcome {
         numbers
     }
 
-    fn decode(numbers: &[u64; NUMBERS], modules: String) -> Option<Welcome> {
-        Some(Welcome {
+    fn decode(numbers: &[u64; NUMBERS], modules: String) -> Option<Init> {
+        Some(Init {
             version: numbers[1],
             seat: numbers[2] & 0xffff_ffff,
             parent: numbers[3],
@@ -146,7 +146,7 @@ impl Welcome {
 impl Message {
     pub(super) fn encode(&self) -> Vec<u8> {
         let (numbers, text): ([u64; NUMBERS], &str) = match self {
-            Message::Welcome(welcome) => (welcome.encode(), &welcome.modules),
+            Message::Init(welcome) => (welcome.encode(), &welcome.modules),
             Message::Up => (numbers([2, 0, 0]), ""),
             Message::Refuse { status, errno, words } => {
                 (numbers([3, *status as u64, *errno as u64]), words)
@@ -155,7 +155,7 @@ impl Message {
             Message::Bye { why } => (numbers([5, *why as u64, 0]), ""),
             Message::Finalizing => (numbers([6, 0, 0]), ""),
             Message::Initializing => (numbers([8, 0, 0]), ""),
-            Message::Broken(Failure { hook, code, words }) => {
+            Message::Broken(HookFailure { hook, code, words }) => {
                 (numbers([7, *hook as u64, *code as u64]), words)
             }
             Message::Preload { modules } => (numbers([20, 0, 0]), modules),
@@ -181,7 +181,7 @@ impl Message {
         }
         let text = String::from_utf8_lossy(text).into_owned();
         Some(match numbers[0] {
-            1 => Message::Welcome(Welcome::decode(&numbers, text)?),
+            1 => Message::Init(Init::decode(&numbers, text)?),
             2 => Message::Up,
             3 => Message::Refuse {
                 status: Status::from_number(i32::try_from(numbers[1]).ok()?)?,
@@ -192,7 +192,7 @@ impl Message {
             5 => Message::Bye { why: Leave::from_number(numbers[1])? },
             6 => Message::Finalizing,
             8 => Message::Initializing,
-            7 => Message::Broken(Failure {
+            7 => Message::Broken(HookFailure {
                 hook: [Hook::Initializer, Hook::Finalizer]
                     .into_iter()
                     .find(|hook| *hook as u64 == numbers[1])?,
@@ -216,9 +216,17 @@ fn numbers(first: [u64; 3]) -> [u64; NUMBERS] {
 }
 
 /// The slots of hooks are counted from 1; 0 is none.
-fn numbers_of(terms: Terms) -> [u64; 8] {
-    let Terms { keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings, scale } =
-        terms;
+fn numbers_of(terms: WorkerConfig) -> [u64; 8] {
+    let WorkerConfig {
+        keep,
+        tasks_max,
+        initializer,
+        finalizer,
+        depth,
+        memory_max,
+        surroundings,
+        scale,
+    } = terms;
     let slot = |slot: Option<u32>| slot.map_or(0, |slot| u64::from(slot) + 1);
     [
         u64::from(keep),
@@ -232,14 +240,14 @@ fn numbers_of(terms: Terms) -> [u64; 8] {
     ]
 }
 
-fn terms_of(numbers: &[u64]) -> Option<Terms> {
+fn terms_of(numbers: &[u64]) -> Option<WorkerConfig> {
     let &[keep, tasks_max, initializer, finalizer, depth, memory_max, surroundings, scale] =
         numbers
     else {
         return None;
     };
     let small = |number: u64| u32::try_from(number).ok();
-    Some(Terms {
+    Some(WorkerConfig {
         keep: small(keep)?,
         tasks_max,
         initializer: initializer.checked_sub(1).and_then(small),
@@ -258,14 +266,14 @@ mod tests {
     #[test]
     fn every_message_comes_back() {
         let messages = [
-            Message::Welcome(Welcome {
+            Message::Init(Init {
                 version: 7,
                 seat: 1023,
                 parent: 99,
                 is_own_image: true,
                 is_template: false,
                 geometry: [1, 2, 3, 4, 5, 6],
-                terms: Terms {
+                terms: WorkerConfig {
                     keep: 1,
                     tasks_max: u64::MAX,
                     initializer: Some(0),
@@ -289,7 +297,7 @@ mod tests {
             Message::Bye { why: Leave::Fat },
             Message::Initializing,
             Message::Finalizing,
-            Message::Broken(Failure { hook: Hook::Finalizer, code: -3, words: "why".into() }),
+            Message::Broken(HookFailure { hook: Hook::Finalizer, code: -3, words: "why".into() }),
         ];
         for message in messages {
             assert_eq!(Message::decode(&message.encode()), Some(message));

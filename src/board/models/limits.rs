@@ -3,8 +3,8 @@
 
 use super::{Floor, ONE, run_beside};
 use crate::board::After;
-use crate::board::alarm::Alarm;
-use crate::board::ring::Entry;
+use crate::board::alarm::LimitTimer;
+use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, Phase};
 use crate::sync::{AtomicU32, Ordering::*, fence};
 use loom::sync::Arc;
@@ -13,7 +13,7 @@ use loom::sync::Arc;
 #[test]
 fn no_task_runs_unseen_by_the_watch() {
     loom::model(|| {
-        let alarm = Arc::new(Alarm::default());
+        let alarm = Arc::new(LimitTimer::default());
         let task = Arc::new(AtomicU32::new(0));
         assert!(alarm.arm(9));
         let (watched, posted) = (alarm.clone(), task.clone());
@@ -54,7 +54,7 @@ fn a_worker_that_is_doomed_takes_no_other_task() {
         }
         watch.join().unwrap();
         let second = floor.board.slot(1).word.phase();
-        assert_eq!(second, if goes_on { Phase::Running(ONE) } else { Phase::Cancelled });
+        assert_eq!(second, if goes_on { Phase::Running(ONE) } else { Phase::CancelledTask });
     });
 }
 
@@ -89,7 +89,7 @@ fn the_beginning_of_a_task_is_told() {
         floor.post(0, 1, 1);
         let seen = floor.board.notice().load(Acquire);
         let worker = run_beside(&floor, |floor| {
-            let claim = floor.board.claim(ONE, Entry { slot: 0, generation: 1 });
+            let claim = floor.board.claim(ONE, RingEntry { slot: 0, generation: 1 });
             assert_eq!(claim, Claim::Yours);
         });
         let is_asked = floor.board.slot(0).word.ask_announcement(1);

@@ -2,9 +2,9 @@
 
 use super::{Floor, ONE, OTHER, run_beside, some};
 use crate::board::free::{FreeList, Given};
-use crate::board::heap::{Arena, Cut, MARKS_PER_SIZE};
+use crate::board::heap::{Arena, ArenaLayout, MARKS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
-use crate::cells::Owed;
+use crate::cells::Holders;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use loom::sync::Arc;
 use loom::thread;
@@ -105,7 +105,7 @@ fn a_slot_given_back_while_the_list_closes_is_counted_by_one_of_both() {
 fn the_last_to_leave_frees_the_pool_and_nobody_else() {
     loom::model(|| {
         let books = Books::new();
-        let (owed, left) = (Arc::new(Owed::none()), Arc::new(AtomicU32::new(0)));
+        let (owed, left) = (Arc::new(Holders::none()), Arc::new(AtomicU32::new(0)));
         // How many have left, as the one sees it who is told to free.
         let settle = move |holders| {
             left.fetch_add(1, Relaxed);
@@ -136,7 +136,7 @@ fn a_block_has_one_taker_at_a_time() {
             _marks: Vec<AtomicU32>,
         }
         // Two blocks of 256 bytes.
-        let cut = Cut { shift_max: 8, area_shift: 9 };
+        let cut = ArenaLayout { shift_max: 8, area_shift: 9 };
         let (bits, marks) = (some(cut.bit_words()), some(cut.sizes() * MARKS_PER_SIZE));
         let arena = Arena::new(cut, 0, Span::over(&bits), Span::over(&marks));
         let memory = Memory::private(4096).expect("memory");

@@ -2,7 +2,7 @@
 
 use super::{Floor, ONE, OTHER, run_beside};
 use crate::board::feature;
-use crate::board::rank::Rank;
+use crate::board::rank::Priority;
 use crate::board::slot::Phase;
 use crate::sync::model::stop_after;
 use crate::sync::{Deadline, Ordering::*};
@@ -12,7 +12,7 @@ fn a_sleeping_worker_hears_of_a_task_of_another_rank() {
     loom::model(|| {
         let floor = Floor::new();
         let worker = run_beside(&floor, |floor| floor.work_once(ONE));
-        floor.post_ranked(Rank::FIRST, 0, 7, 21);
+        floor.post_ranked(Priority::FIRST, 0, 7, 21);
         floor.wait(0, 7);
         assert_eq!(floor.code(0), 42);
         worker.join().unwrap();
@@ -24,7 +24,7 @@ fn the_first_rank_comes_first_and_each_task_once() {
     loom::model(|| {
         let floor = Floor::new();
         floor.post(0, 1, 1);
-        floor.post_ranked(Rank::FIRST, 1, 1, 2);
+        floor.post_ranked(Priority::FIRST, 1, 1, 2);
         let other = run_beside(&floor, |floor| {
             let first = floor.board.take(OTHER);
             if let Some(slot) = first {
@@ -48,7 +48,7 @@ fn the_first_rank_comes_first_and_each_task_once() {
 fn a_cancelled_task_of_another_rank_is_not_run() {
     loom::model(|| {
         let floor = Floor::new();
-        floor.post_ranked(Rank::FIRST, 0, 3, 1);
+        floor.post_ranked(Priority::FIRST, 0, 3, 1);
         let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
         let is_cancelled = floor.board.cancel(0, 3);
         worker.join().unwrap();
@@ -61,7 +61,7 @@ fn a_cancelled_task_of_another_rank_is_not_run() {
 fn a_task_of_another_rank_comes_back_to_it() {
     loom::model(|| {
         let floor = Floor::new();
-        floor.post_ranked(Rank::FIRST, 0, 1, 1);
+        floor.post_ranked(Priority::FIRST, 0, 1, 1);
         assert_eq!(floor.board.take(ONE), Some(0));
         floor.post(1, 1, 2);
         assert!(floor.board.requeue(0, ONE, &floor.tail));

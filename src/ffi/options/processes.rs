@@ -5,21 +5,21 @@ use super::super::structs::pool_options_t;
 use super::super::{c_string, c_strings};
 use super::{invalid, surroundings, unsupported};
 use crate::error::{Error, Result, Status};
-use crate::pool::{Kind, Recipe, Start, own_environment};
+use crate::pool::{PoolKind, ProcessConfig, StartMethod, own_environment};
 use std::ffi::{CString, c_char};
 use std::sync::Arc;
 
-pub(super) fn kind_from(options: &pool_options_t) -> Result<Kind> {
+pub(super) fn kind_from(options: &pool_options_t) -> Result<PoolKind> {
     let start = start_from(options)?;
     let kind = match options.kind {
         kind if kind == pool_kind::POOL_PROCESS as i32 => {
-            return Ok(Kind::Processes(Arc::new(recipe(options, start)?)));
+            return Ok(PoolKind::Processes(Arc::new(recipe(options, start)?)));
         }
-        kind if kind == pool_kind::POOL_THREAD as i32 => Kind::Threads,
-        kind if kind == pool_kind::POOL_INLINE as i32 => Kind::Inline,
+        kind if kind == pool_kind::POOL_THREAD as i32 => PoolKind::Threads,
+        kind if kind == pool_kind::POOL_INLINE as i32 => PoolKind::Inline,
         _ => return Err(invalid("kind is none of enum pool_kind")),
     };
-    let has_process_options = start != Start::Spawn
+    let has_process_options = start != StartMethod::Spawn
         || !options.worker_executable.is_null()
         || !options.env.is_null()
         || !options.modules.is_null()
@@ -32,19 +32,19 @@ pub(super) fn kind_from(options: &pool_options_t) -> Result<Kind> {
     }
 }
 
-fn start_from(options: &pool_options_t) -> Result<Start> {
+fn start_from(options: &pool_options_t) -> Result<StartMethod> {
     let with_threads = options.fork_with_threads;
     let start = match options.start {
-        start if start == pool_start::POOL_SPAWN as i32 => Start::Spawn,
-        start if start == pool_start::POOL_FORKSERVER as i32 => Start::Forkserver,
-        start if start == pool_start::POOL_FORK as i32 => Start::Fork { with_threads },
+        start if start == pool_start::POOL_SPAWN as i32 => StartMethod::Spawn,
+        start if start == pool_start::POOL_FORKSERVER as i32 => StartMethod::Forkserver,
+        start if start == pool_start::POOL_FORK as i32 => StartMethod::Fork { with_threads },
         _ => return Err(invalid("start is none of enum pool_start")),
     };
-    let is_copy = matches!(start, Start::Fork { .. });
+    let is_copy = matches!(start, StartMethod::Fork { .. });
     if with_threads && !is_copy {
         return Err(unsupported("fork_with_threads is for POOL_FORK only"));
     }
-    if start == Start::Spawn && !options.preload.is_null() {
+    if start == StartMethod::Spawn && !options.preload.is_null() {
         let words = "preload is for POOL_FORKSERVER and POOL_FORK; with POOL_SPAWN each worker opens modules";
         return Err(unsupported(words));
     }
@@ -54,14 +54,14 @@ fn start_from(options: &pool_options_t) -> Result<Start> {
     Ok(start)
 }
 
-fn recipe(options: &pool_options_t, start: Start) -> Result<Recipe> {
+fn recipe(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
     let owned = |text| Ok::<_, Error>(c_string(text)?.map(CString::from));
     let environment = match c_strings(options.env)? {
         Some(entries) => Some(entries.into_iter().map(CString::from).collect()),
-        None if matches!(start, Start::Fork { .. }) => None,
+        None if matches!(start, StartMethod::Fork { .. }) => None,
         None => Some(own_environment()),
     };
-    Ok(Recipe {
+    Ok(ProcessConfig {
         start,
         executable: owned(options.worker_executable)?,
         environment,

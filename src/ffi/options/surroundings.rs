@@ -5,11 +5,11 @@ use super::super::snapshot::Copies;
 use super::super::structs::{pool_options_t, pool_rlimit_t};
 use super::{invalid, unsupported};
 use crate::error::Result;
-use crate::pool::{Inherited, Kind, ResourceLimit, Start, Surroundings};
+use crate::pool::{ExecContext, InheritedFds, PoolKind, ResourceLimit, StartMethod};
 use std::ffi::CString;
 
 /// Only processes have surroundings of their own.
-pub(super) fn refuse_for(options: &pool_options_t, kind: &Kind) -> Result<()> {
+pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let set = [
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
         ("worker_stdin", !options.worker_stdin.is_null()),
@@ -25,23 +25,26 @@ pub(super) fn refuse_for(options: &pool_options_t, kind: &Kind) -> Result<()> {
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
     ];
     match set.iter().find(|(_, is_set)| *is_set) {
-        Some((field, _)) if !matches!(kind, Kind::Processes(_)) => {
+        Some((field, _)) if !matches!(kind, PoolKind::Processes(_)) => {
             Err(unsupported(&format!("{field}: for worker processes only")))
         }
         _ => Ok(()),
     }
 }
 
-pub(super) fn inherited_from(options: &pool_options_t, start: Start) -> Result<Inherited> {
+pub(super) fn inherited_from(options: &pool_options_t, start: StartMethod) -> Result<InheritedFds> {
     let numbers = list(options.inherit_fds, options.n_inherit_fds, "inherit_fds")?;
     let stdin = c_string(options.worker_stdin)?.map(CString::from);
-    let inherited = Inherited::new(numbers.to_vec(), stdin)?;
+    let inherited = InheritedFds::new(numbers.to_vec(), stdin)?;
     // A copy of the caller has all that the caller has.
-    let is_copy = matches!(start, Start::Fork { .. });
+    let is_copy = matches!(start, StartMethod::Fork { .. });
     Ok(if is_copy { inherited.without_copies() } else { inherited })
 }
 
-pub(super) fn surroundings_from(options: &pool_options_t, start: Start) -> Result<Surroundings> {
+pub(super) fn surroundings_from(
+    options: &pool_options_t,
+    start: StartMethod,
+) -> Result<ExecContext> {
     let limits = list(options.rlimits, options.n_rlimits, "rlimits")?;
     let limits = limits.iter().map(|&pool_rlimit_t { resource, soft, hard }| {
         let resource = u32::try_from(resource).map_err(|_| invalid("rlimits: no such resource"))?;
@@ -49,7 +52,7 @@ pub(super) fn surroundings_from(options: &pool_options_t, start: Start) -> Resul
     });
     let filter =
         list(options.seccomp_filter.cast::<[u8; 8]>(), options.seccomp_len, "seccomp_filter")?;
-    let surroundings = Surroundings {
+    let surroundings = ExecContext {
         oom_score_adj: options.oom_score_adj,
         nice: options.nice,
         cpus: list(options.worker_cpus, options.n_worker_cpus, "worker_cpus")?.to_vec(),
@@ -58,9 +61,9 @@ pub(super) fn surroundings_from(options: &pool_options_t, start: Start) -> Resul
         uid: options.uid,
         no_new_privs: options.no_new_privs,
         filter: filter.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect(),
-        ..Surroundings::default()
+        ..ExecContext::default()
     };
-    let is_copy = matches!(start, Start::Fork { .. });
+    let is_copy = matches!(start, StartMethod::Fork { .. });
     surroundings.with_memory_limit(options.memory_limit_per_worker, is_copy)?.checked()
 }
 

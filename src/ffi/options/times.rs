@@ -5,7 +5,7 @@ use super::super::structs::pool_options_t;
 use super::super::types::{POOL_FOREVER, POOL_NOW};
 use super::{invalid, unsupported};
 use crate::error::Result;
-use crate::pool::{Kind, Tick, Times};
+use crate::pool::{PoolKind, StepTimeouts, Tick};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ const START_TIMEOUT: i64 = 30_000;
 const TICK: i64 = 500;
 
 /// Replaces what means a default by its value.
-pub(super) fn fill_in(options: &mut pool_options_t, kind: &Kind) {
+pub(super) fn fill_in(options: &mut pool_options_t, kind: &PoolKind) {
     let fill = |field: &mut i64, value| *field = if *field == 0 { value } else { *field };
     fill(&mut options.kill_grace_ms, KILL_GRACE);
-    if matches!(kind, Kind::Processes(_)) {
+    if matches!(kind, PoolKind::Processes(_)) {
         fill(&mut options.start_timeout_ms, START_TIMEOUT);
     }
     if options.on_tick.is_some() {
@@ -27,20 +27,20 @@ pub(super) fn fill_in(options: &mut pool_options_t, kind: &Kind) {
 }
 
 /// Before the defaults are filled in: what only processes can be held to.
-pub(super) fn refuse_for(options: &pool_options_t, kind: &Kind) -> Result<()> {
+pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let is_set = options.start_timeout_ms != 0
         || options.initializer_timeout_ms != 0
         || options.finalizer_timeout_ms != 0;
     match kind {
-        Kind::Threads | Kind::Inline if is_set => Err(unsupported(
+        PoolKind::Threads | PoolKind::Inline if is_set => Err(unsupported(
             "start_timeout_ms, initializer_timeout_ms and finalizer_timeout_ms are for worker processes only: threads cannot be killed",
         )),
         _ => Ok(()),
     }
 }
 
-pub(super) fn times_from(options: &pool_options_t) -> Result<Times> {
-    Ok(Times {
+pub(super) fn times_from(options: &pool_options_t) -> Result<StepTimeouts> {
+    Ok(StepTimeouts {
         kill_grace: grace_of(options.kill_grace_ms, "kill_grace_ms: POOL_NOW, or not below 0")?,
         start: limit(options.start_timeout_ms, "start_timeout_ms: POOL_FOREVER, or not below 0")?,
         initializer: limit(

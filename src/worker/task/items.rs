@@ -1,19 +1,19 @@
 //! The items of a chunk: the task as its function sees it, one item after the other.
 
-use super::{Lump, Role, Task};
+use super::{AlignedBlock, Task, TaskRole};
 use crate::error::Status;
-use crate::worker::chunk::Verdict;
+use crate::worker::chunk::ItemStatus;
 
 impl Task {
     pub(in crate::worker) fn begin_item(&self, item: &[u8], start: *mut u8, size: usize) {
         self.args.set((item.as_ptr(), item.len()));
-        self.role.set(Role::Item { start, size });
+        self.role.set(TaskRole::Item { start, size });
         self.item_len.set(0);
     }
 
     pub(in crate::worker) fn begin_uneven_item(&self, item: &[u8]) {
         self.args.set((item.as_ptr(), item.len()));
-        self.role.set(Role::UnevenItem);
+        self.role.set(TaskRole::UnevenItem);
         self.item_len.set(0);
     }
 
@@ -30,7 +30,7 @@ impl Task {
 
     /// Room for the results of a chunk.
     pub(in crate::worker) fn chunk_room(&self, len: usize) -> Option<*mut u8> {
-        self.role.set(Role::Task);
+        self.role.set(TaskRole::Task);
         let room = self.result_of_task(len);
         (!room.is_null()).then_some(room)
     }
@@ -48,7 +48,7 @@ impl Task {
 
     /// How an item has ended whose function returned this code. What it left unwritten of its room
     /// becomes 0.
-    pub(in crate::worker) fn end_item(&self, code: i32) -> Verdict {
+    pub(in crate::worker) fn end_item(&self, code: i32) -> ItemStatus {
         if code == 0 {
             self.forget_message();
         }
@@ -59,14 +59,14 @@ impl Task {
             (_, usize::MAX) => Status::POOL_ERR_TOO_LARGE,
             _ => Status::POOL_ERR_TASK,
         };
-        if let Role::Item { start, size } = self.role.get() {
+        if let TaskRole::Item { start, size } = self.role.get() {
             let kept = if status == Status::POOL_OK { len } else { 0 };
             if kept < size {
                 // SAFETY: the item's room has `size` bytes, and its function has returned.
                 unsafe { start.wrapping_add(kept).write_bytes(0, size - kept) };
             }
         }
-        Verdict { status: status as i32, code }
+        ItemStatus { status: status as i32, code }
     }
 
     /// Appends the result of an uneven item that has ended, or else the message that it left.
@@ -77,13 +77,13 @@ impl Task {
             return;
         }
         let aside = self.aside.borrow();
-        let len = self.item_len.get().min(aside.len() * size_of::<Lump>());
+        let len = self.item_len.get().min(aside.len() * size_of::<AlignedBlock>());
         // SAFETY: so many bytes of `aside` have been made, and they are plain numbers.
         into.extend_from_slice(unsafe { std::slice::from_raw_parts(aside.as_ptr().cast(), len) });
     }
 
     /// Makes the whole task fail like an item of it: the code to return for that.
-    pub(in crate::worker) fn fail_like(&self, verdict: Verdict) -> i32 {
+    pub(in crate::worker) fn fail_like(&self, verdict: ItemStatus) -> i32 {
         if verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
             self.leave_message(b"the result of an item is larger than the room for it");
             self.fail_status.set(Status::POOL_ERR_TOO_LARGE);
@@ -94,6 +94,6 @@ impl Task {
 
     /// The function is not called for items any more.
     pub(in crate::worker) fn end_items(&self) {
-        self.role.set(Role::Task);
+        self.role.set(TaskRole::Task);
     }
 }
