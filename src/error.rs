@@ -114,7 +114,7 @@ impl Status {
         TABLE[self as usize].1
     }
 
-    pub(crate) fn sentence(self) -> &'static CStr {
+    pub(crate) fn description(self) -> &'static CStr {
         TABLE[self as usize].2
     }
 }
@@ -164,7 +164,7 @@ impl Error {
     }
 
     /// What another process told in a message.
-    pub(crate) fn told(status: Status, os_errno: i32, message: String) -> Error {
+    pub(crate) fn from_peer(status: Status, os_errno: i32, message: String) -> Error {
         Error::with_detail(status, Detail { os_errno, message, ..Detail::default() })
     }
 

@@ -31,7 +31,7 @@
 //!
 //! 1. `pool_submit` (`ffi::pool`) turns C's arguments into a [`pool::TaskSpec`].
 //! 2. [`pool::submit`] names the function (`pool::roll`), takes a slot from the books
-//!    ([`board::ledger`]), fills it ([`board::record`]), and posts it ([`board::Board::post`]); then
+//!    ([`board::ledger`]), fills it ([`board::record`]), and posts it ([`board::Board::enqueue`]); then
 //!    it rings for one sleeper ([`board::bell`]).
 //! 3. The worker's loop ([`worker::Worker::run`]) claims it ([`board::slot::SlotWord::claim`]), finds
 //!    the function ([`worker::resolve`]), calls it with a [`worker::Task`], and finishes the slot.

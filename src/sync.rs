@@ -279,7 +279,7 @@ pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
 
 /// Asks for the cache line of a value that is soon to be read.
 #[inline]
-pub(crate) fn fetch<T>(value: &T) {
+pub(crate) fn prefetch<T>(value: &T) {
     let address = std::ptr::from_ref(value);
     // SAFETY: a hint: it reads and writes nothing that a program could see, and never faults.
     #[cfg(all(target_arch = "x86_64", not(loom)))]
@@ -295,7 +295,7 @@ pub(crate) fn fetch<T>(value: &T) {
 }
 
 /// Lets others have the core for a moment: a system call.
-pub(crate) fn give_way() {
+pub(crate) fn yield_now() {
     #[cfg(loom)]
     loom::thread::yield_now();
     #[cfg(not(loom))]

@@ -9,10 +9,10 @@
 //! ```
 //!
 //! Two bits for each seat stand in one word for 32 seats, so that a step is atomic, and so that what
-//! a dead worker left there can be wiped out in its name ([`Sleepers::vacate`]): a plain count of
+//! a dead worker left there can be wiped out in its name ([`Sleepers::clear`]): a plain count of
 //! sleepers could not be mended.
 //!
-//! | submitter ([`Sleepers::ring`])                | worker ([`Sleepers::fall_asleep`])                 |
+//! | submitter ([`Sleepers::notify_one`])                | worker ([`Sleepers::sleep`])                 |
 //! |-------------------------------------------|------------------------------------------------|
 //! | 1. make the task visible                  | 1. searching → sleeping                        |
 //! | 2. fence                                  | 2. fence                                       |
@@ -22,7 +22,7 @@
 //!
 //! The two fences have an order. If the submitter's is first, the worker's look finds the task. If
 //! the worker's is first, the submitter sees it sleeping and wakes it. A searcher that finds a task
-//! rings again when there may be more ([`Sleepers::found`]): so a burst wakes one worker after the other,
+//! rings again when there may be more ([`Sleepers::stop_searching`]): so a burst wakes one worker after the other,
 //! and never one for each task.
 //!
 //! A sleeper whose time is over ends its sleep itself, unless somebody has just done so: then it has
@@ -43,7 +43,7 @@ pub(crate) struct Sleepers {
     /// The groups of seats; in front, how many of them have ever had a worker.
     idle: Span<AtomicU64>,
     /// One for each seat, to sleep on. It counts the wake-ups.
-    beds: Span<Parker>,
+    parkers: Span<Parker>,
     scope: Scope,
 }
 
@@ -56,18 +56,18 @@ pub(crate) struct Parker(WaitWord);
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum WakeReason {
-    Roused,
+    Notified,
     TimedOut,
 }
 
 impl Sleepers {
-    pub(crate) fn new(idle: Span<AtomicU64>, beds: Span<Parker>, scope: Scope) -> Sleepers {
-        Sleepers { idle, beds, scope }
+    pub(crate) fn new(idle: Span<AtomicU64>, parkers: Span<Parker>, scope: Scope) -> Sleepers {
+        Sleepers { idle, parkers, scope }
     }
 
     /// A worker is about to start on this seat: from now on its group is looked at. Relaxed: whoever rings
     /// after the worker's first fence sees it, as starting the worker comes between.
-    pub(crate) fn open(&self, seat: SeatIndex) {
+    pub(crate) fn enable(&self, seat: SeatIndex) {
         let groups = usize::from(seat.0) / SEATS_PER_WORD + 1;
         self.idle.at(0).fetch_max(groups as u64, Relaxed);
     }
@@ -86,17 +86,17 @@ impl Sleepers {
 
     /// Wakes one sleeper, unless somebody is searching. Call after the task is visible.
     #[inline(always)]
-    pub(crate) fn ring(&self) {
+    pub(crate) fn notify_one(&self) {
         fence(SeqCst);
         // As a rule nobody sleeps, and nobody searches.
         if self.groups().any(|group| self.group(group).load(Relaxed) != 0) {
-            self.ring_after_fence();
+            self.notify_one_after_fence();
         }
     }
 
-    /// [`Sleepers::ring`] for a caller that has made the fence itself.
+    /// [`Sleepers::notify_one`] for a caller that has made the fence itself.
     #[inline]
-    pub(crate) fn ring_after_fence(&self) {
+    pub(crate) fn notify_one_after_fence(&self) {
         for group in self.groups() {
             if self.group(group).load(Relaxed) & SEARCHING != 0 {
                 return;
@@ -110,13 +110,13 @@ impl Sleepers {
     #[inline]
     pub(crate) fn wake_one(&self) {
         for group in self.groups() {
-            let roused = self.group(group).fetch_update(AcqRel, Relaxed, |idle| {
+            let notified = self.group(group).fetch_update(AcqRel, Relaxed, |idle| {
                 let sleeper = lowest_sleeper(idle)?;
                 Some(idle & !(1 << sleeper) | 1 << (sleeper + 32))
             });
             // The lowest seat first: the same workers stay warm, and the others idle.
-            if let Some(sleeper) = roused.ok().and_then(lowest_sleeper) {
-                self.shake(group * SEATS_PER_WORD + sleeper as usize);
+            if let Some(sleeper) = notified.ok().and_then(lowest_sleeper) {
+                self.unpark(group * SEATS_PER_WORD + sleeper as usize);
                 return;
             }
         }
@@ -127,7 +127,7 @@ impl Sleepers {
         fence(SeqCst);
         for group in self.groups() {
             let idle = self.group(group).fetch_and(!SLEEPING, AcqRel);
-            self.shake_all(group, idle | idle >> SEATS_PER_WORD);
+            self.unpark_all(group, idle | idle >> SEATS_PER_WORD);
         }
     }
 
@@ -136,36 +136,36 @@ impl Sleepers {
     pub(crate) fn wake(&self, seat: SeatIndex) {
         let (group, sleeping, _) = bits_of(seat);
         self.group(group).fetch_and(!sleeping, AcqRel);
-        self.shake(usize::from(seat.0));
+        self.unpark(usize::from(seat.0));
     }
 
     /// Shakes the beds of these seats of a group.
-    fn shake_all(&self, group: usize, seats: u64) {
+    fn unpark_all(&self, group: usize, seats: u64) {
         for seat in (0..SEATS_PER_WORD).filter(|seat| seats & (1 << seat) != 0) {
-            self.shake(group * SEATS_PER_WORD + seat);
+            self.unpark(group * SEATS_PER_WORD + seat);
         }
     }
 
     /// working → searching. False when somebody searches already: one is enough.
-    pub(crate) fn search(&self, seat: SeatIndex) -> bool {
+    pub(crate) fn start_searching(&self, seat: SeatIndex) -> bool {
         let (group, _, searching) = bits_of(seat);
         self.group(group).fetch_or(searching, AcqRel) & SEARCHING & !searching == 0
     }
 
     /// searching → working, after claiming a task. `more` looks whether there are others.
-    pub(crate) fn found(&self, seat: SeatIndex, more: impl FnOnce() -> bool) {
+    pub(crate) fn stop_searching(&self, seat: SeatIndex, more: impl FnOnce() -> bool) {
         let (group, sleeping, searching) = bits_of(seat);
         self.group(group).fetch_and(!(sleeping | searching), AcqRel);
         // A submitter that saw us searching has not rung; whoever comes after the fence will.
         fence(SeqCst);
         if more() {
-            self.ring_after_fence();
+            self.notify_one_after_fence();
         }
     }
 
     /// searching → sleeping → searching: sleeps until rung or until the deadline, unless `wanted` comes
     /// true first.
-    pub(crate) fn fall_asleep(
+    pub(crate) fn sleep(
         &self,
         seat: SeatIndex,
         deadline: Deadline,
@@ -177,43 +177,43 @@ impl Sleepers {
         fence(SeqCst);
         if wanted() {
             let _ = idle.fetch_update(AcqRel, Relaxed, |now| Some(now & !sleeping | searching));
-            return WakeReason::Roused;
+            return WakeReason::Notified;
         }
-        let bed = &self.beds.at(usize::from(seat.0)).0;
+        let parker = &self.parkers.at(usize::from(seat.0)).0;
         loop {
-            // Acquire; pairs with `shake`: who sees the bed shaken sees the bit gone. And who reads
+            // Acquire; pairs with `unpark`: who sees the bed shaken sees the bit gone. And who reads
             // the bed before it is shaken does not fall asleep, or is woken.
-            let seen = bed.load(Acquire);
+            let seen = parker.load(Acquire);
             if idle.load(Acquire) & sleeping == 0 {
-                return WakeReason::Roused;
+                return WakeReason::Notified;
             }
             let left = deadline.left();
             if left.is_some_and(|left| left.is_zero()) {
                 let awake = |now| (now & sleeping != 0).then_some(now & !sleeping | searching);
                 return match idle.fetch_update(AcqRel, Acquire, awake) {
                     Ok(_) => WakeReason::TimedOut,
-                    Err(_) => WakeReason::Roused,
+                    Err(_) => WakeReason::Notified,
                 };
             }
-            bed.sleep_if(seen, self.scope, left);
+            parker.sleep_if(seen, self.scope, left);
         }
     }
 
     /// Wipes out what a worker that is gone has left. It may have died in `wake_one`, between its two
     /// steps: then somebody counts as searching and sleeps on. So all who search are shaken. The
     /// caller rings afterwards: a wake-up may have been lost, too.
-    pub(crate) fn vacate(&self, seat: SeatIndex) {
+    pub(crate) fn clear(&self, seat: SeatIndex) {
         let (group, sleeping, searching) = bits_of(seat);
         self.group(group).fetch_and(!(sleeping | searching), AcqRel);
         for group in self.groups() {
-            self.shake_all(group, self.group(group).load(Acquire) >> SEATS_PER_WORD);
+            self.unpark_all(group, self.group(group).load(Acquire) >> SEATS_PER_WORD);
         }
     }
 
-    fn shake(&self, seat: usize) {
-        let Some(bed) = self.beds.get(seat) else { return };
-        bed.0.fetch_add(1, Release);
-        bed.0.wake(1, self.scope);
+    fn unpark(&self, seat: usize) {
+        let Some(parker) = self.parkers.get(seat) else { return };
+        parker.0.fetch_add(1, Release);
+        parker.0.wake(1, self.scope);
     }
 }
 

@@ -32,13 +32,13 @@ pub(crate) struct Function {
     /// The path of its module; empty for the main program.
     pub(crate) module: String,
     pub(crate) identity: Identity,
-    pub(crate) way: FunctionLocator,
+    pub(crate) locator: FunctionLocator,
 }
 
 impl Function {
     /// A number that few functions share (FNV-1a), to look them up by.
     pub(crate) fn digest(&self) -> u64 {
-        let (number, words) = match &self.way {
+        let (number, words) = match &self.locator {
             FunctionLocator::Symbol(symbol) => (0, symbol.as_str()),
             FunctionLocator::Address(number) | FunctionLocator::Offset(number) => (*number, ""),
         };
@@ -55,7 +55,7 @@ pub(crate) struct FunctionEntry {
     module: AtomicU64,
     /// The same of the symbol, or an address, or an offset.
     target: AtomicU64,
-    way: AtomicU32,
+    locator: AtomicU32,
     identity: [AtomicU32; IDENTITY_LEN / 4],
 }
 
@@ -85,7 +85,7 @@ impl FunctionEntries {
 
     /// Writes an entry; `names_used` is how many bytes of names there are already, and grows. False:
     /// there is no room.
-    pub(crate) fn enter(
+    pub(crate) fn write(
         &self,
         index: u32,
         function: &Function,
@@ -103,7 +103,7 @@ impl FunctionEntries {
             Some((start as u64) << 32 | text.len() as u64)
         };
         let Some(module) = name(&function.module) else { return false };
-        let (way, target) = match &function.way {
+        let (locator, target) = match &function.locator {
             FunctionLocator::Address(address) => (ADDRESS, Some(*address)),
             FunctionLocator::Symbol(symbol) => (SYMBOL, name(symbol)),
             FunctionLocator::Offset(offset) => (OFFSET, Some(*offset)),
@@ -111,7 +111,7 @@ impl FunctionEntries {
         let Some(target) = target else { return false };
         entry.module.store(module, Relaxed);
         entry.target.store(target, Relaxed);
-        entry.way.store(way, Relaxed);
+        entry.locator.store(locator, Relaxed);
         for (word, bytes) in entry.identity.iter().zip(function.identity.chunks_exact(4)) {
             word.store(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]), Relaxed);
         }
@@ -122,7 +122,7 @@ impl FunctionEntries {
     pub(crate) fn read(&self, index: u32, memory: &Memory) -> Option<Function> {
         let entry = self.entries.get(index as usize)?;
         let target = entry.target.load(Relaxed);
-        let way = match entry.way.load(Relaxed) {
+        let locator = match entry.locator.load(Relaxed) {
             ADDRESS => FunctionLocator::Address(target),
             SYMBOL => FunctionLocator::Symbol(self.name(target, memory)?),
             OFFSET => FunctionLocator::Offset(target),
@@ -132,7 +132,7 @@ impl FunctionEntries {
         for (word, bytes) in entry.identity.iter().zip(identity.chunks_exact_mut(4)) {
             bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
         }
-        Some(Function { module: self.name(entry.module.load(Relaxed), memory)?, identity, way })
+        Some(Function { module: self.name(entry.module.load(Relaxed), memory)?, identity, locator })
     }
 
     fn name(&self, packed: u64, memory: &Memory) -> Option<String> {

@@ -63,7 +63,7 @@ impl ArenaLayout {
 
 /// For each size: the lowest word that may have a free block, and how far blocks were ever taken. The
 /// lowest block is taken first, so that the pages in use stay few, and warm.
-pub(crate) const MARKS_PER_SIZE: usize = 2;
+pub(crate) const HINTS_PER_SIZE: usize = 2;
 
 /// A block, by the offset of its first byte in the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,23 +86,23 @@ impl Block {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Arena {
-    cut: ArenaLayout,
+    layout: ArenaLayout,
     /// Where the blocks begin in the region.
     start: usize,
     bits: Span<AtomicU64>,
-    marks: Span<AtomicU32>,
+    hints: Span<AtomicU32>,
 }
 
 impl Arena {
     pub(crate) fn new(
-        cut: ArenaLayout,
+        layout: ArenaLayout,
         start: usize,
         bits: Span<AtomicU64>,
-        marks: Span<AtomicU32>,
+        hints: Span<AtomicU32>,
     ) -> Arena {
-        debug_assert!(bits.len() >= cut.bit_words());
-        debug_assert!(marks.len() >= cut.sizes() * MARKS_PER_SIZE);
-        Arena { cut, start, bits, marks }
+        debug_assert!(bits.len() >= layout.bit_words());
+        debug_assert!(hints.len() >= layout.sizes() * HINTS_PER_SIZE);
+        Arena { layout, start, bits, hints }
     }
 
     /// Takes a block of at least this many bytes, if there is one.
@@ -110,14 +110,14 @@ impl Arena {
         let shift = len.checked_next_power_of_two()?.trailing_zeros().max(SHIFT_MIN);
         let smallest = (shift - SHIFT_MIN) as usize;
         // Where one size has run out, a few larger ones may do.
-        (smallest..self.cut.sizes().min(smallest + 4)).find_map(|size| self.take_of(size))
+        (smallest..self.layout.sizes().min(smallest + 4)).find_map(|size| self.take_of(size))
     }
 
     fn take_of(&self, size: usize) -> Option<Block> {
-        let words = self.cut.words(size);
-        let last_word_bits = self.cut.blocks(size).min(64);
+        let words = self.layout.words(size);
+        let last_word_bits = self.layout.blocks(size).min(64);
         let beyond = if last_word_bits == 64 { 0 } else { u64::MAX << last_word_bits };
-        let (lowest, top) = self.marks_of(size);
+        let (lowest, top) = self.hints_len(size);
         let begin = lowest.load(Relaxed);
         // What is below the mark is looked at last: a race may have left a free block there.
         for word in (begin as usize..words).chain(0..(begin as usize).min(words)) {
@@ -150,13 +150,13 @@ impl Arena {
         let (word, bit) = (index / 64, 1 << (index % 64));
         // Release; pairs with `take_of`.
         let before = self.bits_of(size, word).fetch_and(!bit, Release);
-        self.marks_of(size).0.fetch_min(word as u32, Relaxed);
+        self.hints_len(size).0.fetch_min(word as u32, Relaxed);
         before & bit != 0
     }
 
     /// Where a block begins in the region.
     pub(crate) fn offset(&self, block: Block) -> usize {
-        let before: usize = (0..usize::from(block.size)).map(|size| self.cut.area(size)).sum();
+        let before: usize = (0..usize::from(block.size)).map(|size| self.layout.area(size)).sum();
         self.start + before + block.index as usize * self.block_len(usize::from(block.size))
     }
 
@@ -168,22 +168,22 @@ impl Arena {
     /// The block that begins at this offset, if one does. For offsets that somebody else wrote.
     pub(crate) fn block_at(&self, offset: u64) -> Option<Block> {
         let mut into = usize::try_from(offset).ok()?.checked_sub(self.start)?;
-        for size in 0..self.cut.sizes() {
-            if into < self.cut.area(size) {
+        for size in 0..self.layout.sizes() {
+            if into < self.layout.area(size) {
                 let len = self.block_len(size);
                 let index = (into / len) as u32;
                 return (into % len == 0).then_some(Block { size: size as u8, index });
             }
-            into -= self.cut.area(size);
+            into -= self.layout.area(size);
         }
         None
     }
 
     /// Gives back every block but these. Only while nobody takes any: the seat is vacant.
     pub(crate) fn keep_only(&self, kept: &[Block]) {
-        for size in 0..self.cut.sizes() {
-            let top = self.marks_of(size).1.load(Relaxed) as usize;
-            for word in 0..top.min(self.cut.words(size)) {
+        for size in 0..self.layout.sizes() {
+            let top = self.hints_len(size).1.load(Relaxed) as usize;
+            for word in 0..top.min(self.layout.words(size)) {
                 let of_word = kept.iter().filter(|block| {
                     usize::from(block.size) == size && block.index as usize / 64 == word
                 });
@@ -199,12 +199,12 @@ impl Arena {
     }
 
     fn bits_of(&self, size: usize, word: usize) -> &AtomicU64 {
-        let before: usize = (0..size).map(|size| self.cut.words(size)).sum();
+        let before: usize = (0..size).map(|size| self.layout.words(size)).sum();
         self.bits.at(before + word)
     }
 
-    fn marks_of(&self, size: usize) -> (&AtomicU32, &AtomicU32) {
-        (self.marks.at(size * MARKS_PER_SIZE), self.marks.at(size * MARKS_PER_SIZE + 1))
+    fn hints_len(&self, size: usize) -> (&AtomicU32, &AtomicU32) {
+        (self.hints.at(size * HINTS_PER_SIZE), self.hints.at(size * HINTS_PER_SIZE + 1))
     }
 }
 
@@ -219,12 +219,12 @@ mod tests {
         _marks: Vec<AtomicU32>,
     }
 
-    fn test_arena(cut: ArenaLayout) -> TestArena {
-        let bits: Vec<_> = (0..cut.bit_words()).map(|_| AtomicU64::default()).collect();
-        let marks: Vec<_> =
-            (0..cut.sizes() * MARKS_PER_SIZE).map(|_| AtomicU32::default()).collect();
-        let arena = Arena::new(cut, 4096, Span::over(&bits), Span::over(&marks));
-        TestArena { arena, _bits: bits, _marks: marks }
+    fn test_arena(layout: ArenaLayout) -> TestArena {
+        let bits: Vec<_> = (0..layout.bit_words()).map(|_| AtomicU64::default()).collect();
+        let hints: Vec<_> =
+            (0..layout.sizes() * HINTS_PER_SIZE).map(|_| AtomicU32::default()).collect();
+        let arena = Arena::new(layout, 4096, Span::over(&bits), Span::over(&hints));
+        TestArena { arena, _bits: bits, _marks: hints }
     }
 
     const SMALL: ArenaLayout = ArenaLayout { shift_max: 12, area_shift: 13 };

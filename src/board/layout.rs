@@ -6,9 +6,9 @@
 
 use super::bell::{Parker, SEATS_PER_WORD};
 use super::functions::{FUNCTIONS_MAX, FunctionEntry};
-use super::heap::{ArenaLayout, MARKS_PER_SIZE};
+use super::heap::{ArenaLayout, HINTS_PER_SIZE};
 use super::memory::Shared;
-use super::rank::BANDS;
+use super::priority::PRIORITY_RINGS;
 use super::record::Slot;
 use super::tally::WorkerStats;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
@@ -36,19 +36,19 @@ pub(crate) struct Header {
     /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
     pub(crate) idle_ms: AtomicU64,
     /// How many workers are asked to leave; see [`super::leave`].
-    pub(crate) leavers: AtomicU64,
+    pub(crate) retire_quota: AtomicU64,
     /// Bits of [`super::feature`]: what else workers have to heed.
     pub(crate) features: AtomicU64,
     /// Seats from here on never had a worker; see [`super::batch`].
-    pub(crate) crew: AtomicU64,
+    pub(crate) seats_used: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: CachePadded<AtomicU64>,
-    /// Rung when a task is done whose waiters wait for several; see [`super::Board::notice`].
-    pub(crate) notice: CachePadded<WaitWord>,
+    /// Rung when a task is done whose waiters wait for several; see [`super::Board::completion_event`].
+    pub(crate) completion: CachePadded<WaitWord>,
     /// Rung when a task is claimed and a submitter waits for that; see [`super::places`].
-    pub(crate) place: CachePadded<WaitWord>,
-    /// The heads of the bands' rings; see [`super::rank`].
-    pub(crate) bands: [CachePadded<AtomicU64>; BANDS],
+    pub(crate) capacity: CachePadded<WaitWord>,
+    /// The heads of the bands' rings; see [`super::priority`].
+    pub(crate) priority_rings: [CachePadded<AtomicU64>; PRIORITY_RINGS],
 }
 
 // SAFETY: atomic numbers.
@@ -71,21 +71,21 @@ pub(crate) struct Seat {
     /// The slot of its task, plus 1: where to look first when it has died.
     pub(crate) slot: AtomicU32,
     /// Whether it is to leave; see [`super::leave`].
-    pub(crate) order: AtomicU32,
+    pub(crate) retire: AtomicU32,
     /// The entry that it is about to claim.
     pub(crate) next: AtomicU64,
     /// How many entries of its batch, the last ones, are left.
-    pub(crate) left: AtomicU32,
+    pub(crate) prefetched_left: AtomicU32,
     /// Entries that it has taken from the ring, and claims one by one; see [`super::batch`].
-    pub(crate) batch: PrefetchedEntries,
+    pub(crate) prefetched: PrefetchedEntries,
 }
 
 /// The most entries that a worker takes at once.
-pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 32 };
+pub(crate) const PREFETCH_MAX: usize = if cfg!(loom) { 2 } else { 32 };
 
 #[derive(Default)]
 #[repr(C, align(64))]
-pub(crate) struct PrefetchedEntries(pub(crate) [AtomicU64; BATCH]);
+pub(crate) struct PrefetchedEntries(pub(crate) [AtomicU64; PREFETCH_MAX]);
 
 // SAFETY: atomic numbers.
 unsafe impl Shared for Seat {}
@@ -104,8 +104,8 @@ pub(crate) struct Geometry {
     pub(crate) results: ArenaLayout,
 }
 
-pub(crate) fn marks_of(cut: &ArenaLayout) -> usize {
-    cut.sizes() * MARKS_PER_SIZE
+pub(crate) fn hints_len(cut: &ArenaLayout) -> usize {
+    cut.sizes() * HINTS_PER_SIZE
 }
 
 impl Geometry {
@@ -164,7 +164,7 @@ impl Geometry {
     }
 
     /// How the arena of this seat is cut.
-    pub(crate) fn cut_of(&self, seat: usize) -> ArenaLayout {
+    pub(crate) fn arena_layout(&self, seat: usize) -> ArenaLayout {
         let ArenaLayout { shift_max, area_shift } = self.results;
         match seat < self.wide {
             true => self.results,
@@ -178,15 +178,15 @@ impl Geometry {
     /// What the seats before this one have of something, of which an arena has so many.
     pub(crate) fn before(&self, seat: usize, count: impl Fn(&ArenaLayout) -> usize) -> usize {
         let (wide, narrow) = (seat.min(self.wide), seat.saturating_sub(self.wide));
-        wide * count(&self.cut_of(0)) + narrow * count(&self.cut_of(self.wide))
+        wide * count(&self.arena_layout(0)) + narrow * count(&self.arena_layout(self.wide))
     }
 
     fn of_all(&self, count: impl Fn(&ArenaLayout) -> usize) -> usize {
         self.before(self.seats, count)
     }
 
-    pub(crate) fn all_result_marks(&self) -> usize {
-        self.of_all(marks_of)
+    pub(crate) fn all_result_hints(&self) -> usize {
+        self.of_all(hints_len)
     }
 
     pub(crate) fn all_result_bits(&self) -> usize {
@@ -200,14 +200,14 @@ pub(crate) struct Layout {
     pub(crate) header: usize,
     pub(crate) idle: usize,
     pub(crate) seats: usize,
-    pub(crate) tallies: usize,
-    pub(crate) beds: usize,
+    pub(crate) worker_stats: usize,
+    pub(crate) parkers: usize,
     pub(crate) functions: usize,
     pub(crate) names: usize,
     pub(crate) ring: usize,
-    pub(crate) bands: usize,
+    pub(crate) priority_rings: usize,
     pub(crate) slots: usize,
-    pub(crate) result_marks: usize,
+    pub(crate) result_hints: usize,
     pub(crate) result_bits: usize,
     pub(crate) args: usize,
     pub(crate) results: usize,
@@ -230,14 +230,14 @@ impl Layout {
             header: 0,
             idle,
             seats: first_seat,
-            tallies: place(seats * size_of::<WorkerStats>()),
-            beds: place(seats * size_of::<Parker>()),
+            worker_stats: place(seats * size_of::<WorkerStats>()),
+            parkers: place(seats * size_of::<Parker>()),
             functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
             names: place(geometry.names_len()),
             ring: place(geometry.slots() * size_of::<AtomicU64>()),
-            bands: place(BANDS * geometry.slots() * size_of::<AtomicU64>()),
+            priority_rings: place(PRIORITY_RINGS * geometry.slots() * size_of::<AtomicU64>()),
             slots: place(geometry.slots() * size_of::<Slot>()),
-            result_marks: place(geometry.all_result_marks() * size_of::<AtomicU32>()),
+            result_hints: place(geometry.all_result_hints() * size_of::<AtomicU32>()),
             result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),
             args: place(geometry.args.bytes()),
             results: place(geometry.of_all(ArenaLayout::bytes)),

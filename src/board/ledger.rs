@@ -10,10 +10,10 @@
 
 use super::Region;
 use super::free::{FreeList, Given};
-use super::heap::{Arena, Block, MARKS_PER_SIZE};
+use super::heap::{Arena, Block, HINTS_PER_SIZE};
 use super::memory::{Memory, Span};
 use super::notes::SideTable;
-use super::rank::Tails;
+use super::priority::Tails;
 use super::record::BytesLocation;
 use super::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
@@ -28,26 +28,26 @@ const ENTRY: u32 = GENERATION_MASK | HELD;
 const SUBSCRIBED: u32 = 1 << 25;
 
 /// How many of the oldest loose tasks are looked at for each new one.
-const SWEPT_AT_ONCE: usize = 2;
+const RECLAIMED_AT_ONCE: usize = 2;
 /// After so many submits some loose tasks are looked at.
-const SWEEP_EVERY: u64 = 16;
+const RECLAIM_EVERY: u64 = 16;
 /// How many slots are touched at once at most when the board grows into fresh memory: 256 KiB.
 const FRESH_SLOTS: u32 = 2048;
 /// The first page is not touched in advance: a small pool needs no other.
 const FIRST_SLOTS: u32 = 32;
 
 pub(crate) struct SlotTable {
-    pub(crate) tail: Tails,
-    pub(crate) notes: SideTable,
+    pub(crate) tails: Tails,
+    pub(crate) side_table: SideTable,
     free: FreeList,
     entries: Span<AtomicU32>,
     /// For each slot: the block of its arguments, packed.
     blocks: Span<AtomicU32>,
     pub(crate) args: Arena,
     /// None after the last sweep.
-    loose: Mutex<Option<VecDeque<u32>>>,
+    detached: Mutex<Option<VecDeque<u32>>>,
     /// Tasks taken back before a worker had claimed them.
-    taken_back: plain::AtomicU64,
+    withdrawn: plain::AtomicU64,
     /// Tasks claimed by workers that died before they had counted them.
     uncounted: plain::AtomicU64,
     /// Seats from here on never had a worker.
@@ -73,12 +73,12 @@ pub(crate) struct SlotKey {
 }
 
 impl SlotKey {
-    pub(crate) fn number(self) -> u64 {
+    pub(crate) fn to_u64(self) -> u64 {
         u64::from(self.slot) << 32 | u64::from(self.generation)
     }
 
     /// The ticket of this number.
-    pub(crate) fn of_number(number: u64) -> SlotKey {
+    pub(crate) fn from_u64(number: u64) -> SlotKey {
         SlotKey { slot: (number >> 32) as u32, generation: number as u32 }
     }
 }
@@ -98,21 +98,21 @@ pub(crate) enum Released {
 impl SlotTable {
     pub(crate) fn new(region: &Region, first_generation: u32) -> Result<SlotTable> {
         let slots = region.geometry.slots();
-        let cut = region.args_cut();
-        let (words, marks) = (cut.bit_words(), cut.sizes() * MARKS_PER_SIZE);
+        let layout = region.args_layout();
+        let (words, hints) = (layout.bit_words(), layout.sizes() * HINTS_PER_SIZE);
         let numbers = words * 8;
-        let memory = Memory::private(numbers + (slots * 3 + marks) * 4)?;
+        let memory = Memory::private(numbers + (slots * 3 + hints) * 4)?;
         let column = |index: usize| memory.span(numbers + index * slots * 4, slots);
         Ok(SlotTable {
-            tail: Tails::new(),
-            notes: SideTable::default(),
+            tails: Tails::new(),
+            side_table: SideTable::default(),
             free: FreeList::new(column(0)),
             entries: column(1),
             blocks: column(2),
             args: region
-                .args_arena(memory.span(0, words), memory.span(numbers + slots * 12, marks)),
-            loose: Mutex::new(Some(VecDeque::new())),
-            taken_back: plain::AtomicU64::new(0),
+                .args_arena(memory.span(0, words), memory.span(numbers + slots * 12, hints)),
+            detached: Mutex::new(Some(VecDeque::new())),
+            withdrawn: plain::AtomicU64::new(0),
             uncounted: plain::AtomicU64::new(0),
             seats_used: plain::AtomicU32::new(0),
             first_generation: first_generation & GENERATION_MASK,
@@ -127,14 +127,14 @@ impl SlotTable {
 
     /// A slot for a new task; `is_held`: somebody will hold its future.
     #[inline(always)]
-    pub(crate) fn take(&self, region: &Region, is_held: bool) -> Option<SlotKey> {
+    pub(crate) fn allocate(&self, region: &Region, is_held: bool) -> Option<SlotKey> {
         let hold = if is_held { HELD } else { 0 };
-        if self.tail.count().is_multiple_of(SWEEP_EVERY) {
-            self.sweep_if_free(region);
+        if self.tails.count().is_multiple_of(RECLAIM_EVERY) {
+            self.try_reclaim(region);
         }
         let slot = match self.free.take() {
             Some(slot) => slot,
-            None => self.sweep(region).or_else(|| self.take_fresh(region))?,
+            None => self.reclaim(region).or_else(|| self.take_fresh(region))?,
         };
         region.board.slot(slot).word.clear();
         let entry = self.entries.at(slot as usize);
@@ -170,33 +170,33 @@ impl SlotTable {
 
     /// Takes the hold away, for exactly one caller.
     #[inline]
-    pub(crate) fn let_go(&self, ticket: SlotKey) -> Released {
+    pub(crate) fn release(&self, ticket: SlotKey) -> Released {
         let Some(entry) = self.entries.get(ticket.slot as usize) else { return Released::NotHeld };
         let held = ticket.generation | HELD;
         match entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed) {
             Ok(_) => Released::Free,
-            Err(_) => let_subscribed_go(entry, held),
+            Err(_) => release_subscribed(entry, held),
         }
     }
 
     /// Notes that somebody wants to be told when the task is done.
-    pub(crate) fn note_subscription(&self, ticket: SlotKey) {
+    pub(crate) fn mark_subscribed(&self, ticket: SlotKey) {
         self.entries.at(ticket.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
     }
 
     /// Notes the block that holds a task's arguments, to be given back with its slot.
-    pub(crate) fn note_block(&self, slot: u32, block: Option<Block>) {
+    pub(crate) fn set_args_block(&self, slot: u32, block: Option<Block>) {
         self.blocks.at(slot as usize).store(block.map_or(0, Block::pack), Relaxed);
     }
 
     /// Leaves a slot that nobody holds to the sweep, whether its task is done or not. False: there
     /// is no sweep any more; all tasks are done.
-    pub(crate) fn leave_loose(&self, region: &Region, slot: u32) -> bool {
-        match &mut *self.loose() {
-            Some(loose) => {
+    pub(crate) fn detach(&self, region: &Region, slot: u32) -> bool {
+        match &mut *self.detached() {
+            Some(detached) => {
                 // One comes, a few go: so their results do not pile up.
-                self.sweep_some(region, loose, SWEPT_AT_ONCE);
-                loose.push_back(slot);
+                self.reclaim_some(region, detached, RECLAIMED_AT_ONCE);
+                detached.push_back(slot);
                 true
             }
             None => false,
@@ -207,19 +207,19 @@ impl SlotTable {
     #[inline]
     pub(crate) fn recycle(&self, region: &Region, slot: u32) -> Given {
         if self.blocks.at(slot as usize).load(Relaxed) != 0 {
-            self.give_args_back(region, slot);
+            self.free_args(region, slot);
         }
         // The slot itself is not written to: its lines are the worker's, and the next submit fetches them
         // anyway.
-        if !region.board.slot(slot).holds_result() {
-            self.give_result_back(region, slot);
+        if !region.board.slot(slot).has_inline_result() {
+            self.free_result(region, slot);
         }
-        self.notes.forget(slot);
+        self.side_table.remove(slot);
         self.free.give(slot)
     }
 
     #[cold]
-    fn give_args_back(&self, region: &Region, slot: u32) {
+    fn free_args(&self, region: &Region, slot: u32) {
         let block = self.blocks.at(slot as usize).swap(0, Relaxed);
         if let Some(block) = Block::unpack(block) {
             self.args.give(block, &region.memory);
@@ -227,7 +227,7 @@ impl SlotTable {
     }
 
     #[cold]
-    fn give_result_back(&self, region: &Region, slot: u32) {
+    fn free_result(&self, region: &Region, slot: u32) {
         let record = region.board.slot(slot);
         if let Phase::Completed(seat) | Phase::Failed(seat) = record.word.phase() {
             match record.ending().map(|(ending, _)| ending.result) {
@@ -237,7 +237,7 @@ impl SlotTable {
                         arena.give(block, &region.memory);
                     }
                 }
-                Some(BytesLocation::File(far)) => self.notes.drop_file(slot, far.place),
+                Some(BytesLocation::File(far)) => self.side_table.drop_result_file(slot, far.place),
                 _ => {}
             }
         }
@@ -247,9 +247,9 @@ impl SlotTable {
 
     /// Recycles a few loose tasks that are done, and takes one's slot.
     #[cold]
-    fn sweep(&self, region: &Region) -> Option<u32> {
-        if let Some(loose) = &mut *self.loose() {
-            self.sweep_some(region, loose, SWEPT_AT_ONCE);
+    fn reclaim(&self, region: &Region) -> Option<u32> {
+        if let Some(detached) = &mut *self.detached() {
+            self.reclaim_some(region, detached, RECLAIMED_AT_ONCE);
         }
         self.free.take()
     }
@@ -258,7 +258,7 @@ impl SlotTable {
     /// still held.
     pub(crate) fn close(&self, region: &Region) -> u32 {
         // Nobody works any more, so nothing of them is in use, whatever their words say.
-        for slot in self.loose().take().unwrap_or_default() {
+        for slot in self.detached().take().unwrap_or_default() {
             let given = self.recycle(region, slot);
             debug_assert_eq!(given, Given::Kept);
         }
@@ -267,40 +267,40 @@ impl SlotTable {
 
     /// Results that nobody wants are not kept until slots run out.
     #[cold]
-    fn sweep_if_free(&self, region: &Region) {
-        if let Ok(mut loose) = self.loose.try_lock()
-            && let Some(loose) = &mut *loose
+    fn try_reclaim(&self, region: &Region) {
+        if let Ok(mut detached) = self.detached.try_lock()
+            && let Some(detached) = &mut *detached
         {
-            self.sweep_some(region, loose, SWEPT_AT_ONCE);
+            self.reclaim_some(region, detached, RECLAIMED_AT_ONCE);
         }
     }
 
-    fn sweep_some(&self, region: &Region, loose: &mut VecDeque<u32>, count: usize) {
-        for _ in 0..count.min(loose.len()) {
-            let Some(slot) = loose.pop_front() else { break };
+    fn reclaim_some(&self, region: &Region, detached: &mut VecDeque<u32>, count: usize) {
+        for _ in 0..count.min(detached.len()) {
+            let Some(slot) = detached.pop_front() else { break };
             if region.board.slot(slot).word.phase().is_done() {
                 // The ledger is closed only after the last sweep.
                 let given = self.recycle(region, slot);
                 debug_assert_eq!(given, Given::Kept);
             } else {
-                loose.push_back(slot);
+                detached.push_back(slot);
             }
         }
     }
 
-    fn loose(&self) -> MutexGuard<'_, Option<VecDeque<u32>>> {
-        self.loose.lock().unwrap_or_else(PoisonError::into_inner)
+    fn detached(&self) -> MutexGuard<'_, Option<VecDeque<u32>>> {
+        self.detached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // ---- counting ------------------------------------------------------------------------------
 
-    pub(crate) fn count_taken_back(&self) {
-        self.taken_back.fetch_add(1, Relaxed);
+    pub(crate) fn count_withdrawn(&self) {
+        self.withdrawn.fetch_add(1, Relaxed);
     }
 
     /// Sets the count of a vacant seat right: so many tasks were found to be its worker's. One that is
     /// no longer noted was counted as claimed and as ended, and its worker died before it ended it.
-    pub(crate) fn settle_count(&self, region: &Region, seat: SeatIndex, found: u64) {
+    pub(crate) fn repair_counts(&self, region: &Region, seat: SeatIndex, found: u64) {
         let seat = region.board.seats().at(usize::from(seat.0));
         let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Relaxed));
         let was_ended = u64::from(seat.slot.swap(0, Relaxed) == 0);
@@ -315,13 +315,13 @@ impl SlotTable {
     /// once for both: a task is never seen to wait and to run.
     pub(crate) fn load(&self, region: &Region) -> Load {
         let mut busy = 0;
-        let gone = self.gone(region, |is_busy| busy += u32::from(is_busy));
-        Load { pending: self.tail.count().saturating_sub(gone), busy }
+        let gone = self.dequeued(region, |is_busy| busy += u32::from(is_busy));
+        Load { pending: self.tails.count().saturating_sub(gone), busy }
     }
 
     /// How many tasks do not wait any more: claimed, or taken back. `visit` is told of each seat
     /// whether it runs one.
-    pub(crate) fn gone(&self, region: &Region, mut visit: impl FnMut(bool)) -> u64 {
+    pub(crate) fn dequeued(&self, region: &Region, mut visit: impl FnMut(bool)) -> u64 {
         let seats = region.board.seats();
         let mut claimed = 0_u64;
         for seat in 0..seats.len().min(self.seats_used.load(Relaxed) as usize) {
@@ -332,7 +332,7 @@ impl SlotTable {
         }
         claimed
             .wrapping_add(self.uncounted.load(Relaxed))
-            .wrapping_add(self.taken_back.load(Relaxed))
+            .wrapping_add(self.withdrawn.load(Relaxed))
     }
 
     /// Seats from here on never had a worker.
@@ -341,14 +341,14 @@ impl SlotTable {
     }
 
     /// A worker starts on this seat.
-    pub(crate) fn note_seat(&self, seat: SeatIndex) {
+    pub(crate) fn mark_seat_used(&self, seat: SeatIndex) {
         self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);
     }
 }
 
 /// The same for one that somebody may want to be told of.
 #[cold]
-fn let_subscribed_go(entry: &AtomicU32, held: u32) -> Released {
+fn release_subscribed(entry: &AtomicU32, held: u32) -> Released {
     let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);
     match entry.fetch_update(AcqRel, Relaxed, free) {
         Ok(entry) if entry & SUBSCRIBED != 0 => Released::Subscribed,

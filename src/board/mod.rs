@@ -1,9 +1,9 @@
 //! What submitters and workers agree on: tasks posted, taken, finished, settled.
 //!
-//! The tour of a task: [`Board::post`] publishes a slot and puts its number on the ring;
+//! The tour of a task: [`Board::enqueue`] publishes a slot and puts its number on the ring;
 //! [`Board::take`] claims it for a seat; the worker reads and writes the slot's bytes
 //! ([`record`]); [`Board::finish`] hands them to whoever waits. A task that is not to run is taken
-//! back by [`Board::cancel`]; one whose worker has died is ended by [`Board::settle`].
+//! back by [`Board::cancel`]; one whose worker has died is ended by [`Board::end_orphaned`].
 //!
 //! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
@@ -23,8 +23,8 @@ mod models;
 pub(crate) mod notes;
 mod notice;
 mod places;
+pub(crate) mod priority;
 pub(crate) mod queue;
-pub(crate) mod rank;
 pub(crate) mod record;
 mod region;
 pub(crate) mod ring;
@@ -38,7 +38,7 @@ use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
 use bell::{Sleepers, WakeReason};
 use layout::{Header, Seat};
 use memory::Span;
-use rank::PriorityRings;
+use priority::PriorityRings;
 use record::Slot;
 use ring::{Ring, RingEntry};
 use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
@@ -62,9 +62,9 @@ pub(crate) enum Next {
     /// Run the task in this slot, which is now its own.
     Task(u32),
     /// Leave: it is told to.
-    Leave,
+    Exit,
     /// Leave: there was nothing to do for too long.
-    Idle,
+    IdleTimeout,
 }
 
 /// What a worker does after a task.
@@ -72,11 +72,11 @@ pub(crate) enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
     /// The next one.
-    GoOn,
+    Continue,
     /// The next one; there was something to do in between, which has taken some time.
-    GoOnLater,
+    ContinueLater,
     /// It is about to be killed, and must take no other.
-    Leave,
+    Exit,
 }
 
 /// What a board's workers have to heed beside the ring, in the header; most boards have none.
@@ -84,9 +84,9 @@ pub(crate) mod feature {
     /// The queue is bounded: whoever claims a task says so (see [`super::places`]).
     pub(crate) const BOUNDED: u64 = 1 << 16;
     /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
-    pub(crate) const BANDS: u64 = 0xffff;
+    pub(crate) const PRIORITIES: u64 = 0xffff;
     /// Workers take several entries at once (see [`super::batch`]).
-    pub(crate) const BATCHES: u64 = 1 << 17;
+    pub(crate) const PREFETCH: u64 = 1 << 17;
 }
 
 /// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
@@ -99,8 +99,8 @@ pub(crate) struct Board {
     seats: Span<Seat>,
     slots: Span<Slot>,
     pub(crate) ring: Ring,
-    bands: PriorityRings,
-    pub(crate) bell: Sleepers,
+    priority_rings: PriorityRings,
+    pub(crate) sleepers: Sleepers,
     scope: Scope,
 }
 
@@ -109,9 +109,9 @@ pub(crate) struct BoardParts {
     pub(crate) header: Span<Header>,
     pub(crate) head: Span<AtomicU64>,
     pub(crate) entries: Span<AtomicU64>,
-    pub(crate) bands: PriorityRings,
+    pub(crate) priority_rings: PriorityRings,
     pub(crate) idle: Span<AtomicU64>,
-    pub(crate) beds: Span<bell::Parker>,
+    pub(crate) parkers: Span<bell::Parker>,
     pub(crate) seats: Span<Seat>,
     pub(crate) slots: Span<Slot>,
     pub(crate) scope: Scope,
@@ -124,8 +124,8 @@ impl Board {
             seats: parts.seats,
             slots: parts.slots,
             ring: Ring::new(parts.head, parts.entries),
-            bands: parts.bands,
-            bell: Sleepers::new(parts.idle, parts.beds, parts.scope),
+            priority_rings: parts.priority_rings,
+            sleepers: Sleepers::new(parts.idle, parts.parkers, parts.scope),
             scope: parts.scope,
         }
     }
@@ -145,9 +145,9 @@ impl Board {
 
     /// Says that somebody is soon to look at a slot, if there is one of that number.
     #[inline]
-    pub(crate) fn fetch_slot(&self, slot: u32) {
+    pub(crate) fn prefetch_slot(&self, slot: u32) {
         if let Some(slot) = self.slots.get(slot as usize) {
-            sync::fetch(&slot.word);
+            sync::prefetch(&slot.word);
         }
     }
 
@@ -162,8 +162,8 @@ impl Board {
 
     /// The next task for this seat, if there is one now and nothing is to be heeded before.
     #[inline]
-    pub(crate) fn next_at_once(&self, seat: SeatIndex) -> Option<u32> {
-        if self.stage() == Stage::Stop || self.must_leave(seat) {
+    pub(crate) fn try_next(&self, seat: SeatIndex) -> Option<u32> {
+        if self.stage() == Stage::Stop || self.must_retire(seat) {
             return None;
         }
         self.take(seat)
@@ -174,48 +174,48 @@ impl Board {
         let mut idle_since = None;
         loop {
             let stage = self.stage();
-            if stage == Stage::Stop || self.must_leave(seat) {
-                return Next::Leave;
+            if stage == Stage::Stop || self.must_retire(seat) {
+                return Next::Exit;
             }
             if let Some(slot) = self.take(seat) {
                 return Next::Task(slot);
             }
             if stage == Stage::Drain {
-                return Next::Leave;
+                return Next::Exit;
             }
             let idle_ms = self.idle_time();
             let patience = match idle_ms {
                 _ if stays => Deadline::Never,
-                IDLE_NOW => return Next::Idle,
+                IDLE_NOW => return Next::IdleTimeout,
                 idle_ms => Deadline::after(idle_since.get_or_insert_with(Instant::now), idle_ms),
             };
-            match self.search(seat, patience, || {
-                self.may_have_to_leave(seat) || (!stays && self.idle_time() != idle_ms)
+            match self.find_or_sleep(seat, patience, || {
+                self.may_have_to_retire(seat) || (!stays && self.idle_time() != idle_ms)
             }) {
                 (Some(slot), _) => return Next::Task(slot),
-                (None, WakeReason::TimedOut) => return Next::Idle,
-                (None, WakeReason::Roused) => {}
+                (None, WakeReason::TimedOut) => return Next::IdleTimeout,
+                (None, WakeReason::Notified) => {}
             }
         }
     }
 
     /// Looks for a task for a while, if nobody else does; then sleeps until there is one, or until there
     /// is something `new` to look at.
-    fn search(
+    fn find_or_sleep(
         &self,
         seat: SeatIndex,
         patience: Deadline,
         new: impl Fn() -> bool,
     ) -> (Option<u32>, WakeReason) {
         let wanted = || self.has_task() || self.stage() != Stage::Open || new();
-        let rest = if !self.bell.search(seat) || !spin_until(wanted) {
-            self.bell.fall_asleep(seat, patience, wanted)
+        let rest = if !self.sleepers.start_searching(seat) || !spin_until(wanted) {
+            self.sleepers.sleep(seat, patience, wanted)
         } else {
-            WakeReason::Roused
+            WakeReason::Notified
         };
         let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
         // Whether or not there was one: others may come now.
-        self.bell.found(seat, || self.has_task());
+        self.sleepers.stop_searching(seat, || self.has_task());
         (found, rest)
     }
 
@@ -233,10 +233,10 @@ impl Board {
         // Release; pairs with `SlotTable::load`, which then sees the task before it ended.
         own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
         if self.features() & feature::BOUNDED != 0 {
-            self.tell_of_place();
+            self.notify_capacity();
         }
-        if claim == Claim::YoursToTell {
-            self.ring_notice();
+        if claim == Claim::YoursAndNotify {
+            self.notify_completion();
         }
         Claim::Yours
     }
@@ -250,18 +250,18 @@ impl Board {
 
     /// Notes when this seat's task began, for the watch to read.
     #[inline]
-    pub(crate) fn note_start(&self, seat: SeatIndex, stamp: u64) {
+    pub(crate) fn set_task_start(&self, seat: SeatIndex, stamp: u64) {
         self.seats.at(usize::from(seat.0)).started.store(stamp, Relaxed);
     }
 
     /// What this seat has noted: its task's slot, and when it began, 0 where it has not.
-    pub(crate) fn noted(&self, seat: SeatIndex) -> (Option<u32>, u64) {
+    pub(crate) fn current_task(&self, seat: SeatIndex) -> (Option<u32>, u64) {
         let own = self.seats.at(usize::from(seat.0));
         (own.slot.load(Relaxed).checked_sub(1), own.started.load(Relaxed))
     }
 
     /// Notes that this seat goes on with a task, after it has run another one in the middle of it.
-    pub(crate) fn note_again(&self, seat: SeatIndex, (slot, stamp): (Option<u32>, u64)) {
+    pub(crate) fn restore_current_task(&self, seat: SeatIndex, (slot, stamp): (Option<u32>, u64)) {
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(slot.map_or(0, |slot| slot + 1), Relaxed);
         own.started.store(stamp, Relaxed);
@@ -271,7 +271,7 @@ impl Board {
     #[inline]
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> After {
         let own = self.seats.at(usize::from(seat.0));
-        // In this order, for `SlotTable::settle_count`: a task that is still noted was not counted as
+        // In this order, for `SlotTable::repair_counts`: a task that is still noted was not counted as
         // ended. Release keeps the two apart.
         own.slot.store(0, Relaxed);
         // Nobody takes it for the start of the next task: who sees that one claimed sees this.
@@ -279,19 +279,19 @@ impl Board {
         own.ended.store(own.ended.load(Relaxed) + 1, Release);
         let word = &self.slot(slot).word;
         match word.finish(outcome) {
-            None => After::GoOn,
-            Some(flags) => self.heed(slot, flags),
+            None => After::Continue,
+            Some(flags) => self.after_finish(slot, flags),
         }
     }
 
     /// Heeds what was wished of a task that has just been finished.
     #[cold]
-    fn heed(&self, slot: u32, finished: Finished) -> After {
+    fn after_finish(&self, slot: u32, finished: Finished) -> After {
         self.wake(slot, finished.waiters());
-        if let Some(generation) = finished.signalled() {
-            await_signal(&self.slot(slot).word, generation);
+        if let Some(generation) = finished.pending_signal() {
+            wait_for_signal(&self.slot(slot).word, generation);
         }
-        if finished.is_doomed() { After::Leave } else { After::GoOnLater }
+        if finished.is_kill_pending() { After::Exit } else { After::ContinueLater }
     }
 
     #[inline]
@@ -314,14 +314,14 @@ impl Board {
     /// Tells the workers what to do, and wakes them to look. Release; pairs with `stage`.
     pub(crate) fn set_stage(&self, stage: Stage) {
         self.header.at(0).stage.store(stage as u64, Release);
-        self.bell.wake_all();
+        self.sleepers.wake_all();
     }
 
     /// Says after how long idle workers leave, and wakes them to look. Relaxed: the wake-up makes it
     /// visible.
     pub(crate) fn set_idle_time(&self, idle_ms: i64) {
         self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);
-        self.bell.wake_all();
+        self.sleepers.wake_all();
     }
 
     pub(crate) fn idle_time(&self) -> i64 {
@@ -329,23 +329,23 @@ impl Board {
     }
 
     /// Ends a task in the name of the worker of this seat, which is gone.
-    pub(crate) fn settle(&self, slot: u32, seat: SeatIndex, outcome: Outcome) -> bool {
-        self.wake_if_made(slot, self.slot(slot).word.settle(seat, outcome))
+    pub(crate) fn end_orphaned(&self, slot: u32, seat: SeatIndex, outcome: Outcome) -> bool {
+        self.wake_if_made(slot, self.slot(slot).word.end_orphaned(seat, outcome))
     }
 
     /// Ends a task as failed, whatever its word says. Only while there are no workers.
-    pub(crate) fn overrule(&self, slot: u32, generation: u32) {
-        self.slot(slot).word.overrule(generation);
-        self.wake(slot, Waiters { on_word: true, on_notice: true });
+    pub(crate) fn force_fail(&self, slot: u32, generation: u32) {
+        self.slot(slot).word.force_fail(generation);
+        self.wake(slot, Waiters { on_word: true, on_event: true });
     }
 
     /// Wakes whoever may have missed a wake-up that died with its sender.
-    pub(crate) fn wake_again(&self, slot: u32) {
+    pub(crate) fn rewake(&self, slot: u32) {
         let word = &self.slot(slot).word;
         if word.phase().is_done() {
             self.wake(slot, word.waiters());
             // Its sender may have died between the ring and the wake-up.
-            self.notice().wake(i32::MAX, self.scope);
+            self.completion_event().wake(i32::MAX, self.scope);
         }
     }
 
@@ -364,8 +364,8 @@ impl Board {
         if waiters.on_word {
             self.slot(slot).word.wake(self.scope);
         }
-        if waiters.on_notice {
-            self.ring_notice();
+        if waiters.on_event {
+            self.notify_completion();
         }
     }
 }
@@ -373,9 +373,9 @@ impl Board {
 /// Waits until the signal for a task that is done has been sent; what is sent arrives at the next system
 /// call at the latest, which each turn makes.
 #[cold]
-fn await_signal(word: &SlotWord, generation: u32) {
-    while word.is_signalled(generation) {
-        sync::give_way();
+fn wait_for_signal(word: &SlotWord, generation: u32) {
+    while word.is_signal_pending(generation) {
+        sync::yield_now();
     }
-    sync::give_way();
+    sync::yield_now();
 }

@@ -12,7 +12,7 @@ mod queue;
 use super::bell::Parker;
 use super::layout::{Header, Seat};
 use super::memory::Span;
-use super::rank::{Priority, PriorityRings, Tails};
+use super::priority::{Priority, PriorityRings, Tails};
 use super::record::{BytesLocation, Ending, Slot, TaskCall};
 use super::ring::RingEntry;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
@@ -33,7 +33,7 @@ struct Floor {
     _entries: Vec<AtomicU64>,
     _band: Vec<AtomicU64>,
     _idle: Vec<AtomicU64>,
-    _beds: Vec<Parker>,
+    _parkers: Vec<Parker>,
     _seats: Vec<Seat>,
     _slots: Vec<Slot>,
 }
@@ -45,18 +45,18 @@ fn some<T: Default>(count: usize) -> Vec<T> {
 impl Floor {
     fn new() -> Arc<Floor> {
         let (header, entries, idle) = (some::<Header>(1), some(4), some(2));
-        let (beds, seats, slots) = (some(2), some(2), some(2));
+        let (parkers, seats, slots) = (some(2), some(2), some(2));
         let band = some(4);
         let board = Board::new(BoardParts {
             header: Span::over(&header),
             head: Span::over(std::slice::from_ref(&header[0].head.0)),
             entries: Span::over(&entries),
-            bands: PriorityRings::new(
-                Span::over(std::slice::from_ref(&header[0].bands[0].0)),
+            priority_rings: PriorityRings::new(
+                Span::over(std::slice::from_ref(&header[0].priority_rings[0].0)),
                 Span::over(&band),
             ),
             idle: Span::over(&idle),
-            beds: Span::over(&beds),
+            parkers: Span::over(&parkers),
             seats: Span::over(&seats),
             slots: Span::over(&slots),
             scope: Scope::Shared,
@@ -68,7 +68,7 @@ impl Floor {
             _entries: entries,
             _band: band,
             _idle: idle,
-            _beds: beds,
+            _parkers: parkers,
             _seats: seats,
             _slots: slots,
         })
@@ -76,24 +76,27 @@ impl Floor {
 
     /// Posts a task whose function is a number, and rings.
     fn post(&self, slot: u32, generation: u32, function: u32) {
-        self.post_ranked(Priority::USUAL, slot, generation, function);
+        self.post_ranked(Priority::DEFAULT, slot, generation, function);
     }
 
-    fn post_ranked(&self, rank: Priority, slot: u32, generation: u32, function: u32) {
+    fn post_ranked(&self, priority: Priority, slot: u32, generation: u32, function: u32) {
         let position = self.board.reserve(&self.tail).expect("room on the ring");
-        let spot = self.board.rank(position, rank, &self.tail, slot).expect("room in the band");
-        let args = BytesLocation::Slot { len: 0 };
-        let call = TaskCall { function, is_chunk: false, rank };
+        let reservation = self
+            .board
+            .reserve_priority(position, priority, &self.tail, slot)
+            .expect("room in the band");
+        let args = BytesLocation::Inline { len: 0 };
+        let call = TaskCall { function, is_chunk: false, priority };
         self.board.slot(slot).fill(call, args, &[], 0, position + 1);
-        self.board.post(spot, RingEntry { slot, generation });
-        self.board.bell.ring();
+        self.board.enqueue(reservation, RingEntry { slot, generation });
+        self.board.sleepers.notify_one();
     }
 
     /// What a worker does with a task: its code becomes twice the function's number.
     fn perform(&self, seat: SeatIndex, slot: u32) {
         let record = self.board.slot(slot);
         let code = 2 * record.call().function as i32;
-        let result = BytesLocation::Slot { len: 0 };
+        let result = BytesLocation::Inline { len: 0 };
         record.end(Ending { status: Status::POOL_OK, code, result }, 0);
         let _ = self.board.finish(seat, slot, Outcome::Completed);
     }
@@ -269,14 +272,14 @@ fn a_task_that_a_worker_puts_back_is_done_by_another() {
 
 /// Waits for a task as somebody does who waits for several.
 fn wait_by_notice(floor: &Floor) {
-    let word = floor.board.notice();
+    let word = floor.board.completion_event();
     loop {
         let seen = word.load(Acquire);
         if floor.board.slot(0).word.phase().is_done() {
             break;
         }
-        if floor.board.slot(0).word.ask_notice(1) {
-            if let Some(heeded) = floor.board.heed_notice(seen) {
+        if floor.board.slot(0).word.subscribe_completion(1) {
+            if let Some(heeded) = floor.board.prepare_wait(seen) {
                 word.sleep_if(heeded, Scope::Shared, None);
             }
         }
@@ -309,7 +312,7 @@ fn a_worker_is_told_to_leave_in_its_sleep() {
     loom::model(|| {
         let floor = Floor::new();
         let worker =
-            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, true), Next::Leave));
+            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, true), Next::Exit));
         floor.board.set_stage(Stage::Drain);
         worker.join().unwrap();
     });
@@ -321,7 +324,7 @@ fn a_sleeper_hears_of_a_new_idle_time() {
         let floor = Floor::new();
         floor.board.set_idle_time(-1);
         let worker =
-            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, false), Next::Idle));
+            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, false), Next::IdleTimeout));
         floor.board.set_idle_time(0);
         worker.join().unwrap();
     });

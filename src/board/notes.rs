@@ -33,23 +33,23 @@ pub(crate) struct TaskOptions {
 pub(crate) enum TimeLimit {
     /// As long as the pool's tasks may.
     #[default]
-    Usual,
+    PoolDefault,
     None,
     Ms(u64),
 }
 
 #[derive(Default)]
 pub(crate) struct SideTable {
-    books: Mutex<SideTableMaps>,
-    file_came: Condvar,
+    maps: Mutex<SideTableMaps>,
+    receive_result_file: Condvar,
     /// How many entries there are, so that tasks without one need not take the lock.
     count: AtomicU64,
 }
 
 #[derive(Default)]
 struct SideTableMaps {
-    notes: Table<TaskFailure>,
-    wishes: Table<TaskOptions>,
+    failures: Table<TaskFailure>,
+    options: Table<TaskOptions>,
     /// Results that have come, by their task's number; None: its file could not be had.
     files: Table<Option<Memory>>,
     /// Results that are mapped, by their task's slot.
@@ -60,46 +60,46 @@ struct SideTableMaps {
 
 impl SideTableMaps {
     fn len(&self) -> u64 {
-        (self.notes.len() + self.wishes.len() + self.files.len() + self.mapped.len()) as u64
+        (self.failures.len() + self.options.len() + self.files.len() + self.mapped.len()) as u64
     }
 }
 
 /// How long a result may be on its way: it was sent before its task was done, so it only has to be
 /// read by the watch.
-const FILE_PATIENCE: Duration = Duration::from_secs(10);
+const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SideTable {
-    pub(crate) fn write(&self, slot: u32, note: TaskFailure) {
-        self.with(|books| books.notes.put(slot.into(), note));
+    pub(crate) fn set_failure(&self, slot: u32, note: TaskFailure) {
+        self.with(|maps| maps.failures.put(slot.into(), note));
     }
 
-    pub(crate) fn read(&self, slot: u32) -> Option<TaskFailure> {
+    pub(crate) fn failure(&self, slot: u32) -> Option<TaskFailure> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
-        self.lock().notes.get(slot.into()).cloned()
+        self.lock().failures.get(slot.into()).cloned()
     }
 
     /// What was written was not true after all.
-    pub(crate) fn unwrite(&self, slot: u32) {
-        self.with(|books| books.notes.remove(slot.into()));
+    pub(crate) fn clear_failure(&self, slot: u32) {
+        self.with(|maps| maps.failures.remove(slot.into()));
     }
 
-    pub(crate) fn set_wish(&self, slot: u32, wish: TaskOptions) {
-        self.with(|books| books.wishes.put(slot.into(), wish));
+    pub(crate) fn set_options(&self, slot: u32, wish: TaskOptions) {
+        self.with(|maps| maps.options.put(slot.into(), wish));
     }
 
-    pub(crate) fn wish(&self, slot: u32) -> Option<TaskOptions> {
+    pub(crate) fn options(&self, slot: u32) -> Option<TaskOptions> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
-        self.lock().wishes.get(slot.into()).copied()
+        self.lock().options.get(slot.into()).copied()
     }
 
     /// Takes one of the retries that the task has left; `usual` is what tasks have without a wish.
     pub(crate) fn take_retry(&self, slot: u32, usual: u32) -> bool {
-        self.with(|books| {
-            let retries = &mut books.wishes.get_or_make(slot.into(), TaskOptions::default).retries;
+        self.with(|maps| {
+            let retries = &mut maps.options.get_or_make(slot.into(), TaskOptions::default).retries;
             let left = retries.unwrap_or(usual).checked_sub(1);
             *retries = Some(left.unwrap_or(0));
             left.is_some()
@@ -108,68 +108,67 @@ impl SideTable {
 
     /// Forgets all about the task of this slot.
     #[inline]
-    pub(crate) fn forget(&self, slot: u32) {
+    pub(crate) fn remove(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {
-            self.forget_noted(slot);
+            self.remove_listed(slot);
         }
     }
 
     #[cold]
-    fn forget_noted(&self, slot: u32) {
-        self.with(|books| {
-            books.notes.remove(slot.into());
-            books.wishes.remove(slot.into());
-            books.mapped.remove(slot.into());
+    fn remove_listed(&self, slot: u32) {
+        self.with(|maps| {
+            maps.failures.remove(slot.into());
+            maps.options.remove(slot.into());
+            maps.mapped.remove(slot.into());
         });
     }
 
     /// Takes a result in that has come, and maps it: of descriptors there are few. Without a file: this
     /// process had no descriptor left for it.
-    pub(crate) fn file_came(&self, task: u64, len: u64, file: Option<OwnedFd>) {
+    pub(crate) fn receive_result_file(&self, task: u64, len: u64, file: Option<OwnedFd>) {
         let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
-        self.keep_file(task, file.and_then(map));
+        self.insert_result_file(task, file.and_then(map));
     }
 
     /// Takes a result in that is mapped already.
-    pub(crate) fn keep_file(&self, task: u64, memory: Option<Memory>) {
-        self.with(|books| {
-            if books.unwanted.remove(task).is_none() {
-                books.files.put(task, memory);
+    pub(crate) fn insert_result_file(&self, task: u64, memory: Option<Memory>) {
+        self.with(|maps| {
+            if maps.unwanted.remove(task).is_none() {
+                maps.files.put(task, memory);
             }
         });
-        self.file_came.notify_all();
+        self.receive_result_file.notify_all();
     }
 
     /// Throws a result away that has come, of a task that was not done after all.
-    pub(crate) fn take_back_file(&self, task: u64) {
+    pub(crate) fn discard_result_file(&self, task: u64) {
         if self.count.load(Acquire) > 0 {
-            self.with(|books| books.files.remove(task));
+            self.with(|maps| maps.files.remove(task));
         }
     }
 
     /// The result of a task that is done, mapped until the task is forgotten.
-    pub(crate) fn file(&self, slot: u32, far: FarBytes) -> Result<(*const u8, usize)> {
+    pub(crate) fn result_file(&self, slot: u32, far: FarBytes) -> Result<(*const u8, usize)> {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
-        let mut books = self.lock();
+        let mut maps = self.lock();
         // Several may ask for the same result; the first one moves it.
-        let missing = |books: &mut SideTableMaps| {
-            !books.mapped.has(slot.into()) && !books.files.has(far.place)
-        };
-        books = self
-            .file_came
-            .wait_timeout_while(books, FILE_PATIENCE, missing)
+        let missing =
+            |maps: &mut SideTableMaps| !maps.mapped.has(slot.into()) && !maps.files.has(far.place);
+        maps = self
+            .receive_result_file
+            .wait_timeout_while(maps, FILE_TIMEOUT, missing)
             .unwrap_or_else(PoisonError::into_inner)
             .0;
-        if let Some(Some(memory)) = books.files.remove(far.place) {
-            books.mapped.put(slot.into(), memory);
-            self.count.store(books.len(), Release);
+        if let Some(Some(memory)) = maps.files.remove(far.place) {
+            maps.mapped.put(slot.into(), memory);
+            self.count.store(maps.len(), Release);
         }
-        match books.mapped.get(slot.into()) {
+        match maps.mapped.get(slot.into()) {
             Some(memory) if len <= memory.len() => Ok((memory.start().cast_const(), len)),
             _ => {
                 // Whoever asks again need not wait again.
-                books.files.put(far.place, None);
-                self.count.store(books.len(), Release);
+                maps.files.put(far.place, None);
+                self.count.store(maps.len(), Release);
                 let words = "the result could not be received: no descriptor or no memory was left";
                 Err(Error::new(Status::POOL_ERR_NOMEM, words))
             }
@@ -177,23 +176,23 @@ impl SideTable {
     }
 
     /// The result of this task is not wanted, whether it has come or not.
-    pub(crate) fn drop_file(&self, slot: u32, task: u64) {
-        self.with(|books| {
-            let was_mapped = books.mapped.remove(slot.into()).is_some();
-            if !was_mapped && books.files.remove(task).is_none() {
-                books.unwanted.put(task, ());
+    pub(crate) fn drop_result_file(&self, slot: u32, task: u64) {
+        self.with(|maps| {
+            let was_mapped = maps.mapped.remove(slot.into()).is_some();
+            if !was_mapped && maps.files.remove(task).is_none() {
+                maps.unwanted.put(task, ());
             }
         });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut SideTableMaps) -> T) -> T {
-        let mut books = self.lock();
-        let answer = change(&mut books);
-        self.count.store(books.len(), Release);
+        let mut maps = self.lock();
+        let answer = change(&mut maps);
+        self.count.store(maps.len(), Release);
         answer
     }
 
     fn lock(&self) -> MutexGuard<'_, SideTableMaps> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 //! A task takes a place from its submit until it is claimed or taken back. One word tells whether
 //! somebody waits for one, and is slept on.
 //!
-//! | submitter ([`Board::await_place`])      | whoever claims ([`Board::tell_of_place`])     |
+//! | submitter ([`Board::wait_for_capacity`])      | whoever claims ([`Board::notify_capacity`])     |
 //! |-----------------------------------------|-----------------------------------------------|
 //! | 1. mark the word                        | 1. count the task as claimed                  |
 //! | 2. fence                                | 2. fence                                      |
@@ -12,7 +12,7 @@
 //!
 //! The two fences have an order. If the submitter's is first, the mark is seen; if the other is first,
 //! the submitter sees the place. Submitters stand in a line, and only the first sleeps here. A worker
-//! that dies in its third step is followed by [`Board::rouse_submitter`].
+//! that dies in its third step is followed by [`Board::wake_submitter`].
 
 use super::Board;
 use crate::sync::{Deadline, Ordering::*, WaitWord, fence, spin_until};
@@ -22,7 +22,7 @@ const WAITED: u64 = 1;
 
 impl Board {
     /// Waits until `take` finds a place. None: it `is_over`, or the time is.
-    pub(crate) fn await_place<T>(
+    pub(crate) fn wait_for_capacity<T>(
         &self,
         deadline: Deadline,
         take: impl Fn() -> Option<T>,
@@ -50,32 +50,32 @@ impl Board {
             }
             // Who takes the mark away after this step wakes us; of one who has done so before, the fence
             // makes visible what it was for.
-            self.place().swap(WAITED, Relaxed);
+            self.capacity_event().swap(WAITED, Relaxed);
             fence(SeqCst);
             found = look();
             if found.is_none() {
-                self.place().sleep_if(WAITED, self.scope, deadline.left());
+                self.capacity_event().sleep_if(WAITED, self.scope, deadline.left());
             }
         }
     }
 
     /// Says that a task does not wait any more, after that was counted.
-    pub(crate) fn tell_of_place(&self) {
+    pub(crate) fn notify_capacity(&self) {
         fence(SeqCst);
-        if self.place().load(Relaxed) == WAITED {
-            self.rouse_submitter();
+        if self.capacity_event().load(Relaxed) == WAITED {
+            self.wake_submitter();
         }
     }
 
     /// Makes the first submitter in the line look, whatever it waits for.
     #[cold]
-    pub(crate) fn rouse_submitter(&self) {
+    pub(crate) fn wake_submitter(&self) {
         // Release; pairs with the fence of who marks it next.
-        self.place().swap(0, Release);
-        self.place().wake(1, self.scope);
+        self.capacity_event().swap(0, Release);
+        self.capacity_event().wake(1, self.scope);
     }
 
-    fn place(&self) -> &WaitWord {
-        &self.header.at(0).place.0
+    fn capacity_event(&self) -> &WaitWord {
+        &self.header.at(0).capacity.0
     }
 }

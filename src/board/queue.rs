@@ -1,6 +1,6 @@
 //! The order of the tasks that wait: the board's ring, and a ring for each band of other ranks.
 //!
-//! | submitter ([`Board::post`])               | worker ([`Board::take`])                      |
+//! | submitter ([`Board::enqueue`])               | worker ([`Board::take`])                      |
 //! |-------------------------------------------|-----------------------------------------------|
 //! | 1. reserve a position, and in the band    | 1. read the features: which bands were used   |
 //! | 2. publish the slot                       | 2. for each of these and the board's ring, by |
@@ -14,7 +14,7 @@
 //! without priorities look at one more word, and no more. The dead entry has the generation before the
 //! task's, which is in use no more; it keeps all counts those of one ring.
 
-use super::rank::{Priority, Tails};
+use super::priority::{Priority, Tails};
 use super::ring::{Ring, RingEntry, Tail};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
 use super::{Board, batch, feature};
@@ -26,16 +26,16 @@ use crate::sync::Ordering::*;
 pub(crate) struct Reservation {
     pub(crate) position: u64,
     /// The rank, where it has a band, and the position there.
-    band: Option<(Priority, u64)>,
+    priority_ring: Option<(Priority, u64)>,
 }
 
 impl Reservation {
-    pub(crate) fn usual(position: u64) -> Reservation {
-        Reservation { position, band: None }
+    pub(crate) fn main(position: u64) -> Reservation {
+        Reservation { position, priority_ring: None }
     }
 
-    pub(crate) fn in_band(self) -> Option<(usize, u64)> {
-        self.band.and_then(|(rank, position)| Some((rank.band()?, position)))
+    pub(crate) fn in_priority_ring(self) -> Option<(usize, u64)> {
+        self.priority_ring.and_then(|(priority, position)| Some((priority.ring_index()?, position)))
     }
 }
 
@@ -54,17 +54,17 @@ impl Board {
 
     /// Adds a place in the band of a rank to a position that was reserved. None: the band is full, and
     /// the position has a dead entry.
-    pub(crate) fn rank(
+    pub(crate) fn reserve_priority(
         &self,
         position: u64,
-        rank: Priority,
+        priority: Priority,
         tails: &Tails,
         slot: u32,
     ) -> Option<Reservation> {
-        let Some(band) = rank.band() else { return Some(Reservation::usual(position)) };
-        let ring = self.bands.ring(band);
-        match tails.of_band(band).reserve(&ring, |entry| !self.is_live(entry)) {
-            Some(place) => Some(Reservation { position, band: Some((rank, place)) }),
+        let Some(index) = priority.ring_index() else { return Some(Reservation::main(position)) };
+        let ring = self.priority_rings.ring(index);
+        match tails.priority(index).reserve(&ring, |entry| !self.is_live(entry)) {
+            Some(place) => Some(Reservation { position, priority_ring: Some((priority, place)) }),
             None => {
                 let generation = self.slot(slot).word.generation();
                 self.ring.write(position, dead(RingEntry { slot, generation }));
@@ -75,26 +75,34 @@ impl Board {
 
     /// Makes a filled slot visible to the workers. The caller rings.
     #[inline(always)]
-    pub(crate) fn post(&self, spot: Reservation, entry: RingEntry) {
+    pub(crate) fn enqueue(&self, reservation: Reservation, entry: RingEntry) {
         self.slot(entry.slot).word.publish(entry.generation);
-        self.write(spot, entry);
+        self.write_entry(reservation, entry);
     }
 
     #[inline]
-    fn write(&self, spot: Reservation, entry: RingEntry) {
-        match spot.band {
-            None => self.ring.write(spot.position, entry),
-            Some((rank, place)) => self.write_in_band(spot.position, rank, place, entry),
+    fn write_entry(&self, reservation: Reservation, entry: RingEntry) {
+        match reservation.priority_ring {
+            None => self.ring.write(reservation.position, entry),
+            Some((priority, place)) => {
+                self.write_priority_entry(reservation.position, priority, place, entry)
+            }
         }
     }
 
     #[cold]
-    fn write_in_band(&self, position: u64, rank: Priority, place: u64, entry: RingEntry) {
-        if let Some(band) = rank.band() {
-            self.bands.ring(band).write(place, entry);
+    fn write_priority_entry(
+        &self,
+        position: u64,
+        priority: Priority,
+        place: u64,
+        entry: RingEntry,
+    ) {
+        if let Some(ring) = priority.ring_index() {
+            self.priority_rings.ring(ring).write(place, entry);
             // Relaxed: the bell's fence follows.
-            if self.features() & rank.feature() == 0 {
-                self.header.at(0).features.fetch_or(rank.feature(), Relaxed);
+            if self.features() & priority.feature_bit() == 0 {
+                self.header.at(0).features.fetch_or(priority.feature_bit(), Relaxed);
             }
         }
         self.ring.write(position, dead(entry));
@@ -110,9 +118,9 @@ impl Board {
     /// Claims the next task for this seat.
     #[inline]
     pub(crate) fn take(&self, seat: SeatIndex) -> Option<u32> {
-        match self.features() & (feature::BANDS | feature::BATCHES) {
+        match self.features() & (feature::PRIORITIES | feature::PREFETCH) {
             0 => self.take_from_ring(seat),
-            features => self.take_by_rank(features, seat),
+            features => self.take_by_priority(features, seat),
         }
     }
 
@@ -122,10 +130,10 @@ impl Board {
     fn take_from_ring(&self, seat: SeatIndex) -> Option<u32> {
         let next = &self.seats.at(usize::from(seat.0)).next;
         loop {
-            let (position, entry) = self.ring.look();
+            let (position, entry) = self.ring.peek();
             let entry = entry?;
             next.store(batch::pack(entry), Relaxed);
-            if !self.ring.pass_many(position, 1) {
+            if !self.ring.advance(position, 1) {
                 // Another one was faster: not in step with it again.
                 std::hint::spin_loop();
             } else if self.claim(seat, entry) != Claim::Taken {
@@ -135,28 +143,28 @@ impl Board {
     }
 
     #[cold]
-    fn take_by_rank(&self, features: u64, seat: SeatIndex) -> Option<u32> {
-        let is_batched = features & feature::BATCHES != 0;
-        Priority::all().find_map(|rank| match self.used_band(features, rank) {
+    fn take_by_priority(&self, features: u64, seat: SeatIndex) -> Option<u32> {
+        let is_batched = features & feature::PREFETCH != 0;
+        Priority::all().find_map(|priority| match self.used_ring(features, priority) {
             Some(ring) => self.take_from(&ring, seat),
-            None if rank != Priority::USUAL => None,
-            None if is_batched => self.take_batched(seat),
+            None if priority != Priority::DEFAULT => None,
+            None if is_batched => self.take_prefetched(seat),
             None => self.take_from_ring(seat),
         })
     }
 
-    fn used_band(&self, features: u64, rank: Priority) -> Option<Ring> {
-        let band = rank.band().filter(|_| features & rank.feature() != 0);
-        band.map(|band| self.bands.ring(band))
+    fn used_ring(&self, features: u64, priority: Priority) -> Option<Ring> {
+        let ring = priority.ring_index().filter(|_| features & priority.feature_bit() != 0);
+        ring.map(|ring| self.priority_rings.ring(ring))
     }
 
     #[inline]
     fn take_from(&self, ring: &Ring, seat: SeatIndex) -> Option<u32> {
         loop {
-            let (position, entry) = ring.look();
+            let (position, entry) = ring.peek();
             let entry = entry?;
             let claim = self.claim(seat, entry);
-            ring.pass(position);
+            ring.skip(position);
             if claim == Claim::Yours {
                 return Some(entry.slot);
             }
@@ -166,17 +174,17 @@ impl Board {
     /// Whether there is something under the ring's head, or a band's, or in a batch; a hint.
     #[inline]
     pub(crate) fn has_task(&self) -> bool {
-        if self.ring.look().1.is_some() {
+        if self.ring.peek().1.is_some() {
             return true;
         }
         let features = self.features();
-        (features & feature::BANDS != 0 && self.has_ranked_task(features))
-            || (features & feature::BATCHES != 0 && self.has_batched_task())
+        (features & feature::PRIORITIES != 0 && self.has_priority_task(features))
+            || (features & feature::PREFETCH != 0 && self.has_prefetched_task())
     }
 
-    fn has_ranked_task(&self, features: u64) -> bool {
-        let mut used = Priority::all().filter_map(|rank| self.used_band(features, rank));
-        used.any(|ring| ring.look().1.is_some())
+    fn has_priority_task(&self, features: u64) -> bool {
+        let mut used = Priority::all().filter_map(|priority| self.used_ring(features, priority));
+        used.any(|ring| ring.peek().1.is_some())
     }
 
     /// Puts a task back that a worker claimed and left without running, or that is to be run again. It
@@ -185,39 +193,42 @@ impl Board {
         let record = self.slot(slot);
         let word = &record.word;
         let generation = word.generation();
-        let rank = record.call().rank;
-        let place = rank.band().map(|band| (rank, tails.of_band(band).reserve_anyway()));
-        let spot = Reservation { position: tails.reserve_anyway(), band: place };
+        let priority = record.call().priority;
+        let place = priority
+            .ring_index()
+            .map(|ring| (priority, tails.priority(ring).reserve_from_margin()));
+        let reservation =
+            Reservation { position: tails.reserve_from_margin(), priority_ring: place };
         let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
-        self.write(spot, RingEntry { slot, generation });
-        self.bell.ring();
+        self.write_entry(reservation, RingEntry { slot, generation });
+        self.sleepers.notify_one();
         made
     }
 
     /// Puts a waiting task on the board's ring once more, in the margin. One of its two entries will be a
     /// dead one.
-    pub(crate) fn repeat_anyway(&self, entry: RingEntry, tail: &Tail) {
-        let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_anyway());
-        self.repeat(Reservation::usual(position), entry.slot, entry.generation);
+    pub(crate) fn enqueue_again_from_margin(&self, entry: RingEntry, tail: &Tail) {
+        let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_from_margin());
+        self.enqueue_again(Reservation::main(position), entry.slot, entry.generation);
     }
 
     /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.
-    pub(crate) fn repeat(&self, spot: Reservation, slot: u32, generation: u32) {
-        self.write(spot, RingEntry { slot, generation });
-        self.bell.ring();
+    pub(crate) fn enqueue_again(&self, reservation: Reservation, slot: u32, generation: u32) {
+        self.write_entry(reservation, RingEntry { slot, generation });
+        self.sleepers.notify_one();
     }
 
     /// Puts all heads where the tails are. Only while nobody takes.
     pub(crate) fn repair_rings(&self, tails: &Tails) {
         self.ring.repair(tails);
-        for band in Priority::all().filter_map(Priority::band) {
-            self.bands.ring(band).repair(tails.of_band(band));
+        for ring in Priority::all().filter_map(Priority::ring_index) {
+            self.priority_rings.ring(ring).repair(tails.priority(ring));
         }
     }
 
-    pub(super) fn ring_of(&self, band: usize) -> Ring {
-        self.bands.ring(band)
+    pub(super) fn ring_of_priority(&self, ring: usize) -> Ring {
+        self.priority_rings.ring(ring)
     }
 }
 

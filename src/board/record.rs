@@ -14,14 +14,14 @@
 
 use super::functions::FUNCTIONS_MAX;
 use super::memory::Shared;
-use super::rank::Priority;
+use super::priority::Priority;
 use super::slot::SlotWord;
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::cell::UnsafeCell;
 
 /// Bytes of a slot behind its fields.
-const ROOM: usize = 80;
+const PAYLOAD_LEN: usize = 80;
 /// The most bytes of arguments that lie in the slot; there must be room for a `FarBytes` behind them.
 pub(crate) const ARGS_MAX: usize = 64;
 /// Sixteen bytes: the alignment of any type of C.
@@ -32,25 +32,25 @@ const ALIGN: usize = 16;
 pub(crate) struct Slot {
     pub(crate) word: SlotWord,
     function: AtomicU32,
-    args_place: AtomicU32,
+    args_location: AtomicU32,
     stamp: AtomicU64,
     id: AtomicU64,
     outcome: AtomicU32,
     code: AtomicU32,
     progress: AtomicU64,
-    room: Payload,
+    payload: Payload,
 }
 
 #[repr(C, align(16))]
-struct Payload(UnsafeCell<[u8; ROOM]>);
+struct Payload(UnsafeCell<[u8; PAYLOAD_LEN]>);
 
 impl Default for Payload {
     fn default() -> Payload {
-        Payload(UnsafeCell::new([0; ROOM]))
+        Payload(UnsafeCell::new([0; PAYLOAD_LEN]))
     }
 }
 
-// SAFETY: atomics, and bytes that are only reached through the raw pointers of `room_at`.
+// SAFETY: atomics, and bytes that are only reached through the raw pointers of `payload_at`.
 unsafe impl Shared for Slot {}
 // SAFETY: the slot's word says who may touch the bytes; the rest is atomics.
 unsafe impl Sync for Slot {}
@@ -71,20 +71,20 @@ pub(crate) struct FarBytes {
 pub(crate) struct TaskCall {
     pub(crate) function: u32,
     pub(crate) is_chunk: bool,
-    pub(crate) rank: Priority,
+    pub(crate) priority: Priority,
 }
 
 /// With the index of a function: its arguments are a chunk.
 const CHUNK: u32 = 1 << 31;
 /// From here: the task's rank.
-const RANK_SHIFT: u32 = 24;
-const FUNCTION: u32 = (1 << RANK_SHIFT) - 1;
+const PRIORITY_SHIFT: u32 = 24;
+const FUNCTION: u32 = (1 << PRIORITY_SHIFT) - 1;
 const _: () = assert!(FUNCTIONS_MAX <= FUNCTION as usize);
 
 /// Where the bytes of an argument or a result are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BytesLocation {
-    Slot { len: usize },
+    Inline { len: usize },
     Heap(FarBytes),
     File(FarBytes),
 }
@@ -92,7 +92,7 @@ pub(crate) enum BytesLocation {
 impl BytesLocation {
     fn len(self) -> u64 {
         match self {
-            BytesLocation::Slot { len } => len as u64,
+            BytesLocation::Inline { len } => len as u64,
             BytesLocation::Heap(far) | BytesLocation::File(far) => far.len,
         }
     }
@@ -123,16 +123,16 @@ impl Slot {
     ) {
         debug_assert!(inline.len() <= ARGS_MAX);
         let chunk = if call.is_chunk { CHUNK } else { 0 };
-        let rank = call.rank.to_bits() << RANK_SHIFT;
-        self.function.store(call.function | rank | chunk, Relaxed);
+        let priority = call.priority.to_bits() << PRIORITY_SHIFT;
+        self.function.store(call.function | priority | chunk, Relaxed);
         self.stamp.store(stamp, Relaxed);
         self.id.store(id, Relaxed);
         self.progress.store(0, Relaxed);
         // Nothing yet: should the worker die, nobody takes an older task's result for this one's.
         self.outcome.store(0, Relaxed);
         let (packed, far) = pack(args);
-        self.args_place.store(packed, Relaxed);
-        let start = self.room_at(0);
+        self.args_location.store(packed, Relaxed);
+        let start = self.payload_at(0);
         match far {
             Some(far) => write_far(start, far),
             None => match <[u8; 8]>::try_from(inline) {
@@ -148,8 +148,8 @@ impl Slot {
     #[inline]
     pub(crate) fn call(&self) -> TaskCall {
         let packed = self.function.load(Relaxed);
-        let rank = Priority::from_bits(packed >> RANK_SHIFT);
-        TaskCall { function: packed & FUNCTION, is_chunk: packed & CHUNK != 0, rank }
+        let priority = Priority::from_bits(packed >> PRIORITY_SHIFT);
+        TaskCall { function: packed & FUNCTION, is_chunk: packed & CHUNK != 0, priority }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -158,8 +158,8 @@ impl Slot {
 
     /// How far the board's ring has been passed when the task is claimed: its number, or nothing for one
     /// that stands in a band.
-    pub(crate) fn passed_at(&self) -> u64 {
-        if self.call().rank == Priority::USUAL { self.id() } else { 0 }
+    pub(crate) fn ring_position(&self) -> u64 {
+        if self.call().priority == Priority::DEFAULT { self.id() } else { 0 }
     }
 
     /// The time stamp of the submit; after `end`, the packed spans.
@@ -170,15 +170,15 @@ impl Slot {
     /// Where the arguments are, with the slot's own bytes when they are there.
     #[inline]
     pub(crate) fn args(&self) -> (BytesLocation, *const u8) {
-        let start = self.room_at(0);
-        (unpack(self.args_place.load(Relaxed), start, ARGS_MAX), start)
+        let start = self.payload_at(0);
+        (unpack(self.args_location.load(Relaxed), start, ARGS_MAX), start)
     }
 
     /// Room for a result in the slot, if this many bytes fit.
     #[inline]
-    pub(crate) fn result_room(&self, len: usize) -> Option<*mut u8> {
+    pub(crate) fn result_buffer(&self, len: usize) -> Option<*mut u8> {
         let start = result_start(self.args_len(), len);
-        (start.checked_add(len)? <= ROOM).then(|| self.room_at(start))
+        (start.checked_add(len)? <= PAYLOAD_LEN).then(|| self.payload_at(start))
     }
 
     /// Writes how the task ended. `spans` are how long it was queued and ran, packed.
@@ -186,7 +186,7 @@ impl Slot {
     pub(crate) fn end(&self, ending: Ending, spans: u64) {
         let (packed, far) = pack(ending.result);
         if let Some(far) = far {
-            write_far(self.room_at(result_start(self.args_len(), FAR_LEN)), far);
+            write_far(self.payload_at(result_start(self.args_len(), FAR_LEN)), far);
         }
         self.outcome.store(packed | (ending.status as u32) << 16, Relaxed);
         self.code.store(ending.code as u32, Relaxed);
@@ -209,43 +209,44 @@ impl Slot {
         let packed = outcome & 0xffff;
         let len = if packed < FILE { packed as usize } else { FAR_LEN };
         let start = result_start(self.args_len(), len);
-        if start + len > ROOM {
+        if start + len > PAYLOAD_LEN {
             return None;
         }
-        let result = unpack(packed, self.room_at(start), ROOM);
-        Some((Ending { status, code, result }, self.room_at(start)))
+        let result = unpack(packed, self.payload_at(start), PAYLOAD_LEN);
+        Some((Ending { status, code, result }, self.payload_at(start)))
     }
 
     /// Whether the result lies in the slot, if there is one.
     #[inline]
-    pub(crate) fn holds_result(&self) -> bool {
+    pub(crate) fn has_inline_result(&self) -> bool {
         self.outcome.load(Relaxed) & 0xffff < FILE
     }
 
     /// The result of a completed task, where it lies in the slot.
     #[inline]
-    pub(crate) fn near_result(&self) -> Option<(*const u8, usize)> {
+    pub(crate) fn inline_result(&self) -> Option<(*const u8, usize)> {
         let len = self.outcome.load(Relaxed);
-        if len > ROOM as u32 {
+        if len > PAYLOAD_LEN as u32 {
             return None;
         }
         let start = result_start(self.args_len(), len as usize);
-        (start + len as usize <= ROOM).then(|| (self.room_at(start).cast_const(), len as usize))
+        (start + len as usize <= PAYLOAD_LEN)
+            .then(|| (self.payload_at(start).cast_const(), len as usize))
     }
 
     /// How many bytes the arguments have, and the result.
     #[inline]
     pub(crate) fn lens(&self) -> (u64, u64) {
-        let args = self.args_place.load(Relaxed);
+        let args = self.args_location.load(Relaxed);
         let result = self.outcome.load(Relaxed) & 0xffff;
         if (args as usize) <= ARGS_MAX && result < FILE {
             return (u64::from(args), u64::from(result));
         }
-        self.far_lens()
+        self.external_lens()
     }
 
     #[cold]
-    fn far_lens(&self) -> (u64, u64) {
+    fn external_lens(&self) -> (u64, u64) {
         let (args, _) = self.args();
         let result = self.ending().map(|(ending, _)| ending.result.len());
         (args.len(), result.unwrap_or(0))
@@ -259,16 +260,16 @@ impl Slot {
     /// How many bytes of the slot the arguments take.
     #[inline]
     fn args_len(&self) -> usize {
-        match self.args_place.load(Relaxed) as usize {
+        match self.args_location.load(Relaxed) as usize {
             len if len <= ARGS_MAX => len,
             _ => FAR_LEN,
         }
     }
 
     #[inline]
-    fn room_at(&self, start: usize) -> *mut u8 {
-        debug_assert!(start <= ROOM);
-        self.room.0.get().cast::<u8>().wrapping_add(start)
+    fn payload_at(&self, start: usize) -> *mut u8 {
+        debug_assert!(start <= PAYLOAD_LEN);
+        self.payload.0.get().cast::<u8>().wrapping_add(start)
     }
 }
 
@@ -287,7 +288,7 @@ fn result_start(args_len: usize, len: usize) -> usize {
 #[inline]
 fn pack(place: BytesLocation) -> (u32, Option<FarBytes>) {
     match place {
-        BytesLocation::Slot { len } => (len as u32, None),
+        BytesLocation::Inline { len } => (len as u32, None),
         BytesLocation::Heap(far) => (HEAP, Some(far)),
         BytesLocation::File(far) => (FILE, Some(far)),
     }
@@ -298,7 +299,7 @@ fn unpack(packed: u32, start: *const u8, most: usize) -> BytesLocation {
     match packed {
         HEAP => BytesLocation::Heap(read_far(start)),
         FILE => BytesLocation::File(read_far(start)),
-        len => BytesLocation::Slot { len: (len as usize).min(most) },
+        len => BytesLocation::Inline { len: (len as usize).min(most) },
     }
 }
 

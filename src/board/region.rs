@@ -2,12 +2,12 @@
 
 use super::functions::FunctionEntries;
 use super::heap::{Arena, ArenaLayout};
-use super::layout::{Geometry, Header, Layout, MAGIC, marks_of};
+use super::layout::{Geometry, Header, Layout, MAGIC, hints_len};
 use super::memory::{Memory, Span};
+use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings, Tails};
 use super::queue::Reservation;
-use super::rank::{BANDS, HEAD_WORDS, PriorityRings, Tails};
 use super::record::BytesLocation;
-use super::ring::{Ring, STRETCH, Tail};
+use super::ring::{Ring, TRIM_ENTRIES, Tail};
 use super::slot::SeatIndex;
 use super::tally::WorkerStats;
 use super::{Board, BoardParts};
@@ -21,8 +21,8 @@ pub(crate) struct Region {
     pub(crate) memory: Memory,
     pub(crate) geometry: Geometry,
     layout: Layout,
-    tallies: Span<WorkerStats>,
-    result_marks: Span<AtomicU32>,
+    worker_stats: Span<WorkerStats>,
+    result_hints: Span<AtomicU32>,
     result_bits: Span<AtomicU64>,
 }
 
@@ -49,7 +49,7 @@ impl Region {
             match memory {
                 Ok(memory) => {
                     let region = Region::of(memory, geometry, scope);
-                    region.sign();
+                    region.write_magic();
                     return Ok(region);
                 }
                 Err(refusal) => error = refusal,
@@ -72,17 +72,17 @@ impl Region {
         let layout = Layout::new(&geometry);
         let header: Span<Header> = memory.span(layout.header, 1);
         let head = layout.header + std::mem::offset_of!(Header, head);
-        let heads = layout.header + std::mem::offset_of!(Header, bands);
+        let heads = layout.header + std::mem::offset_of!(Header, priority_rings);
         let board = Board::new(BoardParts {
             header,
-            bands: PriorityRings::new(
-                memory.span(heads, BANDS * HEAD_WORDS),
-                memory.span(layout.bands, BANDS * geometry.slots()),
+            priority_rings: PriorityRings::new(
+                memory.span(heads, PRIORITY_RINGS * HEAD_WORDS),
+                memory.span(layout.priority_rings, PRIORITY_RINGS * geometry.slots()),
             ),
             head: memory.span(head, 1),
             entries: memory.span(layout.ring, geometry.slots()),
             idle: memory.span(layout.idle, geometry.idle_words()),
-            beds: memory.span(layout.beds, geometry.seats),
+            parkers: memory.span(layout.parkers, geometry.seats),
             seats: memory.span(layout.seats, geometry.seats),
             slots: memory.span(layout.slots, geometry.slots()),
             scope,
@@ -94,8 +94,8 @@ impl Region {
                 layout.names,
                 geometry.names_len(),
             ),
-            tallies: memory.span(layout.tallies, geometry.seats),
-            result_marks: memory.span(layout.result_marks, geometry.all_result_marks()),
+            worker_stats: memory.span(layout.worker_stats, geometry.seats),
+            result_hints: memory.span(layout.result_hints, geometry.all_result_hints()),
             result_bits: memory.span(layout.result_bits, geometry.all_result_bits()),
             memory,
             geometry,
@@ -104,7 +104,7 @@ impl Region {
     }
 
     /// Writes what the workers know a board by; a worker gone astray may have written over it.
-    pub(crate) fn sign(&self) {
+    pub(crate) fn write_magic(&self) {
         self.header().magic.store(MAGIC, Relaxed);
     }
 
@@ -117,27 +117,27 @@ impl Region {
     }
 
     /// What the workers of this seat have counted.
-    pub(crate) fn tally(&self, seat: SeatIndex) -> &WorkerStats {
-        self.tallies.at(usize::from(seat.0))
+    pub(crate) fn worker_stats(&self, seat: SeatIndex) -> &WorkerStats {
+        self.worker_stats.at(usize::from(seat.0))
     }
 
     /// The submitters' arena. Its bits are theirs alone.
-    pub(crate) fn args_arena(&self, bits: Span<AtomicU64>, marks: Span<AtomicU32>) -> Arena {
-        Arena::new(self.geometry.args, self.layout.args, bits, marks)
+    pub(crate) fn args_arena(&self, bits: Span<AtomicU64>, hints: Span<AtomicU32>) -> Arena {
+        Arena::new(self.geometry.args, self.layout.args, bits, hints)
     }
 
-    pub(crate) fn args_cut(&self) -> ArenaLayout {
+    pub(crate) fn args_layout(&self) -> ArenaLayout {
         self.geometry.args
     }
 
     /// The arena that the worker of this seat takes room for results from.
     pub(crate) fn results_arena(&self, seat: SeatIndex) -> Arena {
         let seat = usize::from(seat.0);
-        let cut = self.geometry.cut_of(seat);
+        let cut = self.geometry.arena_layout(seat);
         let before = |count: fn(&ArenaLayout) -> usize| self.geometry.before(seat, count);
         let bits = self.result_bits.part(before(ArenaLayout::bit_words), cut.bit_words());
-        let marks = self.result_marks.part(before(marks_of), marks_of(&cut));
-        Arena::new(cut, self.layout.results + before(ArenaLayout::bytes), bits, marks)
+        let hints = self.result_hints.part(before(hints_len), hints_len(&cut));
+        Arena::new(cut, self.layout.results + before(ArenaLayout::bytes), bits, hints)
     }
 
     /// Copies bytes into the region; the caller owns the room there.
@@ -157,7 +157,7 @@ impl Region {
         inline: *const u8,
     ) -> Option<(*const u8, usize)> {
         match place {
-            BytesLocation::Slot { len } => Some((inline, len)),
+            BytesLocation::Inline { len } => Some((inline, len)),
             BytesLocation::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
                 let arena = self.results_arena(seat);
                 let block = arena.block_at(far.place)?;
@@ -171,25 +171,25 @@ impl Region {
 
     /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
     #[inline(always)]
-    pub(crate) fn trim_rings(&self, tails: &Tails, spot: Reservation) {
-        if spot.position.is_multiple_of(STRETCH) {
+    pub(crate) fn trim_rings(&self, tails: &Tails, reservation: Reservation) {
+        if reservation.position.is_multiple_of(TRIM_ENTRIES) {
             self.trim_passed(tails, &self.board.ring, self.layout.ring);
         }
-        if let Some((band, position)) = spot.in_band()
-            && position.is_multiple_of(STRETCH)
+        if let Some((index, position)) = reservation.in_priority_ring()
+            && position.is_multiple_of(TRIM_ENTRIES)
         {
-            let entries = band * self.geometry.slots() * size_of::<AtomicU64>();
-            let ring = self.board.ring_of(band);
-            self.trim_passed(tails.of_band(band), &ring, self.layout.bands + entries);
+            let entries = index * self.geometry.slots() * size_of::<AtomicU64>();
+            let ring = self.board.ring_of_priority(index);
+            self.trim_passed(tails.priority(index), &ring, self.layout.priority_rings + entries);
         }
     }
 
     #[cold]
     fn trim_passed(&self, tail: &Tail, ring: &Ring, start: usize) {
         let entry = size_of::<AtomicU64>();
-        tail.follow_head(ring, |position| {
+        tail.advance_head_seen(ring, |position| {
             let first = position as usize % self.geometry.slots();
-            self.memory.discard(start + first * entry, STRETCH as usize * entry);
+            self.memory.discard(start + first * entry, TRIM_ENTRIES as usize * entry);
         });
     }
 

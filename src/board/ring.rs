@@ -63,7 +63,7 @@ impl Ring {
     /// The position under the head, and the entry there when it has been written. Acquire; pairs with
     /// `write`: who sees the entry also sees its slot published, and does not take it for a dead one.
     #[inline]
-    pub(crate) fn look(&self) -> (u64, Option<RingEntry>) {
+    pub(crate) fn peek(&self) -> (u64, Option<RingEntry>) {
         let mut position = self.head().load(Relaxed);
         loop {
             let packed = self.entry_at(position).load(Acquire);
@@ -87,13 +87,13 @@ impl Ring {
 
     /// Moves the head past so many positions, unless somebody has moved it. Release: who sees that sees
     /// what was written about them before.
-    pub(crate) fn pass_many(&self, position: u64, count: u64) -> bool {
+    pub(crate) fn advance(&self, position: u64, count: u64) -> bool {
         self.head().compare_exchange(position, position + count, Release, Relaxed).is_ok()
     }
 
     /// Moves the head past this position, unless somebody has done so. Relaxed: it is a hint.
     #[inline]
-    pub(crate) fn pass(&self, position: u64) {
+    pub(crate) fn skip(&self, position: u64) {
         let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);
     }
 
@@ -113,7 +113,7 @@ impl Ring {
     }
 
     /// How many positions have been passed; a hint.
-    pub(crate) fn passed(&self) -> u64 {
+    pub(crate) fn head_position(&self) -> u64 {
         self.head().load(Relaxed)
     }
 
@@ -189,11 +189,11 @@ impl Tail {
 
     /// Reserves a position in the margin, however full the ring is: for tasks that come back, of which
     /// there is one for each seat at most.
-    pub(crate) fn reserve_anyway(&self) -> u64 {
+    pub(crate) fn reserve_from_margin(&self) -> u64 {
         self.next.fetch_add(1, Relaxed)
     }
 
-    /// Acquire; pairs with `follow_head`: pages are given back before their places are used again.
+    /// Acquire; pairs with `advance_head_seen`: pages are given back before their places are used again.
     #[inline]
     fn has_room(&self, ring: &Ring) -> bool {
         let used = self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Acquire));
@@ -203,13 +203,13 @@ impl Tail {
     #[cold]
     fn make_room(&self, ring: &Ring, is_dead: impl Fn(RingEntry) -> bool) -> Option<()> {
         let next = self.next.load(Relaxed);
-        while let (position, Some(entry)) = ring.look() {
+        while let (position, Some(entry)) = ring.peek() {
             if position >= next || !is_dead(entry) {
                 break;
             }
-            ring.pass(position);
+            ring.skip(position);
         }
-        self.follow_head(ring, |_| {});
+        self.advance_head_seen(ring, |_| {});
         self.has_room(ring).then_some(())
     }
 
@@ -217,15 +217,15 @@ impl Tail {
     /// first positions `discard` is told: zeroed entries are of no lap, so a worker that is late and
     /// looks there finds nothing.
     #[cold]
-    pub(crate) fn follow_head(&self, ring: &Ring, discard: impl Fn(u64)) {
+    pub(crate) fn advance_head_seen(&self, ring: &Ring, discard: impl Fn(u64)) {
         let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = self.head_seen.load(Relaxed);
         // What a worker wrote is believed only as far as it can be true.
-        let head = ring.passed().clamp(seen, self.count().max(seen));
-        let is_large = ring.entries.len() as u64 >= 4 * STRETCH;
-        let end = if is_large { head - head % STRETCH } else { head };
+        let head = ring.head_position().clamp(seen, self.count().max(seen));
+        let is_large = ring.entries.len() as u64 >= 4 * TRIM_ENTRIES;
+        let end = if is_large { head - head % TRIM_ENTRIES } else { head };
         if is_large {
-            (seen..end).step_by(STRETCH as usize).for_each(discard);
+            (seen..end).step_by(TRIM_ENTRIES as usize).for_each(discard);
         }
         self.head_seen.store(end.max(seen), Release);
     }
@@ -233,7 +233,7 @@ impl Tail {
 
 /// Entries that give their pages back together: 256 KiB. Without that a pool that has done 16
 /// million tasks would hold 128 MiB for the few that wait.
-pub(crate) const STRETCH: u64 = 1 << 15;
+pub(crate) const TRIM_ENTRIES: u64 = 1 << 15;
 
 /// Positions for submitters between the check and the reservation, and for a task of each seat that
 /// is put back.

@@ -18,7 +18,7 @@
 //! | FREE      | the submitter              | [`SlotWord::publish`], release                 |
 //! | READY     | nobody                     | [`SlotWord::claim`] by one worker, acquire     |
 //! | RUNNING   | that worker                | [`SlotWord::finish`], release; or, when it has |
-//! |           |                            | died, [`SlotWord::settle`] by the watch        |
+//! |           |                            | died, [`SlotWord::end_orphaned`] by the watch        |
 //! | the rest  | the future's owner, to     | the free list; [`SlotWord::clear`] comes when  |
 //! |           | read                       | the slot is taken from there                   |
 //!
@@ -37,7 +37,7 @@ use crate::sync::{Deadline, Ordering::*, Scope, WaitWord, spin_until};
 pub(crate) enum Claim {
     Yours,
     /// Yours, and somebody wants to be told.
-    YoursToTell,
+    YoursAndNotify,
     /// Cancelled, or somebody else was faster.
     Taken,
 }
@@ -57,7 +57,7 @@ pub(crate) enum Waited {
     Done,
     TimedOut,
     /// The slot has another generation: the future was freed meanwhile.
-    Gone,
+    Freed,
 }
 
 #[derive(Default)]
@@ -77,7 +77,7 @@ impl SlotWord {
     pub(crate) fn claim(&self, seat: SeatIndex, generation: u32) -> Claim {
         let running = |now| (now & !PHASE) | RUNNING | u64::from(seat.0) << SEAT_SHIFT;
         match self.step(generation, |now| (now & PHASE == READY).then(|| running(now))) {
-            Some(old) if old & ANNOUNCED != 0 => Claim::YoursToTell,
+            Some(old) if old & START_SUBSCRIBED != 0 => Claim::YoursAndNotify,
             Some(_) => Claim::Yours,
             None => Claim::Taken,
         }
@@ -89,7 +89,7 @@ impl SlotWord {
     pub(crate) fn finish(&self, outcome: Outcome) -> Option<Finished> {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
         debug_assert_eq!(old & PHASE, RUNNING);
-        (old & WISHED != 0).then_some(Finished(old))
+        (old & FINISH_ACTIONS != 0).then_some(Finished(old))
     }
 
     /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.
@@ -100,7 +100,7 @@ impl SlotWord {
 
     /// RUNNING → FAILED or CANCELLED, in the name of a worker that has died. Release; pairs with
     /// `phase`: whoever sees the task done sees what the watch noted about it.
-    pub(crate) fn settle(&self, seat: SeatIndex, outcome: Outcome) -> Change {
+    pub(crate) fn end_orphaned(&self, seat: SeatIndex, outcome: Outcome) -> Change {
         let settled = |now| (now & !PHASE) | outcome.phase();
         self.change(self.generation(), |now| holds(now, seat).then(|| settled(now)))
     }
@@ -108,55 +108,56 @@ impl SlotWord {
     /// RUNNING → READY, in the name of a worker that left without running the task. Release; pairs
     /// with the next `claim`.
     pub(crate) fn requeue(&self, seat: SeatIndex) -> Change {
-        let ready = |now| (now & (KEPT | u64::MAX << GENERATION_SHIFT)) | READY;
+        let ready = |now| (now & (KEPT_ON_REQUEUE | u64::MAX << GENERATION_SHIFT)) | READY;
         self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
     }
 
     /// Anything → FAILED, for a word that somebody wrote over. Release; pairs with `phase`.
-    pub(crate) fn overrule(&self, generation: u32) {
+    pub(crate) fn force_fail(&self, generation: u32) {
         self.0.store(FAILED | u64::from(generation) << GENERATION_SHIFT, Release);
     }
 
     /// Notes that somebody wants the task cancelled, for it to see while it runs. Relaxed: nothing
     /// else goes with the flag.
-    pub(crate) fn ask_cancel(&self, generation: u32) {
-        let asked = |now| (generation_of(now) == generation).then_some(now | ASKED);
+    pub(crate) fn request_cancel(&self, generation: u32) {
+        let asked = |now| (generation_of(now) == generation).then_some(now | CANCEL_REQUESTED);
         let _ = self.0.fetch_update(Relaxed, Relaxed, asked);
     }
 
-    pub(crate) fn is_cancel_asked(&self) -> bool {
-        self.0.load(Relaxed) & ASKED != 0
+    pub(crate) fn is_cancel_requested(&self) -> bool {
+        self.0.load(Relaxed) & CANCEL_REQUESTED != 0
     }
 
     /// Dooms a running task; answers whose it is. None: it is not running. AcqRel: `finish` of the same
     /// word is before or after this.
-    pub(crate) fn doom(&self, generation: u32) -> Option<SeatIndex> {
-        self.step(generation, |now| (now & PHASE == RUNNING).then_some(now | DOOMED)).map(seat_of)
+    pub(crate) fn mark_for_kill(&self, generation: u32) -> Option<SeatIndex> {
+        self.step(generation, |now| (now & PHASE == RUNNING).then_some(now | KILL_PENDING))
+            .map(seat_of)
     }
 
     /// Whether the worker of this seat runs this task, and is about to be killed for it.
-    pub(crate) fn is_doomed(&self, seat: SeatIndex, generation: u32) -> bool {
+    pub(crate) fn is_kill_pending(&self, seat: SeatIndex, generation: u32) -> bool {
         let now = self.0.load(Acquire);
-        generation_of(now) == generation && holds(now, seat) && now & DOOMED != 0
+        generation_of(now) == generation && holds(now, seat) && now & KILL_PENDING != 0
     }
 
     /// Marks a task that the worker of this seat runs as overdue; once. `signals`: until `signal_sent` its
     /// worker begins nothing else.
     pub(crate) fn mark_overdue(&self, seat: SeatIndex, generation: u32, signals: bool) -> bool {
-        let flags = OVERDUE | if signals { SIGNALLED } else { 0 };
+        let flags = OVERDUE | if signals { SIGNAL_PENDING } else { 0 };
         let marked = |now| (holds(now, seat) && now & OVERDUE == 0).then_some(now | flags);
         self.step(generation, marked).is_some()
     }
 
-    /// Release; pairs with `is_signalled`: the signal is sent before the worker goes on.
+    /// Release; pairs with `is_signal_pending`: the signal is sent before the worker goes on.
     pub(crate) fn signal_sent(&self, generation: u32) {
-        let _ = self.step(generation, |now| Some(now & !SIGNALLED));
+        let _ = self.step(generation, |now| Some(now & !SIGNAL_PENDING));
     }
 
     /// Whether a signal for this task is still under way. Acquire; pairs with `signal_sent`.
-    pub(crate) fn is_signalled(&self, generation: u32) -> bool {
+    pub(crate) fn is_signal_pending(&self, generation: u32) -> bool {
         let now = self.0.load(Acquire);
-        generation_of(now) == generation && now & SIGNALLED != 0
+        generation_of(now) == generation && now & SIGNAL_PENDING != 0
     }
 
     pub(crate) fn is_overdue(&self) -> bool {
@@ -164,8 +165,9 @@ impl SlotWord {
     }
 
     /// Asks for a ring of the board's notice when the task is claimed. False: it is claimed, or gone.
-    pub(crate) fn ask_announcement(&self, generation: u32) -> bool {
-        self.step(generation, |now| (now & PHASE == READY).then_some(now | ANNOUNCED)).is_some()
+    pub(crate) fn subscribe_start(&self, generation: u32) -> bool {
+        self.step(generation, |now| (now & PHASE == READY).then_some(now | START_SUBSCRIBED))
+            .is_some()
     }
 
     /// done → FREE, by whoever has taken the slot for its next task. Relaxed: nobody else looks before
@@ -215,7 +217,7 @@ impl SlotWord {
         loop {
             let now = self.0.load(Acquire);
             if generation_of(now) != generation {
-                return Waited::Gone;
+                return Waited::Freed;
             }
             if now & DONE != 0 {
                 return Waited::Done;
@@ -230,20 +232,20 @@ impl SlotWord {
                 }
                 continue;
             }
-            if let Some(marked) = self.mark_waited(now, WAITED) {
+            if let Some(marked) = self.set_waiting_flag(now, WAITED) {
                 self.0.sleep_if(marked, scope, left);
             }
         }
     }
 
     /// Asks for a ring of the board's notice when the task is done. False: it is done, or gone.
-    pub(crate) fn ask_notice(&self, generation: u32) -> bool {
+    pub(crate) fn subscribe_completion(&self, generation: u32) -> bool {
         loop {
             let now = self.0.load(Acquire);
             if now & DONE != 0 || generation_of(now) != generation {
                 return false;
             }
-            if self.mark_waited(now, NOTICED).is_some() {
+            if self.set_waiting_flag(now, EVENT_WAITED).is_some() {
                 return true;
             }
         }
@@ -251,7 +253,7 @@ impl SlotWord {
 
     /// The flag must be in the word before we sleep, or `finish` would not know to wake us. Relaxed
     /// is enough: flag and phase are one word, so one of the two steps sees the other.
-    fn mark_waited(&self, now: u64, flag: u64) -> Option<u64> {
+    fn set_waiting_flag(&self, now: u64, flag: u64) -> Option<u64> {
         if now & flag != 0 {
             return Some(now);
         }

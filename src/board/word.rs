@@ -21,21 +21,21 @@ pub(super) const PHASE: u64 = 0xf;
 /// Somebody sleeps on this word; whoever makes it done must wake them.
 pub(super) const WAITED: u64 = 1 << 4;
 /// Somebody sleeps on the board's notice; whoever makes the task done must ring it.
-pub(super) const NOTICED: u64 = 1 << 5;
+pub(super) const EVENT_WAITED: u64 = 1 << 5;
 /// Somebody has asked to cancel the task, perhaps too late.
-pub(super) const ASKED: u64 = 1 << 6;
+pub(super) const CANCEL_REQUESTED: u64 = 1 << 6;
 /// The task has run for longer than it should, and may see so.
 pub(super) const OVERDUE: u64 = 1 << 7;
 /// The worker is about to be killed for this task.
-pub(super) const DOOMED: u64 = 1 << 8;
+pub(super) const KILL_PENDING: u64 = 1 << 8;
 /// Somebody wants to be told when the task is claimed, by a ring of the board's notice.
-pub(super) const ANNOUNCED: u64 = 1 << 9;
+pub(super) const START_SUBSCRIBED: u64 = 1 << 9;
 /// A signal is about to be sent to the worker for this task.
-pub(super) const SIGNALLED: u64 = 1 << 10;
+pub(super) const SIGNAL_PENDING: u64 = 1 << 10;
 /// What its worker has to heed when it has finished the task.
-pub(super) const WISHED: u64 = WAITED | NOTICED | DOOMED | SIGNALLED;
+pub(super) const FINISH_ACTIONS: u64 = WAITED | EVENT_WAITED | KILL_PENDING | SIGNAL_PENDING;
 /// What a task keeps that has to be run again.
-pub(super) const KEPT: u64 = WAITED | NOTICED | ASKED;
+pub(super) const KEPT_ON_REQUEUE: u64 = WAITED | EVENT_WAITED | CANCEL_REQUESTED;
 
 pub(super) const SEAT_SHIFT: u32 = 16;
 pub(super) const GENERATION_SHIFT: u32 = 32;
@@ -88,12 +88,12 @@ impl Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiters {
     pub(crate) on_word: bool,
-    pub(crate) on_notice: bool,
+    pub(crate) on_event: bool,
 }
 
 impl Waiters {
     pub(super) fn of(word: u64) -> Waiters {
-        Waiters { on_word: word & WAITED != 0, on_notice: word & NOTICED != 0 }
+        Waiters { on_word: word & WAITED != 0, on_event: word & EVENT_WAITED != 0 }
     }
 }
 
@@ -107,13 +107,13 @@ impl Finished {
     }
 
     /// The worker must not take another task.
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.0 & DOOMED != 0
+    pub(crate) fn is_kill_pending(&self) -> bool {
+        self.0 & KILL_PENDING != 0
     }
 
     /// Of which task a signal is under way, if one is.
-    pub(crate) fn signalled(&self) -> Option<u32> {
-        (self.0 & SIGNALLED != 0).then(|| generation_of(self.0))
+    pub(crate) fn pending_signal(&self) -> Option<u32> {
+        (self.0 & SIGNAL_PENDING != 0).then(|| generation_of(self.0))
     }
 }
 

@@ -53,7 +53,7 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
 fn spec_of<'a>(call: &pool_call_t, extras: &'a mut SubmitOptions) -> Result<TaskSpec<'a>> {
     let checked = extras_from(call).and_then(|found| {
         let patience = patience_from(call.submit_timeout_ms)?;
-        *extras = SubmitOptions { patience, rank: rank_from(call.priority)?, ..found };
+        *extras = SubmitOptions { patience, priority: rank_from(call.priority)?, ..found };
         Ok(TaskSpec { extras: Some(extras), ..spec_from_function(&call.task)? })
     });
     if call.buffer.is_null() {
@@ -82,7 +82,7 @@ fn patience_from(submit_timeout_ms: i64) -> Result<Deadline> {
 
 fn rank_from(priority: i32) -> Result<Priority> {
     let words = "priority: from POOL_PRIORITY_MIN to POOL_PRIORITY_MAX";
-    Priority::of_priority(priority).ok_or_else(|| invalid(words))
+    Priority::new(priority).ok_or_else(|| invalid(words))
 }
 
 /// A function by pointer, or by module and symbol, with its bytes.

@@ -128,7 +128,7 @@ pub unsafe extern "C" fn future_cancel(
 /// Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> bool {
-    pool::is_cancel_asked(ticket(future)).unwrap_or(false)
+    pool::is_cancel_requested(ticket(future)).unwrap_or(false)
 }
 
 /// The task's number in its pool, counted from 1; 0 for a handle that is not valid.

@@ -65,7 +65,7 @@ pub(super) fn retries_from(options: &pool_options_t) -> Result<u32> {
 /// What one task has that others have not.
 pub(super) fn extras_from(call: &pool_call_t) -> Result<SubmitOptions> {
     let limit = |ms| match ms {
-        0 => Ok(TimeLimit::Usual),
+        0 => Ok(TimeLimit::PoolDefault),
         POOL_FOREVER => Ok(TimeLimit::None),
         ms @ 1.. => Ok(TimeLimit::Ms(ms as u64)),
         _ => Err(invalid("a limit: POOL_FOREVER, or not below 0")),
@@ -76,12 +76,12 @@ pub(super) fn extras_from(call: &pool_call_t) -> Result<SubmitOptions> {
         _ => return Err(invalid("start_deadline_ms: POOL_FOREVER, or not below 0")),
     };
     let (soft, hard) = (limit(call.soft_limit_ms)?, limit(call.hard_limit_ms)?);
-    let wish = TaskOptions {
+    let options = TaskOptions {
         soft,
         hard,
         retries: (call.retries > 0).then_some(call.retries),
         tag: call.tag,
     };
-    let wish = (wish != TaskOptions::default()).then_some(wish);
-    Ok(SubmitOptions { wish, start_within_ms, ..SubmitOptions::default() })
+    let options = (options != TaskOptions::default()).then_some(options);
+    Ok(SubmitOptions { options, start_within_ms, ..SubmitOptions::default() })
 }

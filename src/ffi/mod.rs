@@ -93,7 +93,7 @@ fn write_error(answer: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) 
     if let Some(out) = out {
         let detail = answer.err().and_then(|error| error.detail().cloned()).unwrap_or_default();
         let mut message = [0; 216];
-        let sentence = || Status::from_number(status).map_or(c"", Status::sentence).to_bytes();
+        let sentence = || Status::from_number(status).map_or(c"", Status::description).to_bytes();
         let text = match detail.message.as_bytes() {
             [] => sentence(),
             text => text,

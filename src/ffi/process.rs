@@ -120,7 +120,7 @@ pub unsafe extern "C" fn pool_status_name(status: pool_status_t) -> *const c_cha
 /// none. Not to be freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_status_string(status: pool_status_t) -> *const c_char {
-    Status::from_number(status).map_or(c"unknown status", Status::sentence).as_ptr()
+    Status::from_number(status).map_or(c"unknown status", Status::description).as_ptr()
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, 
     let pool = pool.pool()?;
     pool.site.check_gate()?;
     let block = take_block(&pool.site, len)?;
-    let ledger = &pool.site.ledger;
-    let start = pool.region().memory.bytes(ledger.args.offset(block), len);
+    let slots = &pool.site.slots;
+    let start = pool.region().memory.bytes(slots.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
     Ok((BufferHandle::new(pool.cell, pool.buffers.add(block, len)), start))
 }
@@ -39,7 +39,7 @@ pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
 
 impl Pool {
     fn give_block(&self, block: Block) {
-        self.site.ledger.args.give(block, &self.region().memory);
+        self.site.slots.args.give(block, &self.region().memory);
     }
 }
 

@@ -68,7 +68,7 @@ fn why_no_result(future: FutureHandle) -> Error {
 pub(crate) fn failure(future: FutureHandle) -> Result<Result<()>> {
     let (pool, ticket) = future.find()?;
     let record = pool.region().board.slot(ticket.slot);
-    let note = || pool.site.ledger.notes.read(ticket.slot);
+    let note = || pool.site.slots.side_table.failure(ticket.slot);
     Ok(match (record.word.phase(), state(pool, ticket)?) {
         (Phase::Completed(_), _) => Ok(()),
         (Phase::Failed(seat), _) => Err(match note() {
@@ -94,7 +94,7 @@ impl Pool {
     #[inline]
     fn result(&self, future: FutureHandle, ticket: SlotKey) -> Result<(*const u8, usize)> {
         let record = self.region().board.slot(ticket.slot);
-        match (record.word.completed_by(), record.near_result()) {
+        match (record.word.completed_by(), record.inline_result()) {
             (Some(_), Some(near)) => Ok(near),
             (Some(seat), None) => self.bytes(ticket, record, seat),
             (None, _) => Err(why_no_result(future)),
@@ -106,7 +106,7 @@ impl Pool {
     fn bytes(&self, ticket: SlotKey, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
         let (ending, inline) = record.ending().ok_or_else(spoilt)?;
         if let BytesLocation::File(far) = ending.result {
-            return self.site.ledger.notes.file(ticket.slot, far);
+            return self.site.slots.side_table.result_file(ticket.slot, far);
         }
         self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
     }
@@ -114,7 +114,7 @@ impl Pool {
     /// Whether the task was cancelled before it ran; one that was killed while it ran has a note of whom
     /// that killed.
     fn was_taken_back(&self, ticket: SlotKey) -> bool {
-        let note = || self.site.ledger.notes.read(ticket.slot);
+        let note = || self.site.slots.side_table.failure(ticket.slot);
         self.region().board.slot(ticket.slot).word.phase() == Phase::CancelledTask
             && note().is_none_or(|note| note.detail.worker_pid == 0)
     }
@@ -153,7 +153,7 @@ const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 pub(crate) fn cancel(future: FutureHandle, is_also_running: bool) -> Result<()> {
     let (pool, ticket) = future.find()?;
     let word = &pool.region().board.slot(ticket.slot).word;
-    word.ask_cancel(ticket.generation);
+    word.request_cancel(ticket.generation);
     if pool.is_of_promises() {
         promise::cancel_kept(ticket);
     }
@@ -168,16 +168,16 @@ pub(crate) fn cancel(future: FutureHandle, is_also_running: bool) -> Result<()> 
         return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
     }
     // From here on its worker takes no other task, so none can be hit in its place.
-    word.doom(ticket.generation).ok_or(Status::POOL_ERR_STATE)?;
+    word.mark_for_kill(ticket.generation).ok_or(Status::POOL_ERR_STATE)?;
     // Without a watch the pool is shut down, and the task done.
     pool.site.order(Command::Doom(ticket));
     Ok(())
 }
 
 /// Whether [`cancel`] was called, whatever came of it.
-pub(crate) fn is_cancel_asked(future: FutureHandle) -> Result<bool> {
+pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
     let (pool, ticket) = future.find()?;
-    Ok(pool.region().board.slot(ticket.slot).word.is_cancel_asked())
+    Ok(pool.region().board.slot(ticket.slot).word.is_cancel_requested())
 }
 
 pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
@@ -221,10 +221,10 @@ pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
     if pool.is_of_promises() {
         return free_promise(future);
     }
-    match pool.site.ledger.let_go(ticket) {
+    match pool.site.slots.release(ticket) {
         Released::Free if !present::is_freed_later(future) => pool.give_task_back(ticket),
         Released::Free | Released::NotHeld => {}
-        Released::Subscribed => pool.let_subscribed_go(future, ticket),
+        Released::Subscribed => pool.release_subscribed(future, ticket),
     }
     Ok(())
 }
@@ -241,14 +241,14 @@ fn free_promise(future: FutureHandle) -> Result<()> {
 
 impl Pool {
     #[cold]
-    fn let_subscribed_go(&'static self, future: FutureHandle, ticket: SlotKey) {
+    fn release_subscribed(&'static self, future: FutureHandle, ticket: SlotKey) {
         if !self.orphan(ticket) && !present::is_freed_later(future) {
             self.give_back(ticket);
         }
     }
 
     fn let_promise_go(&'static self, future: FutureHandle, ticket: SlotKey) {
-        let stays = match self.site.ledger.let_go(ticket) {
+        let stays = match self.site.slots.release(ticket) {
             Released::NotHeld => return,
             Released::Free => false,
             Released::Subscribed => self.orphan(ticket),
@@ -267,7 +267,7 @@ impl Pool {
         if wait::is_done(self, ticket) {
             self.recycle(ticket.slot);
         } else {
-            self.leave_loose(ticket.slot);
+            self.detach(ticket.slot);
         }
     }
 

@@ -39,7 +39,7 @@ impl InlineWorkers {
     pub(super) fn run(&self, pool: &Pool, ticket: SlotKey) -> Result<()> {
         let (place, worker) = self.sit(pool).inspect_err(|_| {
             // It was never submitted.
-            pool.site.ledger.count_taken_back();
+            pool.site.slots.count_withdrawn();
             pool.site.totals.repeated.count();
         })?;
         let Some(worker) = worker else {
@@ -77,7 +77,7 @@ impl InlineWorkers {
             return Ok((place, Some(worker)));
         }
         let worker = new_worker(pool, place);
-        pool.site.ledger.note_seat(worker.seat());
+        pool.site.slots.mark_seat_used(worker.seat());
         let claimed = pool.site.claimed(worker.seat());
         pool.site.staff.enroll(place, claimed, || Ok(((), 0, true)))?;
         pool.site.workers.fetch_add(1, Relaxed);
@@ -143,7 +143,7 @@ impl InlineWorkers {
 fn new_worker(pool: &Pool, place: usize) -> Box<Worker> {
     let site = pool.site.clone();
     let deliver = Box::new(move |parcel: ResultFile| {
-        site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
+        site.slots.side_table.insert_result_file(parcel.task, Some(parcel.memory));
         Ok(())
     });
     let (region, seat) = (pool.site.region.clone(), SeatIndex(place as u16));

@@ -22,7 +22,7 @@ pub(crate) struct PoolCounts {
 /// All zero for a handle that is not valid.
 pub(crate) fn counts(pool: PoolHandle) -> PoolCounts {
     let Ok(pool) = pool.pool() else { return PoolCounts::default() };
-    let load = pool.site.ledger.load(pool.region());
+    let load = pool.site.slots.load(pool.region());
     PoolCounts { workers: pool.site.workers.load(Relaxed), busy: load.busy, pending: load.pending }
 }
 
@@ -137,7 +137,7 @@ impl Pool {
         let is_busy = place.ended.load(Relaxed) < claimed;
         // Where it looked last: most likely its task.
         let slot = place.slot.load(Relaxed).checked_sub(1);
-        let slot = slot.filter(|slot| is_busy && *slot < self.site.ledger.used());
+        let slot = slot.filter(|slot| is_busy && *slot < self.site.slots.used());
         let task = slot.map(|slot| {
             let record = board.slot(slot);
             let function = record.call().function;

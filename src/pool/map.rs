@@ -29,7 +29,7 @@ pub(crate) struct MapOptions {
 impl MapOptions {
     pub(super) fn extras(&self) -> SubmitOptions {
         let limited = |ms| TaskOptions { hard: TimeLimit::Ms(ms), ..TaskOptions::default() };
-        SubmitOptions { wish: self.item_hard_ms.map(limited), ..SubmitOptions::default() }
+        SubmitOptions { options: self.item_hard_ms.map(limited), ..SubmitOptions::default() }
     }
 }
 

@@ -34,7 +34,7 @@ mod wait;
 mod zip;
 
 pub(crate) use crate::board::notes::{TaskOptions, TimeLimit};
-pub(crate) use crate::board::rank::Priority;
+pub(crate) use crate::board::priority::Priority;
 pub(crate) use crate::watch::heralds::{OnAccept, OnTimeout, TaskCallbacks};
 pub(crate) use crate::watch::limits::TimeLimits;
 pub(crate) use crate::watch::news::{Observers, WorkerEvent};
@@ -50,7 +50,7 @@ pub(crate) use drive::{events_fd, has_events, process_events};
 pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
 pub(crate) use future::{
     cancel, collect, duration, failure, future_free, future_id, future_pool, future_state,
-    is_cancel_asked, progress, result,
+    is_cancel_requested, progress, result,
 };
 pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use look::{
@@ -142,15 +142,15 @@ pub(crate) fn open(config: Config, kept: UserData) -> Result<PoolHandle> {
     };
     let region = Region::create("carpool", seats as usize, scope)?;
     region.board.set_idle_time(config.idle_ms);
-    let ledger = SlotTable::new(&region, registry::first_generation(&reserved))?;
+    let slots = SlotTable::new(&region, registry::first_generation(&reserved))?;
     let (name, kind) = (config.name.clone(), config.kind.clone());
     let (mut site, inbox) =
-        PoolState::new(name, kind, config.plan, config.is_external, region, ledger)?;
+        PoolState::new(name, kind, config.plan, config.is_external, region, slots)?;
     let roll = FunctionTable::default();
     let mut hooks = Vec::new();
     if !matches!(config.kind, PoolKind::Inline) {
         let bounded = if config.max_pending > 0 { feature::BOUNDED } else { 0 };
-        let batched = if config.is_batched { feature::BATCHES } else { 0 };
+        let batched = if config.is_batched { feature::PREFETCH } else { 0 };
         site.line = SubmitQueue::new(config.max_pending);
         site.region.board.set_features(bounded | batched);
     }
@@ -204,8 +204,8 @@ fn terms(
     let mut enter = |hook: &Option<Arc<HookSpec>>| -> Result<Option<u32>> {
         let Some(HookSpec { callee, args }) = hook.as_deref() else { return Ok(None) };
         let function = roll.index(site, callee.as_callee())?;
-        let ticket = site.ledger.take(&site.region, false).ok_or(Status::POOL_ERR_FULL)?;
-        let call = TaskCall { function, is_chunk: false, rank: Priority::USUAL };
+        let ticket = site.slots.allocate(&site.region, false).ok_or(Status::POOL_ERR_FULL)?;
+        let call = TaskCall { function, is_chunk: false, priority: Priority::DEFAULT };
         submit::fill_hook(site, call, args, ticket)?;
         hooks.push(ticket);
         Ok(Some(ticket.slot))

@@ -158,10 +158,10 @@ impl Pool {
                 return Ok(Some(act));
             }
             self.start_threads(&mut books, number != 0)?;
-            self.site.ledger.note_subscription(ticket);
-            books.add(ticket, record.passed_at(), act);
+            self.site.slots.mark_subscribed(ticket);
+            books.add(ticket, record.ring_position(), act);
         }
-        if record.word.ask_notice(ticket.generation) {
+        if record.word.subscribe_completion(ticket.generation) {
             return Ok(None);
         }
         // Done in between: whoever takes it off the list does it.
@@ -213,7 +213,7 @@ impl Pool {
             entry.acts.push(act);
             return None;
         }
-        self.site.ledger.note_subscription(ticket);
+        self.site.slots.mark_subscribed(ticket);
         let entry = CompletionEntry { is_being_told: true, ..CompletionEntry::new(ticket, 0) };
         books.entries.put(ticket.slot.into(), entry);
         drop(books);
@@ -226,8 +226,8 @@ impl Pool {
         work_for(self);
         let board = &self.region().board;
         loop {
-            // Acquire; pairs with `Board::ring_notice`.
-            let seen = board.notice().load(Acquire);
+            // Acquire; pairs with `Board::notify_completion`.
+            let seen = board.completion_event().load(Acquire);
             self.site.heralds.tell_starts(&self.site);
             let due = self.take_due();
             if !due.is_empty() {
@@ -238,11 +238,11 @@ impl Pool {
                 return;
             }
             let is_busy = !self.notice.lock().order.is_empty();
-            if is_busy && spin_until(|| board.notice().load(Relaxed) != seen) {
+            if is_busy && spin_until(|| board.completion_event().load(Relaxed) != seen) {
                 continue;
             }
-            if let Some(heeded) = board.heed_notice(seen) {
-                board.notice().sleep_if(heeded, board.scope(), None);
+            if let Some(heeded) = board.prepare_wait(seen) {
+                board.completion_event().sleep_if(heeded, board.scope(), None);
             }
         }
     }
@@ -251,7 +251,7 @@ impl Pool {
     fn take_due(&self) -> Vec<(SlotKey, Vec<CompletionAction>)> {
         let hints = self.site.take_hints();
         let mut books = self.notice.lock();
-        let end = if books.is_ending { u64::MAX } else { self.region().board.ring.passed() };
+        let end = if books.is_ending { u64::MAX } else { self.region().board.ring.head_position() };
         let passed = books.order.range(..=(end, u64::MAX)).map(|(_, slot)| *slot as u32);
         let slots: Vec<u32> = passed.chain(hints).collect();
         let mut due = Vec::new();
@@ -345,7 +345,7 @@ impl Pool {
         books.is_ending = true;
         // What is asked from now on finds its future done, and nobody else to tell.
         books.has_ended |= books.thread.is_none();
-        self.region().board.ring_notice();
+        self.region().board.notify_completion();
         while !books.has_ended {
             match deadline.wait_on(&self.notice.ended, books) {
                 Some(guard) => books = guard,

@@ -7,7 +7,7 @@ use super::pieces::InFlight;
 use super::spec::Args;
 use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, registry};
 use crate::board::ledger::SlotKey;
-use crate::board::rank::Priority;
+use crate::board::priority::Priority;
 use crate::board::record::TaskCall;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
@@ -80,8 +80,8 @@ fn make() -> Result<(&'static Pool, SlotKey)> {
         Some(home) if registry::is_of_this_process(home.pool.cell) => home.pool,
         _ => open()?,
     };
-    let ticket = pool.site.ledger.take(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
-    let call = TaskCall { function: 0, is_chunk: false, rank: Priority::USUAL };
+    let ticket = pool.site.slots.allocate(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
+    let call = TaskCall { function: 0, is_chunk: false, priority: Priority::DEFAULT };
     if let Err(error) = pool.fill(call, &Args::Bytes(&[]), ticket) {
         pool.undo(ticket);
         return Err(error);
@@ -169,7 +169,7 @@ impl Pool {
     fn end_promise(&self, ticket: SlotKey, how: Completion<'_>) {
         let site = &self.site;
         let deliver = |parcel: ResultFile| {
-            site.ledger.notes.keep_file(parcel.task, Some(parcel.memory));
+            site.slots.side_table.insert_result_file(parcel.task, Some(parcel.memory));
             Ok(())
         };
         worker::end_by_hand(&site.region, ticket.slot, how, &deliver);
@@ -195,7 +195,7 @@ impl Pool {
         }
         if super::notice::is_working_for(self) {
             // The thread that looks who is to be told of them does it, when nothing runs in the others.
-            self.region().board.ring_notice();
+            self.region().board.notify_completion();
             return;
         }
         *home = None;

@@ -8,8 +8,8 @@
 use super::spec::{Args, SubmitOptions};
 use super::{Pool, PoolHandle};
 use crate::board::ledger::SlotKey;
+use crate::board::priority::Priority;
 use crate::board::queue::Reservation;
-use crate::board::rank::Priority;
 use crate::board::record::{BytesLocation, TaskCall};
 use crate::board::ring::RingEntry;
 use crate::clock;
@@ -22,7 +22,7 @@ use crate::worker::{self, CapacityClaim, ClaimedTask};
 /// stays as open as it was.
 pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
     let site = &pool.pool()?.site;
-    let (last, mut count) = (site.ledger.tail.count(), 0);
+    let (last, mut count) = (site.slots.tails.count(), 0);
     site.each_waiting(|ticket, record| {
         if record.id() <= last {
             count += u64::from(site.take_back(ticket, None));
@@ -48,7 +48,7 @@ impl Pool {
         }
         let (place, inline) = self.place(args, ticket.slot)?;
         let board = &self.region().board;
-        let position = board.reserve(&self.site.ledger.tail).ok_or(Status::POOL_ERR_FULL)?;
+        let position = board.reserve(&self.site.slots.tails).ok_or(Status::POOL_ERR_FULL)?;
         self.post_at(position, call, place, inline, ticket).map(|()| None)
     }
 
@@ -83,24 +83,25 @@ impl Pool {
         inline: &[u8],
         ticket: SlotKey,
     ) -> Result<()> {
-        let (board, tail) = (&self.region().board, &self.site.ledger.tail);
-        let spot = match call.rank {
-            Priority::USUAL => Reservation::usual(position),
-            rank => self.rank(position, rank, ticket.slot)?,
+        let (board, tail) = (&self.region().board, &self.site.slots.tails);
+        let reservation = match call.priority {
+            Priority::DEFAULT => Reservation::main(position),
+            priority => self.rank(position, priority, ticket.slot)?,
         };
-        self.region().trim_rings(tail, spot);
+        self.region().trim_rings(tail, reservation);
         board.slot(ticket.slot).fill(call, place, inline, clock::now(), position + 1);
-        board.post(spot, RingEntry { slot: ticket.slot, generation: ticket.generation });
-        board.bell.ring();
+        board.enqueue(reservation, RingEntry { slot: ticket.slot, generation: ticket.generation });
+        board.sleepers.notify_one();
         Ok(())
     }
 
     #[cold]
-    fn rank(&self, position: u64, rank: Priority, slot: u32) -> Result<Reservation> {
-        let spot = self.region().board.rank(position, rank, &self.site.ledger.tail, slot);
-        spot.ok_or_else(|| {
+    fn rank(&self, position: u64, priority: Priority, slot: u32) -> Result<Reservation> {
+        let reservation =
+            self.region().board.reserve_priority(position, priority, &self.site.slots.tails, slot);
+        reservation.ok_or_else(|| {
             // Its position was taken, and counts.
-            self.site.ledger.count_taken_back();
+            self.site.slots.count_withdrawn();
             self.site.tell_line();
             Status::POOL_ERR_FULL.into()
         })
@@ -126,7 +127,7 @@ impl Pool {
                     None => claimed.run(),
                 },
                 // What waits is on its way to the ring, or about to run elsewhere.
-                CapacityClaim::Nothing => sync::give_way(),
+                CapacityClaim::Nothing => sync::yield_now(),
                 CapacityClaim::TooDeep => {
                     let words = "max_pending tasks wait, and the tasks that run others while they submit are nested too deep";
                     return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));

@@ -131,7 +131,7 @@ impl FutureHandle {
     pub(super) fn find_at_once(self) -> Result<(&'static Pool, SlotKey)> {
         let (pool, ticket) = self.locate()?;
         // A freed one is still good for its own callback.
-        if pool.site.ledger.holds(ticket) || present::is_present(self) {
+        if pool.site.slots.holds(ticket) || present::is_present(self) {
             return Ok((pool, ticket));
         }
         Err(Status::POOL_ERR_INVALID.into())

@@ -61,7 +61,7 @@ impl FunctionTable {
         let function = Function {
             module: module.to_owned(),
             identity: [0; IDENTITY_LEN],
-            way: FunctionLocator::Symbol(symbol.to_owned()),
+            locator: FunctionLocator::Symbol(symbol.to_owned()),
         };
         self.enter(site, &mut self.lock(), function, Callee::Names(module, symbol))
     }
@@ -113,7 +113,7 @@ impl FunctionTable {
         let index = book.functions.len() as u32;
         let region = &site.region;
         let (functions, names) = (&region.functions, &mut book.names_used);
-        if !functions.enter(index, &function, names, &region.memory) {
+        if !functions.write(index, &function, names, &region.memory) {
             let words = "the pool names too many functions already: 65536, or less with long names";
             return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
         }
@@ -139,7 +139,7 @@ fn by_address(pointer: usize) -> Function {
     Function {
         module: String::new(),
         identity: [0; IDENTITY_LEN],
-        way: FunctionLocator::Address(pointer as u64),
+        locator: FunctionLocator::Address(pointer as u64),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is submitted: a function, its bytes, and what few tasks have beside them.
 
 use super::{BufferHandle, Callback, FutureHandle, OnAccept, TaskOptions, TimeLimits};
-use crate::board::rank::Priority;
+use crate::board::priority::Priority;
 use crate::error::Result;
 use crate::sync::Deadline;
 use crate::watch::site::PoolState;
@@ -28,19 +28,19 @@ pub(crate) struct TaskSpec<'a> {
 /// What few tasks have.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SubmitOptions {
-    pub(crate) wish: Option<TaskOptions>,
+    pub(crate) options: Option<TaskOptions>,
     /// It is cancelled unless it starts within so many milliseconds.
     pub(crate) start_within_ms: Option<u64>,
     /// How long its submit waits for a place in a bounded queue.
     pub(crate) patience: Deadline,
-    pub(crate) rank: Priority,
+    pub(crate) priority: Priority,
 }
 
 impl SubmitOptions {
     /// The limits that a task has which wants other ones than usual, if it may.
     pub(super) fn limits(&self, site: &PoolState) -> Result<Option<TimeLimits>> {
-        let resolve = |wish: TaskOptions| site.limiter.resolve(wish.soft, wish.hard);
-        let limits = self.wish.map(resolve);
+        let resolve = |options: TaskOptions| site.limiter.resolve(options.soft, options.hard);
+        let limits = self.options.map(resolve);
         limits.map_or(Ok(()), |limits| limits.check(&site.kind))?;
         Ok(limits)
     }

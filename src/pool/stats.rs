@@ -37,8 +37,8 @@ impl Pool {
     fn stats(&self) -> Stats {
         let (site, totals) = (&self.site, &self.site.totals);
         let mut sums = StatsSum::default();
-        for seat in 0..site.ledger.seats_used() {
-            self.region().tally(SeatIndex(seat)).add_to(&mut sums);
+        for seat in 0..site.slots.seats_used() {
+            self.region().worker_stats(SeatIndex(seat)).add_to(&mut sums);
         }
         Stats {
             completed: sums.completed,
@@ -51,7 +51,7 @@ impl Pool {
             workers_started: site.staff.hired(),
             workers_lost: totals.workers_lost.get(),
             // Last: so there is none that has ended and was not submitted.
-            submitted: site.ledger.tail.count().saturating_sub(totals.repeated.get()),
+            submitted: site.slots.tails.count().saturating_sub(totals.repeated.get()),
             sums,
         }
     }
@@ -85,7 +85,7 @@ impl Pool {
     }
 
     fn tell_present(&self, json: &mut Json, workers: &[WorkerActivity]) {
-        let load = self.site.ledger.load(self.region());
+        let load = self.site.slots.load(self.region());
         let bits = self.site.gate.load(Acquire) & gate::SHOWN;
         let pids = workers.iter().map(|worker| worker.member.pid).filter(|pid| *pid != 0);
         json.number("num_processes", workers.len() as u64);
@@ -106,7 +106,7 @@ impl Pool {
 
     /// How many tasks each place has been given.
     fn tell_writes(&self, json: &mut Json) {
-        let seats = self.site.ledger.seats_used();
+        let seats = self.site.slots.seats_used();
         let all: Vec<u64> = (0..seats).map(|seat| self.site.claimed(SeatIndex(seat))).collect();
         let total = all.iter().fold(0_u64, |sum, claimed| sum.wrapping_add(*claimed));
         json.number("total", total);

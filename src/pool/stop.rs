@@ -251,7 +251,7 @@ impl Pool {
         for hook in &self.hooks {
             self.undo(*hook);
         }
-        let held = self.site.ledger.close(self.region());
+        let held = self.site.slots.close(self.region());
         registry::settle_up(self.cell, i64::from(held));
     }
 }

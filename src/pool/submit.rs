@@ -9,7 +9,7 @@ use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
 use crate::board::ledger::{Released, SlotKey};
-use crate::board::rank::Priority;
+use crate::board::priority::Priority;
 use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
 use crate::clock;
 use crate::error::{Error, Result, Status};
@@ -96,7 +96,7 @@ pub(crate) fn submit_and_tell(
 /// Submits a task whose future nobody wants.
 pub(crate) fn submit_detached(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<()> {
     let (pool, ticket) = submit_to(pool, &spec, false, None)?;
-    pool.leave_loose(ticket.slot);
+    pool.detach(ticket.slot);
     Ok(())
 }
 
@@ -160,12 +160,12 @@ impl Pool {
         };
         let function = self.roll.index(&self.site, spec.callee)?;
         let is_chunk = matches!(spec.args, Args::Chunk(_));
-        let rank = spec.extras.map_or_else(Priority::default, |extras| extras.rank);
-        let call = TaskCall { function, is_chunk, rank };
-        let ledger = &self.site.ledger;
-        let ticket = ledger.take(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
-        if let Some(wish) = spec.extras.and_then(|extras| extras.wish) {
-            ledger.notes.set_wish(ticket.slot, wish);
+        let priority = spec.extras.map_or_else(Priority::default, |extras| extras.priority);
+        let call = TaskCall { function, is_chunk, priority };
+        let slots = &self.site.slots;
+        let ticket = slots.allocate(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
+        if let Some(options) = spec.extras.and_then(|extras| extras.options) {
+            slots.side_table.set_options(ticket.slot, options);
         }
         if let Some(prepare) = prepare {
             prepare(self, ticket);
@@ -238,9 +238,9 @@ impl Pool {
     /// Has it told when the task begins, or finds that it has.
     fn await_start(&self, ticket: SlotKey) {
         let record = self.region().board.slot(ticket.slot);
-        self.site.heralds.await_start(ticket, record.passed_at());
-        if !record.word.ask_announcement(ticket.generation) {
-            self.region().board.ring_notice();
+        self.site.heralds.await_start(ticket, record.ring_position());
+        if !record.word.subscribe_start(ticket.generation) {
+            self.region().board.notify_completion();
         }
     }
 
@@ -261,7 +261,7 @@ impl Pool {
     /// Fills and publishes a slot that is never put on the ring: somebody knows of it without that.
     pub(super) fn fill(&self, call: TaskCall, args: &Args<'_>, ticket: SlotKey) -> Result<()> {
         let (place, inline) = self.place(args, ticket.slot)?;
-        let id = self.site.ledger.tail.reserve_anyway() + 1;
+        let id = self.site.slots.tails.reserve_from_margin() + 1;
         let record = self.region().board.slot(ticket.slot);
         record.fill(call, place, inline, clock::now(), id);
         record.word.publish(ticket.generation);
@@ -277,7 +277,7 @@ impl Pool {
     ) -> Result<(BytesLocation, &'a [u8])> {
         match args {
             Args::Bytes(bytes) if bytes.len() <= ARGS_MAX => {
-                Ok((BytesLocation::Slot { len: bytes.len() }, bytes))
+                Ok((BytesLocation::Inline { len: bytes.len() }, bytes))
             }
             _ => Ok((self.place_on_heap(args, slot)?, &[])),
         }
@@ -298,13 +298,13 @@ impl Pool {
     /// Gives a slot back whose task will not run.
     pub(super) fn undo(&self, ticket: SlotKey) {
         let (Released::NotHeld | Released::Free | Released::Subscribed) =
-            self.site.ledger.let_go(ticket);
+            self.site.slots.release(ticket);
         self.recycle(ticket.slot);
     }
 
     /// Leaves a task that nobody holds to be swept up when it is done.
-    pub(super) fn leave_loose(&self, slot: u32) {
-        if !self.site.ledger.leave_loose(self.region(), slot) {
+    pub(super) fn detach(&self, slot: u32) {
+        if !self.site.slots.detach(self.region(), slot) {
             self.recycle(slot);
         }
     }
@@ -313,7 +313,7 @@ impl Pool {
     #[inline]
     pub(super) fn recycle(&self, slot: u32) {
         let cell = self.cell;
-        match self.site.ledger.recycle(self.region(), slot) {
+        match self.site.slots.recycle(self.region(), slot) {
             Given::Kept => {}
             // From here on `self` may be gone.
             Given::Closed => registry::settle_up(cell, -1),
@@ -329,7 +329,7 @@ pub(super) fn fill_hook(
     ticket: SlotKey,
 ) -> Result<()> {
     let (place, inline) = match args.len() {
-        len @ ..=ARGS_MAX => (BytesLocation::Slot { len }, args),
+        len @ ..=ARGS_MAX => (BytesLocation::Inline { len }, args),
         _ => (copy_to_heap(site, &[args], ticket.slot)?, &[][..]),
     };
     site.region.board.slot(ticket.slot).fill(call, place, inline, 0, 0);
@@ -339,7 +339,7 @@ pub(super) fn fill_hook(
 fn copy_to_heap(site: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLocation> {
     let len = parts.iter().map(|part| part.len()).sum();
     let block = take_block(site, len)?;
-    let mut offset = site.ledger.args.offset(block);
+    let mut offset = site.slots.args.offset(block);
     for part in parts {
         site.region.copy_in(offset, part);
         offset += part.len();
@@ -349,12 +349,12 @@ fn copy_to_heap(site: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLoc
 
 /// Notes that the block belongs to the slot's task.
 fn place_of(site: &PoolState, block: Block, len: usize, slot: u32) -> BytesLocation {
-    site.ledger.note_block(slot, Some(block));
-    BytesLocation::Heap(FarBytes { place: site.ledger.args.offset(block) as u64, len: len as u64 })
+    site.slots.set_args_block(slot, Some(block));
+    BytesLocation::Heap(FarBytes { place: site.slots.args.offset(block) as u64, len: len as u64 })
 }
 
 pub(super) fn take_block(site: &PoolState, len: usize) -> Result<Block> {
-    site.ledger.args.take(len).ok_or_else(|| {
+    site.slots.args.take(len).ok_or_else(|| {
         Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments on the pool's board")
     })
 }

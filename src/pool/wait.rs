@@ -92,13 +92,13 @@ pub(super) fn wait_until(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Re
     let word = &board.slot(ticket.slot).word;
     let nudge = |phase| {
         if phase == Phase::Ready {
-            board.bell.wake_one();
+            board.sleepers.wake_one();
         }
     };
     match word.wait(ticket.generation, board.scope(), deadline, nudge) {
         Waited::Done => Ok(()),
         Waited::TimedOut => Err(Status::POOL_ERR_TIMEOUT.into()),
-        Waited::Gone => Err(Status::POOL_ERR_INVALID.into()),
+        Waited::Freed => Err(Status::POOL_ERR_INVALID.into()),
     }
 }
 
@@ -154,7 +154,7 @@ fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
     for (index, raw) in futures.iter().enumerate().rev() {
         let (pool, ticket) = FutureHandle::from_raw(*raw).find_at_once()?;
         if let Some(later) = index.checked_sub(AHEAD) {
-            pool.region().board.fetch_slot(FutureHandle::from_raw(futures[later]).slot());
+            pool.region().board.prefetch_slot(FutureHandle::from_raw(futures[later]).slot());
         }
         if !is_done(pool, ticket) {
             wait_until(pool, ticket, deadline)?;
@@ -173,12 +173,12 @@ fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> 
         }
     }
     loop {
-        // Acquire; pairs with the Release of `Board::ring_notice`.
+        // Acquire; pairs with the Release of `Board::notify_completion`.
         let mut sleepers: Vec<Sleeper<'_>> = pools
             .iter()
             .map(|pool| {
                 let board = &pool.region().board;
-                let word = board.notice();
+                let word = board.completion_event();
                 Sleeper { word, seen: word.load(Acquire), scope: board.scope() }
             })
             .collect();
@@ -199,7 +199,7 @@ fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> 
         }
         if heed_all(&pools, &mut sleepers) {
             for pool in &pools {
-                pool.region().board.bell.wake_one();
+                pool.region().board.sleepers.wake_one();
             }
             sync::sleep_on_any(&sleepers, deadline.left());
         }
@@ -214,7 +214,7 @@ fn pending(futures: &[FoundFuture]) -> impl Iterator<Item = FutureHandle> {
 /// Says that we are about to sleep on the notices. False: one was rung since it was read.
 fn heed_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
     pools.iter().zip(sleepers).all(|(pool, sleeper)| {
-        let heeded = pool.region().board.heed_notice(sleeper.seen);
+        let heeded = pool.region().board.prepare_wait(sleeper.seen);
         sleeper.seen = heeded.unwrap_or(sleeper.seen);
         heeded.is_some()
     })
@@ -236,6 +236,6 @@ fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
 /// Asks for a notice of every task that is not done.
 fn ask_all(futures: &[FoundFuture]) {
     for (pool, ticket) in futures {
-        pool.region().board.slot(ticket.slot).word.ask_notice(ticket.generation);
+        pool.region().board.slot(ticket.slot).word.subscribe_completion(ticket.generation);
     }
 }

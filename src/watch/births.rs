@@ -94,12 +94,12 @@ impl WorkerSet {
         // Before it can claim any task.
         let number_of_process = i64::from(pid.as_raw_nonzero().get());
         site.staff.change(seat, |member| member.pid = number_of_process);
-        let is_doomed = matches!(worker, WorkerKind::Awaited { is_doomed: true });
+        let is_kill_pending = matches!(worker, WorkerKind::Awaited { is_kill_pending: true });
         let (name, region, terms) = (&site.name, &site.region, site.present_terms());
         let place = WorkerStart { name, region, seat: SeatIndex(seat as u16), terms };
         // If it cannot be welcomed it is gone, and its handle will tell.
         match &site.kind {
-            PoolKind::Processes(recipe) if !is_doomed => {
+            PoolKind::Processes(recipe) if !is_kill_pending => {
                 let _ = start::welcome(&place, recipe, line);
             }
             _ => kill(pid, &handle),

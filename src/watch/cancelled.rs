@@ -39,7 +39,7 @@ impl CancelledBatch {
     pub(crate) fn push(&mut self, region: &Region, record: &Slot, tag: u64) {
         let start = self.args.len();
         let (data, len) = match record.args() {
-            (BytesLocation::Slot { len }, data) => (Some(data), len),
+            (BytesLocation::Inline { len }, data) => (Some(data), len),
             (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
                 let (offset, len) = (far.place as usize, far.len as usize);
                 (region.memory.bytes(offset, len).map(<*mut u8>::cast_const), len)

@@ -120,8 +120,8 @@ impl WorkerSet {
             return Err(Status::POOL_ERR_FULL.into());
         }
         let (line, theirs) = Channel::pair()?;
-        site.ledger.note_seat(SeatIndex(seat as u16));
-        site.region.board.make_bed(SeatIndex(seat as u16));
+        site.slots.mark_seat_used(SeatIndex(seat as u16));
+        site.region.board.init_seat(SeatIndex(seat as u16));
         // Before it can claim any.
         let claimed_before = site.claimed(SeatIndex(seat as u16));
         let started = site.staff.enroll(seat, claimed_before, || {
@@ -198,7 +198,7 @@ impl WorkerSet {
             }
             PoolKind::Processes(recipe) => {
                 self.nursery.order(site, recipe, &place, &self.epoll, image, theirs)?;
-                Ok(WorkerKind::Awaited { is_doomed: false })
+                Ok(WorkerKind::Awaited { is_kill_pending: false })
             }
         }
     }
@@ -229,10 +229,10 @@ impl WorkerSet {
                     }
                 }
                 Received::Message(Message::Refuse { status, errno, words }, _) => {
-                    post.refusal = Some(Error::told(status, errno, words));
+                    post.refusal = Some(Error::from_peer(status, errno, words));
                 }
                 Received::Message(Message::File { task, len }, file) => {
-                    site.ledger.notes.file_came(task, len, file);
+                    site.slots.side_table.receive_result_file(task, len, file);
                 }
                 Received::Message(..) => {}
                 Received::Nothing => return false,
@@ -334,8 +334,8 @@ impl WorkerSet {
         for post in self.posts.iter_mut().flatten().filter(|post| whom(post)) {
             post.kill();
             // It is killed when it comes.
-            if let WorkerKind::Awaited { is_doomed } = &mut post.worker {
-                *is_doomed = true;
+            if let WorkerKind::Awaited { is_kill_pending } = &mut post.worker {
+                *is_kill_pending = true;
                 self.nursery.hurry();
             }
         }

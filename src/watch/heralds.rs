@@ -43,25 +43,25 @@ impl TaskCallbackTable {
     pub(crate) fn add(&self, ticket: SlotKey, herald: TaskCallbacks) {
         self.lock()
             .heralds
-            .put(ticket.number(), CallbackEntry { herald, place: None, taken_by: None });
+            .put(ticket.to_u64(), CallbackEntry { herald, place: None, taken_by: None });
     }
 
     /// The task has this place on the ring; its beginning is to be told. 0: it may begin at any time.
     pub(crate) fn await_start(&self, ticket: SlotKey, place: u64) {
         let mut book = self.lock();
         // It may be done already.
-        let Some(entry) = book.heralds.get_mut(ticket.number()) else { return };
+        let Some(entry) = book.heralds.get_mut(ticket.to_u64()) else { return };
         entry.place = Some(place);
-        book.waiting.insert((place, ticket.number()));
+        book.waiting.insert((place, ticket.to_u64()));
     }
 
     /// The task is done, or was not posted: nothing more is told of it, but that it has begun, where nobody
     /// has told so yet.
     pub(crate) fn remove(&self, site: &PoolState, ticket: SlotKey) {
         let mut book = self.lock();
-        let Some(entry) = book.heralds.remove(ticket.number()) else { return };
+        let Some(entry) = book.heralds.remove(ticket.to_u64()) else { return };
         if let Some(place) = entry.place {
-            book.waiting.remove(&(place, ticket.number()));
+            book.waiting.remove(&(place, ticket.to_u64()));
         }
         let taken_by = entry.first_taker(site, ticket);
         // Called and dropped when no lock is held.
@@ -77,7 +77,7 @@ impl TaskCallbackTable {
         let mut begun = Vec::new();
         let mut book = self.lock();
         for (place, ticket) in book.passed(site) {
-            let Some(entry) = book.heralds.get_mut(ticket.number()) else { continue };
+            let Some(entry) = book.heralds.get_mut(ticket.to_u64()) else { continue };
             let word = &site.region.board.slot(ticket.slot).word;
             let (Some(by), Phase::Running(_)) = (entry.first_taker(site, ticket), word.phase())
             else {
@@ -85,7 +85,7 @@ impl TaskCallbackTable {
             };
             entry.place = None;
             begun.extend(entry.herald.on_accept.take().map(|accept| (accept, by)));
-            book.waiting.remove(&(place, ticket.number()));
+            book.waiting.remove(&(place, ticket.to_u64()));
         }
         drop(book);
         for (accept, (seat, pid)) in begun {
@@ -97,7 +97,7 @@ impl TaskCallbackTable {
     pub(super) fn worker_leaves(&self, site: &PoolState, seat: SeatIndex) {
         let mut book = self.lock();
         for (_, ticket) in book.passed(site) {
-            let Some(entry) = book.heralds.get_mut(ticket.number()) else { continue };
+            let Some(entry) = book.heralds.get_mut(ticket.to_u64()) else { continue };
             if entry.taken_by.is_none() {
                 entry.taken_by = entry.first_taker(site, ticket).filter(|by| by.0 == seat);
             }
@@ -114,7 +114,7 @@ impl TaskCallbackTable {
         let on_timeout = self
             .lock()
             .heralds
-            .get(ticket.number())
+            .get(ticket.to_u64())
             .and_then(|entry| entry.herald.on_timeout.clone());
         if let Some(on_timeout) = on_timeout {
             let limit_ms = i64::try_from(limit_ms).unwrap_or(i64::MAX);
@@ -131,9 +131,9 @@ impl CallbackEntries {
     /// Those whose place the ring's head has passed, or is about to: whoever claims a task has this told before
     /// it moves the head.
     fn passed(&self, site: &PoolState) -> Vec<(u64, SlotKey)> {
-        let end = site.region.board.ring.passed().saturating_add(1);
+        let end = site.region.board.ring.head_position().saturating_add(1);
         let passed = self.waiting.iter().take_while(|(place, _)| *place <= end);
-        passed.map(|(place, number)| (*place, SlotKey::of_number(*number))).collect()
+        passed.map(|(place, number)| (*place, SlotKey::from_u64(*number))).collect()
     }
 }
 

@@ -41,7 +41,7 @@ impl Supervisor {
     }
 
     fn wanted(&mut self) -> u32 {
-        let load = self.site.ledger.load(&self.site.region);
+        let load = self.site.slots.load(&self.site.region);
         let workers = self.crew.count() as u32;
         let always = self.site.workers_min().max(self.awaited());
         sizing::wanted(sizing::Demand {

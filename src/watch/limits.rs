@@ -75,7 +75,7 @@ impl LimitSettings {
     pub(crate) fn resolve(&self, soft: TimeLimit, hard: TimeLimit) -> TimeLimits {
         let usual = self.usual();
         let resolve = |limit, usual| match limit {
-            TimeLimit::Usual => usual,
+            TimeLimit::PoolDefault => usual,
             TimeLimit::None => None,
             TimeLimit::Ms(ms) => Some(ms),
         };
@@ -128,7 +128,7 @@ impl PoolState {
     pub(crate) fn start_within(&self, ticket: SlotKey, ms: u64) {
         let Some(at) = Instant::now().checked_add(Duration::from_millis(ms)) else { return };
         let after = at.saturating_duration_since(self.limiter.born).as_nanos();
-        let start = (u64::try_from(after).unwrap_or(u64::MAX), ticket.number());
+        let start = (u64::try_from(after).unwrap_or(u64::MAX), ticket.to_u64());
         let mut starts = self.starts();
         starts.insert(start);
         if starts.first() == Some(&start) {
@@ -151,7 +151,7 @@ impl PoolState {
                 return at;
             }
             self.starts().remove(&(after, number));
-            let ticket = SlotKey::of_number(number);
+            let ticket = SlotKey::from_u64(number);
             let word = &self.region.board.slot(ticket.slot).word;
             if word.phase() != Phase::Ready || word.generation() != ticket.generation {
                 continue;
@@ -165,14 +165,14 @@ impl PoolState {
     /// The task that this seat says it runs, and for how long it says so.
     fn running(&self, seat: SeatIndex) -> Option<(SlotKey, Option<Duration>)> {
         let board = &self.region.board;
-        let slot = board.noted(seat).0.filter(|slot| *slot < self.ledger.used())?;
+        let slot = board.current_task(seat).0.filter(|slot| *slot < self.slots.used())?;
         let record = board.slot(slot);
         if record.word.phase() != Phase::Running(seat) {
             return None;
         }
         let generation = record.word.generation();
         // Read after the word: 0, or this task's start, or that of a later one, which makes it younger.
-        let started = board.noted(seat).1;
+        let started = board.current_task(seat).1;
         let now = clock::now();
         let is_possible = started >= record.stamp() && started <= now;
         let age = || Duration::from_nanos(clock::ns_of_ticks(now - started));
@@ -186,7 +186,7 @@ struct TimedTask {
     started: Instant,
     limits: TimeLimits,
     is_overdue: bool,
-    is_doomed: bool,
+    is_kill_pending: bool,
 }
 
 /// Why a worker is killed for a task.
@@ -238,12 +238,12 @@ impl Supervisor {
         self.note_running(now);
         let mut next: Option<Instant> = None;
         for number in self.timing.timed.numbers() {
-            let at = self.check_limit(SlotKey::of_number(number), now);
+            let at = self.check_limit(SlotKey::from_u64(number), now);
             next = next.into_iter().chain(at).min();
         }
         let site = &self.site;
         let is_idle = || {
-            let load = site.ledger.load(&site.region);
+            let load = site.slots.load(&site.region);
             load.pending == 0 && load.busy == 0
         };
         if self.timing.timed.is_empty() && is_idle() && site.limiter.alarm.disarm(limit_ms, is_idle)
@@ -261,15 +261,15 @@ impl Supervisor {
         for seat in self.crew.seats() {
             let seat = SeatIndex(seat as u16);
             let Some((ticket, age)) = site.running(seat) else { continue };
-            self.timing.timed.get_or_make(ticket.number(), || {
-                let wish = site.ledger.notes.wish(ticket.slot).unwrap_or_default();
-                let limits = site.limiter.resolve(wish.soft, wish.hard);
+            self.timing.timed.get_or_make(ticket.to_u64(), || {
+                let options = site.slots.side_table.options(ticket.slot).unwrap_or_default();
+                let limits = site.limiter.resolve(options.soft, options.hard);
                 let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
-                TimedTask { seat, started, limits, is_overdue: false, is_doomed: false }
+                TimedTask { seat, started, limits, is_overdue: false, is_kill_pending: false }
             });
         }
         self.timing.timed.retain(|number, timed| {
-            let ticket = SlotKey::of_number(number);
+            let ticket = SlotKey::from_u64(number);
             let word = &site.region.board.slot(ticket.slot).word;
             word.phase() == Phase::Running(timed.seat) && word.generation() == ticket.generation
         });
@@ -277,14 +277,14 @@ impl Supervisor {
 
     /// Does what the time asks for with one task; answers when to look at it again.
     fn check_limit(&mut self, ticket: SlotKey, now: Instant) -> Option<Instant> {
-        let timed = self.timing.timed.get_mut(ticket.number())?;
+        let timed = self.timing.timed.get_mut(ticket.to_u64())?;
         let (seat, limits) = (timed.seat, timed.limits);
         let end = |ms| timed.started.checked_add(Duration::from_millis(ms));
         let (soft, hard) = (limits.soft_ms.and_then(end), limits.hard_ms.and_then(end));
         if let (Some(at), Some(limit_ms)) = (hard, limits.hard_ms)
             && at <= now
         {
-            if std::mem::replace(&mut timed.is_doomed, true) {
+            if std::mem::replace(&mut timed.is_kill_pending, true) {
                 return None;
             }
             self.enforce(ticket, seat, limit_ms);
@@ -322,7 +322,9 @@ impl Supervisor {
         if !matches!(self.site.kind, PoolKind::Processes(_)) {
             return;
         }
-        if self.site.region.board.slot(ticket.slot).word.doom(ticket.generation) != Some(seat) {
+        if self.site.region.board.slot(ticket.slot).word.mark_for_kill(ticket.generation)
+            != Some(seat)
+        {
             return;
         }
         self.site.totals.hard_limits.count();
@@ -334,7 +336,7 @@ impl Supervisor {
     pub(super) fn end_doomed(&mut self, ticket: SlotKey) {
         let word = &self.site.region.board.slot(ticket.slot).word;
         let Phase::Running(seat) = word.phase() else { return };
-        if word.is_doomed(seat, ticket.generation) {
+        if word.is_kill_pending(seat, ticket.generation) {
             self.sentence(ticket, seat, Doom::CancelledTask, self.site.plan.times.kill_grace);
         }
     }
@@ -372,7 +374,7 @@ impl Supervisor {
         // What runs keeps what it had.
         self.note_running(Instant::now());
         self.site.limiter.set(limits);
-        if self.site.ledger.load(&self.site.region).pending > 0 {
+        if self.site.slots.load(&self.site.region).pending > 0 {
             self.site.time_task();
         }
     }

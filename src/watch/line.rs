@@ -61,9 +61,9 @@ impl PoolState {
     /// must be posted. The count of positions and that of tasks which have gone only grow, so the
     /// bound holds whoever reserves at the same time.
     pub(crate) fn take_place(&self) -> Option<u64> {
-        let (board, tail) = (&self.region.board, &self.ledger.tail);
+        let (board, tail) = (&self.region.board, &self.slots.tails);
         board.reserve_below(tail, self.line.end.load(Relaxed)).or_else(|| {
-            let end = self.ledger.gone(&self.region, |_| {}).saturating_add(self.line.bound);
+            let end = self.slots.dequeued(&self.region, |_| {}).saturating_add(self.line.bound);
             self.line.end.store(end, Relaxed);
             board.reserve_below(tail, end)
         })
@@ -102,7 +102,7 @@ impl PoolState {
             book = guard;
         }
         drop(book);
-        let found = self.region.board.await_place(patience, || self.take_place(), is_shut);
+        let found = self.region.board.wait_for_capacity(patience, || self.take_place(), is_shut);
         self.line.leave(self.line.lock(), &me);
         found
     }
@@ -111,14 +111,14 @@ impl PoolState {
     pub(crate) fn rouse_line(&self) {
         if self.line.is_bounded() {
             self.line.lock().iter().for_each(|waiter| waiter.notify_one());
-            self.region.board.rouse_submitter();
+            self.region.board.wake_submitter();
         }
     }
 
     /// A task does not wait any more, and that was counted.
     pub(crate) fn tell_line(&self) {
         if self.line.is_bounded() {
-            self.region.board.tell_of_place();
+            self.region.board.notify_capacity();
         }
     }
 }

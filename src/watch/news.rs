@@ -94,7 +94,7 @@ impl PoolState {
     /// No worker works any more.
     pub(super) fn tell_break(&self, note: &TaskFailure) {
         self.log(LogLevel::Error, || {
-            let sentence = note.status.sentence().to_string_lossy();
+            let sentence = note.status.description().to_string_lossy();
             match note.detail.message.as_str() {
                 "" => format!("the pool is broken: {sentence}"),
                 words => format!("the pool is broken: {sentence}: {words}"),
@@ -105,7 +105,7 @@ impl PoolState {
     /// No worker could be started; somebody tries again.
     pub(super) fn tell_failed_start(&self, error: &Error, pause: Duration) {
         self.log(LogLevel::Warning, || {
-            let sentence = error.status.sentence().to_string_lossy();
+            let sentence = error.status.description().to_string_lossy();
             let words = error.detail().map_or("", |detail| &detail.message);
             let pause = pause.as_millis() as u64;
             format!(

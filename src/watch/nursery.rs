@@ -284,7 +284,7 @@ impl ForkServer {
             match line.receive(false) {
                 Received::Message(Message::Up, _) => self.is_ready = true,
                 Received::Message(Message::Refuse { status, errno, words }, _) => {
-                    self.refusal = Some(Error::told(status, errno, words));
+                    self.refusal = Some(Error::from_peer(status, errno, words));
                 }
                 Received::Message(Message::Forked { seat, pid }, Some(handle)) => {
                     let pid = Pid::from_raw(pid).filter(|_| pid > 1);

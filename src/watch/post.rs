@@ -102,7 +102,7 @@ pub(super) enum WorkerKind {
     Thread(Option<JoinHandle<()>>),
     /// It was ordered of a template; it may be one that is killed when it comes.
     Awaited {
-        is_doomed: bool,
+        is_kill_pending: bool,
     },
     /// With the template that it was forked from, if it was.
     Process {

@@ -49,7 +49,7 @@ pub(crate) enum How {
 /// Settles all that the worker of this seat has left.
 pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
     let board = &site.region.board;
-    board.bell.vacate(seat);
+    board.sleepers.clear(seat);
     site.put_batch_back(seat);
     if matches!(fate, Fate::Left) {
         // It has finished what it began, and woken who was to be woken.
@@ -60,7 +60,7 @@ pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
     let arena = site.region.results_arena(seat);
     // Its own note says where to look first: that future need not wait for the rest.
     let hint = board.seats().at(usize::from(seat.0)).slot.load(Relaxed).checked_sub(1);
-    if let Some(slot) = hint.filter(|slot| *slot < site.ledger.used()) {
+    if let Some(slot) = hint.filter(|slot| *slot < site.slots.used()) {
         found += u64::from(settle_slot(site, seat, fate, slot, board.slot(slot), &mut |_| {}));
     }
     site.each_slot(|slot, record| {
@@ -69,11 +69,11 @@ pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
     });
     let kept: Vec<Block> = kept;
     arena.keep_only(&kept);
-    site.ledger.settle_count(&site.region, seat, found);
+    site.slots.repair_counts(&site.region, seat, found);
     // It may have died before it could say what it had claimed.
     site.rouse_line();
     if board.stage() == Stage::Open {
-        board.bell.ring();
+        board.sleepers.notify_one();
     }
 }
 
@@ -82,16 +82,16 @@ pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
 pub(crate) fn settle_strays(site: &PoolState) {
     site.each_slot(|slot, record| {
         let phase = record.word.phase();
-        let Some(generation) = site.ledger.held_generation(slot) else { return };
+        let Some(generation) = site.slots.held_generation(slot) else { return };
         // A free slot with an owner is one that a submit is just filling.
         let is_waiting = matches!(phase, Phase::Ready | Phase::Free);
         if is_waiting || (phase.is_done() && record.word.generation() == generation) {
             return;
         }
         record.end_without_worker(0);
-        site.ledger.notes.write(slot, note(site, Fate::Left, record));
+        site.slots.side_table.set_failure(slot, note(site, Fate::Left, record));
         site.totals.failed.count();
-        site.region.board.overrule(slot, generation);
+        site.region.board.force_fail(slot, generation);
         site.hint(slot);
     });
 }
@@ -113,26 +113,26 @@ fn settle_slot(
             {
                 keep(far.place);
             }
-            board.wake_again(slot);
+            board.rewake(slot);
             return false;
         }
         _ => return false,
     }
     // It has died between counting the task and finishing it.
-    site.region.tally(seat).uncount(record.id());
+    site.region.worker_stats(seat).uncount(record.id());
     if matches!(fate, Fate::Lost(_)) {
         site.totals.lost.count();
     }
     let outcome = match fate {
         Fate::WrongImage => {
             site.totals.repeated.count();
-            return board.requeue(slot, seat, &site.ledger.tail);
+            return board.requeue(slot, seat, &site.slots.tails);
         }
         Fate::Lost(_) if may_run_again(site, slot, record) => {
-            site.ledger.notes.take_back_file(record.id());
+            site.slots.side_table.discard_result_file(record.id());
             site.totals.retried.count();
             site.totals.repeated.count();
-            return board.requeue(slot, seat, &site.ledger.tail);
+            return board.requeue(slot, seat, &site.slots.tails);
         }
         Fate::Killed(_) => Outcome::CancelledTask,
         Fate::Sentenced(sentence, _) if sentence.doom == Doom::CancelledTask => {
@@ -140,14 +140,14 @@ fn settle_slot(
         }
         Fate::Left | Fate::Lost(_) | Fate::Sentenced(..) => Outcome::Failed,
     };
-    site.ledger.notes.take_back_file(record.id());
+    site.slots.side_table.discard_result_file(record.id());
     record.end_without_worker(spans(site, seat, record));
-    site.ledger.notes.write(slot, note(site, fate, record));
+    site.slots.side_table.set_failure(slot, note(site, fate, record));
     // Counted first: whoever sees it done sees it counted.
     let count =
         if outcome == Outcome::Failed { &site.totals.failed } else { &site.totals.cancelled };
     count.count();
-    let is_settled = board.settle(slot, seat, outcome);
+    let is_settled = board.end_orphaned(slot, seat, outcome);
     if !is_settled {
         count.uncount();
     }
@@ -157,16 +157,16 @@ fn settle_slot(
 
 /// Whether a task whose worker was lost is to be run again.
 fn may_run_again(site: &PoolState, slot: u32, record: &Slot) -> bool {
-    !record.word.is_cancel_asked()
+    !record.word.is_cancel_requested()
         && site.region.board.stage() != Stage::Stop
-        && site.ledger.notes.take_retry(slot, site.plan.retries)
+        && site.slots.side_table.take_retry(slot, site.plan.retries)
 }
 
 /// How long the task was queued and ran, packed, by what its worker had noted.
 fn spans(site: &PoolState, seat: SeatIndex, record: &Slot) -> u64 {
     let (posted, now) = (record.stamp(), clock::now());
-    let noted = site.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
-    let started = noted.clamp(posted.min(now), now);
+    let current_task = site.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
+    let started = current_task.clamp(posted.min(now), now);
     let queued = clock::pack(started.saturating_sub(posted));
     u64::from(queued) << 32 | u64::from(clock::pack(now - started))
 }

@@ -170,7 +170,7 @@ impl Supervisor {
 
     /// How many workers there will be when those have left that are about to.
     fn staying(&self) -> u32 {
-        let taken = self.site.region.board.leavers().taken;
+        let taken = self.site.region.board.retire_quota().taken;
         let about_to = taken.wrapping_sub(self.takers_gone) as i32;
         let ordered = self.crew.count_if(|post| post.order == Some(WayOut::Shrunk)) as u32;
         let leaving = ordered.saturating_add(u32::try_from(about_to).unwrap_or(0));
@@ -183,12 +183,12 @@ impl Supervisor {
         let board = &self.site.region.board;
         if self.crew.count() <= self.site.workers_max() as usize {
             // What a worker gone astray may have written there ends here.
-            self.takers_gone = board.leavers().taken;
+            self.takers_gone = board.retire_quota().taken;
         }
         loop {
             let excess = self.staying().saturating_sub(self.site.workers_max());
-            let seen = board.leavers();
-            if seen.asked == excess || board.ask_to_leave(seen, excess) {
+            let seen = board.retire_quota();
+            if seen.requested == excess || board.request_retire(seen, excess) {
                 return;
             }
         }
@@ -197,7 +197,7 @@ impl Supervisor {
     fn tell_to_leave(&mut self, seat: usize, why: WayOut) {
         if let Some(Some(post)) = self.crew.posts.get_mut(seat) {
             (post.order, post.is_old) = (Some(why), false);
-            self.site.region.board.order_to_leave(SeatIndex(seat as u16));
+            self.site.region.board.retire_seat(SeatIndex(seat as u16));
         }
     }
 
@@ -209,7 +209,7 @@ impl Supervisor {
 
     /// The worker of this seat is gone.
     pub(super) fn note_gone(&mut self, seat: usize, post: &mut WorkerHandle) {
-        if self.site.region.board.has_taken_leave(SeatIndex(seat as u16)) {
+        if self.site.region.board.took_quota(SeatIndex(seat as u16)) {
             self.takers_gone = self.takers_gone.wrapping_add(1);
             post.order = Some(WayOut::Shrunk);
         }

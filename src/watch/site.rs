@@ -120,7 +120,7 @@ pub(crate) struct PoolState {
     pub(crate) outbox: CallbackQueue,
     pub(crate) listeners: Observers,
     pub(crate) region: Arc<Region>,
-    pub(crate) ledger: SlotTable,
+    pub(crate) slots: SlotTable,
     pub(crate) line: SubmitQueue,
     /// Slots of tasks that somebody waits for by the notice and that were ended by the parent itself.
     hints: Mutex<Vec<u32>>,
@@ -152,7 +152,7 @@ impl PoolState {
         plan: Plan,
         is_external: bool,
         region: Region,
-        ledger: SlotTable,
+        slots: SlotTable,
     ) -> Result<(PoolState, CommandReceiver)> {
         let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| Error::os("eventfd", errno))?;
@@ -171,7 +171,7 @@ impl PoolState {
             soft_signal: None,
             heralds: TaskCallbackTable::default(),
             region: Arc::new(region),
-            ledger,
+            slots,
             line: SubmitQueue::default(),
             hints: Mutex::default(),
             has_listener: AtomicBool::new(false),
@@ -217,7 +217,7 @@ impl PoolState {
 
     fn call_if_needed(&self) {
         let workers = u64::from(self.workers.load(Relaxed));
-        let load = self.ledger.load(&self.region);
+        let load = self.slots.load(&self.region);
         let is_needed = workers == 0 || load.pending + u64::from(load.busy) > workers;
         // AcqRel; pairs with `answer_call`: a call that is not made was not answered yet.
         if is_needed && !self.was_called.swap(true, AcqRel) {
@@ -238,13 +238,13 @@ impl PoolState {
     /// Takes a task back that no worker has claimed, and ends it as cancelled.
     pub(crate) fn take_back(&self, ticket: SlotKey, note: Option<&TaskFailure>) -> bool {
         if let Some(note) = note {
-            self.ledger.notes.write(ticket.slot, note.clone());
+            self.slots.side_table.set_failure(ticket.slot, note.clone());
         }
         // Counted first: whoever sees it done sees it counted.
         self.totals.cancelled.count();
         let is_taken = self.region.board.cancel(ticket.slot, ticket.generation);
         if is_taken {
-            self.ledger.count_taken_back();
+            self.slots.count_withdrawn();
             self.tell_line();
             let slot = self.region.board.slot(ticket.slot);
             slot.progress().store(clock::now(), Relaxed);
@@ -252,7 +252,7 @@ impl PoolState {
         } else {
             self.totals.cancelled.uncount();
             if note.is_some() {
-                self.ledger.notes.unwrite(ticket.slot);
+                self.slots.side_table.clear_failure(ticket.slot);
             }
         }
         is_taken
@@ -267,7 +267,7 @@ impl PoolState {
 
     /// Tells the listener that the parent itself has ended a task.
     pub(crate) fn hint(&self, slot: u32) {
-        if !self.region.board.slot(slot).word.waiters().on_notice {
+        if !self.region.board.slot(slot).word.waiters().on_event {
             return;
         }
         fence(SeqCst);
@@ -279,7 +279,7 @@ impl PoolState {
     /// Tells the listener to look at a task that is done.
     pub(crate) fn hint_done(&self, slot: u32) {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
-        self.region.board.ring_notice();
+        self.region.board.notify_completion();
     }
 
     pub(crate) fn take_hints(&self) -> Vec<u32> {

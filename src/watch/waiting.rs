@@ -17,7 +17,8 @@ impl PoolState {
         self.each_waiting(|ticket, record| {
             let is_listed = self.lists_cancelled.load(Relaxed);
             if is_listed {
-                let tag = self.ledger.notes.wish(ticket.slot).map_or(0, |wish| wish.tag);
+                let tag =
+                    self.slots.side_table.options(ticket.slot).map_or(0, |options| options.tag);
                 batch.push(&self.region, record, tag);
             }
             if !self.take_back(ticket, note.as_ref()) && is_listed {
@@ -30,7 +31,7 @@ impl PoolState {
     /// What futures say that are cancelled because the pool is broken.
     fn why_cancelled(&self) -> Option<TaskFailure> {
         let mut note = self.why_broken.get()?.clone();
-        let sentence = note.status.sentence().to_string_lossy();
+        let sentence = note.status.description().to_string_lossy();
         note.detail.message = match note.detail.message.as_str() {
             "" => format!("cancelled: {sentence}"),
             words => format!("cancelled: {sentence}: {words}"),
@@ -42,40 +43,43 @@ impl PoolState {
     /// ring's head. Only while there are no workers.
     pub(crate) fn put_all_back(&self) {
         let board = &self.region.board;
-        board.repair_rings(&self.ledger.tail);
+        board.repair_rings(&self.slots.tails);
         self.each_slot(|slot, record| {
             let generation = record.word.generation();
             if record.word.phase() == Phase::Ready
-                && let Some(position) = board.reserve(&self.ledger.tail)
+                && let Some(position) = board.reserve(&self.slots.tails)
             {
-                if let Some(spot) =
-                    board.rank(position, record.call().rank, &self.ledger.tail, slot)
-                {
-                    board.repeat(spot, slot, generation);
+                if let Some(reservation) = board.reserve_priority(
+                    position,
+                    record.call().priority,
+                    &self.slots.tails,
+                    slot,
+                ) {
+                    board.enqueue_again(reservation, slot, generation);
                 }
                 self.totals.repeated.count();
                 // One task, two entries: the second will be found dead.
-                self.ledger.count_taken_back();
+                self.slots.count_withdrawn();
             }
         });
     }
 
     /// Puts back on the ring what a worker that is gone had taken from it and not claimed.
     pub(super) fn put_batch_back(&self, seat: SeatIndex) {
-        for entry in self.region.board.empty_batch(seat) {
-            self.region.board.repeat_anyway(entry, &self.ledger.tail);
+        for entry in self.region.board.drain_prefetched(seat) {
+            self.region.board.enqueue_again_from_margin(entry, &self.slots.tails);
             self.totals.repeated.count();
-            self.ledger.count_taken_back();
+            self.slots.count_withdrawn();
         }
     }
 
     pub(crate) fn has_waiting_task(&self) -> bool {
-        let slots = 0..self.ledger.used();
+        let slots = 0..self.slots.used();
         slots.into_iter().any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
     }
 
     pub(crate) fn each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
-        for slot in 0..self.ledger.used() {
+        for slot in 0..self.slots.used() {
             visit(slot, self.region.board.slot(slot));
         }
     }

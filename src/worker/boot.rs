@@ -42,7 +42,7 @@ static DEPTH: AtomicU32 = AtomicU32::new(0);
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Notes that this process is to be a worker. False: it was noted before.
-pub(crate) fn note_start() -> bool {
+pub(crate) fn set_task_start() -> bool {
     !STARTED.swap(true, Relaxed)
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn line_of_worker(argc: c_int, argv: *const *const c_char) -> Option<
 /// Runs the worker, if these are a worker's arguments; answers its exit code, or -1.
 pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     let Some(fd) = line_of_worker(argc, argv) else { return -1 };
-    note_start();
+    set_task_start();
     if ENTERED.swap(true, Relaxed) {
         return -1;
     }

@@ -45,7 +45,7 @@ pub(crate) fn end_by_hand(
         Completion::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
             // What a task is that was taken back: see `PoolState::take_back`.
             region.board.slot(slot).progress().store(now, Relaxed);
-            region.board.settle(slot, NOBODYS_SEAT, Outcome::CancelledTask);
+            region.board.end_orphaned(slot, NOBODYS_SEAT, Outcome::CancelledTask);
             return;
         }
         Completion::Failed { status, code, message } => {

@@ -113,9 +113,9 @@ pub(crate) fn claim_next<'a>(region: &Region) -> CapacityClaim<'a> {
         return CapacityClaim::TooDeep;
     }
     let board = &worker.region.board;
-    let outer = board.noted(worker.seat);
+    let outer = board.current_task(worker.seat);
     let taken = board.take(worker.seat);
-    board.note_again(worker.seat, outer);
+    board.restore_current_task(worker.seat, outer);
     taken.map_or(CapacityClaim::Nothing, |slot| {
         CapacityClaim::ClaimedTask(ClaimedTask { worker, slot })
     })
@@ -125,25 +125,25 @@ impl ClaimedTask<'_> {
     pub(crate) fn run(self) {
         let ClaimedTask { worker, slot } = self;
         let board = &worker.region.board;
-        let outer = board.noted(worker.seat);
-        board.note_again(worker.seat, (Some(slot), 0));
+        let outer = board.current_task(worker.seat);
+        board.restore_current_task(worker.seat, (Some(slot), 0));
         worker.claimed.update(|depth| depth + 1);
         worker.perform_now(slot);
         worker.claimed.update(|depth| depth - 1);
-        board.note_again(worker.seat, outer);
+        board.restore_current_task(worker.seat, outer);
     }
 }
 
 impl Worker {
     fn help(&self, slot: u32, generation: u32) -> InlineRun {
         let board = &self.region.board;
-        let outer = board.noted(self.seat);
+        let outer = board.current_task(self.seat);
         if board.claim(self.seat, RingEntry { slot, generation }) != Claim::Yours {
-            board.note_again(self.seat, outer);
+            board.restore_current_task(self.seat, outer);
             return InlineRun::None;
         }
         self.perform_now(slot);
-        board.note_again(self.seat, outer);
+        board.restore_current_task(self.seat, outer);
         InlineRun::Done
     }
 }

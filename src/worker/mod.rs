@@ -212,7 +212,7 @@ impl Worker {
         // all else between the two.
         let mut ended = None;
         loop {
-            let next = match board.next_at_once(self.seat) {
+            let next = match board.try_next(self.seat) {
                 Some(slot) => Next::Task(slot),
                 None => {
                     ended = None;
@@ -220,14 +220,14 @@ impl Worker {
                 }
             };
             match next {
-                Next::Leave => return Leave::Told,
-                Next::Idle => return Leave::Idle,
+                Next::Exit => return Leave::Told,
+                Next::IdleTimeout => return Leave::Idle,
                 Next::Task(slot) => {
                     let started = ended.unwrap_or_else(clock::now);
                     match self.perform(&task, slot, started) {
-                        Ok(After::GoOn) => ended = Some(task.ended()),
-                        Ok(After::GoOnLater) => ended = None,
-                        Ok(After::Leave) => return Leave::Doomed,
+                        Ok(After::Continue) => ended = Some(task.ended()),
+                        Ok(After::ContinueLater) => ended = None,
+                        Ok(After::Exit) => return Leave::Doomed,
                         Err(why) => return why,
                     }
                 }
@@ -266,7 +266,7 @@ impl Worker {
     fn perform(&self, task: &Task, slot: u32, started: u64) -> std::result::Result<After, Leave> {
         let board = &self.region.board;
         let TaskCall { function: index, is_chunk, .. } = board.slot(slot).call();
-        board.note_start(self.seat, started);
+        board.set_task_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
         let outcome = match found {
@@ -304,7 +304,7 @@ impl Worker {
         let spans = record.stamp();
         let ns = |packed: u32| clock::scaled(packed, self.scale);
         let is_failed = outcome != Outcome::Completed;
-        self.region.tally(self.seat).count(&FinishedTask {
+        self.region.worker_stats(self.seat).count(&FinishedTask {
             id: record.id(),
             is_failed,
             args_len,

@@ -26,14 +26,14 @@ pub(crate) fn name(pointer: usize) -> Result<Function> {
     if !module.has_code_at(pointer) {
         return Err(refusal("the pointer is to data, not to a function"));
     }
-    let way = match exported_name(pointer, &module) {
+    let locator = match exported_name(pointer, &module) {
         Some(symbol) => FunctionLocator::Symbol(symbol),
         None => FunctionLocator::Offset((pointer - module.base) as u64),
     };
     pin(&module);
     let path = if module.is_main { Some("") } else { module.path.to_str() };
     let path = path.ok_or_else(|| refusal("the path of the function's module is not UTF-8"))?;
-    Ok(Function { module: path.to_owned(), identity: module.identity, way })
+    Ok(Function { module: path.to_owned(), identity: module.identity, locator })
 }
 
 /// The name by which another process can look the function up, if it is exported.
@@ -139,7 +139,7 @@ impl Resolver {
     }
 
     fn address(&mut self, function: &Function) -> Result<usize> {
-        if let FunctionLocator::Address(address) = function.way {
+        if let FunctionLocator::Address(address) = function.locator {
             return Ok(address as usize);
         }
         if is_of_main(function) && !self.has_main {
@@ -152,7 +152,7 @@ impl Resolver {
                 "{shown} in the worker is another build than in the parent; restart the program after replacing it"
             )));
         }
-        let address = match &function.way {
+        let address = match &function.locator {
             FunctionLocator::Offset(offset) => opened.base.wrapping_add(*offset as usize),
             FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &shown)?,
             FunctionLocator::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
@@ -197,7 +197,7 @@ fn open(path: &str) -> Result<OpenModule> {
 
 /// Whether only a process of the main program's image can have the function.
 pub(crate) fn is_of_main(function: &Function) -> bool {
-    function.module.is_empty() && !matches!(function.way, FunctionLocator::Address(_))
+    function.module.is_empty() && !matches!(function.locator, FunctionLocator::Address(_))
 }
 
 /// Where an opened library is loaded, and which build it is.
@@ -220,7 +220,7 @@ fn shown(module: &str) -> String {
 }
 
 fn target(function: &Function) -> String {
-    match &function.way {
+    match &function.locator {
         FunctionLocator::Symbol(symbol) => symbol.clone(),
         FunctionLocator::Offset(offset) => format!("offset {offset:#x}"),
         FunctionLocator::Address(address) => format!("address {address:#x}"),
@@ -229,7 +229,7 @@ fn target(function: &Function) -> String {
 
 /// A function in words, for messages.
 pub(crate) fn describe(function: &Function) -> String {
-    match function.way {
+    match function.locator {
         FunctionLocator::Address(_) => target(function),
         _ => {
             let file = function.module.rsplit('/').next().unwrap_or_default();

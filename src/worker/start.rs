@@ -161,7 +161,7 @@ pub(super) fn execute(
         modules: recipe.modules.join("\0"),
         ..place.welcome()
     };
-    region.sign();
+    region.write_magic();
     ours.send(&Message::Init(welcome), region.file())?;
     if role == ProcessRole::Worker {
         recipe.surroundings.send(ours)?;

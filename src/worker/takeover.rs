@@ -30,7 +30,7 @@ pub unsafe extern "C" fn carpool_process_start(
     argv: *const *const c_char,
     _environment: *const *const c_char,
 ) {
-    if boot::line_of_worker(argc, argv).is_some() && boot::note_start() {
+    if boot::line_of_worker(argc, argv).is_some() && boot::set_task_start() {
         take_over();
     }
 }

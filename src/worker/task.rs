@@ -166,7 +166,7 @@ impl Task {
 
     fn find_args(&self) -> (*const u8, usize) {
         match self.slot().args() {
-            (BytesLocation::Slot { len }, start) => (start, len),
+            (BytesLocation::Inline { len }, start) => (start, len),
             (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
                 let (offset, len) = (far.place as usize, far.len as usize);
                 let start = self.region().memory.bytes(offset, len);
@@ -213,7 +213,7 @@ impl Task {
             self.give_up_room();
         }
         self.len.set(len);
-        match self.slot().result_room(len) {
+        match self.slot().result_buffer(len) {
             Some(start) => start,
             None => self.find_far_room(len),
         }
@@ -276,7 +276,7 @@ impl Task {
     pub(crate) fn is_cancelled(&self) -> bool {
         let word = &self.slot().word;
         self.region().board.stage() == crate::board::Stage::Stop
-            || word.is_cancel_asked()
+            || word.is_cancel_requested()
             || word.is_overdue()
     }
 
@@ -318,7 +318,7 @@ impl Task {
         }
         self.forget_message();
         let result = match self.room.get() {
-            ResultBuffer::Slot => BytesLocation::Slot { len: self.len.get() },
+            ResultBuffer::Slot => BytesLocation::Inline { len: self.len.get() },
             ResultBuffer::Block | ResultBuffer::File => self.far_result(),
         };
         self.write_end(Ending { status: Status::POOL_OK, code: 0, result }, started);
@@ -354,7 +354,7 @@ impl Task {
             self.give_up_room();
         }
         let result = match self.room.get() {
-            ResultBuffer::Slot => BytesLocation::Slot { len: self.len.get() },
+            ResultBuffer::Slot => BytesLocation::Inline { len: self.len.get() },
             ResultBuffer::Block | ResultBuffer::File => self.far_result(),
         };
         self.write_end(Ending { status, code, result }, started);

@@ -90,7 +90,7 @@ pub(super) fn start(
     let started = signals_blocked(|| builder.spawn(work));
     started.map_err(|error| {
         let message = format!("starting the thread {name}: {error}");
-        Error::told(Status::POOL_ERR_OS, error.raw_os_error().unwrap_or(0), message)
+        Error::from_peer(Status::POOL_ERR_OS, error.raw_os_error().unwrap_or(0), message)
     })
 }
 

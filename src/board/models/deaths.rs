@@ -11,27 +11,27 @@ use std::sync::Mutex;
 const SPANS: u64 = 9;
 
 /// What the watch does for a seat whose worker is gone, as `watch::reap::settle` does it.
-pub(super) fn settle(floor: &Floor, seat: SeatIndex) {
-    floor.board.bell.vacate(seat);
+pub(super) fn recover(floor: &Floor, seat: SeatIndex) {
+    floor.board.sleepers.clear(seat);
     for slot in 0..2 {
         match floor.board.slot(slot).word.phase() {
             Phase::Running(runner) if runner == seat => {
                 floor.board.slot(slot).end_without_worker(SPANS);
-                assert!(floor.board.settle(slot, seat, Outcome::Failed));
+                assert!(floor.board.end_orphaned(slot, seat, Outcome::Failed));
             }
-            Phase::Completed(runner) if runner == seat => floor.board.wake_again(slot),
+            Phase::Completed(runner) if runner == seat => floor.board.rewake(slot),
             _ => {}
         }
     }
     let _ = put_batch_back(floor, seat);
-    floor.board.bell.ring();
+    floor.board.sleepers.notify_one();
 }
 
 /// Answers how many positions more that took.
 pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) -> u64 {
-    let entries: Vec<_> = floor.board.empty_batch(seat).collect();
+    let entries: Vec<_> = floor.board.drain_prefetched(seat).collect();
     for entry in &entries {
-        floor.board.repeat_anyway(*entry, &floor.tail);
+        floor.board.enqueue_again_from_margin(*entry, &floor.tail);
     }
     entries.len() as u64
 }
@@ -57,18 +57,18 @@ fn stop_at_each(mut steps: impl Iterator<Item = u32>) -> bool {
 /// A worker that makes so many steps, a watch, and a replacement: the task is done in any case.
 fn comes_to_its_end_in(steps: u32) -> bool {
     let is_at_end = std::sync::Arc::new(Mutex::new(true));
-    let noted = is_at_end.clone();
+    let current_task = is_at_end.clone();
     loom::model(move || {
         let floor = Floor::new();
-        let noted = noted.clone();
+        let current_task = current_task.clone();
         let doomed = run_beside(&floor, move |floor| {
             if !stop_after(steps, || floor.work_once(ONE)) {
-                *noted.lock().unwrap() = false;
+                *current_task.lock().unwrap() = false;
             }
         });
         let watch = run_beside(&floor, move |floor| {
             doomed.join().unwrap();
-            settle(floor, ONE);
+            recover(floor, ONE);
             // The replacement, which stays until told to leave.
             floor.work_once(OTHER);
         });
@@ -96,7 +96,7 @@ fn a_sleeper_takes_over_from_a_worker_that_stops() {
             let other = run_beside(&floor, |floor| floor.work_once(OTHER));
             // As the first worker, and then as the watch that finds it gone.
             if !stop_after(steps, || floor.work_if_any(ONE)) {
-                settle(&floor, ONE);
+                recover(&floor, ONE);
             }
             if floor.board.slot(0).word.phase().is_done() {
                 floor.board.set_stage(Stage::Stop);
@@ -113,20 +113,20 @@ fn a_sleeper_is_woken_though_its_waker_stops() {
     for steps in 0..24 {
         loom::model(move || {
             let floor = Floor::new();
-            assert!(floor.board.bell.search(ONE));
+            assert!(floor.board.sleepers.start_searching(ONE));
             let other = run_beside(&floor, |floor| floor.work_once(OTHER));
             // Nobody is woken for these: somebody is searching.
             floor.post(0, 1, 1);
             floor.post(1, 1, 2);
             let find = || {
                 let found = floor.board.take(ONE);
-                floor.board.bell.found(ONE, || floor.board.has_task());
+                floor.board.sleepers.stop_searching(ONE, || floor.board.has_task());
                 if let Some(slot) = found {
                     floor.perform(ONE, slot);
                 }
             };
             if !stop_after(steps, find) {
-                settle(&floor, ONE);
+                recover(&floor, ONE);
             }
             other.join().unwrap();
             assert_eq!(floor.board.seats().at(1).ended.load(Relaxed), 1);

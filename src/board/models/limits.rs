@@ -41,14 +41,14 @@ fn a_worker_that_is_doomed_takes_no_other_task() {
         floor.post(0, 1, 1);
         floor.post(1, 1, 2);
         let watch = run_beside(&floor, |floor| {
-            if floor.board.slot(0).word.doom(1) == Some(ONE) {
+            if floor.board.slot(0).word.mark_for_kill(1) == Some(ONE) {
                 // Here it is killed.
                 assert_eq!(floor.board.slot(1).word.phase(), Phase::Ready);
                 floor.board.cancel(1, 1);
             }
         });
         assert_eq!(floor.board.take(ONE), Some(0));
-        let goes_on = floor.board.finish(ONE, 0, Outcome::Completed) != After::Leave;
+        let goes_on = floor.board.finish(ONE, 0, Outcome::Completed) != After::Exit;
         if goes_on {
             assert_eq!(floor.board.take(ONE), Some(1));
         }
@@ -87,13 +87,13 @@ fn the_beginning_of_a_task_is_told() {
     loom::model(|| {
         let floor = Floor::new();
         floor.post(0, 1, 1);
-        let seen = floor.board.notice().load(Acquire);
+        let seen = floor.board.completion_event().load(Acquire);
         let worker = run_beside(&floor, |floor| {
             let claim = floor.board.claim(ONE, RingEntry { slot: 0, generation: 1 });
             assert_eq!(claim, Claim::Yours);
         });
-        let is_asked = floor.board.slot(0).word.ask_announcement(1);
+        let is_asked = floor.board.slot(0).word.subscribe_start(1);
         worker.join().unwrap();
-        assert!(!is_asked || floor.board.notice().load(Acquire) != seen);
+        assert!(!is_asked || floor.board.completion_event().load(Acquire) != seen);
     });
 }

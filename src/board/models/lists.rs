@@ -2,7 +2,7 @@
 
 use super::{Floor, ONE, OTHER, run_beside, some};
 use crate::board::free::{FreeList, Given};
-use crate::board::heap::{Arena, ArenaLayout, MARKS_PER_SIZE};
+use crate::board::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
 use crate::cells::Holders;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -137,10 +137,10 @@ fn a_block_has_one_taker_at_a_time() {
         }
         // Two blocks of 256 bytes.
         let cut = ArenaLayout { shift_max: 8, area_shift: 9 };
-        let (bits, marks) = (some(cut.bit_words()), some(cut.sizes() * MARKS_PER_SIZE));
-        let arena = Arena::new(cut, 0, Span::over(&bits), Span::over(&marks));
+        let (bits, hints) = (some(cut.bit_words()), some(cut.sizes() * HINTS_PER_SIZE));
+        let arena = Arena::new(cut, 0, Span::over(&bits), Span::over(&hints));
         let memory = Memory::private(4096).expect("memory");
-        let desk = Arc::new(Desk { arena, memory, _bits: bits, _marks: marks });
+        let desk = Arc::new(Desk { arena, memory, _bits: bits, _marks: hints });
         let first = desk.arena.take(200).expect("a block");
         let beside = desk.clone();
         let taker = thread::spawn(move || beside.arena.take(200));

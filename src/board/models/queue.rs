@@ -2,7 +2,7 @@
 
 use super::{Floor, ONE, OTHER, run_beside};
 use crate::board::feature;
-use crate::board::rank::Priority;
+use crate::board::priority::Priority;
 use crate::board::slot::Phase;
 use crate::sync::model::stop_after;
 use crate::sync::{Deadline, Ordering::*};
@@ -79,9 +79,9 @@ fn a_task_of_another_rank_comes_back_to_it() {
 
 fn batched() -> loom::sync::Arc<Floor> {
     let floor = Floor::new();
-    floor.board.set_features(feature::BATCHES);
-    floor.board.make_bed(ONE);
-    floor.board.make_bed(OTHER);
+    floor.board.set_features(feature::PREFETCH);
+    floor.board.init_seat(ONE);
+    floor.board.init_seat(OTHER);
     floor
 }
 
@@ -129,7 +129,7 @@ fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
             floor.post(0, 1, 1);
             floor.post(1, 1, 2);
             if !stop_after(steps, || floor.work_if_any(ONE)) {
-                super::deaths::settle(&floor, ONE);
+                super::deaths::recover(&floor, ONE);
             }
             let _ = super::deaths::put_batch_back(&floor, ONE);
             floor.work_if_any(OTHER);
@@ -178,7 +178,7 @@ fn a_waiting_submit_hears_of_a_place() {
     loom::model(|| {
         let floor = bounded();
         let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-        let place = floor.board.await_place(Deadline::Never, || take_place(&floor), || false);
+        let place = floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), || false);
         assert_eq!(place, Some(1));
         worker.join().unwrap();
     });
@@ -192,10 +192,13 @@ fn a_waiting_submit_hears_of_a_shut_gate() {
         let shut = gate.clone();
         let closer = run_beside(&floor, move |floor| {
             shut.store(1, Relaxed);
-            floor.board.rouse_submitter();
+            floor.board.wake_submitter();
         });
         let is_shut = || gate.load(Relaxed) != 0;
-        assert_eq!(floor.board.await_place(Deadline::Never, || take_place(&floor), is_shut), None);
+        assert_eq!(
+            floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), is_shut),
+            None
+        );
         closer.join().unwrap();
     });
 }
@@ -216,10 +219,11 @@ fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
                     } else {
                         floor.board.seats().at(0).claimed.store(1, Release);
                     }
-                    floor.board.rouse_submitter();
+                    floor.board.wake_submitter();
                 }
             });
-            let place = floor.board.await_place(Deadline::Never, || take_place(&floor), || false);
+            let place =
+                floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), || false);
             assert!(place.is_some());
             watch.join().unwrap();
         });

@@ -14,57 +14,60 @@ use crate::sync::AtomicU64;
 pub(crate) struct Priority(u8);
 
 /// How many bands there are: all ranks but the usual one. Models have the first.
-pub(crate) const BANDS: usize = if cfg!(loom) { 1 } else { 15 };
-pub(crate) const RANKS: usize = 16;
+pub(crate) const PRIORITY_RINGS: usize = if cfg!(loom) { 1 } else { 15 };
+pub(crate) const PRIORITY_COUNT: usize = 16;
 /// A band's head has two cache lines of its own, as CPUs fetch them in pairs.
 pub(crate) const HEAD_WORDS: usize = 16;
 
 impl Default for Priority {
     fn default() -> Priority {
-        Priority::USUAL
+        Priority::DEFAULT
     }
 }
 
 impl Priority {
-    pub(crate) const USUAL: Priority = Priority(7);
+    pub(crate) const DEFAULT: Priority = Priority(7);
     #[cfg(loom)]
     pub(crate) const FIRST: Priority = Priority(0);
 
     /// Of a priority from -8 to 7, higher first.
-    pub(crate) fn of_priority(priority: i32) -> Option<Priority> {
-        let rank = i32::from(Priority::USUAL.0).checked_sub(priority)?;
-        u8::try_from(rank).ok().filter(|rank| usize::from(*rank) < RANKS).map(Priority)
+    pub(crate) fn new(priority: i32) -> Option<Priority> {
+        let priority = i32::from(Priority::DEFAULT.0).checked_sub(priority)?;
+        u8::try_from(priority)
+            .ok()
+            .filter(|priority| usize::from(*priority) < PRIORITY_COUNT)
+            .map(Priority)
     }
 
     pub(crate) fn all() -> impl Iterator<Item = Priority> {
-        (0..RANKS as u8).map(Priority)
+        (0..PRIORITY_COUNT as u8).map(Priority)
     }
 
     /// Four bits, 0 for the usual one. Any four bits are a rank.
     pub(crate) fn to_bits(self) -> u32 {
-        u32::from(self.0 ^ Priority::USUAL.0)
+        u32::from(self.0 ^ Priority::DEFAULT.0)
     }
 
     pub(crate) fn from_bits(bits: u32) -> Priority {
-        Priority((bits & 15) as u8 ^ Priority::USUAL.0)
+        Priority((bits & 15) as u8 ^ Priority::DEFAULT.0)
     }
 
     /// Its bit among the board's features.
-    pub(crate) fn feature(self) -> u64 {
+    pub(crate) fn feature_bit(self) -> u64 {
         1 << self.0
     }
 
     /// The index of its band; none for the usual one.
-    pub(crate) fn band(self) -> Option<usize> {
-        let rank = usize::from(self.0);
-        let usual = usize::from(Priority::USUAL.0);
-        let band = if rank < usual {
-            Some(rank)
+    pub(crate) fn ring_index(self) -> Option<usize> {
+        let priority = usize::from(self.0);
+        let usual = usize::from(Priority::DEFAULT.0);
+        let index = if priority < usual {
+            Some(priority)
         } else {
-            rank.checked_sub(usual + 1).map(|it| it + usual)
+            priority.checked_sub(usual + 1).map(|it| it + usual)
         };
         // Models have fewer, and nobody writes others there.
-        band.filter(|band| *band < BANDS)
+        index.filter(|index| *index < PRIORITY_RINGS)
     }
 }
 
@@ -81,9 +84,10 @@ impl PriorityRings {
         PriorityRings { heads, entries }
     }
 
-    pub(crate) fn ring(&self, band: usize) -> Ring {
-        let (heads, entries) = (self.heads.len() / BANDS, self.entries.len() / BANDS);
-        Ring::new(self.heads.part(band * heads, 1), self.entries.part(band * entries, entries))
+    pub(crate) fn ring(&self, index: usize) -> Ring {
+        let (heads, entries) =
+            (self.heads.len() / PRIORITY_RINGS, self.entries.len() / PRIORITY_RINGS);
+        Ring::new(self.heads.part(index * heads, 1), self.entries.part(index * entries, entries))
     }
 }
 
@@ -91,7 +95,7 @@ impl PriorityRings {
 /// there, too, with an entry that nobody can claim.
 pub(crate) struct Tails {
     all: Tail,
-    bands: [Tail; BANDS],
+    priority_rings: [Tail; PRIORITY_RINGS],
 }
 
 impl std::ops::Deref for Tails {
@@ -104,11 +108,11 @@ impl std::ops::Deref for Tails {
 
 impl Tails {
     pub(crate) fn new() -> Tails {
-        Tails { all: Tail::new(), bands: std::array::from_fn(|_| Tail::new()) }
+        Tails { all: Tail::new(), priority_rings: std::array::from_fn(|_| Tail::new()) }
     }
 
-    pub(crate) fn of_band(&self, band: usize) -> &Tail {
-        &self.bands[band]
+    pub(crate) fn priority(&self, index: usize) -> &Tail {
+        &self.priority_rings[index]
     }
 }
 
@@ -118,12 +122,13 @@ mod tests {
 
     #[test]
     fn every_priority_has_a_rank_and_a_band_of_its_own() {
-        let ranks: Vec<Priority> = (-8..=7).rev().filter_map(Priority::of_priority).collect();
+        let ranks: Vec<Priority> = (-8..=7).rev().filter_map(Priority::new).collect();
         assert_eq!(ranks, Priority::all().collect::<Vec<_>>());
-        let bands: Vec<usize> = ranks.iter().filter_map(|rank| rank.band()).collect();
-        assert_eq!(bands, (0..BANDS).collect::<Vec<_>>());
-        assert_eq!(Priority::of_priority(0), Some(Priority::USUAL));
-        assert_eq!([-9, 8, i32::MIN, i32::MAX].map(Priority::of_priority), [None; 4]);
-        assert!(ranks.iter().all(|rank| Priority::from_bits(rank.to_bits()) == *rank));
+        let priority_rings: Vec<usize> =
+            ranks.iter().filter_map(|priority| priority.ring_index()).collect();
+        assert_eq!(priority_rings, (0..PRIORITY_RINGS).collect::<Vec<_>>());
+        assert_eq!(Priority::new(0), Some(Priority::DEFAULT));
+        assert_eq!([-9, 8, i32::MIN, i32::MAX].map(Priority::new), [None; 4]);
+        assert!(ranks.iter().all(|priority| Priority::from_bits(priority.to_bits()) == *priority));
     }
 }
