@@ -30,14 +30,14 @@
 //! # The tour of a task
 //!
 //! 1. `pool_submit` (`ffi::pool`) turns C's arguments into a [`pool::TaskSpec`].
-//! 2. [`pool::submit`] names the function (`pool::roll`), takes a slot from the books
-//!    ([`board::ledger`]), fills it ([`board::record`]), and posts it ([`board::Board::enqueue`]); then
-//!    it rings for one sleeper ([`board::bell`]).
+//! 2. [`pool::submit`] names the function (`pool::functions`), takes a slot from the books
+//!    ([`board::slots`]), fills it ([`board::record`]), and posts it ([`board::Board::enqueue`]); then
+//!    it rings for one sleeper ([`board::sleep`]).
 //! 3. The worker's loop ([`worker::Worker::run`]) claims it ([`board::slot::SlotWord::claim`]), finds
 //!    the function ([`worker::resolve`]), calls it with a [`worker::Task`], and finishes the slot.
 //! 4. [`pool::wait()`] sees that in the slot's word, or is woken there; `future_result` hands out the
-//!    bytes where they are. What somebody asked to be told of is found by `pool::notice`, and told by
-//!    [`watch::outbox`].
+//!    bytes where they are. What somebody asked to be told of is found by `pool::callbacks`, and told by
+//!    [`watch::callbacks`].
 //!
 //! Two side doors. A worker dies between claiming and finishing: the watch sees its process end
 //! ([`watch`]), finds the slots with its seat, and ends them in its name (`watch::reap`). Or the task runs too
@@ -49,19 +49,19 @@
 //! - No lock, pipe or semaphore is shared with a worker: there is nothing that a dead one could hold.
 //! - What a worker can write is read once, checked, and only then used.
 //! - Every state machine is one word in one file, with its picture: [`board::slot`], [`board::ring`],
-//!   [`board::bell`], [`board::free`], [`board::leave`], [`board::alarm`], and for batches `board::batch`;
+//!   [`board::sleep`], [`board::free`], [`board::retire`], [`board::limit_timer`], and for batches `board::prefetch`;
 //!   `board::models` tries every interleaving of a few steps.
 //! - An idle pool makes no wake-up at all, but for its workers to leave when their time is over.
 
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "models use the board alone"))]
 
 mod board;
-mod cells;
 #[cfg(not(loom))]
 mod clock;
 mod error;
 #[cfg(not(loom))]
 mod ffi;
+mod handle_table;
 #[cfg(not(loom))]
 mod pool;
 mod sync;

@@ -4,13 +4,13 @@
 //!   header │ idle │ seats │ tallies │ beds │ functions │ names │ ring │ bands │ slots │ result bits │ arguments │ results
 //! ```
 
-use super::bell::{Parker, SEATS_PER_WORD};
 use super::functions::{FUNCTIONS_MAX, FunctionEntry};
 use super::heap::{ArenaLayout, HINTS_PER_SIZE};
 use super::memory::Shared;
 use super::priority::PRIORITY_RINGS;
 use super::record::Slot;
-use super::tally::WorkerStats;
+use super::sleep::{Parker, SEATS_PER_WORD};
+use super::stats::WorkerStats;
 use crate::sync::{AtomicU32, AtomicU64, WaitWord};
 
 /// "carpool" and the version of this layout; another library's board is refused by it.
@@ -35,11 +35,11 @@ pub(crate) struct Header {
     pub(crate) stage: AtomicU64,
     /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
     pub(crate) idle_ms: AtomicU64,
-    /// How many workers are asked to leave; see [`super::leave`].
+    /// How many workers are asked to leave; see [`super::retire`].
     pub(crate) retire_quota: AtomicU64,
     /// Bits of [`super::feature`]: what else workers have to heed.
     pub(crate) features: AtomicU64,
-    /// Seats from here on never had a worker; see [`super::batch`].
+    /// Seats from here on never had a worker; see [`super::prefetch`].
     pub(crate) seats_used: AtomicU64,
     /// The ring's head; a cache line of its own, for the workers write it.
     pub(crate) head: CachePadded<AtomicU64>,
@@ -70,13 +70,13 @@ pub(crate) struct Seat {
     pub(crate) started: AtomicU64,
     /// The slot of its task, plus 1: where to look first when it has died.
     pub(crate) slot: AtomicU32,
-    /// Whether it is to leave; see [`super::leave`].
+    /// Whether it is to leave; see [`super::retire`].
     pub(crate) retire: AtomicU32,
     /// The entry that it is about to claim.
     pub(crate) next: AtomicU64,
     /// How many entries of its batch, the last ones, are left.
     pub(crate) prefetched_left: AtomicU32,
-    /// Entries that it has taken from the ring, and claims one by one; see [`super::batch`].
+    /// Entries that it has taken from the ring, and claims one by one; see [`super::prefetch`].
     pub(crate) prefetched: PrefetchedEntries,
 }
 

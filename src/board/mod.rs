@@ -8,39 +8,39 @@
 //! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
 
-pub(crate) mod alarm;
-mod batch;
-pub(crate) mod bell;
 pub(crate) mod free;
 pub(crate) mod functions;
 pub(crate) mod heap;
 pub(crate) mod layout;
-pub(crate) mod leave;
-pub(crate) mod ledger;
+pub(crate) mod limit_timer;
 pub(crate) mod memory;
 #[cfg(all(test, loom))]
 mod models;
-pub(crate) mod notes;
 mod notice;
 mod places;
+mod prefetch;
 pub(crate) mod priority;
 pub(crate) mod queue;
 pub(crate) mod record;
 mod region;
+pub(crate) mod retire;
 pub(crate) mod ring;
+pub(crate) mod side_table;
+pub(crate) mod sleep;
 pub(crate) mod slot;
-pub(crate) mod tally;
+pub(crate) mod slots;
+pub(crate) mod stats;
 mod word;
 
 pub(crate) use region::{Region, copy_out};
 
 use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
-use bell::{Sleepers, WakeReason};
 use layout::{Header, Seat};
 use memory::Span;
 use priority::PriorityRings;
 use record::Slot;
 use ring::{Ring, RingEntry};
+use sleep::{Sleepers, WakeReason};
 use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
@@ -85,7 +85,7 @@ pub(crate) mod feature {
     pub(crate) const BOUNDED: u64 = 1 << 16;
     /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
     pub(crate) const PRIORITIES: u64 = 0xffff;
-    /// Workers take several entries at once (see [`super::batch`]).
+    /// Workers take several entries at once (see [`super::prefetch`]).
     pub(crate) const PREFETCH: u64 = 1 << 17;
 }
 
@@ -111,7 +111,7 @@ pub(crate) struct BoardParts {
     pub(crate) entries: Span<AtomicU64>,
     pub(crate) priority_rings: PriorityRings,
     pub(crate) idle: Span<AtomicU64>,
-    pub(crate) parkers: Span<bell::Parker>,
+    pub(crate) parkers: Span<sleep::Parker>,
     pub(crate) seats: Span<Seat>,
     pub(crate) slots: Span<Slot>,
     pub(crate) scope: Scope,

@@ -9,12 +9,12 @@ mod limits;
 mod lists;
 mod queue;
 
-use super::bell::Parker;
 use super::layout::{Header, Seat};
 use super::memory::Span;
 use super::priority::{Priority, PriorityRings, Tails};
 use super::record::{BytesLocation, Ending, Slot, TaskCall};
 use super::ring::RingEntry;
+use super::sleep::Parker;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
 use super::{Board, BoardParts, Next, Stage};
 use crate::error::Status;

@@ -10,14 +10,14 @@
 //! | 6. ring the bell                          |                                               |
 //!
 //! A worker that is about to sleep looks at the features and the bands between its fence and its sleep,
-//! as it looks at the ring: see [`super::bell`]. That a band was used is never taken back, so boards
+//! as it looks at the ring: see [`super::sleep`]. That a band was used is never taken back, so boards
 //! without priorities look at one more word, and no more. The dead entry has the generation before the
 //! task's, which is in use no more; it keeps all counts those of one ring.
 
 use super::priority::{Priority, Tails};
 use super::ring::{Ring, RingEntry, Tail};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
-use super::{Board, batch, feature};
+use super::{Board, feature, prefetch};
 use crate::sync::Ordering::*;
 
 /// Positions that were reserved for one task, and must be written.
@@ -132,7 +132,7 @@ impl Board {
         loop {
             let (position, entry) = self.ring.peek();
             let entry = entry?;
-            next.store(batch::pack(entry), Relaxed);
+            next.store(prefetch::pack(entry), Relaxed);
             if !self.ring.advance(position, 1) {
                 // Another one was faster: not in step with it again.
                 std::hint::spin_loop();

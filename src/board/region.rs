@@ -9,7 +9,7 @@ use super::queue::Reservation;
 use super::record::BytesLocation;
 use super::ring::{Ring, TRIM_ENTRIES, Tail};
 use super::slot::SeatIndex;
-use super::tally::WorkerStats;
+use super::stats::WorkerStats;
 use super::{Board, BoardParts};
 use crate::error::{Result, Status};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope};

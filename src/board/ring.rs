@@ -11,7 +11,7 @@
 //! An entry says nothing about whose a task is; the slot's word does. So nobody can die holding the
 //! ring: a worker notes the entry under the head in its seat, moves the head on, and then claims that slot. When
 //! it dies in between, the note tells which task may be on the ring no more, and it is put there again (see
-//! [`super::batch`]). To claim first and then to move the head would need no note; but then all workers try
+//! [`super::prefetch`]). To claim first and then to move the head would need no note; but then all workers try
 //! for the same slot, and two took longer for tiny tasks than one.
 //!
 //! | submitter                               | worker                                      |

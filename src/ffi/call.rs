@@ -53,8 +53,12 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
 fn spec_of<'a>(call: &pool_call_t, extras: &'a mut SubmitOptions) -> Result<TaskSpec<'a>> {
     let checked = extras_from(call).and_then(|found| {
         let patience = patience_from(call.submit_timeout_ms)?;
-        *extras = SubmitOptions { patience, priority: rank_from(call.priority)?, ..found };
-        Ok(TaskSpec { extras: Some(extras), ..spec_from_function(&call.task)? })
+        *extras = SubmitOptions {
+            submit_deadline: patience,
+            priority: rank_from(call.priority)?,
+            ..found
+        };
+        Ok(TaskSpec { options: Some(extras), ..spec_from_function(&call.task)? })
     });
     if call.buffer.is_null() {
         return checked;
@@ -95,7 +99,7 @@ pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<TaskS
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(TaskSpec { callee, args, is_inside: false, extras: None })
+    Ok(TaskSpec { callee, args, after_close: false, options: None })
 }
 
 pub(super) fn is_also_running(mode: pool_cancel_t) -> Result<bool> {

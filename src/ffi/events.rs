@@ -54,7 +54,7 @@ pub unsafe extern "C" fn pool_process_events(
 
 /// The options' functions that hear of workers. The user's pointer is given back by the options' own, after
 /// the last call.
-pub(super) fn listeners_from(options: &pool_options_t) -> Observers {
+pub(super) fn observers_from(options: &pool_options_t) -> Observers {
     let user = || User { pointer: options.user, drop: None };
     let mut listeners = Observers::default();
     if let Some(function) = options.on_event {

@@ -79,7 +79,7 @@ pub unsafe extern "C" fn pool_workers(
 }
 
 fn info_of(activity: &WorkerActivity) -> pool_worker_info_t {
-    let WorkerActivity { seat, member, task, resident_bytes, .. } = activity;
+    let WorkerActivity { seat, info, task, resident_bytes, .. } = activity;
     let mut function = [0; 64];
     if let Some(task) = task {
         copy_text(task.function.as_bytes(), &mut function);
@@ -87,18 +87,18 @@ fn info_of(activity: &WorkerActivity) -> pool_worker_info_t {
     pool_worker_info_t {
         struct_size: size_of::<pool_worker_info_t>(),
         index: *seat as u32,
-        id: member.number,
-        pid: member.pid,
+        id: info.number,
+        pid: info.pid,
         state: activity.doing() as i32,
         task_id: task.as_ref().map_or(0, |task| task.id),
         function,
         running_ms: task.as_ref().map_or(0, |task| (task.ns / 1_000_000) as i64),
         tasks_done: activity.tasks_done(),
-        restarts: member.restarts,
+        restarts: info.restarts,
         resident_bytes: *resident_bytes,
-        last_gone: member.before.gone as i32,
-        last_exit_code: member.before.exit_code,
-        last_signal: member.before.signal,
+        last_gone: info.before.gone as i32,
+        last_exit_code: info.before.exit_code,
+        last_signal: info.before.signal,
     }
 }
 
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn pool_get_options(
 ) -> pool_status_t {
     boundary(|| {
         check_size(options.cast(), size_of::<pool_options_t>())?;
-        let kept = pool::kept_of(ticket(pool))?;
+        let kept = pool::user_data_of(ticket(pool))?;
         let snapshot = required(kept.downcast_ref::<Snapshot>())?;
         let idle_timeout_ms = pool::idle_time_of(ticket(pool))?;
         let limits = pool::limits_of(ticket(pool))?;

@@ -1,11 +1,11 @@
 //! Options of a pool: a C struct becomes a checked configuration. What a kind of worker cannot
 //! do is refused here.
 
+mod exec_context;
 mod processes;
-mod surroundings;
 mod times;
 
-pub(super) use surroundings::copy_arrays;
+pub(super) use exec_context::copy_arrays;
 pub(super) use times::grace_from;
 
 use super::call::spec_from_function;
@@ -67,7 +67,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, UserDat
     }
     let kind = processes::kind_from(&options)?;
     times::refuse_for(&options, &kind)?;
-    surroundings::refuse_for(&options, &kind)?;
+    exec_context::refuse_for(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
     times::fill_in(&mut options, &kind);
     let config = Config {
@@ -79,7 +79,7 @@ fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, UserDat
         max_pending: options.max_pending,
         is_batched: is_batched(options.sched)?,
         limits: super::limits::limits_of_pool(&options, &kind)?,
-        listeners: super::events::listeners_from(&options),
+        observers: super::events::observers_from(&options),
         is_external: is_external(options.driver)?,
         soft_signal: super::limits::soft_signal_from(&options, &kind)?,
         kind,

@@ -133,7 +133,7 @@ pub unsafe extern "C" fn pool_submit_call(
         let mut extras = SubmitOptions::default();
         let (spec, calls) = spec_from_call(call, &mut extras)?;
         match calls {
-            Some(calls) => pool::submit_and_tell(ticket, spec, calls),
+            Some(calls) => pool::submit_with_callbacks(ticket, spec, calls),
             None => pool::submit(ticket, spec),
         }
     };

@@ -24,7 +24,7 @@ use std::mem::MaybeUninit;
 ///         work is done
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_worker_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
-    worker::boot::worker_main(argc, argv.cast_const().cast())
+    worker::child::worker_main(argc, argv.cast_const().cast())
 }
 
 /// Shuts all pools of this process down that are open, at the same time; see pool_shutdown.

@@ -49,7 +49,7 @@ pub unsafe extern "C" fn pool_task_return(
         return crate::error::Status::POOL_ERR_INVALID as i32;
     };
     match bytes(data, len) {
-        Ok(data) => task.return_copy(data),
+        Ok(data) => task.return_bytes(data),
         Err(error) => error.status as i32,
     }
 }
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn pool_task_fail(
     message: *const c_char,
 ) -> i32 {
     if let (Some(task), Ok(Some(message))) = (Task::at(task.cast()), c_string(message)) {
-        task.leave_message(message.to_bytes());
+        task.set_message(message.to_bytes());
     }
     code
 }

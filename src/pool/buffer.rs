@@ -3,8 +3,8 @@
 use super::submit::take_block;
 use super::{BufferHandle, Pool, PoolHandle};
 use crate::board::heap::Block;
-use crate::board::ledger::SlotKey;
 use crate::board::slot::GENERATION_MASK;
+use crate::board::slots::SlotKey;
 use crate::error::{Result, Status};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,9 +21,9 @@ struct BufferEntry {
 /// Takes a block of this pool's heap; answers its handle and where to write.
 pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, *mut u8)> {
     let pool = pool.pool()?;
-    pool.site.check_gate()?;
-    let block = take_block(&pool.site, len)?;
-    let slots = &pool.site.slots;
+    pool.state.check_open()?;
+    let block = take_block(&pool.state, len)?;
+    let slots = &pool.state.slots;
     let start = pool.region().memory.bytes(slots.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
     Ok((BufferHandle::new(pool.cell, pool.buffers.add(block, len)), start))
@@ -39,7 +39,7 @@ pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
 
 impl Pool {
     fn give_block(&self, block: Block) {
-        self.site.slots.args.give(block, &self.region().memory);
+        self.state.slots.args.give(block, &self.region().memory);
     }
 }
 
@@ -66,10 +66,10 @@ impl Buffers {
         }
     }
 
-    fn remove(&self, ticket: SlotKey) -> Result<(Block, usize)> {
+    fn remove(&self, key: SlotKey) -> Result<(Block, usize)> {
         let mut places = self.lock();
-        let place = places.get_mut(ticket.slot as usize);
-        let place = place.filter(|place| place.generation == ticket.generation);
+        let place = places.get_mut(key.slot as usize);
+        let place = place.filter(|place| place.generation == key.generation);
         place.and_then(|place| place.held.take()).ok_or(Status::POOL_ERR_INVALID.into())
     }
 

@@ -2,9 +2,9 @@
 
 use super::spec::Callee;
 use crate::error::{Result, Status};
+use crate::watch::events::Observers;
 use crate::watch::limits::TimeLimits;
-use crate::watch::news::Observers;
-use crate::watch::site::{Plan, PoolKind, StopMode};
+use crate::watch::state::{Plan, PoolKind, StopMode};
 use rustix::process::Signal;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Config {
     /// Of tasks that bring none of their own.
     pub(crate) limits: TimeLimits,
     /// Who hears of what happens to workers.
-    pub(crate) listeners: Observers,
+    pub(crate) observers: Observers,
     /// The caller runs the callbacks.
     pub(crate) is_external: bool,
     /// Sent to a worker process whose task has passed its soft limit.

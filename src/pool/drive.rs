@@ -5,16 +5,16 @@ use crate::error::Result;
 
 /// A descriptor that is readable while callbacks are due; None: the library calls them itself.
 pub(crate) fn events_fd(pool: PoolHandle) -> Result<Option<i32>> {
-    Ok(pool.pool()?.site.outbox.fd())
+    Ok(pool.pool()?.state.callbacks.fd())
 }
 
 /// Whether callbacks are due that the caller has to run.
 pub(crate) fn has_events(pool: PoolHandle) -> Result<bool> {
-    let outbox = &pool.pool()?.site.outbox;
-    Ok(outbox.is_external() && outbox.is_due())
+    let callbacks = &pool.pool()?.state.callbacks;
+    Ok(callbacks.is_external() && callbacks.has_pending())
 }
 
 /// Runs the callbacks that are due; how many.
 pub(crate) fn process_events(pool: PoolHandle) -> Result<u32> {
-    pool.pool()?.site.outbox.run_due()
+    pool.pool()?.state.callbacks.run_due()
 }

@@ -4,12 +4,12 @@
 //! caller's handlers, in the order in which they were added, then each pool is shut down as its option
 //! says. A pool that this very thread works for cannot be waited for; it ends with the process.
 
-use super::registry::PoolScan;
-use super::stop;
-use crate::cells;
+use super::handles::PoolScan;
+use super::shutdown;
 use crate::error::{Result, Status};
+use crate::handle_table;
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU32, plain::AtomicU64};
-use crate::watch::site::StopMode;
+use crate::watch::state::StopMode;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -20,20 +20,20 @@ pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
 
 static HANDLERS: Mutex<VecDeque<(u64, u32, ExitHandler)>> = Mutex::new(VecDeque::new());
 
-/// Of which copy of the process anything here is: see [`cells::forks`].
+/// Of which copy of the process anything here is: see [`handle_table::forks`].
 static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Makes sure that [`on_exit`] is called.
 pub(super) fn prepare() {
-    cells::note_forks();
-    USED_IN.store(cells::forks(), Relaxed);
+    handle_table::note_forks();
+    USED_IN.store(handle_table::forks(), Relaxed);
     static PREPARED: OnceLock<()> = OnceLock::new();
-    PREPARED.get_or_init(|| cells::call_at_exit(on_exit));
+    PREPARED.get_or_init(|| handle_table::call_at_exit(on_exit));
 }
 
 extern "C" fn on_exit() {
     // A forked child that has made nothing leaves the locks alone, which could be held in it for ever.
-    if USED_IN.load(Relaxed) != cells::forks() {
+    if USED_IN.load(Relaxed) != handle_table::forks() {
         return;
     }
     // What fails here has nobody to be told.
@@ -41,10 +41,10 @@ extern "C" fn on_exit() {
         while let Some(handler) = next_handler() {
             handler();
         }
-        let sweep = PoolScan::begin();
-        for pool in sweep.open_pools() {
+        let scan = PoolScan::begin();
+        for pool in scan.open_pools() {
             if let Ok(Some(mode)) = pool.pool().map(|pool| pool.config.at_exit) {
-                let _ = stop::shutdown_until(pool, mode, Deadline::Never);
+                let _ = shutdown::shutdown_until(pool, mode, Deadline::Never);
             }
         }
     }));
@@ -53,17 +53,17 @@ extern "C" fn on_exit() {
 /// Handlers that were added before a fork are the parent's.
 fn next_handler() -> Option<ExitHandler> {
     let mut handlers = lock();
-    handlers.retain(|(_, forks, _)| *forks == cells::forks());
+    handlers.retain(|(_, forks, _)| *forks == handle_table::forks());
     handlers.pop_front().map(|(_, _, handler)| handler)
 }
 
 /// Adds a handler; answers its number.
 pub(crate) fn add_exit_handler(handler: ExitHandler) -> u64 {
     static NUMBERS: AtomicU64 = AtomicU64::new(1);
-    cells::note_forks();
+    handle_table::note_forks();
     prepare();
     let number = NUMBERS.fetch_add(1, Relaxed);
-    lock().push_back((number, cells::forks(), handler));
+    lock().push_back((number, handle_table::forks(), handler));
     number
 }
 
@@ -79,13 +79,13 @@ pub(crate) fn remove_exit_handler(number: u64) -> Result<()> {
 /// Shuts all open pools of this process down, at the same time.
 pub(crate) fn shutdown_all(mode: StopMode, timeout_ms: i64) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    let sweep = PoolScan::begin();
-    let pools = sweep.open_pools();
+    let scan = PoolScan::begin();
+    let pools = scan.open_pools();
     let mut outcome = Ok(());
     for is_waiting in [false, true] {
         for pool in &pools {
             let until = if is_waiting { deadline } else { Deadline::from_ms(0) };
-            let stopped = stop::shutdown_until(*pool, mode, until);
+            let stopped = shutdown::shutdown_until(*pool, mode, until);
             // It is no failure that a pool has been shut down before, or freed meanwhile.
             let is_fine = stopped.as_ref().err().is_none_or(|error| {
                 matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_INVALID)

@@ -1,16 +1,16 @@
 //! Futures: what became of a task.
 
-use super::registry::{FutureHandle, PoolHandle};
-use super::{Pool, PoolKind, present, promise, wait};
+use super::handles::{FutureHandle, PoolHandle};
+use super::{Pool, PoolKind, current_callback, promise, wait};
 use crate::board::copy_out;
-use crate::board::ledger::{Released, SlotKey};
-use crate::board::notes::TaskFailure;
 use crate::board::record::{BytesLocation, Slot};
+use crate::board::side_table::TaskFailure;
 use crate::board::slot::{Phase, SeatIndex};
+use crate::board::slots::{Released, SlotKey};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Deadline, Ordering::Relaxed};
-use crate::watch::site::Command;
+use crate::watch::state::Command;
 
 /// Where a task stands, by the C API's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,37 +23,37 @@ pub(crate) enum FutureState {
 }
 
 pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
-    let (pool, ticket) = future.find()?;
-    state(pool, ticket)
+    let (pool, key) = future.find()?;
+    state(pool, key)
 }
 
-pub(super) fn state(pool: &Pool, ticket: SlotKey) -> Result<FutureState> {
-    Ok(match pool.region().board.slot(ticket.slot).word.phase() {
+pub(super) fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
+    Ok(match pool.region().board.slot(key.slot).word.phase() {
         Phase::Ready => FutureState::Pending,
         Phase::Running(_) => FutureState::Running,
         Phase::Completed(_) => FutureState::Completed,
         Phase::Failed(_) => FutureState::Failed,
         Phase::CancelledTask => FutureState::CancelledTask,
         // The slot is ours, and not in use: somebody wrote over its word.
-        Phase::Free | Phase::Impossible => return Err(spoilt()),
+        Phase::Free | Phase::Impossible => return Err(corrupted()),
     })
 }
 
 /// The result of a completed task; of another, why there is none.
 #[inline]
 pub(crate) fn result(future: FutureHandle) -> Result<(*const u8, usize)> {
-    let (pool, ticket) = future.find_at_once()?;
-    pool.result(future, ticket)
+    let (pool, key) = future.get()?;
+    pool.result(future, key)
 }
 
 /// Waits until the task is done, and gives its result out.
 #[inline]
 pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<(*const u8, usize)> {
-    let (pool, ticket) = future.find_at_once()?;
-    if !wait::is_done(pool, ticket) {
-        wait::wait_until(pool, ticket, Deadline::from_ms(timeout_ms))?;
+    let (pool, key) = future.get()?;
+    if !wait::is_done(pool, key) {
+        wait::wait_until(pool, key, Deadline::from_ms(timeout_ms))?;
     }
-    pool.result(future, ticket)
+    pool.result(future, key)
 }
 
 #[cold]
@@ -66,14 +66,14 @@ fn why_no_result(future: FutureHandle) -> Error {
 
 /// What went wrong with a task that is done: nothing, or an error.
 pub(crate) fn failure(future: FutureHandle) -> Result<Result<()>> {
-    let (pool, ticket) = future.find()?;
-    let record = pool.region().board.slot(ticket.slot);
-    let note = || pool.site.slots.side_table.failure(ticket.slot);
-    Ok(match (record.word.phase(), state(pool, ticket)?) {
+    let (pool, key) = future.find()?;
+    let record = pool.region().board.slot(key.slot);
+    let note = || pool.state.slots.side_table.failure(key.slot);
+    Ok(match (record.word.phase(), state(pool, key)?) {
         (Phase::Completed(_), _) => Ok(()),
         (Phase::Failed(seat), _) => Err(match note() {
             Some(note) => of_note(note),
-            None => pool.task_error(ticket, record, seat),
+            None => pool.task_error(key, record, seat),
         }),
         (Phase::CancelledTask, _) => {
             Err(note().map_or_else(|| Status::POOL_ERR_CANCELLED.into(), of_note))
@@ -86,45 +86,45 @@ fn of_note(note: TaskFailure) -> Error {
     Error::with_detail(note.status, note.detail)
 }
 
-fn spoilt() -> Error {
+fn corrupted() -> Error {
     Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the task")
 }
 
 impl Pool {
     #[inline]
-    fn result(&self, future: FutureHandle, ticket: SlotKey) -> Result<(*const u8, usize)> {
-        let record = self.region().board.slot(ticket.slot);
+    fn result(&self, future: FutureHandle, key: SlotKey) -> Result<(*const u8, usize)> {
+        let record = self.region().board.slot(key.slot);
         match (record.word.completed_by(), record.inline_result()) {
             (Some(_), Some(near)) => Ok(near),
-            (Some(seat), None) => self.bytes(ticket, record, seat),
+            (Some(seat), None) => self.bytes(key, record, seat),
             (None, _) => Err(why_no_result(future)),
         }
     }
 
     /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
     #[inline]
-    fn bytes(&self, ticket: SlotKey, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
-        let (ending, inline) = record.ending().ok_or_else(spoilt)?;
+    fn bytes(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
+        let (ending, inline) = record.ending().ok_or_else(corrupted)?;
         if let BytesLocation::File(far) = ending.result {
-            return self.site.slots.side_table.result_file(ticket.slot, far);
+            return self.state.slots.side_table.result_file(key.slot, far);
         }
-        self.region().result_bytes(seat, ending.result, inline).ok_or_else(spoilt)
+        self.region().result_bytes(seat, ending.result, inline).ok_or_else(corrupted)
     }
 
     /// Whether the task was cancelled before it ran; one that was killed while it ran has a note of whom
     /// that killed.
-    fn was_taken_back(&self, ticket: SlotKey) -> bool {
-        let note = || self.site.slots.side_table.failure(ticket.slot);
-        self.region().board.slot(ticket.slot).word.phase() == Phase::CancelledTask
+    fn was_withdrawn(&self, key: SlotKey) -> bool {
+        let note = || self.state.slots.side_table.failure(key.slot);
+        self.region().board.slot(key.slot).word.phase() == Phase::CancelledTask
             && note().is_none_or(|note| note.detail.worker_pid == 0)
     }
 
     /// Why the task's function, or its worker for want of one, says that it failed.
-    fn task_error(&self, ticket: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
-        let Some((ending, _)) = record.ending() else { return spoilt() };
+    fn task_error(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
+        let Some((ending, _)) = record.ending() else { return corrupted() };
         let mut text = [0; MESSAGE_MAX];
         let mut len = 0;
-        if let Ok((start, size)) = self.bytes(ticket, record, seat) {
+        if let Ok((start, size)) = self.bytes(key, record, seat) {
             len = size.min(MESSAGE_MAX);
             copy_out(start, &mut text[..len]);
         }
@@ -139,8 +139,8 @@ impl Pool {
             | Status::POOL_ERR_NOMEM
             | Status::POOL_ERR_TOO_LARGE) => Error::with_detail(status, detail),
             // Nobody else writes on the board of promises.
-            status if self.is_of_promises() => Error::with_detail(status, detail),
-            _ => spoilt(),
+            status if self.is_promise_pool() => Error::with_detail(status, detail),
+            _ => corrupted(),
         }
     }
 }
@@ -151,51 +151,51 @@ const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
 /// Cancels a task that has not started; once cancelled it stays so. One that runs can see that it was
 /// asked to end; `is_also_running`: it ends with its worker process.
 pub(crate) fn cancel(future: FutureHandle, is_also_running: bool) -> Result<()> {
-    let (pool, ticket) = future.find()?;
-    let word = &pool.region().board.slot(ticket.slot).word;
-    word.request_cancel(ticket.generation);
-    if pool.is_of_promises() {
-        promise::cancel_kept(ticket);
+    let (pool, key) = future.find()?;
+    let word = &pool.region().board.slot(key.slot).word;
+    word.request_cancel(key.generation);
+    if pool.is_promise_pool() {
+        promise::cancel_background(key);
     }
-    if pool.site.take_back(ticket, None) || state(pool, ticket)? == FutureState::CancelledTask {
+    if pool.state.withdraw(key, None) || state(pool, key)? == FutureState::CancelledTask {
         return Ok(());
     }
-    if !is_also_running || pool.is_of_promises() || state(pool, ticket)? != FutureState::Running {
+    if !is_also_running || pool.is_promise_pool() || state(pool, key)? != FutureState::Running {
         return Err(Status::POOL_ERR_STATE.into());
     }
-    if !matches!(pool.site.kind, PoolKind::Processes(_)) {
+    if !matches!(pool.state.kind, PoolKind::Processes(_)) {
         let words = "a thread cannot be killed; its task was asked to end";
         return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
     }
     // From here on its worker takes no other task, so none can be hit in its place.
-    word.mark_for_kill(ticket.generation).ok_or(Status::POOL_ERR_STATE)?;
+    word.mark_for_kill(key.generation).ok_or(Status::POOL_ERR_STATE)?;
     // Without a watch the pool is shut down, and the task done.
-    pool.site.order(Command::Doom(ticket));
+    pool.state.send(Command::KillForTask(key));
     Ok(())
 }
 
 /// Whether [`cancel`] was called, whatever came of it.
 pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
-    let (pool, ticket) = future.find()?;
-    Ok(pool.region().board.slot(ticket.slot).word.is_cancel_requested())
+    let (pool, key) = future.find()?;
+    Ok(pool.region().board.slot(key.slot).word.is_cancel_requested())
 }
 
 pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
-    let (pool, ticket) = future.find()?;
-    Ok(pool.region().board.slot(ticket.slot).id())
+    let (pool, key) = future.find()?;
+    Ok(pool.region().board.slot(key.slot).id())
 }
 
 pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
-    future.pool_ticket()
+    future.pool_handle()
 }
 
 /// How long the task waited and ran, in nanoseconds.
 pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
-    let (pool, ticket) = future.find()?;
-    let record = pool.region().board.slot(ticket.slot);
+    let (pool, key) = future.find()?;
+    let record = pool.region().board.slot(key.slot);
     let is_done = record.word.phase().is_done();
     let (stamp, ended) = (record.stamp(), record.progress().load(Relaxed));
-    let ticks = match pool.was_taken_back(ticket) {
+    let ticks = match pool.was_withdrawn(key) {
         // Whoever took it back noted when.
         true => (ended.saturating_sub(stamp), 0),
         false if is_done => (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32)),
@@ -206,78 +206,78 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
 
 /// How far the task said it was.
 pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
-    let (pool, ticket) = future.find()?;
-    if pool.was_taken_back(ticket) {
+    let (pool, key) = future.find()?;
+    if pool.was_withdrawn(key) {
         return Ok((0, 0));
     }
-    let packed = pool.region().board.slot(ticket.slot).progress().load(Relaxed);
+    let packed = pool.region().board.slot(key.slot).progress().load(Relaxed);
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
 /// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
-    let (pool, ticket) = future.locate()?;
-    if pool.is_of_promises() {
+    let (pool, key) = future.locate()?;
+    if pool.is_promise_pool() {
         return free_promise(future);
     }
-    match pool.site.slots.release(ticket) {
-        Released::Free if !present::is_freed_later(future) => pool.give_task_back(ticket),
+    match pool.state.slots.release(key) {
+        Released::Free if !current_callback::is_freed_later(future) => pool.give_task_back(key),
         Released::Free | Released::NotHeld => {}
-        Released::Subscribed => pool.release_subscribed(future, ticket),
+        Released::Subscribed => pool.release_subscribed(future, key),
     }
     Ok(())
 }
 
 #[cold]
 fn free_promise(future: FutureHandle) -> Result<()> {
-    let (pool, ticket) = future.find()?;
+    let (pool, key) = future.find()?;
     // Whoever is told that it is cancelled may be the last to need the pool.
-    pool.keep_promises();
-    pool.let_promise_go(future, ticket);
-    pool.forget_promise();
+    pool.hold_promise_pool();
+    pool.let_promise_go(future, key);
+    pool.release_promise_pool();
     Ok(())
 }
 
 impl Pool {
     #[cold]
-    fn release_subscribed(&'static self, future: FutureHandle, ticket: SlotKey) {
-        if !self.orphan(ticket) && !present::is_freed_later(future) {
-            self.give_back(ticket);
+    fn release_subscribed(&'static self, future: FutureHandle, key: SlotKey) {
+        if !self.detach_entry(key) && !current_callback::is_freed_later(future) {
+            self.give_back(key);
         }
     }
 
-    fn let_promise_go(&'static self, future: FutureHandle, ticket: SlotKey) {
-        let stays = match self.site.slots.release(ticket) {
+    fn let_promise_go(&'static self, future: FutureHandle, key: SlotKey) {
+        let stays = match self.state.slots.release(key) {
             Released::NotHeld => return,
             Released::Free => false,
-            Released::Subscribed => self.orphan(ticket),
+            Released::Subscribed => self.detach_entry(key),
         };
         // After it has left its sets: these give out nothing that was freed.
-        if !wait::is_done(self, ticket) {
-            self.site.take_back(ticket, None);
+        if !wait::is_done(self, key) {
+            self.state.withdraw(key, None);
         }
-        if !stays && !present::is_freed_later(future) {
-            self.give_back(ticket);
+        if !stays && !current_callback::is_freed_later(future) {
+            self.give_back(key);
         }
     }
 
     #[inline]
-    fn give_task_back(&'static self, ticket: SlotKey) {
-        if wait::is_done(self, ticket) {
-            self.recycle(ticket.slot);
+    fn give_task_back(&'static self, key: SlotKey) {
+        if wait::is_done(self, key) {
+            self.recycle(key.slot);
         } else {
-            self.detach(ticket.slot);
+            self.detach(key.slot);
         }
     }
 
     /// Gives the slot of a freed future back, now or when its task is done.
-    pub(super) fn give_back(&'static self, ticket: SlotKey) {
-        let is_promise = self.is_of_promises();
-        self.give_task_back(ticket);
+    pub(super) fn give_back(&'static self, key: SlotKey) {
+        let is_promise = self.is_promise_pool();
+        self.give_task_back(key);
         // Of another pool this may have been the last future, and its memory be gone.
         if is_promise {
-            self.forget_promise();
+            self.release_promise_pool();
         }
     }
 }

@@ -6,10 +6,10 @@
 //!                (not more than the window)     (one, whose results lie there)
 //! ```
 
-use super::pieces::{
-    ChunkBuilder, ChunkItem, ChunkSizer, InFlight, InFlightChunk, OnError, workers_of,
+use super::chunks::{
+    ChunkBuilder, ChunkItem, ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of,
 };
-use super::registry::{self, MapHandle};
+use super::handles::{self, MapHandle};
 use super::wait::{self, WaitMode};
 use super::{MapOptions, OwnedCallee, PoolHandle, SubmitOptions, future_free};
 use crate::error::{Error, Result, Status};
@@ -26,7 +26,7 @@ pub(crate) struct LazyMap {
     pool: PoolHandle,
     callee: OwnedCallee,
     state: Mutex<MapState>,
-    under_way: InFlight,
+    in_flight: InFlight,
 }
 
 struct MapState {
@@ -34,7 +34,7 @@ struct MapState {
     options: MapOptions,
     sizer: ChunkSizer,
     workers: usize,
-    basket: ChunkBuilder,
+    builder: ChunkBuilder,
     deadline: Option<Deadline>,
     /// How many items were pulled, and how many taken.
     pulled: u64,
@@ -65,14 +65,14 @@ pub(crate) fn map_start(
     source: Box<dyn Source>,
     options: MapOptions,
 ) -> Result<MapHandle> {
-    pool.pool()?.site.check_gate()?;
-    let workers = workers_of(pool, options.extras())?;
+    pool.pool()?.state.check_open()?;
+    let workers = max_workers_of(pool, options.options())?;
     let state = MapState {
         source,
         sizer: ChunkSizer::new(options.chunk_size, workers, 0),
         options,
         workers,
-        basket: ChunkBuilder::default(),
+        builder: ChunkBuilder::default(),
         deadline: None,
         pulled: 0,
         taken: 0,
@@ -80,11 +80,11 @@ pub(crate) fn map_start(
         end: None,
         last_error: None,
     };
-    registry::add_map(LazyMap {
+    handles::add_map(LazyMap {
         pool,
         callee,
         state: Mutex::new(state),
-        under_way: InFlight::default(),
+        in_flight: InFlight::default(),
     })
 }
 
@@ -128,7 +128,7 @@ fn copy_of(error: &Error) -> Error {
 
 /// Cancels what waits, and pulls nothing more.
 pub(crate) fn map_cancel(map: MapHandle) -> Result<()> {
-    map.map()?.under_way.cancel();
+    map.map()?.in_flight.cancel();
     Ok(())
 }
 
@@ -136,11 +136,11 @@ pub(crate) fn map_cancel(map: MapHandle) -> Result<()> {
 pub(crate) fn map_free(map: MapHandle) -> Result<()> {
     {
         let map = map.map()?;
-        if let Some((piece, _)) = map.state()?.open.take() {
-            future_free(piece.future)?;
+        if let Some((chunk, _)) = map.state()?.open.take() {
+            future_free(chunk.future)?;
         }
-        map.under_way.cancel();
-        map.under_way.forget();
+        map.in_flight.cancel();
+        map.in_flight.forget();
     }
     map.remove()
 }
@@ -159,15 +159,15 @@ impl LazyMap {
     }
 
     fn next(&self, state: &mut MapState, deadline: Deadline) -> Result<MapItem> {
-        if let Some((piece, taken)) = state.open {
-            if taken < piece.count {
-                return Ok(self.take(state, piece, taken));
+        if let Some((chunk, taken)) = state.open {
+            if taken < chunk.count {
+                return Ok(self.take(state, chunk, taken));
             }
             state.open = None;
-            future_free(piece.future)?;
+            future_free(chunk.future)?;
         }
         self.fill(state, deadline)?;
-        let Some(piece) = self.wait_for_piece(state, deadline)? else {
+        let Some(chunk) = self.wait_for_chunk(state, deadline)? else {
             return Err(match state.end.take() {
                 Some(MapEnd::Once(error)) => {
                     state.end = Some(MapEnd::Done);
@@ -183,33 +183,33 @@ impl LazyMap {
                 }
             });
         };
-        state.sizer.learn(&piece);
-        Ok(self.take(state, piece, 0))
+        state.sizer.learn(&chunk);
+        Ok(self.take(state, chunk, 0))
     }
 
-    fn take(&self, state: &mut MapState, piece: InFlightChunk, index: usize) -> MapItem {
-        state.open = Some((piece, index + 1));
-        let result = piece.item(index);
+    fn take(&self, state: &mut MapState, chunk: InFlightChunk, index: usize) -> MapItem {
+        state.open = Some((chunk, index + 1));
+        let result = chunk.item(index);
         if result.is_err() && state.options.on_error != OnError::Continue {
             end(state, MapEnd::Done);
             if state.options.on_error == OnError::CancelRest {
-                self.under_way.cancel();
+                self.in_flight.cancel();
             }
-            self.under_way.forget();
-            state.open = Some((piece, piece.count));
+            self.in_flight.forget();
+            state.open = Some((chunk, chunk.count));
         }
-        (piece.first + index as u64, result)
+        (chunk.first + index as u64, result)
     }
 
     /// Pulls and submits as long as there is room in the window. An error: there was no place in the
     /// pool's queue all the time; what was pulled stays in the basket.
     fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
-        while state.end.is_none() || state.basket.len() > 0 {
-            if self.under_way.is_cancelled() {
+        while state.end.is_none() || state.builder.len() > 0 {
+            if self.in_flight.is_cancelled() {
                 end(state, MapEnd::Done);
                 break;
             }
-            if let Err(error) = self.pool.pool().and_then(|pool| pool.site.check_gate()) {
+            if let Err(error) = self.pool.pool().and_then(|pool| pool.state.check_open()) {
                 end(state, of_pool(error));
                 break;
             }
@@ -217,13 +217,13 @@ impl LazyMap {
             if size == 0 {
                 break;
             }
-            match self.submit_piece(state, size, deadline) {
+            match self.submit_chunk_of_items(state, size, deadline) {
                 Ok(()) => {}
                 Err(error) if error.status != Status::POOL_ERR_FULL => {
                     end(state, of_pool(error));
                 }
                 // So many tasks wait, or are alive; ours will make room.
-                Err(_) if self.under_way.first().is_some() => break,
+                Err(_) if self.in_flight.first().is_some() => break,
                 Err(_) if deadline.has_passed() => return Err(Status::POOL_ERR_TIMEOUT.into()),
                 Err(error) => end(state, of_pool(error)),
             }
@@ -233,83 +233,89 @@ impl LazyMap {
 
     /// How many items the next piece may have; 0: enough are under way.
     fn room(&self, state: &MapState) -> usize {
-        let (pieces, items) = self.under_way.count();
+        let (chunks, items) = self.in_flight.count();
         match state.options.window {
-            0 if pieces >= 2 * state.workers => 0,
+            0 if chunks >= 2 * state.workers => 0,
             0 => state.sizer.next(usize::MAX),
             window => {
-                let share = window.div_ceil(2 * state.workers);
+                let item_result = window.div_ceil(2 * state.workers);
                 let size = state.sizer.next(usize::MAX).min(window);
-                let size = if state.options.chunk_size == 0 { size.min(share) } else { size };
+                let size = if state.options.chunk_size == 0 { size.min(item_result) } else { size };
                 // Where a whole piece has no room, it waits for the one before.
                 if items + size <= window { size } else { 0 }
             }
         }
     }
 
-    fn submit_piece(&self, state: &mut MapState, size: usize, deadline: Deadline) -> Result<()> {
-        while state.basket.len() < size && state.end.is_none() {
+    fn submit_chunk_of_items(
+        &self,
+        state: &mut MapState,
+        size: usize,
+        deadline: Deadline,
+    ) -> Result<()> {
+        while state.builder.len() < size && state.end.is_none() {
             match state.source.pull() {
-                Ok(Some(item)) => state.basket.add(item),
+                Ok(Some(item)) => state.builder.add(item),
                 Ok(None) => state.end = Some(MapEnd::Done),
                 Err(error) => state.end = Some(MapEnd::Once(error)),
             }
         }
-        let count = state.basket.len();
+        let count = state.builder.len();
         if count == 0 {
             return Ok(());
         }
-        let then = state.options.on_error.then();
-        let patience = self.under_way.patience(deadline);
-        let extras = SubmitOptions { patience, ..state.options.extras() };
-        let future = state.basket.submit(self.pool, self.callee.as_callee(), then, &extras)?;
-        let piece = InFlightChunk { future, first: state.pulled, count };
+        let after_error = state.options.on_error.after_error();
+        let submit_deadline = self.in_flight.submit_deadline(deadline);
+        let options = SubmitOptions { submit_deadline, ..state.options.options() };
+        let future =
+            state.builder.submit(self.pool, self.callee.as_callee(), after_error, &options)?;
+        let chunk = InFlightChunk { future, first: state.pulled, count };
         state.pulled += count as u64;
-        self.under_way.push(piece);
+        self.in_flight.push(chunk);
         Ok(())
     }
 
     /// The piece whose results come next, when it is done. None: there is none under way.
-    fn wait_for_piece(
+    fn wait_for_chunk(
         &self,
         state: &MapState,
         deadline: Deadline,
     ) -> Result<Option<InFlightChunk>> {
-        let futures = self.under_way.futures();
+        let futures = self.in_flight.futures();
         let Some(first) = futures.first() else { return Ok(None) };
         if state.options.is_ordered {
             wait::wait_many_until(&[*first], WaitMode::All, deadline)?;
-            return Ok(self.under_way.take(|_| true));
+            return Ok(self.in_flight.take(|_| true));
         }
         wait::wait_many_until(&futures, WaitMode::First, deadline)?;
-        Ok(self.under_way.take(|piece| wait::wait(piece.future, 0).is_ok()))
+        Ok(self.in_flight.take(|chunk| wait::wait(chunk.future, 0).is_ok()))
     }
 
     /// Whether there is nothing more to be told but the end.
     fn is_at_end(&self, state: &MapState) -> bool {
-        let is_taken = state.open.is_none_or(|(piece, taken)| taken == piece.count);
+        let is_taken = state.open.is_none_or(|(chunk, taken)| taken == chunk.count);
         state.end.is_some()
             && is_taken
-            && state.basket.len() == 0
-            && self.under_way.first().is_none()
+            && state.builder.len() == 0
+            && self.in_flight.first().is_none()
     }
 
     /// The time for the whole is over: nothing is taken any more.
     fn give_up(&self, state: &mut MapState) -> Result<Error> {
         state.end = Some(MapEnd::ForGood(Status::POOL_ERR_TIMEOUT));
-        state.basket = ChunkBuilder::default();
-        if let Some((piece, _)) = state.open.take() {
-            future_free(piece.future)?;
+        state.builder = ChunkBuilder::default();
+        if let Some((chunk, _)) = state.open.take() {
+            future_free(chunk.future)?;
         }
-        self.under_way.cancel();
-        self.under_way.forget();
+        self.in_flight.cancel();
+        self.in_flight.forget();
         Ok(Status::POOL_ERR_TIMEOUT.into())
     }
 }
 
 /// What ends the source first stays. What was pulled and not submitted is dropped.
 fn end(state: &mut MapState, how: MapEnd) {
-    state.basket = ChunkBuilder::default();
+    state.builder = ChunkBuilder::default();
     state.end.get_or_insert(how);
 }
 

@@ -1,7 +1,7 @@
 //! Maps from array to array: pieces are submitted as long as not too many are under way, and taken in
 //! order as they come back.
 
-use super::pieces::{ChunkSizer, InFlight, InFlightChunk, OnError, submit_even, workers_of};
+use super::chunks::{ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of, submit_fixed};
 use super::promise::{self, PromiseResolver};
 use super::spec::{Callee, SubmitOptions};
 use super::{FutureHandle, OwnedCallee, PoolHandle, TaskOptions, TimeLimit, future_free, wait};
@@ -27,7 +27,7 @@ pub(crate) struct MapOptions {
 }
 
 impl MapOptions {
-    pub(super) fn extras(&self) -> SubmitOptions {
+    pub(super) fn options(&self) -> SubmitOptions {
         let limited = |ms| TaskOptions { hard: TimeLimit::Ms(ms), ..TaskOptions::default() };
         SubmitOptions { options: self.item_hard_ms.map(limited), ..SubmitOptions::default() }
     }
@@ -45,7 +45,7 @@ pub(crate) struct Arrays<'a> {
 }
 
 /// Pieces under way for each worker: one that runs, and one that waits so that nobody does.
-const PIECES_PER_WORKER: usize = 2;
+const CHUNKS_PER_WORKER: usize = 2;
 
 struct MapRun<'a> {
     pool: PoolHandle,
@@ -53,13 +53,13 @@ struct MapRun<'a> {
     arrays: Arrays<'a>,
     options: MapOptions,
     sizer: ChunkSizer,
-    under_way: Arc<InFlight>,
+    in_flight: Arc<InFlight>,
     /// Items that were handed out, and items that have come back.
     next: usize,
     done: usize,
     /// The first item, in order, that did not complete, and why.
     first_error: Option<Status>,
-    verdicts: Vec<i32>,
+    statuses: Vec<i32>,
 }
 
 /// Runs the function for every item. An error is that of the first item, in order, that has one.
@@ -73,7 +73,7 @@ pub(crate) fn map(
         return pool.pool().map(drop);
     }
     let _admission = pool.pool()?.admit()?;
-    let workers = workers_of(pool, options.extras())?;
+    let workers = max_workers_of(pool, options.options())?;
     run(pool, workers, callee, arrays, options, Arc::default())
 }
 
@@ -86,14 +86,15 @@ pub(crate) fn map_async(
     options: MapOptions,
 ) -> Result<FutureHandle> {
     let admission = pool.pool()?.admit()?;
-    let (workers, under_way) = (workers_of(pool, options.extras())?, Arc::new(InFlight::default()));
-    let (future, keeper) = promise::new_kept(under_way.clone())?;
+    let (workers, in_flight) =
+        (max_workers_of(pool, options.options())?, Arc::new(InFlight::default()));
+    let (future, keeper) = promise::new_background(in_flight.clone())?;
     let work = move || {
         let _admission = admission;
-        let outcome = run(pool, workers, callee.as_callee(), arrays, options, under_way);
+        let outcome = run(pool, workers, callee.as_callee(), arrays, options, in_flight);
         end(keeper, outcome);
     };
-    match pool.pool()?.start_aide(work) {
+    match pool.pool()?.run_in_background(work) {
         Ok(()) => Ok(future),
         Err(error) => {
             // The keeper was dropped with the work.
@@ -120,7 +121,7 @@ fn run(
     callee: Callee<'_>,
     arrays: Arrays<'_>,
     options: MapOptions,
-    under_way: Arc<InFlight>,
+    in_flight: Arc<InFlight>,
 ) -> Result<()> {
     let deadline = options.deadline_ms.map_or(Deadline::Never, Deadline::from_ms);
     let sizer = ChunkSizer::new(options.chunk_size, workers, arrays.item_size + arrays.result_size);
@@ -130,13 +131,13 @@ fn run(
         arrays,
         options,
         sizer,
-        under_way,
+        in_flight,
         next: 0,
         done: 0,
         first_error: None,
-        verdicts: Vec::new(),
+        statuses: Vec::new(),
     };
-    if let Err(why) = run.go(workers, deadline).or_else(|why| run.come_home(why, deadline)) {
+    if let Err(why) = run.go(workers, deadline).or_else(|why| run.drain_in_flight(why, deadline)) {
         run.give_up(&why);
     }
     match run.first_error {
@@ -149,7 +150,7 @@ impl MapRun<'_> {
     /// Hands out and takes back, until all is done or something ends it.
     fn go(&mut self, workers: usize, deadline: Deadline) -> Result<()> {
         loop {
-            if self.under_way.is_cancelled() {
+            if self.in_flight.is_cancelled() {
                 return Err(Status::POOL_ERR_CANCELLED.into());
             }
             while self.next < self.arrays.count && self.has_room(workers) {
@@ -159,11 +160,11 @@ impl MapRun<'_> {
                 if self.first_error.is_some() && self.options.on_error != OnError::Continue {
                     return Err(Status::POOL_ERR_CANCELLED.into());
                 }
-                match self.hand_out(deadline) {
+                match self.submit_next(deadline) {
                     // So many futures are alive elsewhere; ours will make room.
                     Err(error)
                         if error.status == Status::POOL_ERR_FULL
-                            && self.under_way.first().is_some() =>
+                            && self.in_flight.first().is_some() =>
                     {
                         break;
                     }
@@ -175,39 +176,39 @@ impl MapRun<'_> {
                     outcome => outcome?,
                 }
             }
-            let Some(piece) = self.under_way.first() else { return Ok(()) };
-            wait::wait_for(piece.future, deadline)?;
-            self.take_back(&piece)?;
+            let Some(chunk) = self.in_flight.first() else { return Ok(()) };
+            wait::wait_for(chunk.future, deadline)?;
+            self.withdraw(&chunk)?;
         }
     }
 
     /// Something has ended the map: what runs is waited for, as long as there is time.
-    fn come_home(&mut self, why: Error, deadline: Deadline) -> Result<()> {
+    fn drain_in_flight(&mut self, why: Error, deadline: Deadline) -> Result<()> {
         let is_stopped_by_item =
             self.first_error.is_some() && self.options.on_error == OnError::Stop;
         if !is_stopped_by_item {
-            self.under_way.cancel();
+            self.in_flight.cancel();
         }
         let is_late = matches!(why.status, Status::POOL_ERR_TIMEOUT | Status::POOL_ERR_DEADLOCK);
         let deadline = if is_late { Deadline::from_ms(0) } else { deadline };
-        while let Some(piece) = self.under_way.first() {
-            if wait::wait_for(piece.future, deadline).is_err() {
+        while let Some(chunk) = self.in_flight.first() {
+            if wait::wait_for(chunk.future, deadline).is_err() {
                 break;
             }
-            self.take_back(&piece)?;
+            self.withdraw(&chunk)?;
         }
         Err(why)
     }
 
     fn has_room(&self, workers: usize) -> bool {
-        let (pieces, _) = self.under_way.count();
+        let (chunks, _) = self.in_flight.count();
         match self.options.window {
-            0 => pieces < PIECES_PER_WORKER * workers,
-            window => pieces == 0 || self.next - self.done < window,
+            0 => chunks < CHUNKS_PER_WORKER * workers,
+            window => chunks == 0 || self.next - self.done < window,
         }
     }
 
-    fn hand_out(&mut self, deadline: Deadline) -> Result<()> {
+    fn submit_next(&mut self, deadline: Deadline) -> Result<()> {
         let Arrays { item_size, result_size, count, .. } = self.arrays;
         let size = self.sizer.next(count - self.next);
         let size = match self.options.window {
@@ -218,35 +219,35 @@ impl MapRun<'_> {
             count: size as u64,
             item_size: item_size as u64,
             result_size: result_size as u64,
-            then: self.options.on_error.then() as u64,
+            after_error: self.options.on_error.after_error() as u64,
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
-        let patience = self.under_way.patience(deadline);
-        let extras = SubmitOptions { patience, ..self.options.extras() };
-        let future = submit_even(self.pool, self.callee, items, head, true, &extras)?;
-        self.under_way.push(InFlightChunk { future, first: self.next as u64, count: size });
+        let submit_deadline = self.in_flight.submit_deadline(deadline);
+        let options = SubmitOptions { submit_deadline, ..self.options.options() };
+        let future = submit_fixed(self.pool, self.callee, items, head, true, &options)?;
+        self.in_flight.push(InFlightChunk { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
     }
 
     /// Takes the results of the oldest piece, which is done.
-    fn take_back(&mut self, piece: &InFlightChunk) -> Result<()> {
-        let _ = self.under_way.take(|_| true);
-        let (first, size) = (piece.first as usize, self.arrays.result_size);
-        let results = &mut self.arrays.results[first * size..(first + piece.count) * size];
-        self.verdicts.resize(piece.count, 0);
-        piece.take_even(results, &mut self.verdicts);
-        self.sizer.learn(piece);
-        future_free(piece.future)?;
-        let bad = self.verdicts.iter().position(|verdict| *verdict != 0);
+    fn withdraw(&mut self, chunk: &InFlightChunk) -> Result<()> {
+        let _ = self.in_flight.take(|_| true);
+        let (first, size) = (chunk.first as usize, self.arrays.result_size);
+        let results = &mut self.arrays.results[first * size..(first + chunk.count) * size];
+        self.statuses.resize(chunk.count, 0);
+        chunk.copy_fixed(results, &mut self.statuses);
+        self.sizer.learn(chunk);
+        future_free(chunk.future)?;
+        let bad = self.statuses.iter().position(|status| *status != 0);
         if let (Some(bad), None) = (bad, self.first_error) {
             self.first_error =
-                Status::from_number(self.verdicts[bad]).or(Some(Status::POOL_ERR_WORKER_LOST));
+                Status::from_number(self.statuses[bad]).or(Some(Status::POOL_ERR_WORKER_LOST));
         }
         if let Some(statuses) = &mut self.arrays.statuses {
-            statuses[first..first + piece.count].copy_from_slice(&self.verdicts);
+            statuses[first..first + chunk.count].copy_from_slice(&self.statuses);
         }
-        self.done += piece.count;
+        self.done += chunk.count;
         if let Some(on_progress) = &mut self.options.on_progress {
             on_progress(self.done as u64, self.arrays.count as u64);
         }
@@ -255,7 +256,7 @@ impl MapRun<'_> {
 
     /// All that has not come back gets the status that follows from this.
     fn give_up(&mut self, why: &Error) {
-        self.under_way.forget();
+        self.in_flight.forget();
         // Where the pool was stopped or broken meanwhile, that is what became of the items, too.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT
@@ -286,7 +287,7 @@ pub(crate) fn submit_chunk(
         count: count as u64,
         item_size: item_size as u64,
         result_size: result_size as u64,
-        then: AfterItemError::Fail as u64,
+        after_error: AfterItemError::Fail as u64,
     };
-    submit_even(pool, callee, items, head, false, &SubmitOptions::default())
+    submit_fixed(pool, callee, items, head, false, &SubmitOptions::default())
 }

@@ -3,16 +3,16 @@
 //! They are futures of an inline pool of the library's own, which is made for the first of them and
 //! goes with the last. So whatever can be done with a future can be done with a promise.
 
-use super::pieces::InFlight;
+use super::chunks::InFlight;
 use super::spec::Args;
-use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, registry};
-use crate::board::ledger::SlotKey;
+use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, handles};
 use crate::board::priority::Priority;
 use crate::board::record::TaskCall;
+use crate::board::slots::SlotKey;
 use crate::error::{Result, Status};
 use crate::sync::{Deadline, Ordering::*};
-use crate::watch::news::Observers;
-use crate::watch::site::{Plan, gate};
+use crate::watch::events::Observers;
+use crate::watch::state::{Plan, pool_flags};
 use crate::worker::{self, Completion, ResultFile};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,25 +27,25 @@ struct PromisePool {
 }
 
 /// What is under way for promises that have a keeper.
-static KEPT: Mutex<Vec<(SlotKey, Arc<InFlight>)>> = Mutex::new(Vec::new());
+static BACKGROUND: Mutex<Vec<(SlotKey, Arc<InFlight>)>> = Mutex::new(Vec::new());
 
-fn kept() -> MutexGuard<'static, Vec<(SlotKey, Arc<InFlight>)>> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+fn user_data() -> MutexGuard<'static, Vec<(SlotKey, Arc<InFlight>)>> {
+    BACKGROUND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Somebody wants to cancel a promise that has a keeper.
-pub(super) fn cancel_kept(ticket: SlotKey) {
-    let all = kept();
-    let under_way = all.iter().find(|entry| entry.0 == ticket).map(|entry| entry.1.clone());
+pub(super) fn cancel_background(key: SlotKey) {
+    let all = user_data();
+    let in_flight = all.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone());
     drop(all);
-    if let Some(under_way) = under_way {
-        under_way.cancel();
+    if let Some(in_flight) = in_flight {
+        in_flight.cancel();
     }
 }
 
-fn forget_kept(ticket: SlotKey) {
-    let mut all = kept();
-    let place = all.iter().position(|entry| entry.0 == ticket);
+fn remove_background(key: SlotKey) {
+    let mut all = user_data();
+    let place = all.iter().position(|entry| entry.0 == key);
     let gone = place.map(|place| all.swap_remove(place));
     // Not under the lock: this may be the last that is known of it.
     drop(all);
@@ -55,42 +55,42 @@ fn forget_kept(ticket: SlotKey) {
 /// A promise that nobody but its keeper can end.
 pub(super) struct PromiseResolver {
     pool: &'static Pool,
-    ticket: SlotKey,
+    key: SlotKey,
 }
 
 pub(crate) fn new_promise() -> Result<FutureHandle> {
-    let (pool, ticket) = make()?;
-    Ok(FutureHandle::new(pool.cell, ticket))
+    let (pool, key) = make()?;
+    Ok(FutureHandle::new(pool.cell, key))
 }
 
 /// A promise that is running already, and its keeper. To cancel it cancels what is under way for it.
-pub(super) fn new_kept(under_way: Arc<InFlight>) -> Result<(FutureHandle, PromiseResolver)> {
-    let (pool, ticket) = make()?;
-    kept().push((ticket, under_way));
-    let claimed = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
+pub(super) fn new_background(in_flight: Arc<InFlight>) -> Result<(FutureHandle, PromiseResolver)> {
+    let (pool, key) = make()?;
+    user_data().push((key, in_flight));
+    let claimed = worker::claim_external(pool.region(), key.slot, key.generation);
     debug_assert!(claimed);
-    pool.keep_promises();
-    Ok((FutureHandle::new(pool.cell, ticket), PromiseResolver { pool, ticket }))
+    pool.hold_promise_pool();
+    Ok((FutureHandle::new(pool.cell, key), PromiseResolver { pool, key }))
 }
 
 fn make() -> Result<(&'static Pool, SlotKey)> {
     let mut home = lock();
     // A forked child makes one of its own.
     let pool = match &*home {
-        Some(home) if registry::is_of_this_process(home.pool.cell) => home.pool,
+        Some(home) if handles::is_of_this_process(home.pool.cell) => home.pool,
         _ => open()?,
     };
-    let ticket = pool.site.slots.allocate(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
+    let key = pool.state.slots.allocate(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
     let call = TaskCall { function: 0, is_chunk: false, priority: Priority::DEFAULT };
-    if let Err(error) = pool.fill(call, &Args::Bytes(&[]), ticket) {
-        pool.undo(ticket);
+    if let Err(error) = pool.fill(call, &Args::Bytes(&[]), key) {
+        pool.cancel_allocation(key);
         return Err(error);
     }
     match &mut *home {
         Some(home) if std::ptr::eq(home.pool, pool) => home.users += 1,
         other => *other = Some(PromisePool { pool, users: 1 }),
     }
-    Ok((pool, ticket))
+    Ok((pool, key))
 }
 
 fn open() -> Result<&'static Pool> {
@@ -105,7 +105,7 @@ fn open() -> Result<&'static Pool> {
         max_pending: 0,
         is_batched: false,
         limits: TimeLimits::default(),
-        listeners: Observers::default(),
+        observers: Observers::default(),
         is_external: false,
         soft_signal: None,
         initializer: None,
@@ -126,27 +126,27 @@ pub(crate) fn reject(future: FutureHandle, code: i32, message: &str) -> Result<(
 }
 
 fn end(future: FutureHandle, how: Completion<'_>) -> Result<()> {
-    let (pool, ticket) = future.find()?;
-    if !pool.is_of_promises() {
+    let (pool, key) = future.find()?;
+    if !pool.is_promise_pool() {
         return Err(Status::POOL_ERR_STATE.into());
     }
     // Whoever waits may free the promise as soon as it is done, before we have finished here.
-    pool.keep_promises();
-    let is_ours = worker::claim_by_hand(pool.region(), ticket.slot, ticket.generation);
+    pool.hold_promise_pool();
+    let is_ours = worker::claim_external(pool.region(), key.slot, key.generation);
     if is_ours {
-        pool.end_promise(ticket, how);
+        pool.end_promise(key, how);
     }
-    pool.forget_promise();
+    pool.release_promise_pool();
     if is_ours { Ok(()) } else { Err(Status::POOL_ERR_STATE.into()) }
 }
 
 impl PromiseResolver {
     pub(super) fn end(self, how: Completion<'_>) {
-        let (pool, ticket) = (self.pool, self.ticket);
+        let (pool, key) = (self.pool, self.key);
         std::mem::forget(self);
-        forget_kept(ticket);
-        pool.end_promise(ticket, how);
-        pool.forget_promise();
+        remove_background(key);
+        pool.end_promise(key, how);
+        pool.release_promise_pool();
     }
 }
 
@@ -154,37 +154,37 @@ impl PromiseResolver {
 impl Drop for PromiseResolver {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
-        forget_kept(self.ticket);
-        self.pool.end_promise(self.ticket, Completion::Failed { status, code: 0, message: "" });
-        self.pool.forget_promise();
+        remove_background(self.key);
+        self.pool.end_promise(self.key, Completion::Failed { status, code: 0, message: "" });
+        self.pool.release_promise_pool();
     }
 }
 
 impl Pool {
     #[inline]
-    pub(super) fn is_of_promises(&self) -> bool {
+    pub(super) fn is_promise_pool(&self) -> bool {
         matches!(self.config.kind, PoolKind::Inline) && self.config.plan.workers_max == 0
     }
 
-    fn end_promise(&self, ticket: SlotKey, how: Completion<'_>) {
-        let site = &self.site;
-        let deliver = |parcel: ResultFile| {
-            site.slots.side_table.insert_result_file(parcel.task, Some(parcel.memory));
+    fn end_promise(&self, key: SlotKey, how: Completion<'_>) {
+        let state = &self.state;
+        let deliver = |result_file: ResultFile| {
+            state.slots.side_table.insert_result_file(result_file.task, Some(result_file.memory));
             Ok(())
         };
-        worker::end_by_hand(&site.region, ticket.slot, how, &deliver);
-        site.hint(ticket.slot);
+        worker::complete(&state.region, key.slot, how, &deliver);
+        state.hint(key.slot);
     }
 
-    /// Keeps the pool of promises until [`Pool::forget_promise`].
-    pub(super) fn keep_promises(&self) {
+    /// Keeps the pool of promises until [`Pool::release_promise_pool`].
+    pub(super) fn hold_promise_pool(&self) {
         if let Some(home) = lock().as_mut().filter(|home| std::ptr::eq(home.pool, self)) {
             home.users += 1;
         }
     }
 
     /// A promise was freed, or somebody has ended one.
-    pub(super) fn forget_promise(&'static self) {
+    pub(super) fn release_promise_pool(&'static self) {
         let mut home = lock();
         let Some(known) = home.as_mut().filter(|home| std::ptr::eq(home.pool, self)) else {
             return;
@@ -193,30 +193,30 @@ impl Pool {
         if known.users > 0 {
             return;
         }
-        if super::notice::is_working_for(self) {
+        if super::callbacks::is_own_thread_of(self) {
             // The thread that looks who is to be told of them does it, when nothing runs in the others.
             self.region().board.notify_completion();
             return;
         }
         *home = None;
         drop(home);
-        self.end_promises();
+        self.close_promise_pool();
     }
 
-    fn end_promises(&'static self) {
-        self.site.gate.fetch_or(gate::CLOSED | gate::TERMINATED, AcqRel);
-        self.finish_notices(Deadline::Never);
-        if let Some(thread) = self.notice_thread() {
+    fn close_promise_pool(&'static self) {
+        self.state.flags.fetch_or(pool_flags::CLOSED | pool_flags::TERMINATED, AcqRel);
+        self.finish_completions(Deadline::Never);
+        if let Some(thread) = self.completion_thread() {
             let _ = thread.join();
         }
-        self.end_calls();
-        self.settle_books();
+        self.finish_callbacks();
+        self.release_slots();
     }
 
     /// Waits for the end of the last callback, which does nothing more for the pool.
-    fn end_calls(&self) {
-        self.site.outbox.finish(Deadline::Never);
-        if let Some(thread) = self.site.outbox.thread() {
+    fn finish_callbacks(&self) {
+        self.state.callbacks.finish(Deadline::Never);
+        if let Some(thread) = self.state.callbacks.thread() {
             let _ = thread.join();
         }
     }
@@ -224,8 +224,8 @@ impl Pool {
 
 /// Called by the thread that looks who is to be told of promises, when it has nothing to do. True: there are none any
 /// more, and no pool: the thread has to end at once.
-pub(super) fn close_from_within(pool: &'static Pool) -> bool {
-    if !pool.is_of_promises() {
+pub(super) fn close_on_own_thread(pool: &'static Pool) -> bool {
+    if !pool.is_promise_pool() {
         return false;
     }
     let mut home = lock();
@@ -234,9 +234,9 @@ pub(super) fn close_from_within(pool: &'static Pool) -> bool {
     }
     *home = None;
     drop(home);
-    drop(pool.notice_thread());
-    pool.end_calls();
-    pool.settle_books();
+    drop(pool.completion_thread());
+    pool.finish_callbacks();
+    pool.release_slots();
     true
 }
 

@@ -7,25 +7,25 @@
 
 use super::spec::{Args, SubmitOptions};
 use super::{Pool, PoolHandle};
-use crate::board::ledger::SlotKey;
 use crate::board::priority::Priority;
 use crate::board::queue::Reservation;
 use crate::board::record::{BytesLocation, TaskCall};
 use crate::board::ring::RingEntry;
+use crate::board::slots::SlotKey;
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::{self, Deadline};
-use crate::watch::line;
+use crate::watch::backpressure;
 use crate::worker::{self, CapacityClaim, ClaimedTask};
 
 /// Cancels every task that waits, but for those that are submitted meanwhile; answers how many. The pool
 /// stays as open as it was.
 pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
-    let site = &pool.pool()?.site;
-    let (last, mut count) = (site.slots.tails.count(), 0);
-    site.each_waiting(|ticket, record| {
+    let state = &pool.pool()?.state;
+    let (last, mut count) = (state.slots.tails.count(), 0);
+    state.for_each_waiting(|key, record| {
         if record.id() <= last {
-            count += u64::from(site.take_back(ticket, None));
+            count += u64::from(state.withdraw(key, None));
         }
     });
     Ok(count)
@@ -39,32 +39,32 @@ impl Pool {
         &self,
         call: TaskCall,
         args: &Args<'_>,
-        ticket: SlotKey,
-        extras: Option<&SubmitOptions>,
+        key: SlotKey,
+        options: Option<&SubmitOptions>,
         shut: u32,
     ) -> Result<Option<ClaimedTask<'_>>> {
-        if self.site.line.is_bounded() {
-            return self.post_in_line(call, args, ticket, extras, shut);
+        if self.state.submit_queue.is_bounded() {
+            return self.enqueue_bounded(call, args, key, options, shut);
         }
-        let (place, inline) = self.place(args, ticket.slot)?;
+        let (place, inline) = self.place(args, key.slot)?;
         let board = &self.region().board;
-        let position = board.reserve(&self.site.slots.tails).ok_or(Status::POOL_ERR_FULL)?;
-        self.post_at(position, call, place, inline, ticket).map(|()| None)
+        let position = board.reserve(&self.state.slots.tails).ok_or(Status::POOL_ERR_FULL)?;
+        self.enqueue_at(position, call, place, inline, key).map(|()| None)
     }
 
     #[cold]
-    fn post_in_line(
+    fn enqueue_bounded(
         &self,
         call: TaskCall,
         args: &Args<'_>,
-        ticket: SlotKey,
-        extras: Option<&SubmitOptions>,
+        key: SlotKey,
+        options: Option<&SubmitOptions>,
         shut: u32,
     ) -> Result<Option<ClaimedTask<'_>>> {
-        let (place, inline) = self.place(args, ticket.slot)?;
-        let patience = extras.map_or(Deadline::Never, |extras| extras.patience);
-        let (position, claimed) = self.take_place(patience, shut)?;
-        match self.post_at(position, call, place, inline, ticket) {
+        let (place, inline) = self.place(args, key.slot)?;
+        let submit_deadline = options.map_or(Deadline::Never, |options| options.submit_deadline);
+        let (position, claimed) = self.reserve_bounded(submit_deadline, shut)?;
+        match self.enqueue_at(position, call, place, inline, key) {
             Ok(()) => Ok(claimed),
             Err(error) => {
                 claimed.into_iter().for_each(ClaimedTask::run);
@@ -75,22 +75,22 @@ impl Pool {
 
     /// Fills the slot and posts it at a position that was reserved.
     #[inline(always)]
-    fn post_at(
+    fn enqueue_at(
         &self,
         position: u64,
         call: TaskCall,
         place: BytesLocation,
         inline: &[u8],
-        ticket: SlotKey,
+        key: SlotKey,
     ) -> Result<()> {
-        let (board, tail) = (&self.region().board, &self.site.slots.tails);
+        let (board, tail) = (&self.region().board, &self.state.slots.tails);
         let reservation = match call.priority {
             Priority::DEFAULT => Reservation::main(position),
-            priority => self.rank(position, priority, ticket.slot)?,
+            priority => self.rank(position, priority, key.slot)?,
         };
         self.region().trim_rings(tail, reservation);
-        board.slot(ticket.slot).fill(call, place, inline, clock::now(), position + 1);
-        board.enqueue(reservation, RingEntry { slot: ticket.slot, generation: ticket.generation });
+        board.slot(key.slot).fill(call, place, inline, clock::now(), position + 1);
+        board.enqueue(reservation, RingEntry { slot: key.slot, generation: key.generation });
         board.sleepers.notify_one();
         Ok(())
     }
@@ -98,36 +98,40 @@ impl Pool {
     #[cold]
     fn rank(&self, position: u64, priority: Priority, slot: u32) -> Result<Reservation> {
         let reservation =
-            self.region().board.reserve_priority(position, priority, &self.site.slots.tails, slot);
+            self.region().board.reserve_priority(position, priority, &self.state.slots.tails, slot);
         reservation.ok_or_else(|| {
             // Its position was taken, and counts.
-            self.site.slots.count_withdrawn();
-            self.site.tell_line();
+            self.state.slots.count_withdrawn();
+            self.state.notify_submitters();
             Status::POOL_ERR_FULL.into()
         })
     }
 
     #[cold]
-    fn take_place(&self, patience: Deadline, shut: u32) -> Result<(u64, Option<ClaimedTask<'_>>)> {
-        if !worker::is_at_home(self.region()) {
-            return Ok((self.site.await_place(patience, shut)?, None));
+    fn reserve_bounded(
+        &self,
+        submit_deadline: Deadline,
+        shut: u32,
+    ) -> Result<(u64, Option<ClaimedTask<'_>>)> {
+        if !worker::is_worker_of(self.region()) {
+            return Ok((self.state.wait_for_capacity(submit_deadline, shut)?, None));
         }
         loop {
-            self.site.check_gate_for(shut)?;
-            if let Some(position) = self.site.take_place() {
+            self.state.check_flags(shut)?;
+            if let Some(position) = self.state.reserve_bounded() {
                 return Ok((position, None));
             }
-            if patience.has_passed() {
-                return Err(line::full());
+            if submit_deadline.has_passed() {
+                return Err(backpressure::full());
             }
             match worker::claim_next(self.region()) {
-                CapacityClaim::ClaimedTask(claimed) => match self.site.take_place() {
+                CapacityClaim::ClaimedTask(claimed) => match self.state.reserve_bounded() {
                     Some(position) => return Ok((position, Some(claimed))),
                     // Somebody else was faster.
                     None => claimed.run(),
                 },
                 // What waits is on its way to the ring, or about to run elsewhere.
-                CapacityClaim::Nothing => sync::yield_now(),
+                CapacityClaim::NoTask => sync::yield_now(),
                 CapacityClaim::TooDeep => {
                     let words = "max_pending tasks wait, and the tasks that run others while they submit are nested too deep";
                     return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));

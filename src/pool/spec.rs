@@ -4,7 +4,7 @@ use super::{BufferHandle, Callback, FutureHandle, OnAccept, TaskOptions, TimeLim
 use crate::board::priority::Priority;
 use crate::error::Result;
 use crate::sync::Deadline;
-use crate::watch::site::PoolState;
+use crate::watch::state::PoolState;
 use std::sync::Arc;
 
 /// The function of a task.
@@ -20,9 +20,9 @@ pub(crate) struct TaskSpec<'a> {
     pub(crate) callee: Callee<'a>,
     pub(crate) args: Args<'a>,
     /// It is part of something that was begun when the pool was open: only a stop keeps it out.
-    pub(crate) is_inside: bool,
+    pub(crate) after_close: bool,
     /// None, as a rule.
-    pub(crate) extras: Option<&'a SubmitOptions>,
+    pub(crate) options: Option<&'a SubmitOptions>,
 }
 
 /// What few tasks have.
@@ -32,16 +32,16 @@ pub(crate) struct SubmitOptions {
     /// It is cancelled unless it starts within so many milliseconds.
     pub(crate) start_within_ms: Option<u64>,
     /// How long its submit waits for a place in a bounded queue.
-    pub(crate) patience: Deadline,
+    pub(crate) submit_deadline: Deadline,
     pub(crate) priority: Priority,
 }
 
 impl SubmitOptions {
     /// The limits that a task has which wants other ones than usual, if it may.
-    pub(super) fn limits(&self, site: &PoolState) -> Result<Option<TimeLimits>> {
-        let resolve = |options: TaskOptions| site.limiter.resolve(options.soft, options.hard);
+    pub(super) fn limits(&self, state: &PoolState) -> Result<Option<TimeLimits>> {
+        let resolve = |options: TaskOptions| state.limits.resolve(options.soft, options.hard);
         let limits = self.options.map(resolve);
-        limits.map_or(Ok(()), |limits| limits.check(&site.kind))?;
+        limits.map_or(Ok(()), |limits| limits.check(&state.kind))?;
         Ok(limits)
     }
 }
@@ -70,8 +70,8 @@ impl<'a> TaskSpec<'a> {
         TaskSpec {
             callee: Callee::Pointer(pointer),
             args: Args::Bytes(args),
-            is_inside: false,
-            extras: None,
+            after_close: false,
+            options: None,
         }
     }
 }

@@ -3,14 +3,14 @@
 //!
 //! To tell more, add a line to one of the functions below.
 
+use super::inspect::{WorkerActivity, WorkerState};
 use super::json::Json;
-use super::look::{WorkerActivity, WorkerState};
 use super::{Pool, PoolHandle, PoolKind};
 use crate::board::slot::SeatIndex;
-use crate::board::tally::StatsSum;
+use crate::board::stats::StatsSum;
 use crate::error::Result;
 use crate::sync::Ordering::Acquire;
-use crate::watch::site::gate;
+use crate::watch::state::pool_flags;
 use crate::worker::start::StartMethod;
 
 /// What tasks and workers have done.
@@ -35,34 +35,34 @@ pub(crate) fn stats(pool: PoolHandle) -> Result<Stats> {
 
 impl Pool {
     fn stats(&self) -> Stats {
-        let (site, totals) = (&self.site, &self.site.totals);
+        let (state, counters) = (&self.state, &self.state.counters);
         let mut sums = StatsSum::default();
-        for seat in 0..site.slots.seats_used() {
+        for seat in 0..state.slots.seats_used() {
             self.region().worker_stats(SeatIndex(seat)).add_to(&mut sums);
         }
         Stats {
             completed: sums.completed,
-            failed: sums.failed.wrapping_add(totals.failed.get()),
-            cancelled: totals.cancelled.get(),
-            lost: totals.lost.get(),
-            retried: totals.retried.get(),
-            soft_limits: totals.soft_limits.get(),
-            hard_limits: totals.hard_limits.get(),
-            workers_started: site.staff.hired(),
-            workers_lost: totals.workers_lost.get(),
+            failed: sums.failed.wrapping_add(counters.failed.get()),
+            cancelled: counters.cancelled.get(),
+            lost: counters.lost.get(),
+            retried: counters.retried.get(),
+            soft_limits: counters.soft_limits.get(),
+            hard_limits: counters.hard_limits.get(),
+            workers_started: state.worker_table.started_total(),
+            workers_lost: counters.workers_lost.get(),
             // Last: so there is none that has ended and was not submitted.
-            submitted: site.slots.tails.count().saturating_sub(totals.repeated.get()),
+            submitted: state.slots.tails.count().saturating_sub(counters.repeated.get()),
             sums,
         }
     }
 
     fn tell_settings(&self, json: &mut Json) {
-        let (config, limits) = (&self.config, self.site.limiter.usual());
+        let (config, limits) = (&self.config, self.state.limits.usual());
         let is_some = |number: u64| Some(number).filter(|number| *number > 0);
-        let (kind, start) = match &self.site.kind {
+        let (kind, start) = match &self.state.kind {
             PoolKind::Threads => ("thread", None),
             PoolKind::Inline => ("inline", None),
-            PoolKind::Processes(recipe) => ("process", Some(name_of(recipe.start))),
+            PoolKind::Processes(process_config) => ("process", Some(name_of(process_config.start))),
         };
         json.map("implementation", |json| {
             json.text("name", env!("CARGO_PKG_NAME"));
@@ -70,14 +70,14 @@ impl Pool {
         });
         json.text("kind", kind);
         json.text_if("start_method", start);
-        json.text("name", &self.site.name);
-        json.number("max_concurrency", self.site.workers_max().into());
-        json.number("min_workers", self.site.workers_min().into());
+        json.text("name", &self.state.name);
+        json.number("max_concurrency", self.state.workers_max().into());
+        json.number("min_workers", self.state.workers_min().into());
         json.number_if("max_tasks_per_worker", is_some(config.tasks_max));
         json.number_if("max_memory_per_worker", is_some(config.memory_max));
         json.yes_or_no("put_guarded_by_semaphore", config.max_pending > 0);
         json.number_if("max_pending", is_some(config.max_pending));
-        json.number("retries", self.site.plan.retries.into());
+        json.number("retries", self.state.plan.retries.into());
         json.map("timeouts", |json| {
             json.number_if("soft_ms", limits.soft_ms);
             json.number_if("hard_ms", limits.hard_ms);
@@ -85,9 +85,9 @@ impl Pool {
     }
 
     fn tell_present(&self, json: &mut Json, workers: &[WorkerActivity]) {
-        let load = self.site.slots.load(self.region());
-        let bits = self.site.gate.load(Acquire) & gate::SHOWN;
-        let pids = workers.iter().map(|worker| worker.member.pid).filter(|pid| *pid != 0);
+        let load = self.state.slots.load(self.region());
+        let bits = self.state.flags.load(Acquire) & pool_flags::PUBLIC;
+        let pids = workers.iter().map(|worker| worker.info.pid).filter(|pid| *pid != 0);
         json.number("num_processes", workers.len() as u64);
         json.numbers("processes", &mut pids.map(|pid| pid as u64));
         json.list("workers", |json| {
@@ -97,17 +97,17 @@ impl Pool {
         json.number("busy", load.busy.into());
         json.map("state", |json| {
             json.number("bits", bits.into());
-            json.yes_or_no("closed", bits & gate::CLOSED != 0);
-            json.yes_or_no("broken", bits & gate::BROKEN != 0);
-            json.yes_or_no("terminated", bits & gate::TERMINATED != 0);
-            json.yes_or_no("joining", bits & gate::JOINING != 0);
+            json.yes_or_no("closed", bits & pool_flags::CLOSED != 0);
+            json.yes_or_no("broken", bits & pool_flags::BROKEN != 0);
+            json.yes_or_no("terminated", bits & pool_flags::TERMINATED != 0);
+            json.yes_or_no("joining", bits & pool_flags::JOINING != 0);
         });
     }
 
     /// How many tasks each place has been given.
     fn tell_writes(&self, json: &mut Json) {
-        let seats = self.site.slots.seats_used();
-        let all: Vec<u64> = (0..seats).map(|seat| self.site.claimed(SeatIndex(seat))).collect();
+        let seats = self.state.slots.seats_used();
+        let all: Vec<u64> = (0..seats).map(|seat| self.state.claimed(SeatIndex(seat))).collect();
         let total = all.iter().fold(0_u64, |sum, claimed| sum.wrapping_add(*claimed));
         json.number("total", total);
         json.quotient("avg", total, all.len() as u32);
@@ -136,7 +136,7 @@ fn name_of(start: StartMethod) -> &'static str {
 }
 
 fn tell_worker(json: &mut Json, worker: &WorkerActivity) {
-    let WorkerActivity { seat, member, task, resident_bytes, .. } = worker;
+    let WorkerActivity { seat, info, task, resident_bytes, .. } = worker;
     let state = match worker.doing() {
         WorkerState::Starting => "starting",
         WorkerState::Idle => "idle",
@@ -145,14 +145,14 @@ fn tell_worker(json: &mut Json, worker: &WorkerActivity) {
     };
     let task = task.as_ref();
     json.number("index", *seat as u64);
-    json.number("id", member.number);
-    json.signed("pid", member.pid);
+    json.number("id", info.number);
+    json.signed("pid", info.pid);
     json.text("state", state);
     json.number_if("task_id", task.map(|task| task.id));
     json.text_if("function", task.map(|task| task.function.as_str()));
     json.number_if("running_ms", task.map(|task| task.ns / 1_000_000));
     json.number("tasks_done", worker.tasks_done());
-    json.number("restarts", member.restarts);
+    json.number("restarts", info.restarts);
     json.number("resident_bytes", *resident_bytes);
 }
 

@@ -4,50 +4,52 @@ use super::inline::InlineWorkers;
 use super::spec::{Args, SubmitCallbacks, SubmitOptions, TaskSpec};
 use super::wait::wait_for;
 use super::{FutureHandle, Pool, PoolHandle, buffer_free};
-use super::{OnTimeout, TaskCallbacks, TimeLimits, cancel, future_free, notice, registry, result};
+use super::{
+    OnTimeout, TaskCallbacks, TimeLimits, callbacks, cancel, future_free, handles, result,
+};
 use crate::board::copy_out;
 use crate::board::free::Given;
 use crate::board::heap::Block;
-use crate::board::ledger::{Released, SlotKey};
 use crate::board::priority::Priority;
 use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
+use crate::board::slots::{Released, SlotKey};
 use crate::clock;
 use crate::error::{Error, Result, Status};
 use crate::sync::{Deadline, Ordering::*};
-use crate::watch::site::{PoolState, SubmitPermit, gate};
+use crate::watch::state::{PoolState, SubmitPermit, pool_flags};
 use std::sync::Arc;
 
 /// Held by somebody who submits more for something that was begun when the pool was open.
 pub(super) struct PoolPermit {
-    _insider: SubmitPermit,
-    desks: Option<&'static InlineWorkers>,
+    _permit: SubmitPermit,
+    executor_slots: Option<&'static InlineWorkers>,
 }
 
 impl Drop for PoolPermit {
     fn drop(&mut self) {
-        if let Some(desks) = self.desks {
-            desks.dismiss();
+        if let Some(executor_slots) = self.executor_slots {
+            executor_slots.take_exited();
         }
     }
 }
 
 /// Submits a task whose future the caller will hold.
 pub(crate) fn submit(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<FutureHandle> {
-    let (pool, ticket) = submit_to(pool, &spec, true, None)?;
-    Ok(FutureHandle::new(pool.cell, ticket))
+    let (pool, key) = submit_to_pool(pool, &spec, true, None)?;
+    Ok(FutureHandle::new(pool.cell, key))
 }
 
 /// The same for a function and its bytes. The compiler makes a way of its own of it, in which all is left
 /// out that other tasks may have.
 #[inline(always)]
 pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Result<FutureHandle> {
-    let pool = pool.pool_at_once()?;
-    let ticket = pool.submit(&TaskSpec::pointer(pointer, args), true, None)?;
-    Ok(FutureHandle::new(pool.cell, ticket))
+    let pool = pool.get()?;
+    let key = pool.submit(&TaskSpec::pointer(pointer, args), true, None)?;
+    Ok(FutureHandle::new(pool.cell, key))
 }
 
 /// Submits a task, and calls back when something happens to it.
-pub(crate) fn submit_and_tell(
+pub(crate) fn submit_with_callbacks(
     pool: PoolHandle,
     spec: TaskSpec<'_>,
     calls: SubmitCallbacks,
@@ -56,30 +58,30 @@ pub(crate) fn submit_and_tell(
     let (tells_start, is_heralded) =
         (on_accept.is_some(), on_accept.is_some() || on_timeout.is_some());
     if is_heralded || on_done.is_some() {
-        let prepared = pool.pool().and_then(Pool::prepare_to_tell);
+        let prepared = pool.pool().and_then(Pool::prepare_callbacks);
         prepared.inspect_err(|_| give_up(&spec))?;
     }
-    let mut herald = is_heralded.then_some((on_accept, on_timeout));
-    let mut prepare = |pool: &'static Pool, ticket| {
-        let Some((on_accept, on_timeout)) = herald.take() else { return };
-        let future = FutureHandle::new(pool.cell, ticket);
+    let mut callbacks = is_heralded.then_some((on_accept, on_timeout));
+    let mut prepare = |pool: &'static Pool, key| {
+        let Some((on_accept, on_timeout)) = callbacks.take() else { return };
+        let future = FutureHandle::new(pool.cell, key);
         let on_timeout = on_timeout.map(|call| -> OnTimeout {
             Arc::new(move |is_soft, limit_ms| call(future, is_soft, limit_ms))
         });
-        pool.site.heralds.add(ticket, TaskCallbacks { on_accept, on_timeout });
+        pool.state.task_callbacks.add(key, TaskCallbacks { on_accept, on_timeout });
     };
-    let (pool, ticket) = submit_to(pool, &spec, true, Some(&mut prepare))?;
-    let future = FutureHandle::new(pool.cell, ticket);
+    let (pool, key) = submit_to_pool(pool, &spec, true, Some(&mut prepare))?;
+    let future = FutureHandle::new(pool.cell, key);
     let told = match (is_heralded, on_done) {
         (false, None) => Ok(0),
-        (false, Some(on_done)) => notice::on_done(future, on_done),
+        (false, Some(on_done)) => callbacks::on_done(future, on_done),
         (true, on_done) => {
-            let site = pool.site.clone();
+            let state = pool.state.clone();
             let finish = move |future| {
-                site.heralds.remove(&site, ticket);
+                state.task_callbacks.remove(&state, key);
                 on_done.into_iter().for_each(|on_done| on_done(future));
             };
-            notice::on_done(future, Box::new(finish))
+            callbacks::on_done(future, Box::new(finish))
         }
     };
     if let Err(error) = told {
@@ -88,15 +90,15 @@ pub(crate) fn submit_and_tell(
         return Err(error);
     }
     if tells_start {
-        pool.await_start(ticket);
+        pool.expect_start(key);
     }
     Ok(future)
 }
 
 /// Submits a task whose future nobody wants.
 pub(crate) fn submit_detached(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<()> {
-    let (pool, ticket) = submit_to(pool, &spec, false, None)?;
-    pool.detach(ticket.slot);
+    let (pool, key) = submit_to_pool(pool, &spec, false, None)?;
+    pool.detach(key.slot);
     Ok(())
 }
 
@@ -104,14 +106,13 @@ pub(crate) fn submit_detached(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<()
 type Prepare<'a> = &'a mut dyn FnMut(&'static Pool, SlotKey);
 
 #[inline(never)]
-fn submit_to(
+fn submit_to_pool(
     pool: PoolHandle,
     spec: &TaskSpec<'_>,
     is_held: bool,
     prepare: Option<Prepare<'_>>,
 ) -> Result<(&'static Pool, SlotKey)> {
-    let outcome =
-        pool.pool_at_once().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
+    let outcome = pool.get().and_then(|pool| Ok((pool, pool.submit(spec, is_held, prepare)?)));
     outcome.inspect_err(|_| give_up(spec))
 }
 
@@ -131,8 +132,8 @@ pub(crate) fn run(
     size: &mut usize,
 ) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
-    let extras = SubmitOptions { patience: deadline, ..SubmitOptions::default() };
-    let future = submit(pool, TaskSpec { extras: Some(&extras), ..spec })?;
+    let options = SubmitOptions { submit_deadline: deadline, ..SubmitOptions::default() };
+    let future = submit(pool, TaskSpec { options: Some(&options), ..spec })?;
     let outcome = wait_for(future, deadline).and_then(|()| {
         let (start, len) = result(future)?;
         *size = len;
@@ -152,47 +153,49 @@ impl Pool {
         is_held: bool,
         prepare: Option<Prepare<'_>>,
     ) -> Result<SlotKey> {
-        let shut = if spec.is_inside { gate::FOR_INSIDERS } else { u32::MAX };
-        self.site.check_gate_for(shut)?;
-        let limits = match spec.extras {
+        let shut = if spec.after_close { pool_flags::REFUSE_ALWAYS } else { u32::MAX };
+        self.state.check_flags(shut)?;
+        let limits = match spec.options {
             None => None,
-            Some(extras) => extras.limits(&self.site)?,
+            Some(options) => options.limits(&self.state)?,
         };
-        let function = self.roll.index(&self.site, spec.callee)?;
+        let function = self.functions.index(&self.state, spec.callee)?;
         let is_chunk = matches!(spec.args, Args::Chunk(_));
-        let priority = spec.extras.map_or_else(Priority::default, |extras| extras.priority);
+        let priority = spec.options.map_or_else(Priority::default, |options| options.priority);
         let call = TaskCall { function, is_chunk, priority };
-        let slots = &self.site.slots;
-        let ticket = slots.allocate(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
-        if let Some(options) = spec.extras.and_then(|extras| extras.options) {
-            slots.side_table.set_options(ticket.slot, options);
+        let slots = &self.state.slots;
+        let key = slots.allocate(self.region(), is_held).ok_or(Status::POOL_ERR_FULL)?;
+        if let Some(options) = spec.options.and_then(|options| options.options) {
+            slots.side_table.set_options(key.slot, options);
         }
         if let Some(prepare) = prepare {
-            prepare(self, ticket);
+            prepare(self, key);
         }
-        let posted = match &self.desks {
-            None => self.post(call, &spec.args, ticket, spec.extras, shut),
-            Some(desks) => self.run_inline(desks, call, &spec.args, ticket).map(|()| None),
+        let posted = match &self.executor_slots {
+            None => self.post(call, &spec.args, key, spec.options, shut),
+            Some(executor_slots) => {
+                self.run_inline(executor_slots, call, &spec.args, key).map(|()| None)
+            }
         };
         let claimed = match posted {
             Ok(claimed) => claimed,
             Err(error) => {
-                self.undo_heralded(ticket);
+                self.cancel_with_callbacks(key);
                 return Err(error);
             }
         };
         // The post is visible, and the fence made: now the gate (see `PoolState::gate`).
-        let is_shut = self.site.gate.load(Relaxed) & shut != 0;
-        let outcome = if is_shut { self.look_back(ticket, shut) } else { Ok(()) };
+        let is_shut = self.state.flags.load(Relaxed) & shut != 0;
+        let outcome = if is_shut { self.withdraw_if_closed(key, shut) } else { Ok(()) };
         if outcome.is_ok() {
-            self.site.call_for_workers();
-            self.time(ticket, limits, spec.extras.and_then(|extras| extras.start_within_ms));
+            self.state.request_workers();
+            self.time(key, limits, spec.options.and_then(|options| options.start_within_ms));
         }
         if let Some(claimed) = claimed {
             claimed.run();
         }
         match outcome {
-            Ok(()) => Ok(ticket),
+            Ok(()) => Ok(key),
             Err(error) => Err(error),
         }
     }
@@ -200,71 +203,71 @@ impl Pool {
     #[cold]
     fn run_inline(
         &self,
-        desks: &InlineWorkers,
+        executor_slots: &InlineWorkers,
         call: TaskCall,
         args: &Args<'_>,
-        ticket: SlotKey,
+        key: SlotKey,
     ) -> Result<()> {
-        self.fill(call, args, ticket)?;
-        desks.run(self, ticket)
+        self.fill(call, args, key)?;
+        executor_slots.run(self, key)
     }
 
     /// The gate was shut: the task is taken back, unless somebody has claimed it.
     #[cold]
-    fn look_back(&self, ticket: SlotKey, shut: u32) -> Result<()> {
-        if !self.site.take_back(ticket, None) {
+    fn withdraw_if_closed(&self, key: SlotKey, shut: u32) -> Result<()> {
+        if !self.state.withdraw(key, None) {
             return Ok(());
         }
         // It was never submitted.
-        self.site.totals.cancelled.uncount();
-        self.site.totals.repeated.count();
-        self.undo_heralded(ticket);
-        self.site.check_gate_for(shut)?;
+        self.state.counters.cancelled.uncount();
+        self.state.counters.repeated.count();
+        self.cancel_with_callbacks(key);
+        self.state.check_flags(shut)?;
         Err(Status::POOL_ERR_CLOSED.into())
     }
 
     /// After the post: whoever looks at the time has to know of the task.
     #[inline(always)]
-    fn time(&self, ticket: SlotKey, limits: Option<TimeLimits>, start_within_ms: Option<u64>) {
+    fn time(&self, key: SlotKey, limits: Option<TimeLimits>, start_within_ms: Option<u64>) {
         match limits {
-            None => self.site.time_task(),
-            Some(limits) => self.site.time_task_by(limits),
+            None => self.state.arm_limits(),
+            Some(limits) => self.state.arm_limits_of(limits),
         }
         if let Some(ms) = start_within_ms {
-            self.site.start_within(ticket, ms);
+            self.state.set_start_deadline(key, ms);
         }
     }
 
     /// Has it told when the task begins, or finds that it has.
-    fn await_start(&self, ticket: SlotKey) {
-        let record = self.region().board.slot(ticket.slot);
-        self.site.heralds.await_start(ticket, record.ring_position());
-        if !record.word.subscribe_start(ticket.generation) {
+    fn expect_start(&self, key: SlotKey) {
+        let record = self.region().board.slot(key.slot);
+        self.state.task_callbacks.expect_start(key, record.ring_position());
+        if !record.word.subscribe_start(key.generation) {
             self.region().board.notify_completion();
         }
     }
 
     #[cold]
-    fn undo_heralded(&self, ticket: SlotKey) {
-        self.site.heralds.remove(&self.site, ticket);
-        self.undo(ticket);
+    fn cancel_with_callbacks(&self, key: SlotKey) {
+        self.state.task_callbacks.remove(&self.state, key);
+        self.cancel_allocation(key);
     }
 
     /// Lets the caller go on submitting while the pool is being joined or drained, which waits for it.
     pub(super) fn admit(&'static self) -> Result<PoolPermit> {
-        let insider = SubmitPermit::new(&self.site);
-        self.site.check_gate()?;
-        self.desks.as_ref().inspect(|desks| desks.admit());
-        Ok(PoolPermit { _insider: insider, desks: self.desks.as_ref() })
+        let permit = SubmitPermit::new(&self.state);
+        self.state.check_open()?;
+        self.executor_slots.as_ref().inspect(|executor_slots| executor_slots.admit());
+        Ok(PoolPermit { _permit: permit, executor_slots: self.executor_slots.as_ref() })
     }
 
     /// Fills and publishes a slot that is never put on the ring: somebody knows of it without that.
-    pub(super) fn fill(&self, call: TaskCall, args: &Args<'_>, ticket: SlotKey) -> Result<()> {
-        let (place, inline) = self.place(args, ticket.slot)?;
-        let id = self.site.slots.tails.reserve_from_margin() + 1;
-        let record = self.region().board.slot(ticket.slot);
+    pub(super) fn fill(&self, call: TaskCall, args: &Args<'_>, key: SlotKey) -> Result<()> {
+        let (place, inline) = self.place(args, key.slot)?;
+        let id = self.state.slots.tails.reserve_from_margin() + 1;
+        let record = self.region().board.slot(key.slot);
         record.fill(call, place, inline, clock::now(), id);
-        record.word.publish(ticket.generation);
+        record.word.publish(key.generation);
         Ok(())
     }
 
@@ -279,32 +282,32 @@ impl Pool {
             Args::Bytes(bytes) if bytes.len() <= ARGS_MAX => {
                 Ok((BytesLocation::Inline { len: bytes.len() }, bytes))
             }
-            _ => Ok((self.place_on_heap(args, slot)?, &[])),
+            _ => Ok((self.copy_to_arena(args, slot)?, &[])),
         }
     }
 
     #[inline(never)]
-    fn place_on_heap(&self, args: &Args<'_>, slot: u32) -> Result<BytesLocation> {
+    fn copy_to_arena(&self, args: &Args<'_>, slot: u32) -> Result<BytesLocation> {
         match args {
-            Args::Bytes(bytes) => copy_to_heap(&self.site, &[bytes], slot),
-            Args::Chunk(parts) => copy_to_heap(&self.site, parts, slot),
+            Args::Bytes(bytes) => copy_parts(&self.state, &[bytes], slot),
+            Args::Chunk(parts) => copy_parts(&self.state, parts, slot),
             Args::Buffer(buffer) => {
                 let (block, len) = self.buffers.take(*buffer)?;
-                Ok(place_of(&self.site, block, len, slot))
+                Ok(location_of(&self.state, block, len, slot))
             }
         }
     }
 
     /// Gives a slot back whose task will not run.
-    pub(super) fn undo(&self, ticket: SlotKey) {
+    pub(super) fn cancel_allocation(&self, key: SlotKey) {
         let (Released::NotHeld | Released::Free | Released::Subscribed) =
-            self.site.slots.release(ticket);
-        self.recycle(ticket.slot);
+            self.state.slots.release(key);
+        self.recycle(key.slot);
     }
 
     /// Leaves a task that nobody holds to be swept up when it is done.
     pub(super) fn detach(&self, slot: u32) {
-        if !self.site.slots.detach(self.region(), slot) {
+        if !self.state.slots.detach(self.region(), slot) {
             self.recycle(slot);
         }
     }
@@ -313,48 +316,48 @@ impl Pool {
     #[inline]
     pub(super) fn recycle(&self, slot: u32) {
         let cell = self.cell;
-        match self.site.slots.recycle(self.region(), slot) {
+        match self.state.slots.recycle(self.region(), slot) {
             Given::Kept => {}
             // From here on `self` may be gone.
-            Given::Closed => registry::settle_up(cell, -1),
+            Given::Closed => handles::settle_up(cell, -1),
         }
     }
 }
 
 /// Fills a slot for a function that every worker runs by itself.
 pub(super) fn fill_hook(
-    site: &PoolState,
+    state: &PoolState,
     call: TaskCall,
     args: &[u8],
-    ticket: SlotKey,
+    key: SlotKey,
 ) -> Result<()> {
     let (place, inline) = match args.len() {
         len @ ..=ARGS_MAX => (BytesLocation::Inline { len }, args),
-        _ => (copy_to_heap(site, &[args], ticket.slot)?, &[][..]),
+        _ => (copy_parts(state, &[args], key.slot)?, &[][..]),
     };
-    site.region.board.slot(ticket.slot).fill(call, place, inline, 0, 0);
+    state.region.board.slot(key.slot).fill(call, place, inline, 0, 0);
     Ok(())
 }
 
-fn copy_to_heap(site: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLocation> {
+fn copy_parts(state: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLocation> {
     let len = parts.iter().map(|part| part.len()).sum();
-    let block = take_block(site, len)?;
-    let mut offset = site.slots.args.offset(block);
+    let block = take_block(state, len)?;
+    let mut offset = state.slots.args.offset(block);
     for part in parts {
-        site.region.copy_in(offset, part);
+        state.region.copy_in(offset, part);
         offset += part.len();
     }
-    Ok(place_of(site, block, len, slot))
+    Ok(location_of(state, block, len, slot))
 }
 
 /// Notes that the block belongs to the slot's task.
-fn place_of(site: &PoolState, block: Block, len: usize, slot: u32) -> BytesLocation {
-    site.slots.set_args_block(slot, Some(block));
-    BytesLocation::Heap(FarBytes { place: site.slots.args.offset(block) as u64, len: len as u64 })
+fn location_of(state: &PoolState, block: Block, len: usize, slot: u32) -> BytesLocation {
+    state.slots.set_args_block(slot, Some(block));
+    BytesLocation::Heap(FarBytes { place: state.slots.args.offset(block) as u64, len: len as u64 })
 }
 
-pub(super) fn take_block(site: &PoolState, len: usize) -> Result<Block> {
-    site.slots.args.take(len).ok_or_else(|| {
+pub(super) fn take_block(state: &PoolState, len: usize) -> Result<Block> {
+    state.slots.args.take(len).ok_or_else(|| {
         Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments on the pool's board")
     })
 }

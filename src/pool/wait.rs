@@ -2,9 +2,9 @@
 
 use super::Pool;
 use super::future::{FutureState, state};
-use super::registry::FutureHandle;
-use crate::board::ledger::SlotKey;
+use super::handles::FutureHandle;
 use crate::board::slot::{Phase, Waited};
+use crate::board::slots::SlotKey;
 use crate::error::{Error, Result, Status};
 use crate::sync::{self, Deadline, Ordering::*, Sleeper};
 use crate::worker::{self, InlineRun};
@@ -27,36 +27,36 @@ impl WaitMode {
 
 /// Waits until the task is done in any way.
 pub(crate) fn wait(future: FutureHandle, timeout_ms: i64) -> Result<()> {
-    let (pool, ticket) = future.find_at_once()?;
-    if is_done(pool, ticket) {
+    let (pool, key) = future.get()?;
+    if is_done(pool, key) {
         return Ok(());
     }
-    wait_until(pool, ticket, Deadline::from_ms(timeout_ms))
+    wait_until(pool, key, Deadline::from_ms(timeout_ms))
 }
 
 /// Waits like [`wait`], until a deadline.
 pub(super) fn wait_for(future: FutureHandle, deadline: Deadline) -> Result<()> {
-    let (pool, ticket) = future.find_at_once()?;
-    wait_until(pool, ticket, deadline)
+    let (pool, key) = future.get()?;
+    wait_until(pool, key, deadline)
 }
 
 /// Whether this thread could run a task that it waits for.
-pub(super) fn may_help() -> bool {
-    worker::is_anywhere()
+pub(super) fn may_run_inline() -> bool {
+    worker::is_worker()
 }
 
 /// In a task, runs the one that is waited for, if nobody has begun it. True: it is done.
-fn help(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Result<bool> {
-    if !may_help() || deadline.has_passed() {
+fn help(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<bool> {
+    if !may_run_inline() || deadline.has_passed() {
         return Ok(false);
     }
-    match worker::help(pool.region(), ticket.slot, ticket.generation) {
-        InlineRun::Done => {
+    match worker::run_inline(pool.region(), key.slot, key.generation) {
+        InlineRun::Ran => {
             // It was not its turn on the ring.
-            pool.site.hint(ticket.slot);
+            pool.state.hint(key.slot);
             Ok(true)
         }
-        InlineRun::None => Ok(false),
+        InlineRun::NotRun => Ok(false),
         InlineRun::Deadlock => {
             let words = "a task would wait for itself, or for one that waits for it";
             Err(Error::new(Status::POOL_ERR_DEADLOCK, words))
@@ -65,11 +65,11 @@ fn help(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Result<bool> {
 }
 
 /// In a task, runs one of these if nobody has begun it; there must be one that another thread may end.
-pub(super) fn help_one(futures: &[FutureHandle]) -> Result<()> {
+pub(super) fn run_one_inline(futures: &[FutureHandle]) -> Result<()> {
     let mut deadlock = Ok(());
     let mut others = 0;
-    for (pool, ticket) in futures.iter().filter_map(|future| future.find().ok()) {
-        match help(pool, ticket, Deadline::Never) {
+    for (pool, key) in futures.iter().filter_map(|future| future.find().ok()) {
+        match help(pool, key, Deadline::Never) {
             Ok(true) => return Ok(()),
             Ok(false) => others += 1,
             Err(error) => deadlock = Err(error),
@@ -79,23 +79,23 @@ pub(super) fn help_one(futures: &[FutureHandle]) -> Result<()> {
 }
 
 #[inline]
-pub(super) fn is_done(pool: &Pool, ticket: SlotKey) -> bool {
-    pool.region().board.slot(ticket.slot).word.is_done()
+pub(super) fn is_done(pool: &Pool, key: SlotKey) -> bool {
+    pool.region().board.slot(key.slot).word.is_done()
 }
 
 /// Waits until the task is done in any way.
-pub(super) fn wait_until(pool: &Pool, ticket: SlotKey, deadline: Deadline) -> Result<()> {
-    if help(pool, ticket, deadline)? {
+pub(super) fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
+    if help(pool, key, deadline)? {
         return Ok(());
     }
     let board = &pool.region().board;
-    let word = &board.slot(ticket.slot).word;
-    let nudge = |phase| {
+    let word = &board.slot(key.slot).word;
+    let wake_if_queued = |phase| {
         if phase == Phase::Ready {
             board.sleepers.wake_one();
         }
     };
-    match word.wait(ticket.generation, board.scope(), deadline, nudge) {
+    match word.wait(key.generation, board.scope(), deadline, wake_if_queued) {
         Waited::Done => Ok(()),
         Waited::TimedOut => Err(Status::POOL_ERR_TIMEOUT.into()),
         Waited::Freed => Err(Status::POOL_ERR_INVALID.into()),
@@ -122,7 +122,7 @@ pub(crate) fn wait_many(
 
 fn count_done(futures: &[u64]) -> usize {
     let found = futures.iter().filter_map(|raw| FutureHandle::from_raw(*raw).find().ok());
-    found.filter(|(pool, ticket)| is_done(pool, *ticket)).count()
+    found.filter(|(pool, key)| is_done(pool, *key)).count()
 }
 
 /// Waits for several futures until a deadline.
@@ -131,10 +131,10 @@ pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadlin
     match mode {
         WaitMode::All => {
             found.try_for_each(|one| one.map(drop))?;
-            wait_for_all(futures, deadline)
+            wait_all(futures, deadline)
         }
         WaitMode::First | WaitMode::FirstError => {
-            wait_for_one(&found.collect::<Result<Vec<FoundFuture>>>()?, mode, deadline)
+            wait_any(&found.collect::<Result<Vec<FoundFuture>>>()?, mode, deadline)
         }
     }
 }
@@ -145,19 +145,19 @@ const AHEAD: usize = 8;
 
 /// Waits for the last one first: when that is done, as a rule the others are, and the workers were not
 /// disturbed in the slots that they had in hand.
-fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
-    if may_help() {
+fn wait_all(futures: &[u64], deadline: Deadline) -> Result<()> {
+    if may_run_inline() {
         // A task runs those that nobody has begun itself: in their order.
         let mut futures = futures.iter().map(|raw| FutureHandle::from_raw(*raw));
         return futures.try_for_each(|future| wait_for(future, deadline));
     }
     for (index, raw) in futures.iter().enumerate().rev() {
-        let (pool, ticket) = FutureHandle::from_raw(*raw).find_at_once()?;
+        let (pool, key) = FutureHandle::from_raw(*raw).get()?;
         if let Some(later) = index.checked_sub(AHEAD) {
             pool.region().board.prefetch_slot(FutureHandle::from_raw(futures[later]).slot());
         }
-        if !is_done(pool, ticket) {
-            wait_until(pool, ticket, deadline)?;
+        if !is_done(pool, key) {
+            wait_until(pool, key, deadline)?;
         }
     }
     Ok(())
@@ -165,7 +165,7 @@ fn wait_for_all(futures: &[u64], deadline: Deadline) -> Result<()> {
 
 /// Asks each task's pool for a notice, and sleeps on the notices of all pools. What is seen of a
 /// notice is read before the tasks are asked: a task that is done after that changes it.
-fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
+fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
     let mut pools: Vec<&Pool> = Vec::new();
     for (pool, _) in futures {
         if !pools.iter().any(|known| std::ptr::eq(*known, *pool)) {
@@ -188,16 +188,16 @@ fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> 
         if deadline.has_passed() {
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
-        if may_help() {
+        if may_run_inline() {
             let tickets: Vec<FutureHandle> = pending(futures).collect();
-            help_one(&tickets)?;
+            run_one_inline(&tickets)?;
         }
-        ask_all(futures);
+        subscribe_all(futures);
         // A task that was done before we asked has rung nobody; it is seen here.
         if is_enough(futures, mode)? {
             return Ok(());
         }
-        if heed_all(&pools, &mut sleepers) {
+        if prepare_wait_all(&pools, &mut sleepers) {
             for pool in &pools {
                 pool.region().board.sleepers.wake_one();
             }
@@ -207,12 +207,12 @@ fn wait_for_one(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> 
 }
 
 fn pending(futures: &[FoundFuture]) -> impl Iterator<Item = FutureHandle> {
-    let pending = futures.iter().filter(|(pool, ticket)| !is_done(pool, *ticket));
-    pending.map(|(pool, ticket)| FutureHandle::new(pool.cell, *ticket))
+    let pending = futures.iter().filter(|(pool, key)| !is_done(pool, *key));
+    pending.map(|(pool, key)| FutureHandle::new(pool.cell, *key))
 }
 
 /// Says that we are about to sleep on the notices. False: one was rung since it was read.
-fn heed_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
+fn prepare_wait_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
     pools.iter().zip(sleepers).all(|(pool, sleeper)| {
         let heeded = pool.region().board.prepare_wait(sleeper.seen);
         sleeper.seen = heeded.unwrap_or(sleeper.seen);
@@ -223,8 +223,8 @@ fn heed_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
 /// Whether what is waited for has come. An empty list has nothing to wait for.
 fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
     let mut are_all_done = true;
-    for (pool, ticket) in futures {
-        match (state(pool, *ticket)?, mode) {
+    for (pool, key) in futures {
+        match (state(pool, *key)?, mode) {
             (FutureState::Pending | FutureState::Running, _) => are_all_done = false,
             (FutureState::Completed, WaitMode::FirstError) => {}
             _ => return Ok(true),
@@ -234,8 +234,8 @@ fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
 }
 
 /// Asks for a notice of every task that is not done.
-fn ask_all(futures: &[FoundFuture]) {
-    for (pool, ticket) in futures {
-        pool.region().board.slot(ticket.slot).word.subscribe_completion(ticket.generation);
+fn subscribe_all(futures: &[FoundFuture]) {
+    for (pool, key) in futures {
+        pool.region().board.slot(key.slot).word.subscribe_completion(key.generation);
     }
 }

@@ -74,7 +74,7 @@ impl ReplyReceiver {
     }
 
     /// However long it takes. None: whoever was to answer is gone.
-    pub(crate) fn hear(&self) -> Option<Result<u32>> {
+    pub(crate) fn recv(&self) -> Option<Result<u32>> {
         match self.wait(Deadline::Never) {
             ReplyWait::Answer(answer) => Some(answer),
             ReplyWait::Nothing | ReplyWait::Late => None,

@@ -8,15 +8,15 @@
 //! ```
 //!
 //! Nobody times a task when it starts: the watch looks what runs, while its alarm is armed
-//! ([`crate::board::alarm`]). A task's age is counted from the moment that its worker has noted; one that notes
+//! ([`crate::board::limit_timer`]). A task's age is counted from the moment that its worker has noted; one that notes
 //! nothing, or something impossible, is timed from when it was first seen.
 
 use super::Supervisor;
-use super::site::{PoolKind, PoolState};
-use crate::board::alarm::LimitTimer;
-use crate::board::ledger::SlotKey;
-use crate::board::notes::{TaskFailure, TimeLimit};
+use super::state::{PoolKind, PoolState};
+use crate::board::limit_timer::LimitTimer;
+use crate::board::side_table::{TaskFailure, TimeLimit};
 use crate::board::slot::{Phase, SeatIndex};
+use crate::board::slots::SlotKey;
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::sync::{Ordering::*, plain::AtomicU64};
@@ -47,7 +47,7 @@ pub(crate) struct LimitSettings {
 
 impl LimitSettings {
     pub(crate) fn new(limits: TimeLimits) -> LimitSettings {
-        let limiter = LimitSettings {
+        let settings = LimitSettings {
             alarm: LimitTimer::default(),
             soft_ms: AtomicU64::new(NONE),
             hard_ms: AtomicU64::new(NONE),
@@ -55,8 +55,8 @@ impl LimitSettings {
             starts: Mutex::default(),
             born: Instant::now(),
         };
-        limiter.set(limits);
-        limiter
+        settings.set(limits);
+        settings
     }
 
     fn set(&self, limits: TimeLimits) {
@@ -110,43 +110,43 @@ impl TimeLimits {
 impl PoolState {
     /// Called after a submit's fence, for a task with the usual limits.
     #[inline]
-    pub(crate) fn time_task(&self) {
-        let limit_ms = self.limiter.shortest_ms.load(Relaxed);
-        if limit_ms != NONE && self.limiter.alarm.arm(limit_ms) {
-            self.ring();
+    pub(crate) fn arm_limits(&self) {
+        let limit_ms = self.limits.shortest_ms.load(Relaxed);
+        if limit_ms != NONE && self.limits.alarm.arm(limit_ms) {
+            self.wake();
         }
     }
 
     /// The same for a task with these limits.
-    pub(crate) fn time_task_by(&self, limits: TimeLimits) {
-        if limits.shortest().is_some_and(|limit_ms| self.limiter.alarm.arm(limit_ms)) {
-            self.ring();
+    pub(crate) fn arm_limits_of(&self, limits: TimeLimits) {
+        if limits.shortest().is_some_and(|limit_ms| self.limits.alarm.arm(limit_ms)) {
+            self.wake();
         }
     }
 
     /// Cancels the task unless it starts within this time.
-    pub(crate) fn start_within(&self, ticket: SlotKey, ms: u64) {
+    pub(crate) fn set_start_deadline(&self, ticket: SlotKey, ms: u64) {
         let Some(at) = Instant::now().checked_add(Duration::from_millis(ms)) else { return };
-        let after = at.saturating_duration_since(self.limiter.born).as_nanos();
+        let after = at.saturating_duration_since(self.limits.born).as_nanos();
         let start = (u64::try_from(after).unwrap_or(u64::MAX), ticket.to_u64());
         let mut starts = self.starts();
         starts.insert(start);
         if starts.first() == Some(&start) {
             drop(starts);
-            self.ring();
+            self.wake();
         }
     }
 
     fn starts(&self) -> std::sync::MutexGuard<'_, Sequence> {
-        self.limiter.starts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.limits.starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes those back that have not started in time; answers when the next one is due.
-    fn take_late_ones_back(&self, now: Instant) -> Option<Instant> {
+    fn expire_late(&self, now: Instant) -> Option<Instant> {
         loop {
             let next = self.starts().first().copied();
             let (after, number) = next?;
-            let at = self.limiter.born.checked_add(Duration::from_nanos(after));
+            let at = self.limits.born.checked_add(Duration::from_nanos(after));
             if at.is_none_or(|at| at > now) {
                 return at;
             }
@@ -158,7 +158,7 @@ impl PoolState {
             }
             let words = "the task had not started by its deadline".to_owned();
             let detail = Detail { message: words, ..Detail::default() };
-            self.take_back(ticket, Some(&TaskFailure { status: Status::POOL_ERR_EXPIRED, detail }));
+            self.withdraw(ticket, Some(&TaskFailure { status: Status::POOL_ERR_EXPIRED, detail }));
         }
     }
 
@@ -227,26 +227,26 @@ impl Supervisor {
     /// Looks at all that has a time; says in `timing.next` when to look again.
     pub(super) fn check_times(&mut self) {
         let now = Instant::now();
-        let next_start = self.site.take_late_ones_back(now);
+        let next_start = self.state.expire_late(now);
         let next_limit = self.check_limits(now);
-        let next_kill = self.kill_the_sentenced(now);
+        let next_kill = self.kill_pending_workers(now);
         self.timing.next = next_start.into_iter().chain(next_limit).chain(next_kill).min();
     }
 
     fn check_limits(&mut self, now: Instant) -> Option<Instant> {
-        let limit_ms = self.site.limiter.alarm.limit_ms()?;
-        self.note_running(now);
+        let limit_ms = self.state.limits.alarm.limit_ms()?;
+        self.track_running(now);
         let mut next: Option<Instant> = None;
         for number in self.timing.timed.numbers() {
             let at = self.check_limit(SlotKey::from_u64(number), now);
             next = next.into_iter().chain(at).min();
         }
-        let site = &self.site;
+        let state = &self.state;
         let is_idle = || {
-            let load = site.slots.load(&site.region);
+            let load = state.slots.load(&state.region);
             load.pending == 0 && load.busy == 0
         };
-        if self.timing.timed.is_empty() && is_idle() && site.limiter.alarm.disarm(limit_ms, is_idle)
+        if self.timing.timed.is_empty() && is_idle() && state.limits.alarm.disarm(limit_ms, is_idle)
         {
             return None;
         }
@@ -256,21 +256,21 @@ impl Supervisor {
     }
 
     /// Finds the tasks that run, and forgets those that do not run any more.
-    fn note_running(&mut self, now: Instant) {
-        let site = &self.site;
-        for seat in self.crew.seats() {
+    fn track_running(&mut self, now: Instant) {
+        let state = &self.state;
+        for seat in self.workers.seats() {
             let seat = SeatIndex(seat as u16);
-            let Some((ticket, age)) = site.running(seat) else { continue };
+            let Some((ticket, age)) = state.running(seat) else { continue };
             self.timing.timed.get_or_make(ticket.to_u64(), || {
-                let options = site.slots.side_table.options(ticket.slot).unwrap_or_default();
-                let limits = site.limiter.resolve(options.soft, options.hard);
+                let options = state.slots.side_table.options(ticket.slot).unwrap_or_default();
+                let limits = state.limits.resolve(options.soft, options.hard);
                 let started = now.checked_sub(age.unwrap_or_default()).unwrap_or(now);
                 TimedTask { seat, started, limits, is_overdue: false, is_kill_pending: false }
             });
         }
         self.timing.timed.retain(|number, timed| {
             let ticket = SlotKey::from_u64(number);
-            let word = &site.region.board.slot(ticket.slot).word;
+            let word = &state.region.board.slot(ticket.slot).word;
             word.phase() == Phase::Running(timed.seat) && word.generation() == ticket.generation
         });
     }
@@ -303,65 +303,65 @@ impl Supervisor {
 
     /// The soft limit has passed: the task is told, and whoever wants to know.
     fn warn(&self, ticket: SlotKey, seat: SeatIndex, limit_ms: u64) {
-        let word = &self.site.region.board.slot(ticket.slot).word;
-        let signal = self.site.soft_signal;
+        let word = &self.state.region.board.slot(ticket.slot).word;
+        let signal = self.state.soft_signal;
         if !word.mark_overdue(seat, ticket.generation, signal.is_some()) {
             return;
         }
-        self.site.totals.soft_limits.count();
+        self.state.counters.soft_limits.count();
         if let Some(signal) = signal {
-            let post = self.crew.posts.get(usize::from(seat.0)).and_then(Option::as_ref);
-            post.inspect(|post| post.signal(signal));
+            let worker = self.workers.handles.get(usize::from(seat.0)).and_then(Option::as_ref);
+            worker.inspect(|worker| worker.signal(signal));
             word.signal_sent(ticket.generation);
         }
-        self.site.heralds.tell_timeout(&self.site, ticket, true, limit_ms);
+        self.state.task_callbacks.push_timeout(&self.state, ticket, true, limit_ms);
     }
 
     /// The hard limit has passed: the task ends with its worker.
     fn enforce(&mut self, ticket: SlotKey, seat: SeatIndex, limit_ms: u64) {
-        if !matches!(self.site.kind, PoolKind::Processes(_)) {
+        if !matches!(self.state.kind, PoolKind::Processes(_)) {
             return;
         }
-        if self.site.region.board.slot(ticket.slot).word.mark_for_kill(ticket.generation)
+        if self.state.region.board.slot(ticket.slot).word.mark_for_kill(ticket.generation)
             != Some(seat)
         {
             return;
         }
-        self.site.totals.hard_limits.count();
+        self.state.counters.hard_limits.count();
         self.sentence(ticket, seat, Doom::HardLimit(limit_ms), Duration::ZERO);
-        self.site.heralds.tell_timeout(&self.site, ticket, false, limit_ms);
+        self.state.task_callbacks.push_timeout(&self.state, ticket, false, limit_ms);
     }
 
     /// Somebody has doomed a running task.
-    pub(super) fn end_doomed(&mut self, ticket: SlotKey) {
-        let word = &self.site.region.board.slot(ticket.slot).word;
+    pub(super) fn kill_for_task(&mut self, ticket: SlotKey) {
+        let word = &self.state.region.board.slot(ticket.slot).word;
         let Phase::Running(seat) = word.phase() else { return };
         if word.is_kill_pending(seat, ticket.generation) {
-            self.sentence(ticket, seat, Doom::CancelledTask, self.site.plan.times.kill_grace);
+            self.sentence(ticket, seat, Doom::CancelledTask, self.state.plan.times.kill_grace);
         }
     }
 
     /// A worker is to be killed for its task, which is doomed; it has a while to end by itself.
     fn sentence(&mut self, ticket: SlotKey, seat: SeatIndex, doom: Doom, grace: Duration) {
-        let Some(Some(post)) = self.crew.posts.get_mut(usize::from(seat.0)) else { return };
+        let Some(Some(worker)) = self.workers.handles.get_mut(usize::from(seat.0)) else { return };
         let kill_at = Instant::now().checked_add(grace).filter(|_| !grace.is_zero());
         // The first reason stays.
-        let doom = post.sentence.filter(|it| it.ticket == ticket).map_or(doom, |it| it.doom);
-        post.sentence = Some(Sentence { ticket, doom, kill_at });
+        let doom = worker.sentence.filter(|it| it.ticket == ticket).map_or(doom, |it| it.doom);
+        worker.sentence = Some(Sentence { ticket, doom, kill_at });
         match kill_at {
-            Some(_) => post.ask_to_end(),
-            None => post.kill(),
+            Some(_) => worker.terminate(),
+            None => worker.kill(),
         }
     }
 
     /// Kills those whose time to end by themselves is over; answers when that of the next one is.
-    fn kill_the_sentenced(&mut self, now: Instant) -> Option<Instant> {
+    fn kill_pending_workers(&mut self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        for post in self.crew.posts.iter_mut().flatten() {
-            let Some(at) = post.sentence.and_then(|sentence| sentence.kill_at) else { continue };
+        for worker in self.workers.handles.iter_mut().flatten() {
+            let Some(at) = worker.sentence.and_then(|sentence| sentence.kill_at) else { continue };
             if at <= now {
-                post.kill();
-                post.sentence.iter_mut().for_each(|sentence| sentence.kill_at = None);
+                worker.kill();
+                worker.sentence.iter_mut().for_each(|sentence| sentence.kill_at = None);
             } else {
                 next = next.into_iter().chain([at]).min();
             }
@@ -372,10 +372,10 @@ impl Supervisor {
     /// Changes the limits of tasks that start from now on.
     pub(super) fn set_limits(&mut self, limits: TimeLimits) {
         // What runs keeps what it had.
-        self.note_running(Instant::now());
-        self.site.limiter.set(limits);
-        if self.site.slots.load(&self.site.region).pending > 0 {
-            self.site.time_task();
+        self.track_running(Instant::now());
+        self.state.limits.set(limits);
+        if self.state.slots.load(&self.state.region).pending > 0 {
+            self.state.arm_limits();
         }
     }
 }

@@ -11,60 +11,60 @@
 //!                 Stop                                   no worker, no task
 //! ```
 
-mod births;
+pub(crate) mod backpressure;
+pub(crate) mod callbacks;
 pub(crate) mod cancelled;
-mod crew;
-mod ends;
-pub(crate) mod heralds;
-mod hiring;
+mod commands;
+pub(crate) mod counters;
+pub(crate) mod events;
+mod exit_status;
+mod fork_servers;
+mod forks;
+mod handle;
 pub(crate) mod limits;
-pub(crate) mod line;
-pub(crate) mod news;
-mod nursery;
-mod orders;
-pub(crate) mod outbox;
-mod post;
+mod pending;
 mod reap;
-mod scale;
-pub(crate) mod site;
+mod resize;
+mod shutdown;
 mod sizing;
-pub(crate) mod staff;
-mod stopping;
+mod start;
+pub(crate) mod state;
+pub(crate) mod task_callbacks;
 mod times;
-pub(crate) mod totals;
-mod waiting;
+pub(crate) mod worker_table;
+mod workers;
 
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::reply::ReplySender;
 use crate::sync::{Ordering::*, fence};
+use crate::worker::protocol::Leave;
 use crate::worker::start::Image;
 use crate::worker::template::ForkServerProcess;
-use crate::worker::wire::Leave;
-use crew::{EventSource, WorkerSet};
-use hiring::BACK_OFF;
+use handle::{LifeStep, WayOut, WorkerHandle};
 use limits::TimedTasks;
-use post::{LifeStep, WayOut, WorkerHandle};
 use reap::{Death, Fate};
 use rustix::event::epoll;
-use site::{Command, CommandReceiver, OnLost, PoolState, StopMode, gate};
+use start::BACK_OFF;
+use state::{Command, CommandReceiver, OnLost, PoolState, StopMode, pool_flags};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use workers::{EventSource, WorkerSet};
 
 pub(crate) struct Supervisor {
-    site: Arc<PoolState>,
-    inbox: CommandReceiver,
-    crew: WorkerSet,
+    state: Arc<PoolState>,
+    commands: CommandReceiver,
+    workers: WorkerSet,
     /// Those who wait for a join, by their numbers.
     joiners: Vec<(u64, ReplySender)>,
     /// Workers that have left because so many were asked to, and are gone.
-    takers_gone: u32,
+    retired_exits: u32,
     /// Those who wait for workers that are up.
-    waiters: Vec<scale::ReadyWaiter>,
+    waiters: Vec<resize::ReadyWaiter>,
     stop: Option<StopMode>,
     stoppers: Vec<ReplySender>,
     /// When those that were asked to end are killed.
@@ -83,17 +83,17 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Starts the watch's thread.
     pub(crate) fn start(
-        site: Arc<PoolState>,
-        inbox: CommandReceiver,
-        template: Option<ForkServerProcess>,
+        state: Arc<PoolState>,
+        commands: CommandReceiver,
+        fork_server: Option<ForkServerProcess>,
     ) -> Result<JoinHandle<()>> {
-        let name = format!("{}/watch", site.name);
+        let name = format!("{}/watch", state.name);
         let mut watch = Supervisor {
-            crew: WorkerSet::new(&site, template)?,
-            site,
-            inbox,
+            workers: WorkerSet::new(&state, fork_server)?,
+            state,
+            commands,
             joiners: Vec::new(),
-            takers_gone: 0,
+            retired_exits: 0,
             waiters: Vec::new(),
             stop: None,
             stoppers: Vec::new(),
@@ -109,27 +109,27 @@ impl Supervisor {
     }
 
     fn run(&mut self) {
-        self.hire();
+        self.start_needed_workers();
         loop {
             for wake in self.wait() {
                 match wake {
-                    EventSource::Sleepers => self.answer_bell(),
+                    EventSource::Sleepers => self.on_wakeup(),
                     EventSource::Channel(seat) => {
-                        if self.crew.hear(&self.site, seat) {
+                        if self.workers.receive(&self.state, seat) {
                             self.reap(seat);
                         }
-                        self.note_news(seat);
+                        self.on_worker_message(seat);
                     }
                     EventSource::Handle(seat) => self.reap(seat),
-                    EventSource::ForkServerProcess(id) => self.tend(id),
+                    EventSource::ForkServerProcess(id) => self.on_fork_server_event(id),
                 }
             }
-            self.keep_time();
-            self.keep_stage();
-            self.hire();
-            self.renew();
-            self.keep_size();
-            self.answer_waiters();
+            self.run_timers();
+            self.restore_stage();
+            self.start_needed_workers();
+            self.continue_restart();
+            self.enforce_size();
+            self.answer_ready_waiters();
             if self.finish_if_over() {
                 return;
             }
@@ -144,7 +144,7 @@ impl Supervisor {
             tv_sec: left.as_secs() as i64,
             tv_nsec: left.subsec_nanos().into(),
         });
-        match epoll::wait(&self.crew.epoll, &mut events, left.as_ref()) {
+        match epoll::wait(&self.workers.epoll, &mut events, left.as_ref()) {
             Ok((events, _)) => {
                 events.iter().map(|event| EventSource::from_data(event.data)).collect()
             }
@@ -152,111 +152,111 @@ impl Supervisor {
         }
     }
 
-    fn answer_bell(&mut self) {
+    fn on_wakeup(&mut self) {
         let mut count = [0; 8];
-        let _ = rustix::io::read(self.site.bell(), &mut count);
-        self.site.answer_call();
-        if let Some(mode) = self.site.take_stop_request() {
+        let _ = rustix::io::read(self.state.wakeup(), &mut count);
+        self.state.clear_wake_pending();
+        if let Some(mode) = self.state.take_stop_request() {
             if mode != StopMode::Drain {
-                self.site.take_all_back();
+                self.state.withdraw_all();
             }
             self.stop(mode, None);
         }
-        for order in self.inbox.take() {
-            match order {
+        for command in self.commands.take() {
+            match command {
                 Command::Join(number, answer) => self.join(number, answer),
-                Command::GiveUp(number, answer) => self.give_up(number, &answer),
+                Command::CancelJoin(number, answer) => self.cancel_join(number, &answer),
                 Command::Stop(mode, answer) => self.stop(mode, Some(answer)),
-                Command::Doom(ticket) => self.end_doomed(ticket),
+                Command::KillForTask(ticket) => self.kill_for_task(ticket),
                 Command::SetLimits(limits, answer) => {
                     self.set_limits(limits);
                     answer.tell(Ok(()));
                 }
-                Command::Ready(number, count, answer) => self.await_ready(number, count, answer),
-                Command::Unready(number) => self.await_no_longer(number),
+                Command::WaitReady(number, count, answer) => self.wait_ready(number, count, answer),
+                Command::CancelWaitReady(number) => self.cancel_wait_ready(number),
                 Command::Grow(count, answer) => answer.tell(self.grow(count)),
                 Command::Shrink(count, mode, answer) => answer.tell(self.shrink(count, mode)),
                 Command::Restart(mode, answer) => answer.tell(self.restart(mode)),
-                Command::Hire(count, answer) => answer.give(self.hire_on_order(count)),
+                Command::StartWorkers(count, answer) => answer.give(self.start_on_request(count)),
             }
         }
     }
 
     /// What workers are to do is the watch's to say: a worker gone astray may have written over it.
-    fn keep_stage(&self) {
-        if self.site.region.board.stage() != self.stage {
-            self.site.region.board.set_stage(self.stage);
+    fn restore_stage(&self) {
+        if self.state.region.board.stage() != self.stage {
+            self.state.region.board.set_stage(self.stage);
         }
     }
 
     fn set_stage(&mut self, stage: Stage) {
         self.stage = stage;
-        self.site.region.board.set_stage(stage);
+        self.state.region.board.set_stage(stage);
     }
 
     /// Shuts the gate for submits. After the fence a submit either sees it, or is seen.
     fn shut(&self, bit: u32) {
-        self.site.gate.fetch_or(bit, AcqRel);
+        self.state.flags.fetch_or(bit, AcqRel);
         fence(SeqCst);
-        self.site.rouse_line();
+        self.state.wake_submitters();
     }
 
     // ---- reaping -------------------------------------------------------------------------------
 
     fn reap(&mut self, seat: usize) {
-        let Some((mut post, death)) = self.crew.dismiss(&self.site, seat) else { return };
-        self.count();
-        if let Some(failure) = post.failure.take() {
+        let Some((mut worker, death)) = self.workers.take_exited(&self.state, seat) else { return };
+        self.update_worker_count();
+        if let Some(failure) = worker.failure.take() {
             self.break_by_hook(failure);
         }
-        self.note_gone(seat, &mut post);
-        let fate = self.fate(&post, death);
-        self.keep_stage();
-        reap::settle(&self.site, SeatIndex(seat as u16), fate);
-        self.site.tell_departure(seat, &post, fate, death);
+        self.on_exit_of_seat(seat, &mut worker);
+        let fate = self.fate(&worker, death);
+        self.restore_stage();
+        reap::recover(&self.state, SeatIndex(seat as u16), fate);
+        self.state.worker_exited(seat, &worker, fate, death);
         if matches!(fate, Fate::Lost(_)) {
-            self.site.totals.workers_lost.count();
+            self.state.counters.workers_lost.count();
         }
         match fate {
-            Fate::WrongImage => self.image = Image::Own,
-            Fate::Lost(_) if post.order == Some(WayOut::Killed) => self.lost += 1,
-            Fate::Lost(death) if post.overran.is_some() => self.overran(&post, death),
-            Fate::Lost(death) if !post.is_up => {
-                let mut words = format!("{} before it was ready", reap::in_words(death));
-                if self.image == Image::Own {
+            Fate::WrongImage => self.image = Image::MainProgram,
+            Fate::Lost(_) if worker.order == Some(WayOut::Killed) => self.lost += 1,
+            Fate::Lost(death) if worker.overran.is_some() => self.overran(&worker, death),
+            Fate::Lost(death) if !worker.is_ready => {
+                let mut words = format!("{} before it was ready", reap::describe_exit(death));
+                if self.image == Image::MainProgram {
                     words +=
                         "; a program linked with -static must begin main with pool_worker_main";
                 }
                 let refusal =
-                    post.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
+                    worker.refusal.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
                 self.start_failed(refusal, Duration::ZERO);
             }
-            Fate::Lost(death) if post.step == LifeStep::Finalizing => {
+            Fate::Lost(death) if worker.step == LifeStep::Finalizing => {
                 self.break_by_death_in_finalizer(death)
             }
-            Fate::Lost(death) if self.site.plan.on_lost == OnLost::Break => {
+            Fate::Lost(death) if self.state.plan.on_lost == OnLost::Break => {
                 self.break_by_loss(death);
             }
             Fate::Sentenced(..) => self.lost += 1,
             Fate::Lost(_) => {
                 self.lost += 1;
-                let claimed = self.site.claimed(SeatIndex(seat as u16));
-                if claimed == post.claimed_before {
+                let claimed = self.state.claimed(SeatIndex(seat as u16));
+                if claimed == worker.claimed_before {
                     // It has done nothing: so may the next one, and at once.
                     self.retry_at = Some(Instant::now() + BACK_OFF);
                 }
             }
-            Fate::Left => self.note_left(&post),
+            Fate::Left => self.on_voluntary_exit(&worker),
             Fate::Killed(_) => {}
         }
     }
 
-    fn fate(&self, post: &WorkerHandle, death: Option<Death>) -> Fate {
-        match (post.bye, death, post.sentence) {
-            (Some(Leave::WrongImage), ..) => Fate::WrongImage,
+    fn fate(&self, worker: &WorkerHandle, death: Option<Death>) -> Fate {
+        match (worker.exit_message, death, worker.sentence) {
+            (Some(Leave::NeedsMainProgram), ..) => Fate::WrongImage,
             (Some(_), ..) | (None, None, _) => Fate::Left,
             (None, Some(death), Some(sentence)) => Fate::Sentenced(sentence, death),
-            (None, Some(death), None) if self.is_killed_by_stop(post) => Fate::Killed(death),
+            (None, Some(death), None) if self.is_killed_by_stop(worker) => Fate::Killed(death),
             (None, Some(death), None) => Fate::Lost(death),
         }
     }
@@ -264,12 +264,12 @@ impl Supervisor {
     // ---- orders --------------------------------------------------------------------------------
 
     fn join(&mut self, number: u64, answer: ReplySender) {
-        if let Some(note) = self.site.why_broken.get() {
+        if let Some(note) = self.state.broken.get() {
             answer.tell(Err(Error::with_detail(note.status, note.detail.clone())));
             return;
         }
         self.joiners.push((number, answer));
-        self.shut(gate::JOINING);
+        self.shut(pool_flags::JOINING);
         if self.stop.is_none() {
             self.set_stage(Stage::Drain);
         }
@@ -277,7 +277,7 @@ impl Supervisor {
 
     /// Somebody waits no longer for a join: the time is over. The answer comes when submits are
     /// taken again.
-    fn give_up(&mut self, number: u64, answer: &ReplySender) {
+    fn cancel_join(&mut self, number: u64, answer: &ReplySender) {
         let had_joiners = !self.joiners.is_empty();
         self.joiners.retain(|(joiner, _)| *joiner != number);
         if had_joiners && self.joiners.is_empty() {
@@ -287,11 +287,11 @@ impl Supervisor {
     }
 
     fn reopen(&mut self) {
-        self.site.gate.fetch_and(!gate::JOINING, AcqRel);
-        if self.stop.is_none() && self.site.why_broken.get().is_none() {
+        self.state.flags.fetch_and(!pool_flags::JOINING, AcqRel);
+        if self.stop.is_none() && self.state.broken.get().is_none() {
             self.set_stage(Stage::Open);
             // Those that are always to be there.
-            self.site.ring();
+            self.state.wake();
         }
     }
 }

@@ -5,11 +5,11 @@
 //! task that it was running fails, or is put back when the worker could not have run it.
 
 use super::limits::{Doom, Sentence};
-use super::site::PoolState;
+use super::state::PoolState;
 use crate::board::Stage;
 use crate::board::heap::Block;
-use crate::board::notes::TaskFailure;
 use crate::board::record::{BytesLocation, Slot};
+use crate::board::side_table::TaskFailure;
 use crate::board::slot::{Outcome, Phase, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Status};
@@ -47,31 +47,31 @@ pub(crate) enum How {
 }
 
 /// Settles all that the worker of this seat has left.
-pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
-    let board = &site.region.board;
+pub(crate) fn recover(state: &PoolState, seat: SeatIndex, fate: Fate) {
+    let board = &state.region.board;
     board.sleepers.clear(seat);
-    site.put_batch_back(seat);
+    state.enqueue_prefetched_again(seat);
     if matches!(fate, Fate::Left) {
         // It has finished what it began, and woken who was to be woken.
         return;
     }
     let mut found = 0;
     let mut kept = Vec::new();
-    let arena = site.region.results_arena(seat);
+    let arena = state.region.results_arena(seat);
     // Its own note says where to look first: that future need not wait for the rest.
     let hint = board.seats().at(usize::from(seat.0)).slot.load(Relaxed).checked_sub(1);
-    if let Some(slot) = hint.filter(|slot| *slot < site.slots.used()) {
-        found += u64::from(settle_slot(site, seat, fate, slot, board.slot(slot), &mut |_| {}));
+    if let Some(slot) = hint.filter(|slot| *slot < state.slots.used()) {
+        found += u64::from(recover_slot(state, seat, fate, slot, board.slot(slot), &mut |_| {}));
     }
-    site.each_slot(|slot, record| {
+    state.for_each_slot(|slot, record| {
         let mut keep = |offset| kept.extend(arena.block_at(offset));
-        found += u64::from(settle_slot(site, seat, fate, slot, record, &mut keep));
+        found += u64::from(recover_slot(state, seat, fate, slot, record, &mut keep));
     });
     let kept: Vec<Block> = kept;
     arena.keep_only(&kept);
-    site.slots.repair_counts(&site.region, seat, found);
+    state.slots.repair_counts(&state.region, seat, found);
     // It may have died before it could say what it had claimed.
-    site.rouse_line();
+    state.wake_submitters();
     if board.stage() == Stage::Open {
         board.sleepers.notify_one();
     }
@@ -79,33 +79,33 @@ pub(crate) fn settle(site: &PoolState, seat: SeatIndex, fate: Fate) {
 
 /// Ends what is neither waiting nor done while there is no worker, and has an owner: nobody runs it. A
 /// worker gone astray has written over it, or over its seat.
-pub(crate) fn settle_strays(site: &PoolState) {
-    site.each_slot(|slot, record| {
+pub(crate) fn fail_corrupted(state: &PoolState) {
+    state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
-        let Some(generation) = site.slots.held_generation(slot) else { return };
+        let Some(generation) = state.slots.held_generation(slot) else { return };
         // A free slot with an owner is one that a submit is just filling.
         let is_waiting = matches!(phase, Phase::Ready | Phase::Free);
         if is_waiting || (phase.is_done() && record.word.generation() == generation) {
             return;
         }
         record.end_without_worker(0);
-        site.slots.side_table.set_failure(slot, note(site, Fate::Left, record));
-        site.totals.failed.count();
-        site.region.board.force_fail(slot, generation);
-        site.hint(slot);
+        state.slots.side_table.set_failure(slot, note(state, Fate::Left, record));
+        state.counters.failed.count();
+        state.region.board.force_fail(slot, generation);
+        state.hint(slot);
     });
 }
 
 /// Settles one slot; says whether the worker was running its task.
-fn settle_slot(
-    site: &PoolState,
+fn recover_slot(
+    state: &PoolState,
     seat: SeatIndex,
     fate: Fate,
     slot: u32,
     record: &Slot,
     keep: &mut impl FnMut(u64),
 ) -> bool {
-    let board = &site.region.board;
+    let board = &state.region.board;
     match record.word.phase() {
         Phase::Running(runner) if runner == seat => {}
         Phase::Completed(runner) | Phase::Failed(runner) if runner == seat => {
@@ -119,20 +119,20 @@ fn settle_slot(
         _ => return false,
     }
     // It has died between counting the task and finishing it.
-    site.region.worker_stats(seat).uncount(record.id());
+    state.region.worker_stats(seat).uncount(record.id());
     if matches!(fate, Fate::Lost(_)) {
-        site.totals.lost.count();
+        state.counters.lost.count();
     }
     let outcome = match fate {
         Fate::WrongImage => {
-            site.totals.repeated.count();
-            return board.requeue(slot, seat, &site.slots.tails);
+            state.counters.repeated.count();
+            return board.requeue(slot, seat, &state.slots.tails);
         }
-        Fate::Lost(_) if may_run_again(site, slot, record) => {
-            site.slots.side_table.discard_result_file(record.id());
-            site.totals.retried.count();
-            site.totals.repeated.count();
-            return board.requeue(slot, seat, &site.slots.tails);
+        Fate::Lost(_) if may_run_again(state, slot, record) => {
+            state.slots.side_table.discard_result_file(record.id());
+            state.counters.retried.count();
+            state.counters.repeated.count();
+            return board.requeue(slot, seat, &state.slots.tails);
         }
         Fate::Killed(_) => Outcome::CancelledTask,
         Fate::Sentenced(sentence, _) if sentence.doom == Doom::CancelledTask => {
@@ -140,39 +140,39 @@ fn settle_slot(
         }
         Fate::Left | Fate::Lost(_) | Fate::Sentenced(..) => Outcome::Failed,
     };
-    site.slots.side_table.discard_result_file(record.id());
-    record.end_without_worker(spans(site, seat, record));
-    site.slots.side_table.set_failure(slot, note(site, fate, record));
+    state.slots.side_table.discard_result_file(record.id());
+    record.end_without_worker(spans(state, seat, record));
+    state.slots.side_table.set_failure(slot, note(state, fate, record));
     // Counted first: whoever sees it done sees it counted.
     let count =
-        if outcome == Outcome::Failed { &site.totals.failed } else { &site.totals.cancelled };
+        if outcome == Outcome::Failed { &state.counters.failed } else { &state.counters.cancelled };
     count.count();
     let is_settled = board.end_orphaned(slot, seat, outcome);
     if !is_settled {
         count.uncount();
     }
-    site.hint(slot);
+    state.hint(slot);
     is_settled
 }
 
 /// Whether a task whose worker was lost is to be run again.
-fn may_run_again(site: &PoolState, slot: u32, record: &Slot) -> bool {
+fn may_run_again(state: &PoolState, slot: u32, record: &Slot) -> bool {
     !record.word.is_cancel_requested()
-        && site.region.board.stage() != Stage::Stop
-        && site.slots.side_table.take_retry(slot, site.plan.retries)
+        && state.region.board.stage() != Stage::Stop
+        && state.slots.side_table.take_retry(slot, state.plan.retries)
 }
 
 /// How long the task was queued and ran, packed, by what its worker had noted.
-fn spans(site: &PoolState, seat: SeatIndex, record: &Slot) -> u64 {
+fn spans(state: &PoolState, seat: SeatIndex, record: &Slot) -> u64 {
     let (posted, now) = (record.stamp(), clock::now());
-    let current_task = site.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
+    let current_task = state.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
     let started = current_task.clamp(posted.min(now), now);
     let queued = clock::pack(started.saturating_sub(posted));
     u64::from(queued) << 32 | u64::from(clock::pack(now - started))
 }
 
-fn note(site: &PoolState, fate: Fate, record: &Slot) -> TaskFailure {
-    let function = site.region.functions.read(record.call().function, &site.region.memory);
+fn note(state: &PoolState, fate: Fate, record: &Slot) -> TaskFailure {
+    let function = state.region.functions.read(record.call().function, &state.region.memory);
     let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
     let (status, death) = match fate {
         Fate::Killed(death) => (Status::POOL_ERR_TERMINATED, death),
@@ -200,7 +200,7 @@ fn sentenced(doom: Doom, mut detail: Detail) -> TaskFailure {
 
 /// A death in numbers and words; `doing` is the end of the sentence.
 pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
-    let message = format!("{} {doing}", in_words(death));
+    let message = format!("{} {doing}", describe_exit(death));
     let mut detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
     match death.how {
         How::Signal(signal) => detail.signal = signal,
@@ -211,12 +211,12 @@ pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
 }
 
 /// A death in words: the beginning of a sentence.
-pub(crate) fn in_words(death: Death) -> String {
-    format!("worker process {} {}", death.pid, end_in_words(death.how))
+pub(crate) fn describe_exit(death: Death) -> String {
+    format!("worker process {} {}", death.pid, describe_status(death.how))
 }
 
 /// How a process ended.
-pub(crate) fn end_in_words(how: How) -> String {
+pub(crate) fn describe_status(how: How) -> String {
     match how {
         How::Signal(signal) => match signal_name(signal) {
             Some(name) => format!("was killed by signal {signal} ({name})"),

@@ -1,28 +1,28 @@
 //! What the watch does when a time is over, and when the next one is: its sleep ends then.
 //!
-//! Who has something that becomes due adds it to [`Supervisor::next_deadline`] and to [`Supervisor::keep_time`].
+//! Who has something that becomes due adds it to [`Supervisor::next_deadline`] and to [`Supervisor::run_timers`].
 
 use super::Supervisor;
-use super::post::{LifeStep, WorkerHandle};
+use super::handle::{LifeStep, WorkerHandle};
 use super::reap::Death;
-use super::site::{PoolState, StepTimeouts, StopMode};
-use crate::board::notes::TaskFailure;
+use super::state::{PoolState, StepTimeouts, StopMode};
+use crate::board::side_table::TaskFailure;
 use crate::error::{Detail, Error, Status};
 use std::time::{Duration, Instant};
 
 impl Supervisor {
     /// When the watch has to look around though nobody rings; None: never.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.retry_at, self.kill_at, self.crew.next_due(), self.timing.next]
+        [self.retry_at, self.kill_at, self.workers.next_due(), self.timing.next]
             .into_iter()
             .flatten()
             .min()
     }
 
     /// Does what is due.
-    pub(super) fn keep_time(&mut self) {
+    pub(super) fn run_timers(&mut self) {
         let now = Instant::now();
-        self.crew.kill_overdue(now);
+        self.workers.kill_overdue(now);
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
             self.stop(StopMode::Kill, None);
@@ -31,8 +31,8 @@ impl Supervisor {
     }
 
     /// A worker was killed because this step of its life took too long.
-    pub(super) fn overran(&mut self, post: &WorkerHandle, death: Death) {
-        let Some(step) = post.overran else { return };
+    pub(super) fn overran(&mut self, worker: &WorkerHandle, death: Death) {
+        let Some(step) = worker.overran else { return };
         let (status, words) = match step {
             LifeStep::Starting => (Status::POOL_ERR_OS, "was not ready within start_timeout_ms"),
             LifeStep::Initializing => (
@@ -44,7 +44,7 @@ impl Supervisor {
             }
             LifeStep::Working => return,
         };
-        let time = step.time(&self.site.plan.times).unwrap_or_default();
+        let time = step.time(&self.state.plan.times).unwrap_or_default();
         let ms = time.as_millis() as u64;
         let message = format!("worker process {} {words} ({ms} ms), and was killed", death.pid);
         let detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
@@ -69,9 +69,9 @@ impl LifeStep {
 
 impl WorkerHandle {
     /// A step of its worker's life begins.
-    pub(super) fn begin(&mut self, step: LifeStep, site: &PoolState) {
+    pub(super) fn begin(&mut self, step: LifeStep, state: &PoolState) {
         self.step = step;
-        let time = step.time(&site.plan.times).filter(|_| self.is_process());
+        let time = step.time(&state.plan.times).filter(|_| self.is_process());
         self.due = time.and_then(|time| Instant::now().checked_add(time));
     }
 }

@@ -23,7 +23,7 @@ impl OpenLibrary {
         let flags = flags | libc::RTLD_NOW | libc::RTLD_NODELETE;
         // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
         let handle = unsafe { libc::dlopen(path.as_ptr(), flags) };
-        if handle.is_null() { Err(last_words()) } else { Ok(OpenLibrary(handle)) }
+        if handle.is_null() { Err(dl_error()) } else { Ok(OpenLibrary(handle)) }
     }
 
     /// Where the symbol is. None also for one that stands for nothing.
@@ -54,7 +54,7 @@ impl OpenLibrary {
 }
 
 /// Why the loader's last call in this thread failed.
-fn last_words() -> String {
+fn dl_error() -> String {
     // SAFETY: the loader's answer is NULL, or a string that lives until this thread calls it again.
     let words = unsafe { libc::dlerror() };
     if words.is_null() {

@@ -11,51 +11,51 @@
 //! What a worker holds is in the board: its seat in the word of the slot it has claimed, and its
 //! bits in the bell. So whatever happens to it in a task, the watch can settle what it leaves.
 
-pub(crate) mod boot;
-mod by_hand;
+mod channel;
+pub(crate) mod child;
 pub(crate) mod chunk;
-mod home;
-pub(crate) mod inherited;
+mod completion;
+mod current;
+mod dl_lock;
+pub(crate) mod exec_context;
+mod forkserver;
+pub(crate) mod inherit_fds;
 mod library;
-mod line;
-mod loader;
-pub(crate) mod meter;
+pub(crate) mod main_hook;
+pub(crate) mod memory_limit;
 mod module;
+pub(crate) mod protocol;
 pub(crate) mod resolve;
-mod serve;
 mod spawn;
 pub(crate) mod start;
-pub(crate) mod surroundings;
-pub(crate) mod takeover;
 mod task;
 pub(crate) mod template;
 mod threads;
-pub(crate) mod wire;
 
-pub(crate) use by_hand::{Completion, claim_by_hand, echo_address, end_by_hand};
-pub(crate) use home::{
-    CapacityClaim, ClaimedTask, InlineRun, claim_next, help, is_anywhere, is_at_home,
+pub(crate) use completion::{Completion, claim_external, complete, echo_address};
+pub(crate) use current::{
+    CapacityClaim, ClaimedTask, InlineRun, claim_next, is_worker, is_worker_of, run_inline,
 };
 pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
-use crate::board::notes::TaskFailure;
 use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
+use crate::board::side_table::TaskFailure;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
-use crate::board::tally::FinishedTask;
+use crate::board::stats::FinishedTask;
 use crate::board::{After, Next, Region};
-use crate::cells;
 use crate::clock;
 use crate::error::{Detail, Result, Status};
-use home::EnterGuard;
-use meter::MemoryLimit;
+use crate::handle_table;
+use current::EnterGuard;
+use memory_limit::MemoryLimit;
+use protocol::{Channel, Leave, Message};
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use task::UserState;
-use wire::{Channel, Leave, Message};
 
 /// The library's version, which parent and worker must have in common: their board is the same.
 pub(crate) fn version() -> u64 {
@@ -68,7 +68,7 @@ pub(crate) fn version() -> u64 {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct WorkerConfig {
     /// Seats below this stay, however long they have nothing to do.
-    pub(crate) keep: u32,
+    pub(crate) min_workers: u32,
     /// After so many tasks a worker leaves; 0: after any number it stays.
     pub(crate) tasks_max: u64,
     /// Slots that hold a function with its arguments, to be run at the beginning and at the end.
@@ -78,8 +78,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) depth: u32,
     /// A worker process with more resident memory than this leaves, in bytes; 0: it stays.
     pub(crate) memory_max: u64,
-    /// How many bytes of [`surroundings`] follow a worker's welcome.
-    pub(crate) surroundings: u32,
+    /// How many bytes of [`exec_context`] follow a worker's welcome.
+    pub(crate) exec_context_len: u32,
     /// The parent's [`clock::scale`]; 0: this process is the parent.
     pub(crate) scale: u64,
 }
@@ -118,7 +118,7 @@ pub(crate) type SendResultFile = Box<dyn Fn(ResultFile) -> Result<()> + Send>;
 pub(crate) struct Worker {
     region: Arc<Region>,
     seat: SeatIndex,
-    terms: WorkerConfig,
+    config: WorkerConfig,
     resolver: RefCell<Resolver>,
     deliver: SendResultFile,
     state: UserState,
@@ -127,7 +127,7 @@ pub(crate) struct Worker {
     scale: u64,
     /// Where its memory is limited.
     meter: OnceCell<MemoryLimit>,
-    /// What [`cells::forks`] was when the worker began.
+    /// What [`handle_table::forks`] was when the worker began.
     forks: u32,
     /// The worker that this thread was before, while it runs a task of ours in the middle of one.
     outer: Cell<*const Worker>,
@@ -142,28 +142,28 @@ impl Worker {
     pub(crate) fn new(
         region: Arc<Region>,
         seat: SeatIndex,
-        terms: WorkerConfig,
+        config: WorkerConfig,
         resolver: Resolver,
         deliver: SendResultFile,
     ) -> Worker {
-        cells::note_forks();
+        handle_table::note_forks();
         Worker {
             region,
             seat,
-            terms,
+            config,
             resolver: RefCell::new(resolver),
             deliver,
             state: UserState::default(),
             tasks_done: Cell::new(0),
-            scale: if terms.scale == 0 { clock::scale() } else { terms.scale },
+            scale: if config.scale == 0 { clock::scale() } else { config.scale },
             meter: OnceCell::new(),
-            forks: cells::forks(),
+            forks: handle_table::forks(),
             outer: Cell::new(std::ptr::null()),
             claimed: Cell::new(0),
         }
     }
 
-    fn is_of(&self, region: &Region) -> bool {
+    fn is_on(&self, region: &Region) -> bool {
         std::ptr::eq(&*self.region, region)
     }
 
@@ -173,41 +173,41 @@ impl Worker {
 
     /// Runs the initializer, if there is one.
     pub(crate) fn begin(&self) -> std::result::Result<(), HookFailure> {
-        self.run_hook(Hook::Initializer, self.terms.initializer)
+        self.run_hook(Hook::Initializer, self.config.initializer)
     }
 
     /// Runs the finalizer, if there is one.
     pub(crate) fn end(&self) -> std::result::Result<(), HookFailure> {
-        self.run_hook(Hook::Finalizer, self.terms.finalizer)
+        self.run_hook(Hook::Finalizer, self.config.finalizer)
     }
 
     pub(crate) fn has_initializer(&self) -> bool {
-        self.terms.initializer.is_some()
+        self.config.initializer.is_some()
     }
 
     pub(crate) fn has_finalizer(&self) -> bool {
-        self.terms.finalizer.is_some()
+        self.config.finalizer.is_some()
     }
 
     /// Whether it has run as many tasks as it may.
-    pub(crate) fn is_worn(&self) -> bool {
-        self.terms.tasks_max != 0 && self.tasks_done.get() >= self.terms.tasks_max
+    pub(crate) fn reached_max_tasks(&self) -> bool {
+        self.config.tasks_max != 0 && self.tasks_done.get() >= self.config.tasks_max
     }
 
     /// Begins to watch its own memory, if that is limited.
-    pub(crate) fn watch_memory(&self) -> Result<()> {
-        if self.terms.memory_max > 0 {
-            let _ = self.meter.set(MemoryLimit::new(self.terms.memory_max)?);
+    pub(crate) fn start_memory_limit(&self) -> Result<()> {
+        if self.config.memory_max > 0 {
+            let _ = self.meter.set(MemoryLimit::new(self.config.memory_max)?);
         }
         Ok(())
     }
 
     /// Works until it is time to leave.
     pub(crate) fn run(&self) -> Leave {
-        let _home = EnterGuard::enter(self);
+        let _entered = EnterGuard::enter(self);
         let task = Task::new(&self.region, self.seat, &self.state);
         let board = &self.region.board;
-        let stays = u32::from(self.seat.0) < self.terms.keep;
+        let stays = u32::from(self.seat.0) < self.config.min_workers;
         // When the last task ended. One that follows at once began then: to read the clock takes as long as
         // all else between the two.
         let mut ended = None;
@@ -220,25 +220,25 @@ impl Worker {
                 }
             };
             match next {
-                Next::Exit => return Leave::Told,
-                Next::IdleTimeout => return Leave::Idle,
+                Next::Exit => return Leave::Requested,
+                Next::IdleTimeout => return Leave::IdleTimeout,
                 Next::Task(slot) => {
                     let started = ended.unwrap_or_else(clock::now);
                     match self.perform(&task, slot, started) {
                         Ok(After::Continue) => ended = Some(task.ended()),
                         Ok(After::ContinueLater) => ended = None,
-                        Ok(After::Exit) => return Leave::Doomed,
+                        Ok(After::Exit) => return Leave::KillPending,
                         Err(why) => return why,
                     }
                 }
             }
-            if self.is_worn() {
-                return Leave::Worn;
+            if self.reached_max_tasks() {
+                return Leave::MaxTasks;
             }
             if let Some(meter) = self.meter.get() {
                 ended = None;
                 if meter.is_over() {
-                    return Leave::Fat;
+                    return Leave::MaxMemory;
                 }
             }
         }
@@ -249,14 +249,14 @@ impl Worker {
         if self.region.board.claim(self.seat, RingEntry { slot, generation }) != Claim::Yours {
             return false;
         }
-        let _home = EnterGuard::enter(self);
+        let _entered = EnterGuard::enter(self);
         // Only a process can be of the wrong image, and only threads run tasks so.
-        self.perform_now(slot);
+        self.run_claimed(slot);
         true
     }
 
     /// Runs the task of a slot that our seat has claimed, in the middle of another or without one.
-    fn perform_now(&self, slot: u32) {
+    fn run_claimed(&self, slot: u32) {
         let task = Task::new(&self.region, self.seat, &self.state);
         let _ = self.perform(&task, slot, clock::now());
     }
@@ -276,21 +276,21 @@ impl Worker {
                     true => chunk::run(task, &|| self.call(function, task)),
                 };
                 let outcome = task.end(code, started);
-                match task.take_parcel() {
-                    Some(parcel) => self.deliver(task, parcel, started),
+                match task.take_result_file() {
+                    Some(result_file) => self.deliver(task, result_file, started),
                     None => outcome,
                 }
             }
             // The watch puts the task back, and starts a worker of the right image.
             Err(words) => {
-                task.leave_message(words.as_bytes());
-                if self.resolver.borrow().is_elsewhere(index, &self.region) {
-                    return Err(Leave::WrongImage);
+                task.set_message(words.as_bytes());
+                if self.resolver.borrow().needs_main_program(index, &self.region) {
+                    return Err(Leave::NeedsMainProgram);
                 }
                 task.end_failed(Status::POOL_ERR_FUNCTION, 0, started)
             }
         };
-        self.account(slot, outcome);
+        self.count_task(slot, outcome);
         let after = board.finish(self.seat, slot, outcome);
         self.tasks_done.set(self.tasks_done.get() + 1);
         Ok(after)
@@ -298,7 +298,7 @@ impl Worker {
 
     /// Counts the task that is about to be finished. Only an end that stays is one.
     #[inline]
-    fn account(&self, slot: u32, outcome: Outcome) {
+    fn count_task(&self, slot: u32, outcome: Outcome) {
         let record = self.region.board.slot(slot);
         let (args_len, result_len) = record.lens();
         let spans = record.stamp();
@@ -316,8 +316,8 @@ impl Worker {
 
     /// Sends a result that does not lie on the board. It must be under way before the task is done.
     #[cold]
-    fn deliver(&self, task: &Task, parcel: ResultFile, started: u64) -> Outcome {
-        match (self.deliver)(parcel) {
+    fn deliver(&self, task: &Task, result_file: ResultFile, started: u64) -> Outcome {
+        match (self.deliver)(result_file) {
             Ok(()) => Outcome::Completed,
             Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, started),
         }
@@ -325,7 +325,7 @@ impl Worker {
 
     fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), HookFailure> {
         let Some(slot) = slot else { return Ok(()) };
-        let _home = EnterGuard::enter(self);
+        let _entered = EnterGuard::enter(self);
         let task = Task::new(&self.region, self.seat, &self.state);
         task.begin_hook(slot);
         let index = self.region.board.slot(slot).call().function;
@@ -350,41 +350,41 @@ impl Worker {
             Err(panic) => {
                 let words = panic.downcast_ref::<&str>().copied().map(str::to_owned);
                 let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-                task.leave_message(words.as_deref().unwrap_or("the function panicked").as_bytes());
+                task.set_message(words.as_deref().unwrap_or("the function panicked").as_bytes());
                 std::mem::forget(panic);
                 i32::MIN
             }
         };
-        if cells::forks() != self.forks {
-            leave_forked_copy();
+        if handle_table::forks() != self.forks {
+            exit_forked_copy();
         }
         code
     }
 }
 
 /// Lets a worker work that has begun, and end; what fails is told over the line.
-fn work(worker: &Worker, line: &Channel) -> Leave {
+fn work(worker: &Worker, channel: &Channel) -> Leave {
     let why = worker.run();
-    if why == Leave::Doomed {
+    if why == Leave::KillPending {
         return why;
     }
     if worker.has_finalizer() {
-        let _ = line.send(&Message::Finalizing, None);
+        let _ = channel.send(&Message::Finalizing, None);
     }
     if let Err(failure) = worker.end() {
-        let _ = line.send(&Message::Broken(failure), None);
+        let _ = channel.send(&Message::HookFailed(failure), None);
     }
     why
 }
 
-fn send_parcel(line: &Channel, parcel: &ResultFile) -> Result<()> {
-    let message = Message::File { task: parcel.task, len: parcel.len };
-    line.send(&message, parcel.memory.file())
+fn send_result_file(channel: &Channel, result_file: &ResultFile) -> Result<()> {
+    let message = Message::ResultFile { task: result_file.task, len: result_file.len };
+    channel.send(&message, result_file.memory.file())
 }
 
 /// The function has forked, and this is the child: the seat belongs to the parent.
 #[cold]
-fn leave_forked_copy() -> ! {
+fn exit_forked_copy() -> ! {
     // SAFETY: ends the process without running anything.
     unsafe { libc::_exit(0) }
 }

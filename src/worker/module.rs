@@ -1,7 +1,7 @@
 //! The modules that are loaded in this process: what the dynamic loader knows of the main program
 //! and its shared libraries, and which build of each it is.
 
-use super::loader::DlGuard;
+use super::dl_lock::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;

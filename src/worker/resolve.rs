@@ -102,7 +102,7 @@ impl Resolver {
 
     /// Whether the function is one that another image has: the main program's.
     #[cold]
-    pub(crate) fn is_elsewhere(&self, index: u32, region: &Region) -> bool {
+    pub(crate) fn needs_main_program(&self, index: u32, region: &Region) -> bool {
         let function = region.functions.read(index, &region.memory);
         !self.has_main && function.is_some_and(|function| is_of_main(&function))
     }
@@ -146,20 +146,20 @@ impl Resolver {
             return Err(refusal("the function is in the main program, which this worker is not"));
         }
         let opened = self.open(&function.module)?;
-        let shown = shown(&function.module);
+        let name = module_name(&function.module);
         if function.identity != Identity::default() && function.identity != opened.identity {
             return Err(refusal(format!(
-                "{shown} in the worker is another build than in the parent; restart the program after replacing it"
+                "{name} in the worker is another build than in the parent; restart the program after replacing it"
             )));
         }
         let address = match &function.locator {
             FunctionLocator::Offset(offset) => opened.base.wrapping_add(*offset as usize),
-            FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &shown)?,
+            FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &name)?,
             FunctionLocator::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
         };
         match module::at(address) {
             Some(module) if module.has_code_at(address) => Ok(address),
-            _ => Err(refusal(format!("{} in {shown} is data, not a function", target(function)))),
+            _ => Err(refusal(format!("{} in {name} is data, not a function", target(function)))),
         }
     }
 
@@ -190,7 +190,7 @@ fn open(path: &str) -> Result<OpenModule> {
     let library = OpenLibrary::open(path.as_bytes(), 0).map_err(|reason| {
         refusal(format!("module {path} cannot be opened in the worker: {reason}"))
     })?;
-    let (base, identity) = facts_of(library)
+    let (base, identity) = base_and_identity(library)
         .ok_or_else(|| refusal(format!("module {path} is not known to the loader")))?;
     Ok(OpenModule { library, identity, base })
 }
@@ -201,21 +201,21 @@ pub(crate) fn is_of_main(function: &Function) -> bool {
 }
 
 /// Where an opened library is loaded, and which build it is.
-fn facts_of(library: OpenLibrary) -> Option<(usize, Identity)> {
+fn base_and_identity(library: OpenLibrary) -> Option<(usize, Identity)> {
     let (base, dynamic) = library.place()?;
     // The dynamic section lies in the module, wherever its first page is.
     let module = module::at(dynamic)?;
     Some((base, module.identity))
 }
 
-fn find_symbol(library: OpenLibrary, symbol: &str, shown: &str) -> Result<usize> {
+fn find_symbol(library: OpenLibrary, symbol: &str, module: &str) -> Result<usize> {
     let name = CString::new(symbol).map_err(|_| refusal("a symbol's name holds a NUL"))?;
     library.address_of(&name).ok_or_else(|| {
-        refusal(format!("{shown} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
+        refusal(format!("{module} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
     })
 }
 
-fn shown(module: &str) -> String {
+fn module_name(module: &str) -> String {
     if module.is_empty() { "the main program".to_owned() } else { module.to_owned() }
 }
 
@@ -233,7 +233,7 @@ pub(crate) fn describe(function: &Function) -> String {
         FunctionLocator::Address(_) => target(function),
         _ => {
             let file = function.module.rsplit('/').next().unwrap_or_default();
-            format!("{} in {}", target(function), shown(file))
+            format!("{} in {}", target(function), module_name(file))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Executing a program as a worker process: what posix_spawn is asked to do to the child.
 
-use super::boot;
-use super::inherited::FdAction;
-use super::line::Channel;
+use super::channel::Channel;
+use super::child;
+use super::inherit_fds::FdAction;
 use super::start::ProcessConfig;
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
@@ -17,25 +17,25 @@ pub(super) fn spawn(
     path: &CStr,
     title: &CStr,
     environment: &[CString],
-    recipe: &ProcessConfig,
-    line: &Channel,
+    process_config: &ProcessConfig,
+    channel: &Channel,
 ) -> Result<libc::pid_t> {
     let mut wishes = SpawnAttributes::new()?;
     wishes.own_group_and_clean_signals()?;
     // They may have any numbers, also some of those that are about to be given away.
-    let inherited = &recipe.inherited;
+    let inherited = &process_config.inherited_fds;
     let moved = |fd: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(fd, inherited.first_free())
             .map_err(|errno| Error::os("duplicating a descriptor", errno))
     };
-    let line = moved(line.as_fd())?;
+    let channel = moved(channel.as_fd())?;
     let stdin = inherited.open_stdin()?.map(|stdin| moved(stdin.as_fd())).transpose()?;
-    let steps = inherited.steps(line.as_raw_fd(), stdin.as_ref().map(AsRawFd::as_raw_fd));
+    let steps = inherited.steps(channel.as_raw_fd(), stdin.as_ref().map(AsRawFd::as_raw_fd));
     wishes.descriptors(&steps)?;
-    wishes.directory(recipe.directory.as_deref())?;
-    let number =
-        CString::new(inherited.line_number().to_string()).map_err(|_| Status::POOL_ERR_INVALID)?;
-    let arguments = [title.as_ptr(), boot::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
+    wishes.directory(process_config.directory.as_deref())?;
+    let number = CString::new(inherited.channel_number().to_string())
+        .map_err(|_| Status::POOL_ERR_INVALID)?;
+    let arguments = [title.as_ptr(), child::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
     let environment: Vec<*const c_char> =
         environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
     let mut pid = 0;

@@ -2,14 +2,14 @@
 //!
 //! A worker process runs one of three images. The helper that is installed beside the library opens
 //! modules on demand, and knows nothing of the main program. The main program's own image, executed
-//! again, has its functions too (see [`super::takeover`]). Or a program that the user names.
+//! again, has its functions too (see [`super::main_hook`]). Or a program that the user names.
 
-use super::inherited::InheritedFds;
+use super::exec_context::ExecContext;
+use super::inherit_fds::InheritedFds;
+use super::protocol::{Channel, Init, Leave, Message};
 use super::resolve::Resolver;
 use super::spawn::spawn;
-use super::surroundings::ExecContext;
-use super::wire::{Channel, Init, Leave, Message};
-use super::{ResultFile, Worker, WorkerConfig, boot, module, takeover, threads};
+use super::{ResultFile, Worker, WorkerConfig, child, main_hook, module, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::clock;
@@ -34,8 +34,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) modules: Vec<String>,
     /// Paths of modules that a template opens where it can.
     pub(crate) preload: Vec<String>,
-    pub(crate) inherited: InheritedFds,
-    pub(crate) surroundings: ExecContext,
+    pub(crate) inherited_fds: InheritedFds,
+    pub(crate) exec_context: ExecContext,
 }
 
 /// How a worker process comes to be.
@@ -55,7 +55,7 @@ pub(crate) enum Image {
     /// The helper, where it is to be found; else the main program.
     Helper,
     /// The main program.
-    Own,
+    MainProgram,
 }
 
 /// A worker process that was started.
@@ -66,27 +66,28 @@ pub(crate) struct SpawnedProcess {
 }
 
 /// Starts a worker thread with its end of a line, which closes when the thread ends.
-pub(crate) fn start_thread(place: &WorkerStart<'_>, line: Channel) -> Result<JoinHandle<()>> {
-    let WorkerStart { region, seat, terms, .. } = *place;
-    let (region, line) = (region.clone(), Arc::new(line));
+pub(crate) fn start_thread(place: &WorkerStart<'_>, channel: Channel) -> Result<JoinHandle<()>> {
+    let WorkerStart { region, seat, worker_config: config, .. } = *place;
+    let (region, channel) = (region.clone(), Arc::new(channel));
     let work = move || {
-        let outlet = line.clone();
-        let deliver = Box::new(move |parcel: ResultFile| super::send_parcel(&outlet, &parcel));
-        let worker = Worker::new(region, seat, terms, Resolver::new(true), deliver);
+        let outlet = channel.clone();
+        let deliver =
+            Box::new(move |result_file: ResultFile| super::send_result_file(&outlet, &result_file));
+        let worker = Worker::new(region, seat, config, Resolver::new(true), deliver);
         let why = match worker.begin() {
             Ok(()) => {
                 // Without an initializer it counts as up from the start.
                 if worker.has_initializer() {
-                    let _ = line.send(&Message::Up, None);
+                    let _ = channel.send(&Message::Ready, None);
                 }
-                super::work(&worker, &line)
+                super::work(&worker, &channel)
             }
             Err(failure) => {
-                let _ = line.send(&Message::Broken(failure), None);
-                Leave::Told
+                let _ = channel.send(&Message::HookFailed(failure), None);
+                Leave::Requested
             }
         };
-        let _ = line.send(&Message::Bye { why }, None);
+        let _ = channel.send(&Message::Exiting { why }, None);
     };
     threads::start(place.title(), stack_size(), Box::new(work))
 }
@@ -97,7 +98,7 @@ pub(crate) struct WorkerStart<'a> {
     pub(crate) name: &'a str,
     pub(crate) region: &'a Arc<Region>,
     pub(crate) seat: SeatIndex,
-    pub(crate) terms: WorkerConfig,
+    pub(crate) worker_config: WorkerConfig,
 }
 
 impl WorkerStart<'_> {
@@ -107,15 +108,19 @@ impl WorkerStart<'_> {
     }
 
     /// What a worker is told here; of the program that it runs nothing is said.
-    fn welcome(&self) -> Init {
+    fn init(&self) -> Init {
         Init {
             version: super::version(),
             seat: u64::from(self.seat.0),
             parent: u64::from(std::process::id()),
-            is_own_image: true,
-            is_template: false,
+            is_main_program: true,
+            is_fork_server: false,
             geometry: self.region.geometry.to_numbers(),
-            terms: WorkerConfig { depth: boot::depth() + 1, scale: clock::scale(), ..self.terms },
+            worker_config: WorkerConfig {
+                depth: child::depth() + 1,
+                scale: clock::scale(),
+                ..self.worker_config
+            },
             modules: String::new(),
         }
     }
@@ -130,12 +135,12 @@ pub(super) fn stack_size() -> usize {
 /// Starts a worker process with its end of a line. It finds its welcome when it looks there.
 pub(crate) fn start_process(
     place: &WorkerStart<'_>,
-    recipe: &ProcessConfig,
+    process_config: &ProcessConfig,
     image: Image,
     ours: &Channel,
     theirs: &Channel,
 ) -> Result<SpawnedProcess> {
-    execute(place, recipe, image, ours, theirs, ProcessRole::Worker)
+    execute(place, process_config, image, ours, theirs, ProcessRole::Worker)
 }
 
 /// What an executed process is to be.
@@ -147,43 +152,43 @@ pub(super) enum ProcessRole {
 
 pub(super) fn execute(
     place: &WorkerStart<'_>,
-    recipe: &ProcessConfig,
+    process_config: &ProcessConfig,
     image: Image,
     ours: &Channel,
     theirs: &Channel,
     role: ProcessRole,
 ) -> Result<SpawnedProcess> {
     let region = place.region;
-    let program = program(recipe, image)?;
-    let welcome = Init {
-        is_own_image: program.is_own,
-        is_template: role == ProcessRole::ForkServerProcess,
-        modules: recipe.modules.join("\0"),
-        ..place.welcome()
+    let program = program(process_config, image)?;
+    let init = Init {
+        is_main_program: program.is_main_program,
+        is_fork_server: role == ProcessRole::ForkServerProcess,
+        modules: process_config.modules.join("\0"),
+        ..place.init()
     };
     region.write_magic();
-    ours.send(&Message::Init(welcome), region.file())?;
+    ours.send(&Message::Init(init), region.file())?;
     if role == ProcessRole::Worker {
-        recipe.surroundings.send(ours)?;
+        process_config.exec_context.send(ours)?;
     }
-    let environment = environment(recipe, &program)?;
+    let environment = environment(process_config, &program)?;
     let title = match role {
         ProcessRole::Worker => place.title(),
         ProcessRole::ForkServerProcess => format!("{}/template", place.name),
     };
     let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
-    let pid = spawn(&program.path, &title, &environment, recipe, theirs)?;
+    let pid = spawn(&program.path, &title, &environment, process_config, theirs)?;
     with_handle(Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?)
 }
 
 /// Welcomes a worker that was forked, over its line.
-pub(crate) fn welcome(
+pub(crate) fn send_init(
     place: &WorkerStart<'_>,
-    recipe: &ProcessConfig,
-    line: &Channel,
+    process_config: &ProcessConfig,
+    channel: &Channel,
 ) -> Result<()> {
-    line.send(&Message::Init(place.welcome()), None)?;
-    recipe.surroundings.send(line)
+    channel.send(&Message::Init(place.init()), None)?;
+    process_config.exec_context.send(channel)
 }
 
 /// A child that was just started, with its handle.
@@ -201,23 +206,23 @@ pub(super) fn with_handle(pid: Pid) -> Result<SpawnedProcess> {
 
 struct WorkerProgram {
     path: CString,
-    is_own: bool,
+    is_main_program: bool,
     /// The library that has to be brought into it.
     preload: Option<PathBuf>,
 }
 
-fn program(recipe: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
-    if let Some(path) = &recipe.executable {
+fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
+    if let Some(path) = &process_config.executable {
         // Functions of "the main program" are looked for in it, and refused by their identity.
-        return Ok(WorkerProgram { path: path.clone(), is_own: true, preload: None });
+        return Ok(WorkerProgram { path: path.clone(), is_main_program: true, preload: None });
     }
     if image == Image::Helper
         && let Some(path) = helper()
     {
-        return Ok(WorkerProgram { path, is_own: false, preload: None });
+        return Ok(WorkerProgram { path, is_main_program: false, preload: None });
     }
     let own = module::own().ok_or(Status::POOL_ERR_OS)?;
-    let is_linked = own.is_main || takeover::main_program_needs(SONAME);
+    let is_linked = own.is_main || main_hook::main_program_needs(SONAME);
     let preload = (!is_linked).then_some(own.path);
     let separators =
         |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
@@ -226,7 +231,7 @@ fn program(recipe: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
         return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
     }
     // This very program, even when its file has been replaced meanwhile.
-    Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_own: true, preload })
+    Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_main_program: true, preload })
 }
 
 /// The name by which programs ask the loader for this library; the Makefile links it so.
@@ -253,25 +258,25 @@ pub(crate) fn own_environment() -> Vec<CString> {
 }
 
 /// Whether worker processes can run functions of the main program; else why not.
-pub(crate) fn check_own_image(recipe: &ProcessConfig) -> Result<()> {
-    if matches!(recipe.start, StartMethod::Fork { .. }) {
+pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
+    if matches!(process_config.start, StartMethod::Fork { .. }) {
         return Ok(());
     }
-    program(recipe, Image::Own).map(drop)
+    program(process_config, Image::MainProgram).map(drop)
 }
 
 /// The environment of the worker, with the library where it has to be brought in.
-fn environment(recipe: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
-    let mut entries = recipe.environment.clone().unwrap_or_default();
+fn environment(process_config: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
+    let mut entries = process_config.environment.clone().unwrap_or_default();
     let Some(library) = &program.preload else { return Ok(entries) };
-    let prefix = joined(boot::PRELOAD.into(), OsString::new()).into_vec();
+    let prefix = joined(child::PRELOAD.into(), OsString::new()).into_vec();
     let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));
     let mut value = library.clone().into_os_string();
     if let Some(place) = before {
         value.push(":");
         value.push(std::ffi::OsStr::from_bytes(&entries.remove(place).as_bytes()[prefix.len()..]));
     }
-    let entry = CString::new(joined(boot::PRELOAD.into(), value).into_vec());
+    let entry = CString::new(joined(child::PRELOAD.into(), value).into_vec());
     entries.push(entry.map_err(|_| Status::POOL_ERR_INVALID)?);
     Ok(entries)
 }

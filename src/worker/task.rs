@@ -45,7 +45,7 @@ enum TaskRole {
         size: usize,
     },
     /// An item whose result may have any size.
-    UnevenItem,
+    VariableItem,
 }
 
 #[repr(C)]
@@ -59,19 +59,19 @@ pub(crate) struct Task {
     slot: Cell<u32>,
     role: Cell<TaskRole>,
     args: Cell<(*const u8, usize)>,
-    room: Cell<ResultBuffer>,
+    buffer: Cell<ResultBuffer>,
     /// How many bytes the result has.
     len: Cell<usize>,
     /// Of a result in a block; of one that does not fit on the board.
     block: Cell<Option<Block>>,
     file: RefCell<Option<Memory>>,
     /// The result of a hook or an uneven item.
-    aside: RefCell<Vec<AlignedBlock>>,
+    scratch: RefCell<Vec<AlignedBlock>>,
     /// How many bytes an item has asked for.
     item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
     /// A result that has to be sent before the slot is finished.
-    parcel: RefCell<Option<ResultFile>>,
+    result_file: RefCell<Option<ResultFile>>,
     /// What the task's failure is called, if it fails.
     fail_status: Cell<Status>,
     /// When the function returned.
@@ -111,14 +111,14 @@ impl Task {
             slot: Cell::new(0),
             role: Cell::new(TaskRole::Task),
             args: Cell::new((std::ptr::null(), 0)),
-            room: Cell::new(ResultBuffer::Slot),
+            buffer: Cell::new(ResultBuffer::Slot),
             len: Cell::new(0),
             block: Cell::new(None),
             file: RefCell::default(),
-            aside: RefCell::default(),
+            scratch: RefCell::default(),
             item_len: Cell::new(0),
             message: RefCell::default(),
-            parcel: RefCell::default(),
+            result_file: RefCell::default(),
             fail_status: Cell::new(Status::POOL_ERR_TASK),
             ended: Cell::new(0),
         }
@@ -153,7 +153,7 @@ impl Task {
         self.slot.set(slot);
         self.role.set(TaskRole::Task);
         self.args.set(self.find_args());
-        self.room.set(ResultBuffer::Slot);
+        self.buffer.set(ResultBuffer::Slot);
         self.len.set(0);
         self.fail_status.set(Status::POOL_ERR_TASK);
     }
@@ -195,44 +195,44 @@ impl Task {
                 std::ptr::null_mut()
             }
             TaskRole::Task => self.result_of_task(len),
-            TaskRole::Hook | TaskRole::UnevenItem => {
-                let mut aside = self.aside.borrow_mut();
+            TaskRole::Hook | TaskRole::VariableItem => {
+                let mut scratch = self.scratch.borrow_mut();
                 self.item_len.set(len);
                 let lumps = len.div_ceil(size_of::<AlignedBlock>()).max(1);
-                if aside.len() < lumps {
-                    aside.resize(lumps, AlignedBlock::default());
+                if scratch.len() < lumps {
+                    scratch.resize(lumps, AlignedBlock::default());
                 }
-                aside.as_mut_ptr().cast()
+                scratch.as_mut_ptr().cast()
             }
         }
     }
 
     #[inline]
     fn result_of_task(&self, len: usize) -> *mut u8 {
-        if self.room.get() != ResultBuffer::Slot {
-            self.give_up_room();
+        if self.buffer.get() != ResultBuffer::Slot {
+            self.release_buffer();
         }
         self.len.set(len);
         match self.slot().result_buffer(len) {
             Some(start) => start,
-            None => self.find_far_room(len),
+            None => self.find_external_buffer(len),
         }
     }
 
     #[cold]
-    fn find_far_room(&self, len: usize) -> *mut u8 {
+    fn find_external_buffer(&self, len: usize) -> *mut u8 {
         if let Some(block) = self.arena.take(len)
             && let Some(start) = self.region().memory.bytes(self.arena.offset(block), len)
         {
             self.block.set(Some(block));
-            self.room.set(ResultBuffer::Block);
+            self.buffer.set(ResultBuffer::Block);
             return start;
         }
         match Memory::shared("carpool result", len) {
             Ok(memory) => {
                 let start = memory.start();
                 self.file.replace(Some(memory));
-                self.room.set(ResultBuffer::File);
+                self.buffer.set(ResultBuffer::File);
                 start
             }
             Err(_) => {
@@ -244,17 +244,17 @@ impl Task {
     }
 
     #[cold]
-    fn give_up_room(&self) {
+    fn release_buffer(&self) {
         if let Some(block) = self.block.take() {
             self.arena.give(block, &self.region().memory);
         }
         self.file.take();
-        self.room.set(ResultBuffer::Slot);
+        self.buffer.set(ResultBuffer::Slot);
         self.len.set(0);
     }
 
     #[inline]
-    pub(crate) fn return_copy(&self, data: &[u8]) -> i32 {
+    pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
         let room = self.result(data.len());
         if room.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
@@ -264,7 +264,7 @@ impl Task {
         0
     }
 
-    pub(crate) fn leave_message(&self, message: &[u8]) {
+    pub(crate) fn set_message(&self, message: &[u8]) {
         let message = String::from_utf8_lossy(&message[..message.len().min(4 * MESSAGE_MAX)]);
         let mut end = message.len().min(MESSAGE_MAX);
         while !message.is_char_boundary(end) {
@@ -310,16 +310,16 @@ impl Task {
 
     // ---- after the function --------------------------------------------------------------------
 
-    /// Writes how the task ended, after its function returned this code. See [`Task::take_parcel`].
+    /// Writes how the task ended, after its function returned this code. See [`Task::take_result_file`].
     #[inline]
     pub(super) fn end(&self, code: i32, started: u64) -> Outcome {
         if code != 0 {
             return self.end_failed(self.fail_status.get(), code, started);
         }
-        self.forget_message();
-        let result = match self.room.get() {
+        self.clear_message();
+        let result = match self.buffer.get() {
             ResultBuffer::Slot => BytesLocation::Inline { len: self.len.get() },
-            ResultBuffer::Block | ResultBuffer::File => self.far_result(),
+            ResultBuffer::Block | ResultBuffer::File => self.external_result(),
         };
         self.write_end(Ending { status: Status::POOL_OK, code: 0, result }, started);
         Outcome::Completed
@@ -327,35 +327,35 @@ impl Task {
 
     /// Where the result is that does not lie in the slot; from here on it is not this worker's.
     #[cold]
-    fn far_result(&self) -> BytesLocation {
-        self.room.set(ResultBuffer::Slot);
+    fn external_result(&self) -> BytesLocation {
+        self.buffer.set(ResultBuffer::Slot);
         let len = self.len.get() as u64;
         if let Some(block) = self.block.take() {
             return BytesLocation::Heap(FarBytes { place: self.arena.offset(block) as u64, len });
         }
         let task = self.id();
-        self.parcel.replace(self.file.take().map(|memory| ResultFile { task, len, memory }));
+        self.result_file.replace(self.file.take().map(|memory| ResultFile { task, len, memory }));
         BytesLocation::File(FarBytes { place: task, len })
     }
 
     /// The result of the task that has just ended, if it has to be sent before the slot is finished.
     #[inline]
-    pub(super) fn take_parcel(&self) -> Option<ResultFile> {
-        let has_one = self.parcel.borrow().is_some();
-        if has_one { self.parcel.take() } else { None }
+    pub(super) fn take_result_file(&self) -> Option<ResultFile> {
+        let has_one = self.result_file.borrow().is_some();
+        if has_one { self.result_file.take() } else { None }
     }
 
     /// Writes that the task failed, with the message that was left.
     pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
         let message = self.message.take();
-        self.return_copy(&message);
+        self.return_bytes(&message);
         // A message needs no file; without room for it there is none.
-        if self.room.get() == ResultBuffer::File {
-            self.give_up_room();
+        if self.buffer.get() == ResultBuffer::File {
+            self.release_buffer();
         }
-        let result = match self.room.get() {
+        let result = match self.buffer.get() {
             ResultBuffer::Slot => BytesLocation::Inline { len: self.len.get() },
-            ResultBuffer::Block | ResultBuffer::File => self.far_result(),
+            ResultBuffer::Block | ResultBuffer::File => self.external_result(),
         };
         self.write_end(Ending { status, code, result }, started);
         Outcome::Failed
@@ -381,7 +381,7 @@ impl Task {
     }
 
     #[inline]
-    fn forget_message(&self) {
+    fn clear_message(&self) {
         if !self.message.borrow().is_empty() {
             self.message.borrow_mut().clear();
         }

@@ -3,7 +3,7 @@
 
 use super::{Floor, ONE, run_beside};
 use crate::board::After;
-use crate::board::alarm::LimitTimer;
+use crate::board::limit_timer::LimitTimer;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, Phase};
 use crate::sync::{AtomicU32, Ordering::*, fence};

@@ -4,7 +4,7 @@ use super::{Floor, ONE, OTHER, run_beside, some};
 use crate::board::free::{FreeList, Given};
 use crate::board::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
-use crate::cells::Holders;
+use crate::handle_table::Holders;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use loom::sync::Arc;
 use loom::thread;

@@ -3,7 +3,7 @@
 use super::super::enums::{pool_kind, pool_start};
 use super::super::structs::pool_options_t;
 use super::super::{c_string, c_strings};
-use super::{invalid, surroundings, unsupported};
+use super::{exec_context, invalid, unsupported};
 use crate::error::{Error, Result, Status};
 use crate::pool::{PoolKind, ProcessConfig, StartMethod, own_environment};
 use std::ffi::{CString, c_char};
@@ -13,7 +13,7 @@ pub(super) fn kind_from(options: &pool_options_t) -> Result<PoolKind> {
     let start = start_from(options)?;
     let kind = match options.kind {
         kind if kind == pool_kind::POOL_PROCESS as i32 => {
-            return Ok(PoolKind::Processes(Arc::new(recipe(options, start)?)));
+            return Ok(PoolKind::Processes(Arc::new(process_config(options, start)?)));
         }
         kind if kind == pool_kind::POOL_THREAD as i32 => PoolKind::Threads,
         kind if kind == pool_kind::POOL_INLINE as i32 => PoolKind::Inline,
@@ -54,7 +54,7 @@ fn start_from(options: &pool_options_t) -> Result<StartMethod> {
     Ok(start)
 }
 
-fn recipe(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
+fn process_config(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
     let owned = |text| Ok::<_, Error>(c_string(text)?.map(CString::from));
     let environment = match c_strings(options.env)? {
         Some(entries) => Some(entries.into_iter().map(CString::from).collect()),
@@ -68,8 +68,8 @@ fn recipe(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig>
         directory: owned(options.cwd)?,
         modules: paths("modules", options.modules)?,
         preload: paths("preload", options.preload)?,
-        inherited: surroundings::inherited_from(options, start)?,
-        surroundings: surroundings::surroundings_from(options, start)?,
+        inherited_fds: exec_context::inherited_fds_from(options, start)?,
+        exec_context: exec_context::exec_context_from(options, start)?,
     })
 }
 

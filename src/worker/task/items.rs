@@ -11,9 +11,9 @@ impl Task {
         self.item_len.set(0);
     }
 
-    pub(in crate::worker) fn begin_uneven_item(&self, item: &[u8]) {
+    pub(in crate::worker) fn begin_variable_item(&self, item: &[u8]) {
         self.args.set((item.as_ptr(), item.len()));
-        self.role.set(TaskRole::UnevenItem);
+        self.role.set(TaskRole::VariableItem);
         self.item_len.set(0);
     }
 
@@ -50,7 +50,7 @@ impl Task {
     /// becomes 0.
     pub(in crate::worker) fn end_item(&self, code: i32) -> ItemStatus {
         if code == 0 {
-            self.forget_message();
+            self.clear_message();
         }
         let len = self.item_len.get();
         let status = match (code, len) {
@@ -76,20 +76,20 @@ impl Task {
             into.extend_from_slice(&message);
             return;
         }
-        let aside = self.aside.borrow();
-        let len = self.item_len.get().min(aside.len() * size_of::<AlignedBlock>());
-        // SAFETY: so many bytes of `aside` have been made, and they are plain numbers.
-        into.extend_from_slice(unsafe { std::slice::from_raw_parts(aside.as_ptr().cast(), len) });
+        let scratch = self.scratch.borrow();
+        let len = self.item_len.get().min(scratch.len() * size_of::<AlignedBlock>());
+        // SAFETY: so many bytes of `scratch` have been made, and they are plain numbers.
+        into.extend_from_slice(unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast(), len) });
     }
 
     /// Makes the whole task fail like an item of it: the code to return for that.
-    pub(in crate::worker) fn fail_like(&self, verdict: ItemStatus) -> i32 {
-        if verdict.status == Status::POOL_ERR_TOO_LARGE as i32 {
-            self.leave_message(b"the result of an item is larger than the room for it");
+    pub(in crate::worker) fn fail_as_item(&self, status: ItemStatus) -> i32 {
+        if status.status == Status::POOL_ERR_TOO_LARGE as i32 {
+            self.set_message(b"the result of an item is larger than the room for it");
             self.fail_status.set(Status::POOL_ERR_TOO_LARGE);
             return Status::POOL_ERR_TOO_LARGE as i32;
         }
-        verdict.code
+        status.code
     }
 
     /// The function is not called for items any more.

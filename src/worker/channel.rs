@@ -1,0 +1,140 @@
+//! A line: one end of a pair of sockets that carries messages, and with some of them a descriptor.
+
+use super::protocol::{LEN_MAX, Message};
+use crate::error::{Error, Result};
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU64;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// One end of a pair of sockets.
+pub(crate) struct Channel(OwnedFd);
+
+/// The descriptors of the lines of this process, one bit each: a forked copy of it has to close them.
+/// Written before the descriptor is given back, and after it was taken: never another's.
+static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; CHANNELS_MAX / 64];
+/// Those above are not known. The kernel's usual limit is a sixteenth of it.
+const CHANNELS_MAX: usize = 1 << 16;
+
+fn track_channel(fd: BorrowedFd<'_>, is_open: bool) {
+    let number = fd.as_raw_fd() as usize;
+    let Some(word) = CHANNELS.get(number / 64) else { return };
+    let bit = 1 << (number % 64);
+    // Relaxed: read by a copy of this process, which is made at one moment.
+    let _ = if is_open { word.fetch_or(bit, Relaxed) } else { word.fetch_and(!bit, Relaxed) };
+}
+
+/// Closes the lines that a forked process has from its parent.
+pub(super) fn close_inherited_channels() {
+    for (index, word) in CHANNELS.iter().enumerate() {
+        let lines = word.swap(0, Relaxed);
+        for bit in (0..64).filter(|bit| lines >> bit & 1 != 0) {
+            // SAFETY: a line's, of which there is no owner in this process that will ever use it.
+            drop(unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) });
+        }
+    }
+}
+
+/// What came over a line.
+pub(crate) enum Received {
+    Message(Message, Option<OwnedFd>),
+    /// Nothing at the moment.
+    Nothing,
+    /// The other end is closed, or sent what is no message.
+    End,
+}
+
+impl Channel {
+    pub(crate) fn pair() -> Result<(Channel, Channel)> {
+        let made = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let (one, other) = made.map_err(|errno| Error::os("socketpair", errno))?;
+        Ok((Channel::from_fd(one), Channel::from_fd(other)))
+    }
+
+    pub(crate) fn from_fd(fd: OwnedFd) -> Channel {
+        track_channel(fd.as_fd(), true);
+        Channel(fd)
+    }
+
+    pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.send_with(message, file, SendFlags::NOSIGNAL)
+    }
+
+    /// The same, but fails where it would have to wait for the other end.
+    pub(crate) fn send_now(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.send_with(message, file, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    }
+
+    fn send_with(
+        &self,
+        message: &Message,
+        file: Option<BorrowedFd<'_>>,
+        flags: SendFlags,
+    ) -> Result<()> {
+        let bytes = message.encode();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let files = file.map(|file| [file]);
+        if let Some(files) = &files {
+            control.push(SendAncillaryMessage::ScmRights(files));
+        }
+        loop {
+            let parts = [IoSlice::new(&bytes)];
+            match rustix::net::sendmsg(&self.0, &parts, &mut control, flags) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::os("sendmsg", errno)),
+            }
+        }
+    }
+
+    /// The next message; waits for it if told so.
+    pub(crate) fn receive(&self, wait: bool) -> Received {
+        let mut bytes = [0; LEN_MAX];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let flags = flags | RecvFlags::CMSG_CLOEXEC;
+        let len = loop {
+            let mut parts = [IoSliceMut::new(&mut bytes)];
+            match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
+                Ok(received) => break received.bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
+                // Nothing has come, or there is no memory for it at the moment.
+                Err(_) => return Received::Nothing,
+            }
+        };
+        let file = control.drain().find_map(|part| match part {
+            RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+            _ => None,
+        });
+        match Message::decode(&bytes[..len]) {
+            Some(message) => Received::Message(message, file),
+            None => Received::End,
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        track_channel(self.0.as_fd(), false);
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
