@@ -64,6 +64,7 @@ mod ffi;
 mod handle_table;
 #[cfg(not(loom))]
 mod pool;
+mod process;
 mod sync;
 mod table;
 #[cfg(not(loom))]

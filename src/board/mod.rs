@@ -28,6 +28,7 @@ pub(crate) mod ring;
 pub(crate) mod side_table;
 pub(crate) mod sleep;
 pub(crate) mod slot;
+pub(crate) mod tail;
 pub(crate) mod slots;
 pub(crate) mod stats;
 mod word;

@@ -91,31 +91,6 @@ impl PriorityRings {
     }
 }
 
-/// The submitters' ends of all rings. All positions are counted by the first: a task of a band has one
-/// there, too, with an entry that nobody can claim.
-pub(crate) struct Tails {
-    all: Tail,
-    priority_rings: [Tail; PRIORITY_RINGS],
-}
-
-impl std::ops::Deref for Tails {
-    type Target = Tail;
-
-    fn deref(&self) -> &Tail {
-        &self.all
-    }
-}
-
-impl Tails {
-    pub(crate) fn new() -> Tails {
-        Tails { all: Tail::new(), priority_rings: std::array::from_fn(|_| Tail::new()) }
-    }
-
-    pub(crate) fn priority(&self, index: usize) -> &Tail {
-        &self.priority_rings[index]
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

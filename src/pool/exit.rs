@@ -7,7 +7,7 @@
 use super::handles::PoolScan;
 use super::shutdown;
 use crate::error::{Result, Status};
-use crate::handle_table;
+use crate::process;
 use crate::sync::{Deadline, Ordering::*, plain::AtomicU32, plain::AtomicU64};
 use crate::watch::state::StopMode;
 use std::collections::VecDeque;
@@ -20,20 +20,20 @@ pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
 
 static HANDLERS: Mutex<VecDeque<(u64, u32, ExitHandler)>> = Mutex::new(VecDeque::new());
 
-/// Of which copy of the process anything here is: see [`handle_table::forks`].
+/// Of which copy of the process anything here is: see [`process::fork_generation`].
 static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Makes sure that [`on_exit`] is called.
 pub(super) fn prepare() {
-    handle_table::note_forks();
-    USED_IN.store(handle_table::forks(), Relaxed);
+    process::count_forks();
+    USED_IN.store(process::fork_generation(), Relaxed);
     static PREPARED: OnceLock<()> = OnceLock::new();
-    PREPARED.get_or_init(|| handle_table::call_at_exit(on_exit));
+    PREPARED.get_or_init(|| process::call_at_exit(on_exit));
 }
 
 extern "C" fn on_exit() {
     // A forked child that has made nothing leaves the locks alone, which could be held in it for ever.
-    if USED_IN.load(Relaxed) != handle_table::forks() {
+    if USED_IN.load(Relaxed) != process::fork_generation() {
         return;
     }
     // What fails here has nobody to be told.
@@ -53,17 +53,17 @@ extern "C" fn on_exit() {
 /// Handlers that were added before a fork are the parent's.
 fn next_handler() -> Option<ExitHandler> {
     let mut handlers = lock();
-    handlers.retain(|(_, forks, _)| *forks == handle_table::forks());
+    handlers.retain(|(_, forks, _)| *forks == process::fork_generation());
     handlers.pop_front().map(|(_, _, handler)| handler)
 }
 
 /// Adds a handler; answers its number.
 pub(crate) fn add_exit_handler(handler: ExitHandler) -> u64 {
     static NUMBERS: AtomicU64 = AtomicU64::new(1);
-    handle_table::note_forks();
+    process::count_forks();
     prepare();
     let number = NUMBERS.fetch_add(1, Relaxed);
-    lock().push_back((number, handle_table::forks(), handler));
+    lock().push_back((number, process::fork_generation(), handler));
     number
 }
 

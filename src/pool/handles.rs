@@ -14,7 +14,7 @@ use super::current_callback;
 use super::lazy::LazyMap;
 use crate::board::slots::SlotKey;
 use crate::error::{Result, Status};
-use crate::handle_table::{CELLS, HandleTable, Reserved};
+use crate::handle_table::{HANDLES_MAX, HandleTable, Reserved};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 static POOLS: HandleTable<Pool> = HandleTable::new();
@@ -27,7 +27,7 @@ enum HandleKind {
     Future = 3,
     Buffer = 5,
     Set = 7,
-    LazyMap = 9,
+    Map = 9,
 }
 
 /// A C handle of a pool.
@@ -56,7 +56,7 @@ fn unpack(raw: u64, kind: HandleKind) -> Result<(u16, u64)> {
     if raw & 0xf != kind as u64 {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    Ok(((raw >> 4) as u16 & (CELLS as u16 - 1), raw >> 16))
+    Ok(((raw >> 4) as u16 & (HANDLES_MAX as u16 - 1), raw >> 16))
 }
 
 #[inline]
@@ -87,7 +87,7 @@ impl PoolHandle {
     #[inline]
     pub(super) fn get(self) -> Result<&'static Pool> {
         let (cell, epoch) = unpack(self.0, HandleKind::Pool)?;
-        POOLS.open(cell, epoch)
+        POOLS.get(cell, epoch)
     }
 
     /// Makes the handle one of no pool, for exactly one caller, and hands the pool out to be freed.
@@ -185,7 +185,7 @@ impl SetHandle {
 
     pub(crate) fn inbox(self) -> Result<Arc<CompletionSet>> {
         let (cell, epoch) = unpack(self.0, HandleKind::Set)?;
-        Ok(SETS.open(cell, epoch)?.clone())
+        Ok(SETS.get(cell, epoch)?.clone())
     }
 
     /// Makes the handle one of nothing.
@@ -197,7 +197,7 @@ impl SetHandle {
 
 pub(crate) fn add_set(inbox: Arc<CompletionSet>) -> Result<SetHandle> {
     let reserved = SETS.reserve()?;
-    let key = SetHandle(pack(HandleKind::Set, reserved.cell, reserved.epoch));
+    let key = SetHandle(pack(HandleKind::Set, reserved.index, reserved.epoch));
     reserved.fill(Box::new(inbox));
     Ok(key)
 }
@@ -212,20 +212,20 @@ impl MapHandle {
     }
 
     pub(crate) fn map(self) -> Result<&'static LazyMap> {
-        let (cell, epoch) = unpack(self.0, HandleKind::LazyMap)?;
-        MAPS.open(cell, epoch)
+        let (cell, epoch) = unpack(self.0, HandleKind::Map)?;
+        MAPS.get(cell, epoch)
     }
 
     /// Makes the handle one of nothing.
     pub(crate) fn remove(self) -> Result<()> {
-        let (cell, epoch) = unpack(self.0, HandleKind::LazyMap)?;
+        let (cell, epoch) = unpack(self.0, HandleKind::Map)?;
         MAPS.remove(cell, epoch)
     }
 }
 
 pub(crate) fn add_map(map: LazyMap) -> Result<MapHandle> {
     let reserved = MAPS.reserve()?;
-    let key = MapHandle(pack(HandleKind::LazyMap, reserved.cell, reserved.epoch));
+    let key = MapHandle(pack(HandleKind::Map, reserved.index, reserved.epoch));
     reserved.fill(Box::new(map));
     Ok(key)
 }
@@ -248,15 +248,15 @@ pub(crate) fn first_generation(reserved: &Reserved<Pool>) -> u32 {
 
 /// Opens a new pool.
 pub(crate) fn fill(reserved: Reserved<Pool>, pool: Pool) -> PoolHandle {
-    let key = PoolHandle(pack(HandleKind::Pool, reserved.cell, reserved.epoch));
+    let key = PoolHandle(pack(HandleKind::Pool, reserved.index, reserved.epoch));
     reserved.fill(Box::new(pool));
     key
 }
 
 /// Counts slots of a freed pool: those still held when its books are closed, or (-1) one that was
 /// given back since. The last one frees the pool.
-pub(crate) fn settle_up(cell: u16, slots: i64) {
-    let Some(pool) = POOLS.settle_up(cell, slots) else { return };
+pub(crate) fn adjust_pool_holders(cell: u16, slots: i64) {
+    let Some(pool) = POOLS.adjust_holders(cell, slots) else { return };
     let mut scans = scans();
     if scans.in_flight > 0 {
         return scans.freed.push(pool);
@@ -290,7 +290,7 @@ impl PoolScan {
 
     /// The pools of this process that were not freed, oldest first as far as places tell.
     pub(crate) fn open_pools(&self) -> Vec<PoolHandle> {
-        let open = POOLS.all_open().into_iter();
+        let open = POOLS.open_handles().into_iter();
         open.map(|(cell, epoch)| PoolHandle(pack(HandleKind::Pool, cell, epoch))).collect()
     }
 }
@@ -309,5 +309,5 @@ impl Drop for PoolScan {
 
 /// Pools that were not freed.
 pub(crate) fn count_live() -> usize {
-    POOLS.all_open().len()
+    POOLS.open_handles().len()
 }

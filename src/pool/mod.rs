@@ -178,7 +178,7 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
         hooks,
         config,
         user_data: Mutex::new(Some(user_data)),
-        cell: reserved.cell,
+        cell: reserved.index,
     };
     Ok(handles::fill(reserved, pool))
 }

@@ -259,7 +259,7 @@ impl Pool {
             self.cancel_allocation(*hook);
         }
         let held = self.state.slots.close(self.region());
-        handles::settle_up(self.cell, i64::from(held));
+        handles::adjust_pool_holders(self.cell, i64::from(held));
     }
 }
 

@@ -319,7 +319,7 @@ impl Pool {
         match self.state.slots.recycle(self.region(), slot) {
             Given::Kept => {}
             // From here on `self` may be gone.
-            Given::Closed => handles::settle_up(cell, -1),
+            Given::Closed => handles::adjust_pool_holders(cell, -1),
         }
     }
 }

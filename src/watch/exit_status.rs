@@ -1,10 +1,25 @@
 //! How processes end: killing them, and what the kernel tells of their ends.
 
-use super::reap::How;
+use crate::error::Detail;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
+
+/// What the kernel tells of a process that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Death {
+    pub(crate) pid: i64,
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum How {
+    Signal(i32),
+    Exit(i32),
+    /// Somebody else in this process has waited for it.
+    Unknown,
+}
 
 /// Kills a worker process, with all that its tasks have started in its group. The number of one that has
 /// ended is kept as long as it is in somebody's books: the watch's, or its template's. Where the template
@@ -69,4 +84,55 @@ pub(super) fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<How>> {
             Err(errno) => return Err(errno),
         }
     }
+}
+
+/// A death in numbers and words; `doing` is the end of the sentence.
+pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
+    let message = format!("{} {doing}", describe_exit(death));
+    let mut detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
+    match death.how {
+        How::Signal(signal) => detail.signal = signal,
+        How::Exit(code) => detail.exit_code = code,
+        How::Unknown => {}
+    }
+    detail
+}
+
+/// A death in words: the beginning of a sentence.
+pub(crate) fn describe_exit(death: Death) -> String {
+    format!("worker process {} {}", death.pid, describe_status(death.how))
+}
+
+/// How a process ended.
+pub(crate) fn describe_status(how: How) -> String {
+    match how {
+        How::Signal(signal) => match signal_name(signal) {
+            Some(name) => format!("was killed by signal {signal} ({name})"),
+            None => format!("was killed by signal {signal}"),
+        },
+        How::Exit(code) => format!("left with exit code {code}"),
+        How::Unknown => "is gone".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        _ => return None,
+    })
 }

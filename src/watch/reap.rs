@@ -31,21 +31,6 @@ pub(crate) enum Fate {
     Sentenced(Sentence, Death),
 }
 
-/// What the kernel tells of a process that has ended.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Death {
-    pub(crate) pid: i64,
-    pub(crate) how: How,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum How {
-    Signal(i32),
-    Exit(i32),
-    /// Somebody else in this process has waited for it.
-    Unknown,
-}
-
 /// Settles all that the worker of this seat has left.
 pub(crate) fn recover(state: &PoolState, seat: SeatIndex, fate: Fate) {
     let board = &state.region.board;
@@ -196,55 +181,4 @@ fn sentenced(doom: Doom, mut detail: Detail) -> TaskFailure {
     };
     detail.message = format!("{why}: {}", detail.message);
     TaskFailure { status: doom.status(), detail }
-}
-
-/// A death in numbers and words; `doing` is the end of the sentence.
-pub(crate) fn detail_of(death: Death, doing: &str) -> Detail {
-    let message = format!("{} {doing}", describe_exit(death));
-    let mut detail = Detail { worker_pid: death.pid, message, ..Detail::default() };
-    match death.how {
-        How::Signal(signal) => detail.signal = signal,
-        How::Exit(code) => detail.exit_code = code,
-        How::Unknown => {}
-    }
-    detail
-}
-
-/// A death in words: the beginning of a sentence.
-pub(crate) fn describe_exit(death: Death) -> String {
-    format!("worker process {} {}", death.pid, describe_status(death.how))
-}
-
-/// How a process ended.
-pub(crate) fn describe_status(how: How) -> String {
-    match how {
-        How::Signal(signal) => match signal_name(signal) {
-            Some(name) => format!("was killed by signal {signal} ({name})"),
-            None => format!("was killed by signal {signal}"),
-        },
-        How::Exit(code) => format!("left with exit code {code}"),
-        How::Unknown => "is gone".to_owned(),
-    }
-}
-
-fn signal_name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL",
-        libc::SIGTRAP => "SIGTRAP",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGSYS => "SIGSYS",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ",
-        _ => return None,
-    })
 }

@@ -16,7 +16,7 @@ use super::channel::{Channel, Received};
 use super::child;
 use super::protocol::Message;
 use crate::error::Result;
-use crate::handle_table;
+use crate::process;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use std::ffi::CString;
@@ -25,7 +25,7 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Forks workers as long as the host wants any. It comes back in the workers only, each with its line;
 /// the template itself leaves.
 pub(super) fn serve(channel: &Channel, host: &OwnedFd) -> Result<Channel> {
-    handle_table::note_forks();
+    process::count_forks();
     flush_streams();
     channel.send(&Message::Ready, None)?;
     loop {

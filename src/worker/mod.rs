@@ -15,6 +15,8 @@ mod channel;
 pub(crate) mod child;
 pub(crate) mod chunk;
 mod completion;
+pub(crate) mod config;
+mod caller_copy;
 mod current;
 mod dl_lock;
 pub(crate) mod exec_context;
@@ -32,6 +34,7 @@ mod task;
 pub(crate) mod template;
 mod threads;
 
+pub(crate) use config::WorkerConfig;
 pub(crate) use completion::{Completion, claim_external, complete, echo_address};
 pub(crate) use current::{
     CapacityClaim, ClaimedTask, InlineRun, claim_next, is_worker, is_worker_of, run_inline,
@@ -47,7 +50,7 @@ use crate::board::stats::FinishedTask;
 use crate::board::{After, Next, Region};
 use crate::clock;
 use crate::error::{Detail, Result, Status};
-use crate::handle_table;
+use crate::process;
 use current::EnterGuard;
 use memory_limit::MemoryLimit;
 use protocol::{Channel, Leave, Message};
@@ -62,26 +65,6 @@ pub(crate) fn version() -> u64 {
     env!("CARGO_PKG_VERSION")
         .split('.')
         .fold(0, |number, part| number * 1000 + part.parse::<u64>().unwrap_or(0))
-}
-
-/// What all workers of a pool live by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct WorkerConfig {
-    /// Seats below this stay, however long they have nothing to do.
-    pub(crate) min_workers: u32,
-    /// After so many tasks a worker leaves; 0: after any number it stays.
-    pub(crate) tasks_max: u64,
-    /// Slots that hold a function with its arguments, to be run at the beginning and at the end.
-    pub(crate) initializer: Option<u32>,
-    pub(crate) finalizer: Option<u32>,
-    /// How many processes stand above a worker that were started by a pool, itself included.
-    pub(crate) depth: u32,
-    /// A worker process with more resident memory than this leaves, in bytes; 0: it stays.
-    pub(crate) memory_max: u64,
-    /// How many bytes of [`exec_context`] follow a worker's welcome.
-    pub(crate) exec_context_len: u32,
-    /// The parent's [`clock::scale`]; 0: this process is the parent.
-    pub(crate) scale: u64,
 }
 
 /// Which of the two functions around a worker's life.
@@ -127,8 +110,8 @@ pub(crate) struct Worker {
     scale: u64,
     /// Where its memory is limited.
     meter: OnceCell<MemoryLimit>,
-    /// What [`handle_table::forks`] was when the worker began.
-    forks: u32,
+    /// What [`process::fork_generation`] was when the worker began.
+    fork_generation: u32,
     /// The worker that this thread was before, while it runs a task of ours in the middle of one.
     outer: Cell<*const Worker>,
     /// How many tasks it runs that it has claimed in the middle of others to make room.
@@ -146,7 +129,7 @@ impl Worker {
         resolver: Resolver,
         deliver: SendResultFile,
     ) -> Worker {
-        handle_table::note_forks();
+        process::count_forks();
         Worker {
             region,
             seat,
@@ -157,7 +140,7 @@ impl Worker {
             tasks_done: Cell::new(0),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             meter: OnceCell::new(),
-            forks: handle_table::forks(),
+            fork_generation: process::fork_generation(),
             outer: Cell::new(std::ptr::null()),
             claimed: Cell::new(0),
         }
@@ -355,7 +338,7 @@ impl Worker {
                 i32::MIN
             }
         };
-        if handle_table::forks() != self.forks {
+        if process::fork_generation() != self.fork_generation {
             exit_forked_copy();
         }
         code

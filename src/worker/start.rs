@@ -22,42 +22,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// What worker processes are made of; fixed when the pool is made.
-pub(crate) struct ProcessConfig {
-    pub(crate) start: StartMethod,
-    /// The program that the user names.
-    pub(crate) executable: Option<CString>,
-    /// None: a copy of the caller keeps what it has.
-    pub(crate) environment: Option<Vec<CString>>,
-    pub(crate) directory: Option<CString>,
-    /// Paths of modules to open at start.
-    pub(crate) modules: Vec<String>,
-    /// Paths of modules that a template opens where it can.
-    pub(crate) preload: Vec<String>,
-    pub(crate) inherited_fds: InheritedFds,
-    pub(crate) exec_context: ExecContext,
-}
-
-/// How a worker process comes to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StartMethod {
-    /// A program is executed for each.
-    Spawn,
-    /// Forked from a template, which is a program that was executed.
-    Forkserver,
-    /// Forked from a template, which is a copy of the caller.
-    Fork { with_threads: bool },
-}
-
-/// Which program a worker process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Image {
-    /// The helper, where it is to be found; else the main program.
-    Helper,
-    /// The main program.
-    MainProgram,
-}
-
 /// A worker process that was started.
 pub(crate) struct SpawnedProcess {
     pub(crate) pid: Pid,

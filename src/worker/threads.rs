@@ -5,7 +5,7 @@
 
 use super::start::stack_size;
 use crate::error::{Error, Result, Status};
-use crate::handle_table;
+use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
 use std::thread::JoinHandle;
@@ -49,7 +49,7 @@ fn this_thread() -> i32 {
 
 fn entry_of(thread: i32) -> u64 {
     // One more, so that no entry is 0.
-    u64::from(handle_table::forks().wrapping_add(1)) << 32 | u64::from(thread as u32)
+    u64::from(process::fork_generation().wrapping_add(1)) << 32 | u64::from(thread as u32)
 }
 
 /// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the

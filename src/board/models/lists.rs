@@ -109,7 +109,7 @@ fn the_last_to_leave_frees_the_pool_and_nobody_else() {
         // How many have left, as the one sees it who is told to free.
         let settle = move |holders| {
             left.fetch_add(1, Relaxed);
-            owed.settle(holders).then(|| left.load(Relaxed))
+            owed.adjust(holders).then(|| left.load(Relaxed))
         };
         let leave = |slot| {
             let (books, settle) = (books.clone(), settle.clone());

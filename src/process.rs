@@ -1,0 +1,43 @@
+//! What is true of the whole process: how often it was forked, and what runs when it exits.
+
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU32;
+use std::sync::OnceLock;
+
+/// How many forks lie between this process and the one that loaded the library.
+static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// How many forks lie between this process and the one that loaded the library. A value that differs
+/// from an earlier one was read in a forked child. Relaxed: the child has one thread when it changes.
+#[inline]
+pub(crate) fn fork_generation() -> u32 {
+    FORK_GENERATION.load(Relaxed)
+}
+
+/// Makes [`fork_generation`] count the forks from here on. Calling it again does nothing.
+pub(crate) fn count_forks() {
+    static COUNTING: OnceLock<()> = OnceLock::new();
+    unsafe extern "C" fn in_child() {
+        FORK_GENERATION.fetch_add(1, Relaxed);
+    }
+    COUNTING.get_or_init(|| {
+        // SAFETY: the handler changes an atomic number, and the library is never unloaded.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
+
+static EXIT_HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
+
+/// Registers the function that runs when the process exits. It runs in forked children, too.
+pub(crate) fn call_at_exit(function: extern "C" fn()) {
+    let _ = EXIT_HANDLER.set(function);
+    // SAFETY: the function is part of the library, which is never unloaded.
+    unsafe { libc::atexit(function) };
+}
+
+/// Runs the function of [`call_at_exit`] now, in a process that ends without its exit handlers.
+pub(crate) fn run_exit_handler() {
+    if let Some(function) = EXIT_HANDLER.get() {
+        function();
+    }
+}
