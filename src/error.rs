@@ -3,11 +3,14 @@
 //! To add a status: add the variant with its doc comment (it becomes the header's), and its row in
 //! [`TABLE`]. Numbers are never changed and never used again.
 
+use serde::{Deserialize, Serialize};
 use std::ffi::CStr;
+pub(crate) use pool_status as Status;
+use pool_status::*;
 
 /// What a call answers. 0 is success; the numbers never change.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(non_camel_case_types, reason = "the enumerators are C names")]
 pub enum pool_status {
     /// Done.
@@ -65,8 +68,6 @@ pub enum pool_status {
     /// The struct or the worker belongs to another version of the library.
     POOL_ERR_VERSION = 26,
 }
-pub(crate) use pool_status as Status;
-use pool_status::*;
 
 /// Each status with its name and its sentence.
 const TABLE: [(Status, &CStr, &CStr); 27] = [

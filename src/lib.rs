@@ -66,8 +66,9 @@ mod handle_table;
 mod pool;
 mod process;
 mod sync;
-mod table;
 #[cfg(not(loom))]
-mod watch;
+mod state;
+#[cfg(not(loom))]
+mod supervisor;
 #[cfg(not(loom))]
 mod worker;

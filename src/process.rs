@@ -41,3 +41,14 @@ pub(crate) fn run_exit_handler() {
         function();
     }
 }
+
+/// A thread of this process. No other thread that is alive has the same one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThreadId(libc::pthread_t);
+
+/// The calling thread. Unlike [`std::thread::current`] it works in exit handlers too, when the thread's
+/// local data is gone.
+pub(crate) fn this_thread() -> ThreadId {
+    // SAFETY: the function has no precondition and only returns a number.
+    ThreadId(unsafe { libc::pthread_self() })
+}

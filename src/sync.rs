@@ -6,8 +6,6 @@
 
 #[cfg(loom)]
 pub(crate) mod model;
-#[cfg(not(loom))]
-pub(crate) mod reply;
 #[cfg(loom)]
 pub(crate) use model::{AtomicI64, AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::atomic::Ordering;
@@ -18,8 +16,33 @@ pub(crate) mod plain {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 }
 
-use std::sync::{Condvar, MutexGuard, PoisonError};
+pub(crate) use std::sync::MutexGuard;
+use std::sync::{Condvar, PoisonError};
 use std::time::{Duration, Instant};
+
+/// std's mutex, but a panic in the thread that holds it poisons nothing: no lock of the library is held while
+/// user code runs, and what it protects is consistent at every step.
+#[derive(Default)]
+pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Mutex<T> {
+        Mutex(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None: another thread holds it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(std::sync::TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+}
 
 /// Who may sleep on the words of a region. The kernel finds sleepers of one process faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +231,7 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
         .collect();
     // Not the time that is left, but the time when it is over.
     let end = left.map(|left| {
-        let end = since_start().saturating_add(left);
+        let end = crate::clock::monotonic().saturating_add(left);
         libc::timespec {
             tv_sec: i64::try_from(end.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: end.subsec_nanos().into(),
@@ -221,17 +244,6 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
     // only reads them.
     let answer = unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
     answer >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
-}
-
-/// The present time of the kernel's clock.
-#[cfg(not(loom))]
-pub(crate) fn since_start() -> Duration {
-    let mut now = std::mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: room for the time; the clock is there on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr()) };
-    // SAFETY: zeros, or what the kernel has written: numbers.
-    let now = unsafe { now.assume_init() };
-    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 #[cfg(not(loom))]

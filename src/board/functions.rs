@@ -4,7 +4,8 @@
 //! published, so the slot's word is what hands it over.
 
 use super::memory::{Memory, Shared, Span};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::Ordering::Relaxed;
 
 /// How many functions one pool can name.
 pub(crate) const FUNCTIONS_MAX: usize = 1 << 16;

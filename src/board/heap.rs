@@ -14,7 +14,8 @@
 //! seat's. When it has died, [`Arena::keep_only`] gives back what it took and never delivered.
 
 use super::memory::{Memory, Span};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::Ordering::*;
 
 /// The smallest block: 256 bytes. Two cache lines would be enough, but not for the bits' worth.
 const SHIFT_MIN: u32 = 8;

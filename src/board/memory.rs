@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::sync::{AtomicU32, AtomicU64};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
@@ -169,25 +170,25 @@ unsafe impl Shared for AtomicU32 {}
 unsafe impl Shared for AtomicU64 {}
 
 /// A window on values in a region.
-pub(crate) struct Span<T> {
+pub(crate) struct Span<T: Shared> {
     start: *const T,
     count: usize,
 }
 
-impl<T> Clone for Span<T> {
+impl<T: Shared> Clone for Span<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Span<T> {}
+impl<T: Shared> Copy for Span<T> {}
 
-// SAFETY: a window gives out shared references only, to types that several threads may use.
-unsafe impl<T> Send for Span<T> {}
+// SAFETY: a window gives out shared references only, and several threads may use `Shared` types at once.
+unsafe impl<T: Shared> Send for Span<T> {}
 // SAFETY: see above.
-unsafe impl<T> Sync for Span<T> {}
+unsafe impl<T: Shared> Sync for Span<T> {}
 
-impl<T> Span<T> {
+impl<T: Shared> Span<T> {
     /// A window on values of this process that outlive it, for models and tests.
     #[cfg(test)]
     pub(crate) fn over(values: &[T]) -> Span<T> {
@@ -210,7 +211,7 @@ impl<T> Span<T> {
             return None;
         }
         let value = self.start.wrapping_add(index);
-        // SAFETY: `span` checked bounds and alignment; `Shared` types have no invalid bits; the
+        // SAFETY: `Memory::span` checked bounds and alignment; `Shared` types have no invalid bits; the
         // region outlives its windows (see `Memory::span`).
         Some(unsafe { &*value })
     }
@@ -222,6 +223,53 @@ impl<T> Span<T> {
             Some(value) => value,
             None => outside(),
         }
+    }
+}
+
+/// Bytes that a task's worker or submitter wrote: they are readable for as long as `'a`, and a stray worker
+/// may change them at any time. So they are never a slice: they are copied out, and a copy is checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResultBytes<'a> {
+    start: *const u8,
+    len: usize,
+    owner: PhantomData<&'a Memory>,
+}
+
+impl<'a> ResultBytes<'a> {
+    /// # Safety
+    /// For as long as `'a`, `len` bytes from `start` are mapped, and no thread of this process writes to them.
+    pub(crate) unsafe fn new(start: *const u8, len: usize) -> ResultBytes<'a> {
+        ResultBytes { start, len, owner: PhantomData }
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.len
+    }
+
+    /// The address, to be handed to C.
+    pub(crate) fn as_ptr(self) -> *const u8 {
+        self.start
+    }
+
+    /// A part of the bytes. None: it does not lie within them.
+    pub(crate) fn part(self, first: usize, len: usize) -> Option<ResultBytes<'a>> {
+        let end = first.checked_add(len)?;
+        (end <= self.len).then(|| ResultBytes { start: self.start.wrapping_add(first), len, ..self })
+    }
+
+    /// Copies the bytes into a buffer of the same length.
+    pub(crate) fn copy_to(self, into: &mut [u8]) {
+        assert_eq!(into.len(), self.len, "a buffer of the same length");
+        // SAFETY: `new`: the bytes are mapped; `into` is a unique reference, so they do not overlap. What
+        // another process writes meanwhile can spoil the copy and no more.
+        unsafe { self.start.copy_to_nonoverlapping(into.as_mut_ptr(), self.len) };
+    }
+
+    /// A copy of the first bytes, at most this many.
+    pub(crate) fn prefix(self, len_max: usize) -> Vec<u8> {
+        let mut copy = vec![0; self.len.min(len_max)];
+        ResultBytes { len: copy.len(), ..self }.copy_to(&mut copy);
+        copy
     }
 }
 

@@ -8,35 +8,29 @@
 //! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
 //! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
 
-pub(crate) mod free;
 pub(crate) mod functions;
 pub(crate) mod heap;
-pub(crate) mod layout;
-pub(crate) mod limit_timer;
 pub(crate) mod memory;
 #[cfg(all(test, loom))]
 mod models;
-mod notice;
-mod places;
+pub(crate) mod parent;
 mod prefetch;
 pub(crate) mod priority;
 pub(crate) mod queue;
 pub(crate) mod record;
-mod region;
+pub(crate) mod region;
 pub(crate) mod retire;
 pub(crate) mod ring;
-pub(crate) mod side_table;
 pub(crate) mod sleep;
 pub(crate) mod slot;
-pub(crate) mod tail;
-pub(crate) mod slots;
 pub(crate) mod stats;
-mod word;
+mod waiters;
 
-pub(crate) use region::{Region, copy_out};
-
-use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
-use layout::{Header, Seat};
+pub(crate) use region::Region;
+use crate::sync;
+use crate::sync::{AtomicU64, Deadline, Scope, spin_until};
+use crate::sync::Ordering::*;
+use region::{Header, Seat};
 use memory::Span;
 use priority::PriorityRings;
 use record::Slot;
@@ -44,6 +38,9 @@ use ring::{Ring, RingEntry};
 use sleep::{Sleepers, WakeReason};
 use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
+
+
+
 
 /// What workers are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,24 +3,27 @@
 //! Run them with `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`. What a
 //! broken protocol does to them: `make mutations`.
 
-mod deaths;
-mod leave;
-mod limits;
-mod lists;
-mod queue;
-
-use super::layout::{Header, Seat};
+use super::region::{Header, Seat};
 use super::memory::Span;
-use super::priority::{Priority, PriorityRings, Tails};
+use super::priority::{Priority, PriorityRings};
+use super::parent::tail::Tails;
 use super::record::{BytesLocation, Ending, Slot, TaskCall};
 use super::ring::RingEntry;
 use super::sleep::Parker;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
 use super::{Board, BoardParts, Next, Stage};
 use crate::error::Status;
-use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Scope, fence};
+use crate::sync::Ordering::*;
 use loom::sync::Arc;
 use loom::thread;
+
+mod deaths;
+mod leave;
+mod limits;
+mod lists;
+mod queue;
+
 
 const ONE: SeatIndex = SeatIndex(0);
 const OTHER: SeatIndex = SeatIndex(1);
@@ -120,7 +123,7 @@ impl Floor {
     }
 
     fn code(&self, slot: u32) -> i32 {
-        self.board.slot(slot).ending().expect("an ending").0.code
+        self.board.slot(slot).ending().expect("an ending").code
     }
 }
 

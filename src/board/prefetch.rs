@@ -15,10 +15,11 @@
 //! one leaves goes back on the ring ([`Board::drain_prefetched`]).
 
 use super::Board;
-use super::layout::{PREFETCH_MAX, Seat};
+use super::region::{PREFETCH_MAX, Seat};
 use super::ring::RingEntry;
 use super::slot::{Claim, SeatIndex};
-use crate::sync::{Ordering::*, fence};
+use crate::sync::Ordering::*;
+use crate::sync::fence;
 
 /// Entries in a cache line of the ring.
 const ENTRIES_PER_CACHE_LINE: u64 = if cfg!(loom) { 2 } else { 8 };

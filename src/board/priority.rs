@@ -6,7 +6,8 @@
 //! ```
 
 use super::memory::Span;
-use super::ring::{Ring, Tail};
+use super::ring::Ring;
+use super::parent::tail::Tail;
 use crate::sync::AtomicU64;
 
 /// Lower ones first.

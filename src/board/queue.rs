@@ -14,8 +14,9 @@
 //! without priorities look at one more word, and no more. The dead entry has the generation before the
 //! task's, which is in use no more; it keeps all counts those of one ring.
 
-use super::priority::{Priority, Tails};
-use super::ring::{Ring, RingEntry, Tail};
+use super::priority::Priority;
+use super::parent::tail::{Tail, Tails};
+use super::ring::{Ring, RingEntry};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
 use super::{Board, feature, prefetch};
 use crate::sync::Ordering::*;
@@ -198,7 +199,7 @@ impl Board {
             .ring_index()
             .map(|ring| (priority, tails.priority(ring).reserve_from_margin()));
         let reservation =
-            Reservation { position: tails.reserve_from_margin(), priority_ring: place };
+            Reservation { position: tails.main().reserve_from_margin(), priority_ring: place };
         let made = word.requeue(seat) != Change::TooLate;
         // The position is ours either way; an entry for a slot that is not ready is a dead one.
         self.write_entry(reservation, RingEntry { slot, generation });
@@ -221,9 +222,9 @@ impl Board {
 
     /// Puts all heads where the tails are. Only while nobody takes.
     pub(crate) fn repair_rings(&self, tails: &Tails) {
-        self.ring.repair(tails);
+        self.ring.repair(tails.main().count());
         for ring in Priority::all().filter_map(Priority::ring_index) {
-            self.priority_rings.ring(ring).repair(tails.priority(ring));
+            self.priority_rings.ring(ring).repair(tails.priority(ring).count());
         }
     }
 

@@ -13,11 +13,12 @@
 //! use them when is the word's matter (see [`super::slot`]), so Relaxed is enough everywhere.
 
 use super::functions::FUNCTIONS_MAX;
-use super::memory::Shared;
+use super::memory::{ResultBytes, Shared};
 use super::priority::Priority;
 use super::slot::SlotWord;
 use crate::error::Status;
-use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::Ordering::Relaxed;
 use std::cell::UnsafeCell;
 
 /// Bytes of a slot behind its fields.
@@ -169,9 +170,15 @@ impl Slot {
 
     /// Where the arguments are, with the slot's own bytes when they are there.
     #[inline]
-    pub(crate) fn args(&self) -> (BytesLocation, *const u8) {
-        let start = self.payload_at(0);
-        (unpack(self.args_location.load(Relaxed), start, ARGS_MAX), start)
+    pub(crate) fn args(&self) -> (BytesLocation, ResultBytes<'_>) {
+        let location = unpack(self.args_location.load(Relaxed), self.payload_at(0), ARGS_MAX);
+        let len = match location {
+            BytesLocation::Inline { len } => len,
+            BytesLocation::Heap(_) | BytesLocation::File(_) => 0,
+        };
+        // SAFETY: `unpack` bounds the length to what the payload has; the arguments are not written again while
+        // the task is in the slot.
+        (location, unsafe { ResultBytes::new(self.payload_at(0), len) })
     }
 
     /// Room for a result in the slot, if this many bytes fit.
@@ -199,10 +206,9 @@ impl Slot {
         self.stamp.store(spans, Relaxed);
     }
 
-    /// How the task ended, with the slot's own bytes when the result is there. None: what stands
-    /// there is impossible.
+    /// How the task ended. None: what stands there is impossible.
     #[inline]
-    pub(crate) fn ending(&self) -> Option<(Ending, *const u8)> {
+    pub(crate) fn ending(&self) -> Option<Ending> {
         let outcome = self.outcome.load(Relaxed);
         let status = Status::from_number((outcome >> 16) as i32)?;
         let code = self.code.load(Relaxed) as i32;
@@ -213,7 +219,7 @@ impl Slot {
             return None;
         }
         let result = unpack(packed, self.payload_at(start), PAYLOAD_LEN);
-        Some((Ending { status, code, result }, self.payload_at(start)))
+        Some(Ending { status, code, result })
     }
 
     /// Whether the result lies in the slot, if there is one.
@@ -222,16 +228,17 @@ impl Slot {
         self.outcome.load(Relaxed) & 0xffff < FILE
     }
 
-    /// The result of a completed task, where it lies in the slot.
+    /// The result of a task that is done, if it lies in the slot.
     #[inline]
-    pub(crate) fn inline_result(&self) -> Option<(*const u8, usize)> {
-        let len = self.outcome.load(Relaxed);
-        if len > PAYLOAD_LEN as u32 {
+    pub(crate) fn inline_result(&self) -> Option<ResultBytes<'_>> {
+        let len = (self.outcome.load(Relaxed) & 0xffff) as usize;
+        if len > PAYLOAD_LEN {
             return None;
         }
-        let start = result_start(self.args_len(), len as usize);
-        (start + len as usize <= PAYLOAD_LEN)
-            .then(|| (self.payload_at(start).cast_const(), len as usize))
+        let start = result_start(self.args_len(), len);
+        // SAFETY: the range was checked to lie in the payload; the phase is done, so nobody writes to it.
+        (start + len <= PAYLOAD_LEN)
+            .then(|| unsafe { ResultBytes::new(self.payload_at(start), len) })
     }
 
     /// How many bytes the arguments have, and the result.
@@ -248,7 +255,7 @@ impl Slot {
     #[cold]
     fn external_lens(&self) -> (u64, u64) {
         let (args, _) = self.args();
-        let result = self.ending().map(|(ending, _)| ending.result.len());
+        let result = self.ending().map(|ending| ending.result.len());
         (args.len(), result.unwrap_or(0))
     }
 

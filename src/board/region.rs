@@ -1,19 +1,22 @@
 //! A board with its bytes: the region it lies in, its functions, and the blocks of its heap.
 
-use super::functions::FunctionEntries;
-use super::heap::{Arena, ArenaLayout};
-use super::layout::{Geometry, Header, Layout, MAGIC, hints_len};
-use super::memory::{Memory, Span};
-use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings, Tails};
+use super::functions::{FUNCTIONS_MAX, FunctionEntries, FunctionEntry};
+use super::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
+use super::memory::{Memory, ResultBytes, Shared, Span};
+use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings};
+use super::parent::tail::{TRIM_ENTRIES, Tail, Tails};
 use super::queue::Reservation;
-use super::record::BytesLocation;
-use super::ring::{Ring, TRIM_ENTRIES, Tail};
+use super::record::{BytesLocation, Slot};
+use super::ring::Ring;
 use super::slot::SeatIndex;
 use super::stats::WorkerStats;
 use super::{Board, BoardParts};
+use crossbeam_utils::CachePadded;
 use crate::error::{Result, Status};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope};
+use crate::sync::{AtomicU32, AtomicU64, Scope, WaitWord};
+use crate::sync::Ordering::Relaxed;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use super::sleep::{Parker, SEATS_PER_WORD};
 
 pub(crate) struct Region {
     pub(crate) board: Board,
@@ -148,25 +151,41 @@ impl Region {
         true
     }
 
-    /// The bytes of a result that lies on the board, if the worker of this seat could have put it
-    /// there. `inline` is where it is when it lies in the slot.
-    pub(crate) fn result_bytes(
-        &self,
+    /// The bytes of a result that lies on the board, if the worker of this seat could have put it there.
+    pub(crate) fn result_bytes<'a>(
+        &'a self,
         seat: SeatIndex,
-        place: BytesLocation,
-        inline: *const u8,
-    ) -> Option<(*const u8, usize)> {
-        match place {
-            BytesLocation::Inline { len } => Some((inline, len)),
+        record: &'a Slot,
+        location: BytesLocation,
+    ) -> Option<ResultBytes<'a>> {
+        match location {
+            BytesLocation::Inline { .. } => record.inline_result(),
             BytesLocation::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
                 let arena = self.results_arena(seat);
                 let block = arena.block_at(far.place)?;
                 let len = usize::try_from(far.len).ok().filter(|len| *len <= arena.len(block))?;
-                let start = self.memory.bytes(arena.offset(block), len)?;
-                Some((start.cast_const(), len))
+                self.bytes(arena.offset(block), len)
             }
             BytesLocation::Heap(_) | BytesLocation::File(_) => None,
         }
+    }
+
+    /// The argument bytes of a task, as far as they lie on the board.
+    pub(crate) fn args_bytes<'a>(&'a self, record: &'a Slot) -> Option<ResultBytes<'a>> {
+        match record.args() {
+            (BytesLocation::Inline { .. }, inline) => Some(inline),
+            (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
+                self.bytes(usize::try_from(far.place).ok()?, usize::try_from(far.len).ok()?)
+            }
+        }
+    }
+
+    /// Bytes of the region, if it has them.
+    fn bytes(&self, offset: usize, len: usize) -> Option<ResultBytes<'_>> {
+        let start = self.memory.bytes(offset, len)?;
+        // SAFETY: the bytes lie in the mapping, which `self` keeps. Who may write to them is the slot's word's
+        // matter (see `slot`): the callers name a result that is done, or arguments that are written.
+        Some(unsafe { ResultBytes::new(start, len) })
     }
 
     /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
@@ -200,11 +219,245 @@ impl Region {
     }
 }
 
-/// Copies from a result's bytes.
-///
-/// The place must come from [`Region::result_bytes`] or from the notes, for a future that is held.
-pub(crate) fn copy_out(start: *const u8, into: &mut [u8]) {
-    // SAFETY: the caller's promise: the bytes are mapped as long as the future is held, and nobody
-    // writes to them but a worker gone astray, which can spoil the copy and no more.
-    unsafe { start.copy_to_nonoverlapping(into.as_mut_ptr(), into.len()) };
+// ---- layout -----------------------------------------------------------------------------------------
+
+/// "carpool" and the version of this layout; another library's board is refused by it.
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x02");
+
+/// The most workers of one pool; a seat's index has 16 bits in a slot's word.
+pub(crate) const SEATS_MAX: usize = 1024;
+/// The most futures alive at once: a future's handle has 24 bits for its slot.
+const SLOTS_SHIFT: u32 = 24;
+/// The fewest that are still worth a pool.
+const SLOTS_SHIFT_MIN: u32 = 12;
+/// Seats that a pool has room for to grow get 4 MiB for each size of results, and none above 256 KiB: what
+/// does not fit comes in a file of its own. So all of them take a small part of the board's addresses.
+const NARROW_AREA_SHIFT: u32 = 22;
+const NARROW_SHIFT_MAX: u32 = 18;
+
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    pub(crate) magic: AtomicU64,
+    /// What workers are to do; see [`super::Stage`].
+    pub(crate) stage: AtomicU64,
+    /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
+    pub(crate) idle_ms: AtomicU64,
+    /// How many workers are asked to leave; see [`super::retire`].
+    pub(crate) retire_quota: AtomicU64,
+    /// Bits of [`super::feature`]: what else workers have to heed.
+    pub(crate) features: AtomicU64,
+    /// Seats from here on never had a worker; see [`super::prefetch`].
+    pub(crate) seats_used: AtomicU64,
+    /// The ring's head; a cache line of its own, for the workers write it.
+    pub(crate) head: CachePadded<AtomicU64>,
+    /// Rung when a task is done whose waiters wait for several; see [`super::Board::completion_event`].
+    pub(crate) completion: CachePadded<WaitWord>,
+    /// Rung when a task is claimed and a submitter waits for that; see [`super::waiters`].
+    pub(crate) capacity: CachePadded<WaitWord>,
+    /// The heads of the bands' rings; see [`super::priority`].
+    pub(crate) priority_rings: [CachePadded<AtomicU64>; PRIORITY_RINGS],
 }
+
+// SAFETY: atomic numbers.
+unsafe impl Shared for Header {}
+
+/// A worker's place: what it tells about itself. Only its worker writes here, but for the order.
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct Seat {
+    /// Tasks claimed and tasks ended. The worker is busy while they differ.
+    pub(crate) claimed: AtomicU64,
+    pub(crate) ended: AtomicU64,
+    /// When its task began, a stamp.
+    pub(crate) started: AtomicU64,
+    /// The slot of its task, plus 1: where to look first when it has died.
+    pub(crate) slot: AtomicU32,
+    /// Whether it is to leave; see [`super::retire`].
+    pub(crate) retire: AtomicU32,
+    /// The entry that it is about to claim.
+    pub(crate) next: AtomicU64,
+    /// How many entries of its batch, the last ones, are left.
+    pub(crate) prefetched_left: AtomicU32,
+    /// Entries that it has taken from the ring, and claims one by one; see [`super::prefetch`].
+    pub(crate) prefetched: PrefetchedEntries,
+}
+
+/// The most entries that a worker takes at once.
+pub(crate) const PREFETCH_MAX: usize = if cfg!(loom) { 2 } else { 32 };
+
+#[derive(Default)]
+#[repr(C, align(64))]
+pub(crate) struct PrefetchedEntries(pub(crate) [AtomicU64; PREFETCH_MAX]);
+
+// SAFETY: atomic numbers.
+unsafe impl Shared for Seat {}
+// SAFETY: a WaitWord is an atomic number.
+unsafe impl Shared for Parker {}
+
+/// The sizes from which everything else follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) slots_shift: u32,
+    pub(crate) seats: usize,
+    /// So many of the seats, the first ones, have a wide arena; those behind are for a pool that grows.
+    pub(crate) wide: usize,
+    /// How the submitters' arena is cut, and each wide seat's.
+    pub(crate) args: ArenaLayout,
+    pub(crate) results: ArenaLayout,
+}
+
+pub(crate) fn hints_len(cut: &ArenaLayout) -> usize {
+    cut.sizes() * HINTS_PER_SIZE
+}
+
+impl Geometry {
+    /// The largest board for so many workers, made smaller by `halvings`: where address space is
+    /// limited, it holds fewer futures and smaller blocks, and has less room to grow.
+    pub(crate) fn new(wide: usize, halvings: u32) -> Option<Geometry> {
+        let slots_shift = SLOTS_SHIFT.checked_sub(halvings).filter(|it| *it >= SLOTS_SHIFT_MIN)?;
+        // 64 GiB of addresses for each size of results, divided among the seats.
+        let seat_area = 36 - wide.next_power_of_two().trailing_zeros().max(4);
+        let less = |shift: u32, least: u32| shift.saturating_sub(halvings).max(least);
+        let args = ArenaLayout { shift_max: less(34, 20), area_shift: less(32, 21) };
+        let results =
+            ArenaLayout { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
+        let seats = (SEATS_MAX >> halvings).max(wide);
+        Some(Geometry { slots_shift, seats, wide, args, results })
+    }
+
+    /// As numbers for a message to a worker.
+    pub(crate) fn to_numbers(self) -> [u64; 6] {
+        let Geometry { slots_shift, seats, wide, args, results } = self;
+        let shifts = [args.shift_max, args.area_shift, results.shift_max, results.area_shift];
+        let [a, b, c, d] = shifts.map(u64::from);
+        [u64::from(slots_shift), seats as u64 | (wide as u64) << 32, a, b, c, d]
+    }
+
+    pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
+        let [slots_shift, seats, a, b, c, d] = numbers;
+        let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
+        let cut =
+            |max, area| Some(ArenaLayout { shift_max: small(max)?, area_shift: small(area)? });
+        let (seats, wide) = ((seats & 0xffff_ffff) as usize, (seats >> 32) as usize);
+        if wide > seats || seats > SEATS_MAX {
+            return None;
+        }
+        Some(Geometry {
+            slots_shift: small(slots_shift)?,
+            seats,
+            wide,
+            args: cut(a, b)?,
+            results: cut(c, d)?,
+        })
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        1 << self.slots_shift
+    }
+
+    /// Bytes for the names of functions: 64 MiB for the largest board.
+    pub(crate) fn names_len(&self) -> usize {
+        4 << self.slots_shift
+    }
+
+    /// One for each group of seats, and one in front.
+    pub(crate) fn idle_words(&self) -> usize {
+        self.seats.div_ceil(SEATS_PER_WORD) + 1
+    }
+
+    /// How the arena of this seat is cut.
+    pub(crate) fn arena_layout(&self, seat: usize) -> ArenaLayout {
+        let ArenaLayout { shift_max, area_shift } = self.results;
+        match seat < self.wide {
+            true => self.results,
+            false => ArenaLayout {
+                shift_max: shift_max.min(NARROW_SHIFT_MAX),
+                area_shift: area_shift.min(NARROW_AREA_SHIFT),
+            },
+        }
+    }
+
+    /// What the seats before this one have of something, of which an arena has so many.
+    pub(crate) fn before(&self, seat: usize, count: impl Fn(&ArenaLayout) -> usize) -> usize {
+        let (wide, narrow) = (seat.min(self.wide), seat.saturating_sub(self.wide));
+        wide * count(&self.arena_layout(0)) + narrow * count(&self.arena_layout(self.wide))
+    }
+
+    fn of_all(&self, count: impl Fn(&ArenaLayout) -> usize) -> usize {
+        self.before(self.seats, count)
+    }
+
+    pub(crate) fn all_result_hints(&self) -> usize {
+        self.of_all(hints_len)
+    }
+
+    pub(crate) fn all_result_bits(&self) -> usize {
+        self.of_all(ArenaLayout::bit_words)
+    }
+}
+
+/// The offsets of everything in a region.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) header: usize,
+    pub(crate) idle: usize,
+    pub(crate) seats: usize,
+    pub(crate) worker_stats: usize,
+    pub(crate) parkers: usize,
+    pub(crate) functions: usize,
+    pub(crate) names: usize,
+    pub(crate) ring: usize,
+    pub(crate) priority_rings: usize,
+    pub(crate) slots: usize,
+    pub(crate) result_hints: usize,
+    pub(crate) result_bits: usize,
+    pub(crate) args: usize,
+    pub(crate) results: usize,
+    pub(crate) len: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(geometry: &Geometry) -> Layout {
+        let seats = geometry.seats;
+        // Of these a small pool uses the beginning: it takes one page for all three.
+        let idle = size_of::<Header>();
+        let first_seat = line_after(idle + geometry.idle_words() * size_of::<AtomicU64>());
+        let mut end = page_after(first_seat + seats * size_of::<Seat>());
+        let mut place = |len: usize| {
+            let start = end;
+            end = page_after(start + len);
+            start
+        };
+        let mut layout = Layout {
+            header: 0,
+            idle,
+            seats: first_seat,
+            worker_stats: place(seats * size_of::<WorkerStats>()),
+            parkers: place(seats * size_of::<Parker>()),
+            functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
+            names: place(geometry.names_len()),
+            ring: place(geometry.slots() * size_of::<AtomicU64>()),
+            priority_rings: place(PRIORITY_RINGS * geometry.slots() * size_of::<AtomicU64>()),
+            slots: place(geometry.slots() * size_of::<Slot>()),
+            result_hints: place(geometry.all_result_hints() * size_of::<AtomicU32>()),
+            result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),
+            args: place(geometry.args.bytes()),
+            results: place(geometry.of_all(ArenaLayout::bytes)),
+            len: 0,
+        };
+        layout.len = end;
+        layout
+    }
+}
+
+fn line_after(end: usize) -> usize {
+    end.next_multiple_of(align_of::<CachePadded<AtomicU64>>())
+}
+
+fn page_after(end: usize) -> usize {
+    end.next_multiple_of(LARGEST_PAGE)
+}
+
+/// The other parts begin at pages, the largest that Linux uses on aarch64: 64 KiB.
+const LARGEST_PAGE: usize = 1 << 16;

@@ -23,7 +23,8 @@
 
 use super::Board;
 use super::slot::SeatIndex;
-use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::Ordering::*;
 
 const STAY: u32 = 0;
 const REQUESTED: u32 = 1;

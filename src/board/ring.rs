@@ -28,10 +28,11 @@
 //! generation tells a task from a later one in the same slot, so that entries of cancelled tasks
 //! are dead, and can be skipped when the ring is full of them.
 
+use crate::sync::{Mutex};
 use super::memory::Span;
 use super::slot::GENERATION_MASK;
-use crate::sync::{AtomicU64, Ordering::*};
-use std::sync::{Mutex, PoisonError};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::*;
 
 const SLOT_BITS: u32 = 24;
 const LAP_BITS: u32 = 16;
@@ -97,9 +98,9 @@ impl Ring {
         let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);
     }
 
-    /// Puts the head where the tail is. Only while nobody takes.
-    pub(crate) fn repair(&self, tail: &Tail) {
-        self.head().store(tail.count(), Relaxed);
+    /// Moves the head to the tail's position. Only while no worker takes.
+    pub(crate) fn repair(&self, tail: u64) {
+        self.head().store(tail, Relaxed);
     }
 
     /// Writes the entry of a reserved position. Release; pairs with `look`.
@@ -115,6 +116,12 @@ impl Ring {
     /// How many positions have been passed; a hint.
     pub(crate) fn head_position(&self) -> u64 {
         self.head().load(Relaxed)
+    }
+
+    /// How many entries the ring has room for.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     #[inline]

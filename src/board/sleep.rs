@@ -31,7 +31,8 @@
 
 use super::memory::Span;
 use super::slot::SeatIndex;
-use crate::sync::{AtomicU64, Deadline, Ordering::*, Scope, WaitWord, fence};
+use crate::sync::{AtomicU64, Deadline, Scope, WaitWord, fence};
+use crate::sync::Ordering::*;
 
 /// Seats in one word: a sleeping and a searching bit for each.
 pub(crate) const SEATS_PER_WORD: usize = 32;

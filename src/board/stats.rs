@@ -6,7 +6,8 @@
 //! dies between the two leaves a task that is counted and not done: `last` tells it from the others.
 
 use super::memory::Shared;
-use crate::sync::{AtomicU64, Ordering::Relaxed};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::Relaxed;
 
 /// Durations by their binary magnitude.
 pub(crate) const BUCKETS: usize = 64;

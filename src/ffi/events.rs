@@ -3,7 +3,8 @@
 use super::structs::{pool_event_t, pool_options_t};
 use super::types::*;
 use super::{User, boundary, give};
-use crate::pool::{self, Observers, PoolHandle, WorkerEvent};
+use crate::pool;
+use crate::pool::{Observers, PoolHandle, WorkerEvent};
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::sync::Arc;

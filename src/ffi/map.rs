@@ -1,12 +1,14 @@
 //! `pool_map*` and chunks: one function for many items.
 
-use super::map_options::options_from;
+use super::call::options_from;
 use super::options::invalid;
 use super::structs::*;
 use super::types::*;
 use super::{answer, boundary, bytes, bytes_mut, give, required, status_of, write_error};
 use crate::error::{Error, Result, Status};
-use crate::pool::{self, Arrays, Callee, Column, MapHandle, OwnedCallee, PoolHandle, Source};
+use crate::pool;
+use crate::pool::{Arrays, Column, MapHandle, OwnedCallee, PoolHandle, Source};
+use crate::state::config::Callee;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 

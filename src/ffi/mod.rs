@@ -5,6 +5,15 @@
 //! the compiler makes us handle. The contracts are the doc comments here: cbindgen makes the header
 //! of them.
 
+use crate::error::{Error, Result, Status};
+use std::any::Any;
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use structs::pool_error_t;
+use types::{future_t, pool_drop_fn, pool_status_t};
+
 mod call;
 mod limits;
 mod map_options;
@@ -38,14 +47,6 @@ mod events;
 
 mod process;
 
-use crate::error::{Error, Result, Status};
-use std::any::Any;
-use std::ffi::{CStr, c_char, c_void};
-use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use structs::pool_error_t;
-use types::{future_t, pool_drop_fn, pool_status_t};
 
 /// Runs the body of an exported function. A panic never crosses into C.
 #[inline]

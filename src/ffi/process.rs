@@ -1,7 +1,5 @@
 //! What belongs to the process: being a worker, CPUs, versions, the words for statuses.
 
-#![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
-
 use super::types::*;
 use super::{User, boundary, required};
 use crate::error::Status;
@@ -9,6 +7,9 @@ use crate::pool::StopMode;
 use crate::{pool, worker};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+
+#![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
+
 
 /// To be called first in main by a program that may be started as its own worker:
 ///

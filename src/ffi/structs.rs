@@ -1,10 +1,11 @@
 //! The C structs. Their doc comments are the header's.
 
+use super::types::*;
+use std::ffi::{c_char, c_void};
+
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the fields")]
 
-use super::types::*;
-use std::ffi::{c_char, c_void};
 
 /// What went wrong, in numbers and words. Yours: the library only fills it in.
 #[repr(C)]

@@ -1,10 +1,11 @@
 //! The C types: handles, constants, structs, callbacks. Their doc comments are the header's.
 
+use super::structs::pool_event_t;
+use std::ffi::{c_char, c_void};
+
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants and the fields")]
 
-use super::structs::pool_event_t;
-use std::ffi::{c_char, c_void};
 
 /// What most calls answer: one of enum pool_status, 0 for success.
 pub type pool_status_t = i32;

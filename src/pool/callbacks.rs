@@ -1,5 +1,5 @@
 //! Finding out which futures are done that somebody wants to be told about: one thread for each pool, started for the
-//! first who asks. It fills sets itself, and leaves callbacks to the outbox ([`crate::watch::callbacks`]).
+//! first who asks. It fills sets itself, and leaves callbacks to the outbox ([`crate::state::callbacks`]).
 //!
 //! ```text
 //!            on_done, set_add            its task is done                all acts have run
@@ -20,15 +20,18 @@
 //! What is asked of a future that is done already is done at once, by whoever asks; but where the caller
 //! drives the callbacks, these are left to its loop, behind those that were listed before.
 
+use crate::sync::{Mutex, MutexGuard};
 use super::completion_set::CompletionSet;
-use super::{FutureHandle, Pool, current_callback, promise, wait};
-use crate::board::slots::SlotKey;
+use super::{FutureHandle, Pool, PoolHandle, future, promise};
+use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
-use crate::sync::{Deadline, Ordering::*, plain::AtomicU64, spin_until};
+use crate::sync::{Deadline, spin_until};
+use crate::sync::Ordering::{*, Relaxed};
+use crate::sync::plain::{AtomicU32, AtomicU64};
 use crate::table::{Sequence, Table};
 use crate::worker;
 use std::cell::Cell;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
 /// What a caller wants to have called, with the future.
@@ -363,7 +366,7 @@ impl Pool {
 
 impl Completions {
     fn lock(&self) -> MutexGuard<'_, CompletionTable> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 
@@ -394,4 +397,87 @@ impl CompletionTable {
         }
         Some(act)
     }
+}
+
+// MERGED pool.drive
+// An event loop of the caller's: when it has to call, and the call.
+
+/// A descriptor that is readable while callbacks are due; None: the library calls them itself.
+pub(crate) fn events_fd(pool: PoolHandle) -> Result<Option<i32>> {
+    Ok(pool.pool()?.state.callbacks.fd())
+}
+
+/// Whether callbacks are due that the caller has to run.
+pub(crate) fn has_events(pool: PoolHandle) -> Result<bool> {
+    let callbacks = &pool.pool()?.state.callbacks;
+    Ok(callbacks.is_external() && callbacks.has_pending())
+}
+
+/// Runs the callbacks that are due; how many.
+pub(crate) fn process_events(pool: PoolHandle) -> Result<u32> {
+    pool.pool()?.state.callbacks.run_due()
+}
+
+// MERGED pool.current_callback
+// The future whose callback runs on this thread: there its handle is good, though it may have been freed.
+
+#[derive(Clone, Copy)]
+struct CurrentCallback {
+    future: FutureHandle,
+    /// It is told at once, by whoever asked, and nothing is listed.
+    is_at_once: bool,
+    is_freed: bool,
+}
+
+thread_local! {
+    static PRESENT: Cell<Option<CurrentCallback>> = const { Cell::new(None) };
+}
+
+/// How many callbacks run at once in all threads. While there are none, nobody asks for what the thread
+/// has: that costs as much as all else that is done to free a future.
+static AT_ONCE: AtomicU32 = AtomicU32::new(0);
+
+/// Whether this freed future is the one whose callback is running on this thread.
+pub(super) fn is_present(future: FutureHandle) -> bool {
+    PRESENT.get().is_some_and(|present| present.future == future)
+}
+
+/// Whether the future, which was just freed, is still to be used by the callback that runs on this
+/// thread: then its slot goes back behind that.
+#[inline]
+pub(super) fn is_freed_later(future: FutureHandle) -> bool {
+    // Relaxed: a thread sees its own.
+    AT_ONCE.load(Relaxed) > 0 && is_marked_freed(future)
+}
+
+#[cold]
+fn is_marked_freed(future: FutureHandle) -> bool {
+    match PRESENT.get() {
+        Some(present) if present.is_at_once && present.future == future => {
+            PRESENT.set(Some(CurrentCallback { is_freed: true, ..present }));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Runs callbacks of a future that is listed: its slot is kept as long as that.
+pub(super) fn call(future: FutureHandle, call: impl FnOnce()) {
+    let outer =
+        PRESENT.replace(Some(CurrentCallback { future, is_at_once: false, is_freed: false }));
+    call();
+    PRESENT.set(outer);
+}
+
+/// Runs a callback of a future that is not listed. True: the future was freed meanwhile, and its slot is to
+/// be given back.
+pub(super) fn call_at_once(future: FutureHandle, call: impl FnOnce()) -> bool {
+    let outer =
+        PRESENT.replace(Some(CurrentCallback { future, is_at_once: true, is_freed: false }));
+    AT_ONCE.fetch_add(1, Relaxed);
+    call();
+    AT_ONCE.fetch_sub(1, Relaxed);
+    let is_freed = PRESENT.replace(outer).is_some_and(|present| present.is_freed);
+    // Where this was called by another callback of the future, that one still uses it.
+    is_freed && !(is_present(future) && is_freed_later(future))
 }

@@ -1,16 +1,16 @@
 //! Sets of futures, that are taken out in the order in which they are done.
 
-use super::callbacks::{self, CompletionAction};
-use super::handles::{self, SetHandle};
-use super::{FutureHandle, wait};
+use crate::sync::{Mutex, MutexGuard};
+use super::{FutureHandle, callbacks, future, handles};
+use super::callbacks::CompletionAction;
+use super::handles::SetHandle;
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::table::Table;
 use rustix::event::EventfdFlags;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::OnceLock;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, OnceLock};
 
 /// Where the futures of a set arrive.
 #[derive(Default)]
@@ -55,7 +55,7 @@ impl CompletionSet {
     }
 
     fn lock(&self) -> MutexGuard<'_, SetState> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock()
     }
 }
 

@@ -1,14 +1,16 @@
 //! The functions that were submitted: each is named once, and then known by its index.
 
-use super::{Callee, OwnedCallee};
+use crate::sync::{Mutex};
+use crate::state::config::{Callee, PoolKind};
+use super::OwnedCallee;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, IDENTITY_LEN};
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::*;
 use crate::sync::plain::AtomicU64;
 use crate::table::Table;
-use crate::watch::state::{PoolKind, PoolState};
-use crate::worker::{resolve, start};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::state::PoolState;
+use crate::worker::{resolve, spawn};
+use std::sync::Arc;
 
 /// Recently submitted pointers, looked up without a lock. Each place holds a pointer (48 bits of it
 /// tell user addresses apart) and the index of its function.
@@ -128,8 +130,8 @@ impl FunctionTable {
         self.lock().callees.get(index as usize).cloned()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, FunctionIndex> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> crate::sync::MutexGuard<'_, FunctionIndex> {
+        self.state.lock()
     }
 }
 

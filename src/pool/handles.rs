@@ -8,14 +8,14 @@
 //!
 //! Kinds are odd numbers, so that no ticket is the address of anything in C.
 
-use super::Pool;
+use crate::sync::{Mutex, MutexGuard};
+use super::{Pool, callbacks};
 use super::completion_set::CompletionSet;
-use super::current_callback;
-use super::lazy::LazyMap;
-use crate::board::slots::SlotKey;
+use super::map::lazy::LazyMap;
+use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
 use crate::handle_table::{HANDLES_MAX, HandleTable, Reserved};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 static POOLS: HandleTable<Pool> = HandleTable::new();
 static SETS: HandleTable<Arc<CompletionSet>> = HandleTable::new();
@@ -276,7 +276,7 @@ struct PoolScans {
 }
 
 fn scans() -> MutexGuard<'static, PoolScans> {
-    SCANS.lock().unwrap_or_else(PoisonError::into_inner)
+    SCANS.lock()
 }
 
 /// While it lives, no pool that it finds goes away.

@@ -4,101 +4,71 @@
 //! dead. What happens to a task is in `submit`, `wait` and `future`; what happens to a pool in `stop` and
 //! `exit`; what is built on tasks in `map` and `lazy`.
 
-mod background;
-mod buffer;
 mod callbacks;
-mod chunks;
 mod completion_set;
-mod config;
-mod current_callback;
-mod drive;
-mod exit;
+mod executor;
 mod functions;
 mod future;
 mod handles;
-mod inline;
 mod inspect;
 mod json;
-mod lazy;
 mod map;
 mod promise;
-mod queue;
 mod resize;
 mod selftest;
 mod shutdown;
-mod spec;
-mod stats;
 mod submit;
-mod tick;
-mod wait;
-mod zip;
 
 pub(crate) use crate::board::priority::Priority;
-pub(crate) use crate::board::side_table::{TaskOptions, TimeLimit};
-pub(crate) use crate::watch::events::{Observers, WorkerEvent};
-pub(crate) use crate::watch::limits::TimeLimits;
-pub(crate) use crate::watch::state::{
-    OnLost, Plan, PoolKind, RestartMode, ShrinkMode, StepTimeouts, StopMode,
-};
-pub(crate) use crate::watch::task_callbacks::{OnAccept, OnTimeout, TaskCallbacks};
+pub(crate) use crate::board::parent::side_table::{TaskOptions, TimeLimit};
+pub(crate) use crate::state::events::{Observers, WorkerEvent};
+pub(crate) use crate::state::limits::TimeLimits;
+pub(crate) use crate::state::config::{Callee, Config, HookSpec, OnLost, OwnedCallee, Plan, PoolKind, StepTimeouts, Tick, WORKERS_MAX};
+pub(crate) use crate::state::{RestartMode, ShrinkMode, StopMode};
+pub(crate) use crate::state::task_callbacks::{OnAccept, OnTimeout, TaskCallbacks};
 pub(crate) use crate::worker::exec_context::{ExecContext, ResourceLimit};
 pub(crate) use crate::worker::inherit_fds::InheritedFds;
-pub(crate) use crate::worker::start::{ProcessConfig, StartMethod, own_environment};
-pub(crate) use buffer::{buffer_free, buffer_new};
-pub(crate) use callbacks::{Callback, on_done, remove_callback};
-pub(crate) use chunks::OnError;
+pub(crate) use crate::worker::config::{ProcessConfig, StartMethod};
+pub(crate) use crate::worker::spawn::own_environment;
+pub(crate) use submit::{Args, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new, cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks};
+pub(crate) use callbacks::{Callback, events_fd, has_events, on_done, process_events, remove_callback};
+pub(crate) use map::chunks::OnError;
 pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next};
-pub(crate) use config::{Config, HookSpec, OwnedCallee, Tick, WORKERS_MAX};
-pub(crate) use drive::{events_fd, has_events, process_events};
-pub(crate) use exit::{add_exit_handler, remove_exit_handler, shutdown_all};
-pub(crate) use future::{
-    cancel, collect, duration, failure, future_free, future_id, future_pool, future_state,
-    is_cancel_requested, progress, result,
-};
-pub(crate) use handles::{
-    BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle, count_live,
-};
-pub(crate) use inspect::{
-    WorkerActivity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of,
-    limits_of, size_of, state_bits, user_data_of, workers,
-};
-pub(crate) use lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
+pub(crate) use shutdown::{add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, set_idle_time, set_limits, shutdown, shutdown_all, spawn_workers, terminate};
+pub(crate) use future::{WaitMode, cancel, collect, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many};
+pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle, count_live};
+pub(crate) use inspect::{Stats, WorkerActivity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, info_json, limits_of, size_of, state_bits, stats, user_data_of, workers};
+pub(crate) use map::lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
 pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
 pub(crate) use promise::{new_promise, reject, resolve};
-pub(crate) use queue::cancel_pending;
 pub(crate) use resize::{grow, restart, shrink, wait_ready};
 pub(crate) use selftest::test;
-pub(crate) use shutdown::{
-    check, close, free, join, request_stop, set_idle_time, set_limits, shutdown, spawn_workers,
-    terminate,
-};
-pub(crate) use spec::{Args, Callee, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec};
-pub(crate) use stats::{Stats, info_json, stats};
-pub(crate) use submit::{run, submit, submit_detached, submit_plain, submit_with_callbacks};
-pub(crate) use wait::{WaitMode, wait, wait_many};
-pub(crate) use zip::{Column, zip};
-
-use crate::board::Region;
-use crate::board::feature;
+pub(crate) use map::zip::{Column, zip};
+use crate::sync::{Mutex};
+use crate::board::{Region, feature};
 use crate::board::record::TaskCall;
-use crate::board::slots::{SlotKey, SlotTable};
-use crate::clock;
+use crate::board::parent::slots::{SlotKey, SlotTable};
+use crate::{clock, worker};
 use crate::error::{Error, Result, Status};
 use crate::sync::Scope;
-use crate::watch::Supervisor;
-use crate::watch::backpressure::SubmitQueue;
-use crate::watch::limits::LimitSettings;
-use crate::watch::state::PoolState;
-use crate::worker::template::{self, ForkServerProcess};
-use crate::worker::{self, WorkerConfig};
-use background::BackgroundThreads;
-use buffer::Buffers;
+use crate::supervisor::Supervisor;
+use crate::state::backpressure::SubmitQueue;
+use crate::state::limits::LimitSettings;
+use crate::state::PoolState;
+use crate::worker::spawn;
+use crate::worker::spawn::ForkServerProcess;
+use crate::worker::config::WorkerConfig;
+use map::background::BackgroundThreads;
+use submit::Buffers;
 use callbacks::Completions;
 use functions::FunctionTable;
-use inline::InlineWorkers;
+use executor::InlineWorkers;
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+
+
+
 
 pub(crate) struct Pool {
     state: Arc<PoolState>,

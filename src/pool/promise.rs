@@ -3,18 +3,22 @@
 //! They are futures of an inline pool of the library's own, which is made for the first of them and
 //! goes with the last. So whatever can be done with a future can be done with a promise.
 
-use super::chunks::InFlight;
-use super::spec::Args;
+use crate::sync::{Mutex, MutexGuard};
+use super::map::chunks::InFlight;
+use super::submit::Args;
 use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, handles};
 use crate::board::priority::Priority;
 use crate::board::record::TaskCall;
-use crate::board::slots::SlotKey;
+use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
-use crate::sync::{Deadline, Ordering::*};
-use crate::watch::events::Observers;
-use crate::watch::state::{Plan, pool_flags};
-use crate::worker::{self, Completion, ResultFile};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync::Deadline;
+use crate::sync::Ordering::*;
+use crate::state::events::Observers;
+use crate::state::config::Plan;
+use crate::state::pool_flags;
+use crate::worker;
+use crate::worker::{Completion, ResultFile};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The pool of all promises.
@@ -30,7 +34,7 @@ struct PromisePool {
 static BACKGROUND: Mutex<Vec<(SlotKey, Arc<InFlight>)>> = Mutex::new(Vec::new());
 
 fn user_data() -> MutexGuard<'static, Vec<(SlotKey, Arc<InFlight>)>> {
-    BACKGROUND.lock().unwrap_or_else(PoisonError::into_inner)
+    BACKGROUND.lock()
 }
 
 /// Somebody wants to cancel a promise that has a keeper.
@@ -241,5 +245,5 @@ pub(super) fn close_on_own_thread(pool: &'static Pool) -> bool {
 }
 
 fn lock() -> MutexGuard<'static, Option<PromisePool>> {
-    HOME.lock().unwrap_or_else(PoisonError::into_inner)
+    HOME.lock()
 }

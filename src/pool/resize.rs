@@ -1,12 +1,14 @@
 //! How many workers there are, and replacing them. The watch does it; this is where callers wait.
 
-use super::shutdown::{closed_if_none, receive};
-use super::tick::WaitWithTick;
+use super::shutdown::{WaitWithTick, closed_if_none, receive};
 use super::{PoolHandle, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
 use crate::sync::reply::{ReplySender, ReplyWait, ask};
-use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
-use crate::watch::state::{Command, PoolKind, PoolState, RestartMode, ShrinkMode};
+use crate::sync::Deadline;
+use crate::sync::Ordering::*;
+use crate::sync::plain::AtomicU64;
+use crate::state::{Command, PoolState, RestartMode, ShrinkMode};
+use crate::state::config::PoolKind;
 
 /// Waits until so many workers are up; 0: those that are always to be there, at least one.
 pub(crate) fn wait_ready(pool: PoolHandle, count: u32, timeout_ms: i64) -> Result<()> {

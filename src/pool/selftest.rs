@@ -1,11 +1,9 @@
 //! Trying a pool's configuration: a second pool of it, with one worker, gets something to do.
 
-use super::chunks::OnError;
+use super::map::chunks::OnError;
 use super::map::{Arrays, MapOptions, map};
-use super::{
-    Callee, Observers, PoolHandle, PoolKind, StopMode, TaskSpec, check, failure, future_free, open,
-    shutdown, submit, wait,
-};
+use crate::state::config::Callee;
+use super::{Observers, PoolHandle, PoolKind, StopMode, TaskSpec, check, failure, future, future_free, open, shutdown, submit};
 use crate::error::{Error, Result, Status};
 use crate::worker;
 use std::sync::Arc;

@@ -1,17 +1,24 @@
 //! Closing, joining, shutting down, freeing. The watch does it; this is where callers wait.
 
-use super::inline::InlineWorkers;
-use super::tick::WaitWithTick;
+use crate::sync::{Mutex, MutexGuard};
+use super::executor::InlineWorkers;
 use super::{Pool, PoolHandle, callbacks, handles};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
 use crate::sync::reply::{ReplyReceiver, ReplyWait, ask};
-use crate::sync::{Deadline, Ordering::*, plain::AtomicU64};
-use crate::watch::limits::TimeLimits;
-use crate::watch::state::{Command, PoolKind, PoolState, StopMode, pool_flags};
-use crate::worker;
-use std::sync::PoisonError;
+use crate::sync::Deadline;
+use crate::sync::Ordering::*;
+use crate::sync::plain::{AtomicU32, AtomicU64};
+use crate::state::limits::TimeLimits;
+use crate::state::{Command, PoolState, StopMode, pool_flags};
+use crate::state::config::{PoolKind, Tick};
+use crate::{process, worker};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use std::cell::Cell;
+use super::handles::PoolScan;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How much longer than the grace a terminate waits for threads.
 const MARGIN: Duration = Duration::from_millis(250);
@@ -242,12 +249,12 @@ pub(super) fn end(pool: &'static Pool, mode: StopMode) {
     pool.state.lists_cancelled.store(false, Relaxed);
     // An error means that it has been shut down before.
     let _ = stop(pool, mode, WaitWithTick::until(Deadline::Never));
-    let watch = pool.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let watch = pool.watch.lock().take();
     let calls = pool.state.callbacks.thread();
     for thread in watch.into_iter().chain(pool.completion_thread()).chain(calls) {
         let _ = thread.join();
     }
-    let user_data = pool.user_data.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let user_data = pool.user_data.lock().take();
     pool.release_slots();
     drop(user_data);
 }
@@ -270,4 +277,159 @@ fn refuse_own_threads(pool: &Pool) -> Result<()> {
         return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
     }
     Ok(())
+}
+
+// MERGED pool.tick
+// How long a caller waits for the end of a pool, and what it does meanwhile: its tick.
+
+thread_local! {
+    /// The pool whose tick this thread runs: the address of its region, or 0.
+    static TICKING: Cell<usize> = const { Cell::new(0) };
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct WaitWithTick<'a> {
+    pub(super) deadline: Deadline,
+    tick: Option<(&'a Tick, usize)>,
+}
+
+impl WaitWithTick<'_> {
+    /// Waits without a tick.
+    pub(super) fn until(deadline: Deadline) -> WaitWithTick<'static> {
+        WaitWithTick { deadline, tick: None }
+    }
+
+    /// Waits by `wait`, which is to answer None when the time that it gets is over. No lock may be held.
+    pub(super) fn wait<T>(&self, mut wait: impl FnMut(Deadline) -> Option<T>) -> Option<T> {
+        // A tick that waits itself is not called in its own middle.
+        let tick = self.tick.filter(|_| TICKING.get() == 0);
+        let Some((tick, address)) = tick else { return wait(self.deadline) };
+        let mut next = Instant::now().checked_add(tick.every);
+        loop {
+            let chunk = next.map_or(Deadline::Never, Deadline::At);
+            if let Some(found) = wait(self.deadline.min(chunk)) {
+                return Some(found);
+            }
+            if self.deadline.has_passed() {
+                return None;
+            }
+            if chunk.has_passed() {
+                TICKING.set(address);
+                (tick.call)();
+                TICKING.set(0);
+                next = Instant::now().checked_add(tick.every);
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Waits with the pool's tick, if it has one.
+    pub(super) fn submit_deadline(&self, deadline: Deadline) -> WaitWithTick<'_> {
+        let tick = self.config.tick.as_ref().map(|tick| (tick, self.address()));
+        WaitWithTick { deadline, tick }
+    }
+
+    /// A tick that freed its pool would take it from under the one who waits.
+    pub(super) fn refuse_in_tick(&self) -> Result<()> {
+        if TICKING.get() == self.address() {
+            let words = "called from on_tick of the same pool";
+            return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
+        }
+        Ok(())
+    }
+}
+
+// MERGED pool.exit
+// What happens to pools that are still open when the program exits.
+//
+// The C library runs [`on_exit`] in the thread that calls exit, or returns from main: first the
+// caller's handlers, in the order in which they were added, then each pool is shut down as its option
+// says. A pool that this very thread works for cannot be waited for; it ends with the process.
+
+/// What a caller wants to have called at exit.
+pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
+
+static HANDLERS: Mutex<VecDeque<(u64, u32, ExitHandler)>> = Mutex::new(VecDeque::new());
+
+/// Of which copy of the process anything here is: see [`process::fork_generation`].
+static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// Makes sure that [`on_exit`] is called.
+pub(super) fn prepare() {
+    process::count_forks();
+    USED_IN.store(process::fork_generation(), Relaxed);
+    static PREPARED: OnceLock<()> = OnceLock::new();
+    PREPARED.get_or_init(|| process::call_at_exit(on_exit));
+}
+
+extern "C" fn on_exit() {
+    // A forked child that has made nothing leaves the locks alone, which could be held in it for ever.
+    if USED_IN.load(Relaxed) != process::fork_generation() {
+        return;
+    }
+    // What fails here has nobody to be told.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        while let Some(handler) = next_handler() {
+            handler();
+        }
+        let scan = PoolScan::begin();
+        for pool in scan.open_pools() {
+            if let Ok(Some(mode)) = pool.pool().map(|pool| pool.config.at_exit) {
+                let _ = shutdown::shutdown_until(pool, mode, Deadline::Never);
+            }
+        }
+    }));
+}
+
+/// Handlers that were added before a fork are the parent's.
+fn next_handler() -> Option<ExitHandler> {
+    let mut handlers = lock();
+    handlers.retain(|(_, forks, _)| *forks == process::fork_generation());
+    handlers.pop_front().map(|(_, _, handler)| handler)
+}
+
+/// Adds a handler; answers its number.
+pub(crate) fn add_exit_handler(handler: ExitHandler) -> u64 {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    process::count_forks();
+    prepare();
+    let number = NUMBERS.fetch_add(1, Relaxed);
+    lock().push_back((number, process::fork_generation(), handler));
+    number
+}
+
+pub(crate) fn remove_exit_handler(number: u64) -> Result<()> {
+    let mut handlers = lock();
+    let place = handlers.iter().position(|(own, ..)| *own == number);
+    let handler = place.and_then(|place| handlers.remove(place));
+    // Dropped when no lock is held: that calls the caller.
+    drop(handlers);
+    handler.map(drop).ok_or(Status::POOL_ERR_INVALID.into())
+}
+
+/// Shuts all open pools of this process down, at the same time.
+pub(crate) fn shutdown_all(mode: StopMode, timeout_ms: i64) -> Result<()> {
+    let deadline = Deadline::from_ms(timeout_ms);
+    let scan = PoolScan::begin();
+    let pools = scan.open_pools();
+    let mut outcome = Ok(());
+    for is_waiting in [false, true] {
+        for pool in &pools {
+            let until = if is_waiting { deadline } else { Deadline::from_ms(0) };
+            let stopped = shutdown::shutdown_until(*pool, mode, until);
+            // It is no failure that a pool has been shut down before, or freed meanwhile.
+            let is_fine = stopped.as_ref().err().is_none_or(|error| {
+                matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_INVALID)
+            });
+            if is_waiting && !is_fine && outcome.is_ok() {
+                outcome = stopped;
+            }
+        }
+    }
+    outcome
+}
+
+fn lock() -> MutexGuard<'static, VecDeque<(u64, u32, ExitHandler)>> {
+    HANDLERS.lock()
 }

@@ -1,23 +1,24 @@
 //! Submitting a task: take a slot from the books, fill it, post it. Nobody else has a hand in it.
 
-use super::inline::InlineWorkers;
-use super::spec::{Args, SubmitCallbacks, SubmitOptions, TaskSpec};
-use super::wait::wait_for;
-use super::{FutureHandle, Pool, PoolHandle, buffer_free};
-use super::{
-    OnTimeout, TaskCallbacks, TimeLimits, callbacks, cancel, future_free, handles, result,
-};
+use crate::sync::{Mutex, MutexGuard};
+use super::executor::InlineWorkers;
+use super::future::wait_for;
+use super::{BufferHandle, Callback, FutureHandle, OnAccept, OnTimeout, Pool, PoolHandle, TaskCallbacks, TaskOptions, TimeLimits, buffer_free, callbacks, cancel, future_free, handles, result};
 use crate::board::copy_out;
-use crate::board::free::Given;
+use crate::board::parent::slots::{Given, Released, SlotKey};
 use crate::board::heap::Block;
 use crate::board::priority::Priority;
 use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
-use crate::board::slots::{Released, SlotKey};
-use crate::clock;
+use crate::{clock, sync, worker};
 use crate::error::{Error, Result, Status};
-use crate::sync::{Deadline, Ordering::*};
-use crate::watch::state::{PoolState, SubmitPermit, pool_flags};
+use crate::sync::Deadline;
+use crate::sync::Ordering::*;
+use crate::state::{PoolState, SubmitPermit, backpressure, pool_flags};
 use std::sync::Arc;
+use crate::board::queue::Reservation;
+use crate::board::ring::RingEntry;
+use crate::worker::{CapacityClaim, ClaimedTask};
+use crate::board::slot::GENERATION_MASK;
 
 /// Held by somebody who submits more for something that was begun when the pool was open.
 pub(super) struct PoolPermit {
@@ -360,4 +361,280 @@ pub(super) fn take_block(state: &PoolState, len: usize) -> Result<Block> {
     state.slots.args.take(len).ok_or_else(|| {
         Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments on the pool's board")
     })
+}
+
+// MERGED pool.queue
+// The queue: a task is put into it, or waits outside until there is a place; and all that wait in it
+// can be cancelled.
+//
+// A task that submits to its own pool does not wait for a place: that might never come, where all
+// workers wait so. It claims a task that waits, which makes a place, puts its own there, and runs the
+// one that it has claimed before its submit returns.
+
+/// Cancels every task that waits, but for those that are submitted meanwhile; answers how many. The pool
+/// stays as open as it was.
+pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
+    let state = &pool.pool()?.state;
+    let (last, mut count) = (state.slots.tails.count(), 0);
+    state.for_each_waiting(|key, record| {
+        if record.id() <= last {
+            count += u64::from(state.withdraw(key, None));
+        }
+    });
+    Ok(count)
+}
+
+impl Pool {
+    /// Puts a task into the queue, and rings. What is answered must be run, after all that is to be done
+    /// for this task. `shut`: the bits of the gate that end a wait.
+    #[inline(always)]
+    pub(super) fn post(
+        &self,
+        call: TaskCall,
+        args: &Args<'_>,
+        key: SlotKey,
+        options: Option<&SubmitOptions>,
+        shut: u32,
+    ) -> Result<Option<ClaimedTask<'_>>> {
+        if self.state.submit_queue.is_bounded() {
+            return self.enqueue_bounded(call, args, key, options, shut);
+        }
+        let (place, inline) = self.place(args, key.slot)?;
+        let board = &self.region().board;
+        let position = board.reserve(&self.state.slots.tails).ok_or(Status::POOL_ERR_FULL)?;
+        self.enqueue_at(position, call, place, inline, key).map(|()| None)
+    }
+
+    #[cold]
+    fn enqueue_bounded(
+        &self,
+        call: TaskCall,
+        args: &Args<'_>,
+        key: SlotKey,
+        options: Option<&SubmitOptions>,
+        shut: u32,
+    ) -> Result<Option<ClaimedTask<'_>>> {
+        let (place, inline) = self.place(args, key.slot)?;
+        let submit_deadline = options.map_or(Deadline::Never, |options| options.submit_deadline);
+        let (position, claimed) = self.reserve_bounded(submit_deadline, shut)?;
+        match self.enqueue_at(position, call, place, inline, key) {
+            Ok(()) => Ok(claimed),
+            Err(error) => {
+                claimed.into_iter().for_each(ClaimedTask::run);
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills the slot and posts it at a position that was reserved.
+    #[inline(always)]
+    fn enqueue_at(
+        &self,
+        position: u64,
+        call: TaskCall,
+        place: BytesLocation,
+        inline: &[u8],
+        key: SlotKey,
+    ) -> Result<()> {
+        let (board, tail) = (&self.region().board, &self.state.slots.tails);
+        let reservation = match call.priority {
+            Priority::DEFAULT => Reservation::main(position),
+            priority => self.rank(position, priority, key.slot)?,
+        };
+        self.region().trim_rings(tail, reservation);
+        board.slot(key.slot).fill(call, place, inline, clock::now(), position + 1);
+        board.enqueue(reservation, RingEntry { slot: key.slot, generation: key.generation });
+        board.sleepers.notify_one();
+        Ok(())
+    }
+
+    #[cold]
+    fn rank(&self, position: u64, priority: Priority, slot: u32) -> Result<Reservation> {
+        let reservation =
+            self.region().board.reserve_priority(position, priority, &self.state.slots.tails, slot);
+        reservation.ok_or_else(|| {
+            // Its position was taken, and counts.
+            self.state.slots.count_withdrawn();
+            self.state.notify_submitters();
+            Status::POOL_ERR_FULL.into()
+        })
+    }
+
+    #[cold]
+    fn reserve_bounded(
+        &self,
+        submit_deadline: Deadline,
+        shut: u32,
+    ) -> Result<(u64, Option<ClaimedTask<'_>>)> {
+        if !worker::is_worker_of(self.region()) {
+            return Ok((self.state.wait_for_capacity(submit_deadline, shut)?, None));
+        }
+        loop {
+            self.state.check_flags(shut)?;
+            if let Some(position) = self.state.reserve_bounded() {
+                return Ok((position, None));
+            }
+            if submit_deadline.has_passed() {
+                return Err(backpressure::full());
+            }
+            match worker::claim_next(self.region()) {
+                CapacityClaim::ClaimedTask(claimed) => match self.state.reserve_bounded() {
+                    Some(position) => return Ok((position, Some(claimed))),
+                    // Somebody else was faster.
+                    None => claimed.run(),
+                },
+                // What waits is on its way to the ring, or about to run elsewhere.
+                CapacityClaim::NoTask => sync::yield_now(),
+                CapacityClaim::TooDeep => {
+                    let words = "max_pending tasks wait, and the tasks that run others while they submit are nested too deep";
+                    return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
+                }
+            }
+        }
+    }
+}
+
+// MERGED pool.spec
+// What is submitted: a function, its bytes, and what few tasks have beside them.
+
+/// The function of a task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Callee<'a> {
+    Pointer(usize),
+    /// By module and symbol; an empty module is the main program.
+    Names(&'a str, &'a str),
+}
+
+/// A task to be submitted.
+pub(crate) struct TaskSpec<'a> {
+    pub(crate) callee: Callee<'a>,
+    pub(crate) args: Args<'a>,
+    /// It is part of something that was begun when the pool was open: only a stop keeps it out.
+    pub(crate) after_close: bool,
+    /// None, as a rule.
+    pub(crate) options: Option<&'a SubmitOptions>,
+}
+
+/// What few tasks have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SubmitOptions {
+    pub(crate) options: Option<TaskOptions>,
+    /// It is cancelled unless it starts within so many milliseconds.
+    pub(crate) start_within_ms: Option<u64>,
+    /// How long its submit waits for a place in a bounded queue.
+    pub(crate) submit_deadline: Deadline,
+    pub(crate) priority: Priority,
+}
+
+impl SubmitOptions {
+    /// The limits that a task has which wants other ones than usual, if it may.
+    pub(super) fn limits(&self, state: &PoolState) -> Result<Option<TimeLimits>> {
+        let resolve = |options: TaskOptions| state.limits.resolve(options.soft, options.hard);
+        let limits = self.options.map(resolve);
+        limits.map_or(Ok(()), |limits| limits.check(&state.kind))?;
+        Ok(limits)
+    }
+}
+
+/// [`super::OnTimeout`], with the future.
+pub(crate) type OnTimeoutOf = Arc<dyn Fn(FutureHandle, bool, i64) + Send + Sync>;
+
+/// What is to be called about one task.
+#[derive(Default)]
+pub(crate) struct SubmitCallbacks {
+    pub(crate) on_accept: Option<OnAccept>,
+    pub(crate) on_timeout: Option<OnTimeoutOf>,
+    pub(crate) on_done: Option<Callback>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Args<'a> {
+    Bytes(&'a [u8]),
+    Buffer(BufferHandle),
+    /// The parts of a chunk (see [`crate::worker::chunk`]), to be laid one behind the other.
+    Chunk([&'a [u8]; 2]),
+}
+
+impl<'a> TaskSpec<'a> {
+    pub(crate) fn pointer(pointer: usize, args: &'a [u8]) -> TaskSpec<'a> {
+        TaskSpec {
+            callee: Callee::Pointer(pointer),
+            args: Args::Bytes(args),
+            after_close: false,
+            options: None,
+        }
+    }
+}
+
+// MERGED pool.buffer
+// Argument bytes that are written in place: blocks of the heap that the caller holds for a while.
+
+/// The buffers that are held, by their places.
+#[derive(Default)]
+pub(crate) struct Buffers(Mutex<Vec<BufferEntry>>);
+
+#[derive(Default)]
+struct BufferEntry {
+    generation: u32,
+    held: Option<(Block, usize)>,
+}
+
+/// Takes a block of this pool's heap; answers its handle and where to write.
+pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, *mut u8)> {
+    let pool = pool.pool()?;
+    pool.state.check_open()?;
+    let block = take_block(&pool.state, len)?;
+    let slots = &pool.state.slots;
+    let start = pool.region().memory.bytes(slots.args.offset(block), len);
+    let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
+    Ok((BufferHandle::new(pool.cell, pool.buffers.add(block, len)), start))
+}
+
+/// Gives the block back, if this is the handle of a buffer that is held.
+pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
+    let (pool, place) = buffer.find()?;
+    let (block, _) = pool.buffers.remove(place)?;
+    pool.give_block(block);
+    Ok(())
+}
+
+impl Pool {
+    fn give_block(&self, block: Block) {
+        self.state.slots.args.give(block, &self.region().memory);
+    }
+}
+
+impl Buffers {
+    fn add(&self, block: Block, len: usize) -> SlotKey {
+        let mut places = self.lock();
+        let vacant = places.iter().position(|place| place.held.is_none());
+        let slot = vacant.unwrap_or_else(|| {
+            places.push(BufferEntry::default());
+            places.len() - 1
+        });
+        let place = &mut places[slot];
+        place.generation = (place.generation + 1) & GENERATION_MASK;
+        place.held = Some((block, len));
+        SlotKey { slot: slot as u32, generation: place.generation }
+    }
+
+    /// Takes the block of a buffer of this pool over.
+    pub(crate) fn take(&self, buffer: BufferHandle) -> Result<(Block, usize)> {
+        let (pool, place) = buffer.find()?;
+        match std::ptr::eq(&raw const pool.buffers, self) {
+            true => self.remove(place),
+            false => Err(Status::POOL_ERR_INVALID.into()),
+        }
+    }
+
+    fn remove(&self, key: SlotKey) -> Result<(Block, usize)> {
+        let mut places = self.lock();
+        let place = places.get_mut(key.slot as usize);
+        let place = place.filter(|place| place.generation == key.generation);
+        place.and_then(|place| place.held.take()).ok_or(Status::POOL_ERR_INVALID.into())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<BufferEntry>> {
+        self.0.lock()
+    }
 }

@@ -1,14 +1,11 @@
-//! A line: one end of a pair of sockets that carries messages, and with some of them a descriptor.
+//! A channel: one end of a pair of sockets that carries messages, and with some of them a descriptor.
 
-use super::protocol::{LEN_MAX, Message};
+use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-};
+use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -41,7 +38,7 @@ pub(super) fn close_inherited_channels() {
     }
 }
 
-/// What came over a line.
+/// What came over a channel.
 pub(crate) enum Received {
     Message(Message, Option<OwnedFd>),
     /// Nothing at the moment.
@@ -99,12 +96,43 @@ impl Channel {
         }
     }
 
-    /// The next message; waits for it if told so.
-    pub(crate) fn receive(&self, wait: bool) -> Received {
-        let mut bytes = [0; LEN_MAX];
+    /// Sends bytes that are no message, if there are any; see [`Channel::receive_bytes`].
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        rustix::io::retry_on_intr(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL))
+            .map(drop)
+            .map_err(|errno| Error::os("send", errno))
+    }
+
+    /// Waits for bytes that are no message, of this length. Fewer: the other end has sent fewer.
+    pub(crate) fn receive_bytes(&self, len: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        if len > 0 {
+            let (received, _) = rustix::io::retry_on_intr(|| {
+                rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty())
+            })
+            .map_err(|errno| Error::os("recv", errno))?;
+            bytes.truncate(received);
+        }
+        Ok(bytes)
+    }
+
+    /// The next message, if there is one now.
+    pub(crate) fn try_receive(&self) -> Received {
+        self.receive_with(RecvFlags::DONTWAIT)
+    }
+
+    /// Waits for the next message.
+    pub(crate) fn receive(&self) -> Received {
+        self.receive_with(RecvFlags::empty())
+    }
+
+    fn receive_with(&self, flags: RecvFlags) -> Received {
+        let mut bytes = [0; MESSAGE_LEN_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];

@@ -7,32 +7,26 @@
 //! A worker that was forked has most of that from its template: it begins with a welcome of its own.
 
 use super::exec_context::{ExecContext, ExecPhase};
-use super::protocol::{Channel, Init, Leave, Message, Received};
+use super::protocol::{
+    self, CHANNEL_FD, EXIT_PARENT_GONE, EXIT_START_FAILED, ExitReason, Init, Message,
+    PRELOAD_VARIABLE, WORKER_ARGUMENT,
+};
 use super::resolve::Resolver;
 use super::threads::{self, OwnThread};
-use super::{ResultFile, Worker, forkserver, module};
+use super::{Channel, Received, Worker, forkserver, modules};
 use crate::board::Region;
-use crate::board::layout::Geometry;
+use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
-use crate::sync::reply::{ReplyReceiver, ask};
+use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// The first argument of a worker process; the second is the number of its line's descriptor.
-pub(crate) const MARK: &CStr = c"--carpool-worker";
-/// The descriptor of the line in a worker process; a higher one where it is to keep this one.
-pub(crate) const CHANNEL_FD: c_int = 3;
-/// A worker's exit code when it could not start, and when its parent is gone.
-pub(crate) const EXIT_NO_START: c_int = 71;
-const EXIT_NO_PARENT: c_int = 72;
-/// The environment variable that brings the library into a program that is not linked with it.
-pub(crate) const PRELOAD: &str = "LD_PRELOAD";
 
 /// This process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -63,7 +57,7 @@ pub(crate) fn channel_fd(argc: c_int, argv: *const *const c_char) -> Option<c_in
         // SAFETY: each to a string that is ended by NUL.
         unsafe { CStr::from_ptr(argument) }
     };
-    if argument(1) != MARK {
+    if argument(1) != WORKER_ARGUMENT {
         return None;
     }
     argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd >= CHANNEL_FD)
@@ -83,7 +77,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     if !is_line {
         std::mem::forget(channel);
         eprintln!("carpool: worker processes are started by a pool");
-        return EXIT_NO_START;
+        return EXIT_START_FAILED;
     }
     let _ = rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC);
     set_process_name(argv);
@@ -92,10 +86,10 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
 }
 
 /// The last word to the parent, and the exit code that goes with it.
-pub(super) fn send_exit(channel: &Channel, outcome: Result<Leave>) -> c_int {
+pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int {
     match outcome {
-        Ok(why) => {
-            let _ = channel.send(&Message::Exiting { why }, None);
+        Ok(reason) => {
+            let _ = channel.send(&Message::Exiting { reason }, None);
             0
         }
         Err(error) => {
@@ -103,16 +97,16 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<Leave>) -> c_int {
             let refusal = Message::StartFailed {
                 status: error.status,
                 errno: detail.os_errno,
-                words: detail.message,
+                message: protocol::clip(&detail.message),
             };
             let _ = channel.send(&refusal, None);
-            EXIT_NO_START
+            EXIT_START_FAILED
         }
     }
 }
 
 /// Runs a process that was executed. In a worker that a template has forked, the line is then its own.
-fn run(channel: &mut Arc<Channel>) -> Result<Leave> {
+fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     ignore_interrupts();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
@@ -130,7 +124,7 @@ fn run(channel: &mut Arc<Channel>) -> Result<Leave> {
     if !init.is_fork_server {
         return work(channel, region, resolver, host, &init);
     }
-    if let Received::Message(Message::Preload { modules }, _) = channel.receive(true) {
+    if let Received::Message(Message::Preload { modules }, _) = channel.receive() {
         resolver.open_where_possible(listed(&modules));
     }
     *channel = Arc::new(forkserver::serve(channel, &host)?);
@@ -143,7 +137,7 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
-    let Received::Message(Message::Init(init), file) = channel.receive(true) else {
+    let Received::Message(Message::Init(init), file) = channel.receive() else {
         return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
     };
     if init.version != super::version() {
@@ -159,48 +153,40 @@ pub(super) fn work_when_initialized(
     region: Arc<Region>,
     resolver: Resolver,
     host: OwnedFd,
-) -> Result<Leave> {
+) -> Result<ExitReason> {
     wait_for_message(channel, &host);
     let (init, _) = receive_init(channel)?;
     work(channel, region, resolver, host, &init)
 }
 
-/// Works on the board until it is time to leave.
+/// The life of a worker process whose board is mapped and whose modules are open.
 fn work(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
     host: OwnedFd,
     init: &Init,
-) -> Result<Leave> {
-    let seat = u16::try_from(init.seat).map_err(|_| Status::POOL_ERR_VERSION)?;
+) -> Result<ExitReason> {
     let config = init.worker_config;
     DEPTH.store(config.depth, Relaxed);
-    let exec_context = ExecContext::receive(channel, config.exec_context_len)?;
-    exec_context.apply(seat, ExecPhase::BytesLocation)?;
+    let exec_context = channel.receive_bytes(init.exec_context_len as usize)?;
+    let exec_context = ExecContext::decode(&exec_context).ok_or(Status::POOL_ERR_VERSION)?;
+    exec_context.apply(init.seat, ExecPhase::Scheduling)?;
     let monitor_started = start_parent_monitor(channel, host)?;
-    exec_context.apply(seat, ExecPhase::Limits)?;
+    exec_context.apply(init.seat, ExecPhase::Limits)?;
     // It lives until the process ends: threads that tasks left behind may touch it.
     std::mem::forget(region.clone());
-    let outlet = channel.clone();
-    let deliver =
-        Box::new(move |result_file: ResultFile| super::send_result_file(&outlet, &result_file));
-    let worker = Worker::new(region, SeatIndex(seat), config, resolver, deliver);
-    if worker.has_initializer() {
-        channel.send(&Message::Initializing, None)?;
-    }
-    if let Err(failure) = worker.begin() {
-        channel.send(&Message::HookFailed(failure), None)?;
-        return Ok(Leave::Requested);
-    }
-    worker.start_memory_limit()?;
-    if exec_context.filters() {
-        // A thread's own beginning takes calls that need not be allowed.
-        monitor_started.recv();
-    }
-    exec_context.apply(seat, ExecPhase::Sandbox)?;
-    channel.send(&Message::Ready, None)?;
-    Ok(super::work(&worker, channel))
+    let send_file = super::send_over(channel);
+    let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
+    super::live(&worker, channel, || {
+        worker.limit_memory()?;
+        if exec_context.filters() {
+            // The start of a thread takes system calls that the filter need not allow.
+            let _ = monitor_started.recv();
+        }
+        exec_context.apply(init.seat, ExecPhase::Sandbox)?;
+        channel.send(&Message::Ready, None)
+    })
 }
 
 /// Takes the name that the parent gave as the first argument, for `ps -e` and `top` to show.
@@ -250,9 +236,9 @@ pub(super) fn ignore_interrupts() {
 
 /// A handle on the parent, after making sure that it is still the one that started us: the death
 /// signal is not sent for a parent that died before it was asked for.
-fn parent_handle(expected: u64) -> Result<OwnedFd> {
+fn parent_handle(expected: u32) -> Result<OwnedFd> {
     let parent =
-        rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u64 == expected);
+        rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
     let Some(parent) = parent else { exit_without_parent() };
     let handle = rustix::process::pidfd_open(parent, PidfdFlags::empty())
         .map_err(|errno| Error::os("pidfd_open", errno))?;
@@ -265,15 +251,15 @@ fn parent_handle(expected: u64) -> Result<OwnedFd> {
 
 /// Takes the library's own entry out of the environment, before a task starts a program.
 fn remove_preload_entry() {
-    let Some(own) = module::own() else { return };
-    let Some(value) = std::env::var_os(PRELOAD) else { return };
+    let Some(own) = modules::own() else { return };
+    let Some(value) = std::env::var_os(PRELOAD_VARIABLE) else { return };
     let entries = value.to_string_lossy().into_owned();
     let Some((first, rest)) = entries.split_once(':').or(Some((&entries, ""))) else { return };
     if own.path.as_os_str() != first {
         return;
     }
     // SAFETY: the process has one thread as yet.
-    unsafe { set_or_remove(PRELOAD, rest) };
+    unsafe { set_or_remove(PRELOAD_VARIABLE, rest) };
 }
 
 /// # Safety
@@ -304,14 +290,14 @@ pub(super) fn wait_for_message(channel: &Channel, host: &OwnedFd) {
     }
 }
 
-/// A thread that sleeps until the parent is gone, and then takes the process with it, whatever the
-/// task is doing. It never runs otherwise. What is answered ends when the thread has all it needs.
-fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<ReplyReceiver> {
-    let channel = channel.as_fd().try_clone_to_owned();
-    let channel =
-        channel.map_err(|_| Error::new(Status::POOL_ERR_OS, "no descriptor for the guard"))?;
-    let (starting, monitor_started) = ask();
-    let watching = move || {
+/// Starts a thread that sleeps until the parent is gone, and then ends the process, whatever the task is doing.
+/// It never runs otherwise. The channel that is returned disconnects when the thread has all it needs.
+fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
+    let channel = channel.as_fd().try_clone_to_owned().map_err(|_| {
+        Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
+    })?;
+    let (starting, started) = crossbeam_channel::bounded(0);
+    let monitor = move || {
         let _known = OwnThread::enter();
         drop(starting);
         loop {
@@ -323,11 +309,10 @@ fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<ReplyRecei
             }
         }
     };
-    threads::start("carpool guard".into(), MONITOR_STACK, Box::new(watching))
-        .map(|_| monitor_started)
+    threads::start("carpool monitor".into(), MONITOR_STACK, Box::new(monitor)).map(|_| started)
 }
 
-/// The guard calls poll and kill, nothing deeper; thread-local data of large modules needs room too.
+/// The monitor calls poll and kill, nothing deeper; thread-local data of large modules needs room too.
 const MONITOR_STACK: usize = 128 << 10;
 
 /// Leaves at once, with everything that tasks have started in the worker's group.
@@ -337,5 +322,5 @@ fn exit_without_parent() -> ! {
         let _ = rustix::process::kill_current_process_group(Signal::KILL);
     }
     // SAFETY: ends the process without running anything.
-    unsafe { libc::_exit(EXIT_NO_PARENT) }
+    unsafe { libc::_exit(EXIT_PARENT_GONE) }
 }

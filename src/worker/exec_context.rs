@@ -1,29 +1,25 @@
-//! What surrounds a worker process: where it runs, how much it may use, who it is, what it may ask of the
-//! kernel. The user chooses; the parent sends it over the line, behind the welcome, so that no worker can
-//! change it for the next; and the worker puts it on, in three stages:
+//! The execution context of a worker process: scheduling, resource limits, identity, and the system calls that it
+//! may make. The user chooses it. The parent sends it over the channel, behind the Init message, so that no worker
+//! can change it for the next one; and the worker applies it in three phases:
 //!
 //! ```text
-//!   Place    oom_score_adj, nice, CPUs       while there is one thread: the guard inherits all three
-//!   Confine  limits, groups, user            before any code of the user's but what modules run when
-//!                                            they are opened. Limits first: raising one takes the
-//!                                            privilege that the user's identity may not have
-//!   Seal     no_new_privs, system calls      when the initializer has run: what it needs for once, tasks
-//!                                            need not be allowed
+//!   Scheduling  oom_score_adj, nice, CPUs       while there is one thread: the parent monitor inherits all three
+//!   Limits      resource limits, groups, user   before any user code but the constructors of modules. Limits come
+//!                                               first: raising one takes a privilege that the user may not have
+//!   Sandbox     no_new_privs, seccomp filter    after the initializer, which may need calls that tasks may not make
 //! ```
 //!
-//! The guard starts between the first two: a limit of processes shall not keep it from starting.
+//! The parent monitor starts between the first two, so that a limit of processes does not prevent that.
 
 use super::memory_limit;
-use super::protocol::Channel;
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
 use rustix::thread::CpuSet;
+use serde::{Deserialize, Serialize};
 use std::ffi::c_long;
-use std::os::fd::AsFd;
 
 /// A limit of a resource, soft and hard, as setrlimit has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ResourceLimit {
     pub(crate) resource: u32,
     pub(crate) soft: u64,
@@ -36,7 +32,7 @@ const RESOURCES: u32 = 16;
 const MEMORY_LIMIT_MIN: u64 = 4 << 20;
 
 /// What the user has chosen. Nothing is chosen where a number is 0 or a list is empty.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExecContext {
     pub(crate) oom_score_adj: i32,
     pub(crate) nice: i32,
@@ -56,7 +52,7 @@ pub(crate) struct ExecContext {
 /// When a part of it is put on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExecPhase {
-    BytesLocation,
+    Scheduling,
     Limits,
     Sandbox,
 }
@@ -217,89 +213,23 @@ impl ExecContext {
         }
     }
 
-    // ---- on the line ---------------------------------------------------------------------------
+    // ---- over the channel ----------------------------------------------------------------------
 
     /// As bytes; none when nothing is chosen.
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         if *self == ExecContext::default() {
             return Vec::new();
         }
-        let mut numbers = vec![
-            self.oom_score_adj as u64,
-            self.nice as u64,
-            u64::from(self.gid),
-            u64::from(self.uid),
-            u64::from(self.no_new_privs),
-            self.memory,
-            u64::from(self.is_copy),
-        ];
-        numbers.push(self.cpus.len() as u64);
-        numbers.extend(self.cpus.iter().map(|cpu| u64::from(*cpu)));
-        numbers.push(self.limits.len() as u64);
-        for ResourceLimit { resource, soft, hard } in &self.limits {
-            numbers.extend([u64::from(*resource), *soft, *hard]);
-        }
-        numbers.extend(&self.filter);
-        numbers.into_iter().flat_map(u64::to_le_bytes).collect()
+        // It fails for values of unknown length, of which there are none here.
+        postcard::to_stdvec(self).unwrap_or_default()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<ExecContext> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<ExecContext> {
         if bytes.is_empty() {
             return Some(ExecContext::default());
         }
-        let numbers = bytes.chunks_exact(8).map(|bytes| bytes.try_into().map(u64::from_le_bytes));
-        let mut numbers = numbers.map_while(|number| number.ok());
-        let mut next = || numbers.next();
-        let mut exec_context = ExecContext {
-            oom_score_adj: next()? as i32,
-            nice: next()? as i32,
-            gid: next()? as u32,
-            uid: next()? as u32,
-            no_new_privs: next()? != 0,
-            memory: next()?,
-            is_copy: next()? != 0,
-            ..ExecContext::default()
-        };
-        for _ in 0..next()? {
-            exec_context.cpus.push(next()? as u32);
-        }
-        for _ in 0..next()? {
-            let (resource, soft, hard) = (next()? as u32, next()?, next()?);
-            exec_context.limits.push(ResourceLimit { resource, soft, hard });
-        }
-        exec_context.filter = numbers.collect();
-        Some(exec_context)
-    }
-
-    /// How many bytes follow a welcome.
-    pub(crate) fn len(&self) -> u32 {
-        self.to_bytes().len() as u32
-    }
-
-    /// Sends it behind a worker's welcome.
-    pub(crate) fn send(&self, channel: &Channel) -> Result<()> {
-        let bytes = self.to_bytes();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let sent = rustix::io::retry_on_intr(|| {
-            rustix::net::send(channel.as_fd(), &bytes, SendFlags::NOSIGNAL)
-        });
-        sent.map(drop).map_err(|errno| Error::os("sending a worker its surroundings", errno))
-    }
-
-    /// Takes so many bytes that follow the welcome.
-    pub(crate) fn receive(channel: &Channel, len: u32) -> Result<ExecContext> {
-        let mut bytes = vec![0; len as usize];
-        if len > 0 {
-            let (received, _) = rustix::io::retry_on_intr(|| {
-                rustix::net::recv(channel.as_fd(), &mut bytes[..], RecvFlags::empty())
-            })
-            .map_err(|errno| Error::os("receiving a worker's surroundings", errno))?;
-            bytes.truncate(received);
-        }
-        let found = ExecContext::from_bytes(&bytes).filter(|_| bytes.len() == len as usize);
-        found.ok_or_else(|| Status::POOL_ERR_VERSION.into())
+        let (exec_context, rest) = postcard::take_from_bytes(bytes).ok()?;
+        rest.is_empty().then_some(exec_context)
     }
 }
 
@@ -341,9 +271,9 @@ mod tests {
             no_new_privs: true,
             filter: vec![1, u64::MAX],
         };
-        assert_eq!(ExecContext::from_bytes(&chosen.to_bytes()), Some(chosen));
-        assert_eq!(ExecContext::default().len(), 0);
-        assert_eq!(ExecContext::from_bytes(&[]), Some(ExecContext::default()));
-        assert_eq!(ExecContext::from_bytes(&[0xff; 64]), None);
+        assert_eq!(ExecContext::decode(&chosen.encode()), Some(chosen));
+        assert_eq!(ExecContext::default().encode(), []);
+        assert_eq!(ExecContext::decode(&[]), Some(ExecContext::default()));
+        assert_eq!(ExecContext::decode(&[0xff; 64]), None);
     }
 }

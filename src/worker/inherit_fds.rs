@@ -9,7 +9,7 @@
 //!   first, each to its number, which is never below its place in the row ──▶ close what is left over
 //! ```
 
-use super::child;
+use super::protocol::CHANNEL_FD;
 use crate::error::{Error, Result, Status};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -95,7 +95,7 @@ impl InheritedFds {
 
     /// The number that the line gets in a worker: the first that is not wanted.
     pub(crate) fn channel_number(&self) -> RawFd {
-        let mut number = child::CHANNEL_FD;
+        let mut number = CHANNEL_FD;
         for (_, wanted) in &self.kept {
             number += i32::from(*wanted == number);
         }
@@ -113,12 +113,12 @@ impl InheritedFds {
             stdin.map(|stdin| FdAction::Copy(stdin, 0)).into_iter().collect();
         let kept = self.kept.iter().map(|(copy, number)| (copy.as_raw_fd(), *number));
         let (standard, mut row): (Vec<_>, Vec<_>) =
-            kept.partition(|(_, number)| *number < child::CHANNEL_FD);
+            kept.partition(|(_, number)| *number < CHANNEL_FD);
         steps.extend(standard.into_iter().map(|(copy, number)| FdAction::Copy(copy, number)));
         let channel_number = self.channel_number();
         let place = row.partition_point(|(_, number)| *number < channel_number);
         row.insert(place, (channel, channel_number));
-        let places = child::CHANNEL_FD..child::CHANNEL_FD + row.len() as RawFd;
+        let places = CHANNEL_FD..CHANNEL_FD + row.len() as RawFd;
         for (place, (source, _)) in places.clone().zip(&row) {
             steps.push(FdAction::Copy(*source, place));
         }
@@ -136,7 +136,7 @@ impl InheritedFds {
 
 fn first_free(kept: usize) -> RawFd {
     // The line, and one more for good measure.
-    child::CHANNEL_FD + kept as RawFd + 2
+    CHANNEL_FD + kept as RawFd + 2
 }
 
 fn not_open(number: RawFd) -> Error {

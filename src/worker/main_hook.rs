@@ -15,6 +15,7 @@
 //! the program's `.preinit_array`, because constructors of the program itself run too late.
 
 use super::child;
+use super::protocol::EXIT_START_FAILED;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 type StartFunction = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
@@ -102,7 +103,7 @@ unsafe extern "C" fn start_worker(
     let real = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_start_main".as_ptr()) };
     if real.is_null() {
         // SAFETY: nothing has been set up that would have to be torn down.
-        unsafe { libc::_exit(child::EXIT_NO_START) };
+        unsafe { libc::_exit(EXIT_START_FAILED) };
     }
     // SAFETY: the C library's function of that name has this signature.
     let real = unsafe { std::mem::transmute::<*mut c_void, StartMain>(real) };

@@ -40,7 +40,7 @@ impl MemoryLimit {
     }
 
     /// Whether there is more memory than may be, by a look that was made just now.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_exceeded(&self) -> bool {
         let now = clock::now();
         if now < self.next.get() {
             return false;

@@ -1,59 +1,57 @@
-//! A worker's loop: take, resolve, call, finish. The same for threads and processes.
+//! A worker's life: initializer, loop, finalizer. The same for threads and processes.
 //!
 //! ```text
-//!           initializer                     told, idle, worn, or fat: finalizer
-//!   start ───────────────▶ take ▸ run ▸ finish ──────────────────────────────▶ leave
-//!     │ it fails: says so    ▲         │
-//!     ▼                      └─────────┘
-//!   leave
+//!           initializer                     an exit reason: finalizer
+//!   start ───────────────▶ take ▸ run ▸ finish ───────────────────────▶ exit
+//!     │ it fails:            ▲         │
+//!     │ HookFailed           └─────────┘
+//!     ▼
+//!   exit
 //! ```
 //!
-//! What a worker holds is in the board: its seat in the word of the slot it has claimed, and its
-//! bits in the bell. So whatever happens to it in a task, the watch can settle what it leaves.
+//! What a worker holds stands on the board: its seat in the word of the slot that it has claimed, and its bits
+//! among the sleepers. So whatever happens to it in a task, the supervisor can recover what it leaves.
 
 mod channel;
 pub(crate) mod child;
 pub(crate) mod chunk;
 mod completion;
 pub(crate) mod config;
-mod caller_copy;
 mod current;
 mod dl_lock;
+mod echo;
 pub(crate) mod exec_context;
 mod forkserver;
 pub(crate) mod inherit_fds;
-mod library;
 pub(crate) mod main_hook;
 pub(crate) mod memory_limit;
-mod module;
+mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
-mod spawn;
-pub(crate) mod start;
+pub(crate) mod spawn;
 mod task;
-pub(crate) mod template;
 mod threads;
 
-pub(crate) use config::WorkerConfig;
-pub(crate) use completion::{Completion, claim_external, complete, echo_address};
+pub(crate) use channel::{Channel, Received};
+pub(crate) use completion::{Completion, claim_external, complete};
 pub(crate) use current::{
     CapacityClaim, ClaimedTask, InlineRun, claim_next, is_worker, is_worker_of, run_inline,
 };
+pub(crate) use echo::echo_address;
 pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
 use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
-use crate::board::side_table::TaskFailure;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::stats::FinishedTask;
 use crate::board::{After, Next, Region};
-use crate::clock;
-use crate::error::{Detail, Result, Status};
-use crate::process;
+use crate::error::{Result, Status};
+use crate::{clock, process};
+use config::WorkerConfig;
 use current::EnterGuard;
 use memory_limit::MemoryLimit;
-use protocol::{Channel, Leave, Message};
+use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,58 +65,39 @@ pub(crate) fn version() -> u64 {
         .fold(0, |number, part| number * 1000 + part.parse::<u64>().unwrap_or(0))
 }
 
-/// Which of the two functions around a worker's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hook {
-    Initializer = 1,
-    Finalizer = 2,
-}
-
-/// A hook that failed, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HookFailure {
-    pub(crate) hook: Hook,
-    /// What the function returned; 0 when it could not be called.
-    pub(crate) code: i32,
-    pub(crate) words: String,
-}
-
-impl HookFailure {
-    /// Why the pool is broken by it.
-    pub(crate) fn into_note(self) -> TaskFailure {
-        let status = match self.hook {
-            Hook::Initializer => Status::POOL_ERR_INITIALIZER,
-            Hook::Finalizer => Status::POOL_ERR_FINALIZER,
-        };
-        let detail = Detail { task_code: self.code, message: self.words, ..Detail::default() };
-        TaskFailure { status, detail }
-    }
-}
-
-/// Sends a result that does not lie on the board to where the parent will find it.
+/// Sends a result that does not lie on the board to the parent.
 pub(crate) type SendResultFile = Box<dyn Fn(ResultFile) -> Result<()> + Send>;
+
+/// Sends result files over a channel.
+fn send_over(channel: &Arc<Channel>) -> SendResultFile {
+    let channel = channel.clone();
+    Box::new(move |file: ResultFile| {
+        let message = Message::ResultFile { task: file.task, len: file.len };
+        channel.send(&message, file.memory.file())
+    })
+}
 
 pub(crate) struct Worker {
     region: Arc<Region>,
     seat: SeatIndex,
     config: WorkerConfig,
     resolver: RefCell<Resolver>,
-    deliver: SendResultFile,
-    state: UserState,
+    send_result_file: SendResultFile,
+    user_state: UserState,
     tasks_done: Cell<u64>,
     /// Of the clock, for statistics.
     scale: u64,
-    /// Where its memory is limited.
-    meter: OnceCell<MemoryLimit>,
-    /// What [`process::fork_generation`] was when the worker began.
+    /// None: unlimited.
+    memory_limit: OnceCell<MemoryLimit>,
+    /// The [`process::fork_generation`] in which the worker began.
     fork_generation: u32,
-    /// The worker that this thread was before, while it runs a task of ours in the middle of one.
+    /// The worker that this thread was before, while it runs a task of ours inside one of that worker's.
     outer: Cell<*const Worker>,
-    /// How many tasks it runs that it has claimed in the middle of others to make room.
+    /// How many tasks it runs that it has claimed inside others, to make room in the queue.
     claimed: Cell<u32>,
 }
 
-// SAFETY: a worker is used by one thread at a time; `outer` is only set while it is at work in one.
+// SAFETY: one thread at a time uses a worker; `outer` is only set while the worker runs in a thread.
 unsafe impl Send for Worker {}
 
 impl Worker {
@@ -127,7 +106,7 @@ impl Worker {
         seat: SeatIndex,
         config: WorkerConfig,
         resolver: Resolver,
-        deliver: SendResultFile,
+        send_result_file: SendResultFile,
     ) -> Worker {
         process::count_forks();
         Worker {
@@ -135,11 +114,11 @@ impl Worker {
             seat,
             config,
             resolver: RefCell::new(resolver),
-            deliver,
-            state: UserState::default(),
+            send_result_file,
+            user_state: UserState::default(),
             tasks_done: Cell::new(0),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
-            meter: OnceCell::new(),
+            memory_limit: OnceCell::new(),
             fork_generation: process::fork_generation(),
             outer: Cell::new(std::ptr::null()),
             claimed: Cell::new(0),
@@ -155,21 +134,17 @@ impl Worker {
     }
 
     /// Runs the initializer, if there is one.
-    pub(crate) fn begin(&self) -> std::result::Result<(), HookFailure> {
+    pub(crate) fn initialize(&self) -> std::result::Result<(), HookFailure> {
         self.run_hook(Hook::Initializer, self.config.initializer)
     }
 
     /// Runs the finalizer, if there is one.
-    pub(crate) fn end(&self) -> std::result::Result<(), HookFailure> {
+    pub(crate) fn finalize(&self) -> std::result::Result<(), HookFailure> {
         self.run_hook(Hook::Finalizer, self.config.finalizer)
     }
 
-    pub(crate) fn has_initializer(&self) -> bool {
+    fn has_initializer(&self) -> bool {
         self.config.initializer.is_some()
-    }
-
-    pub(crate) fn has_finalizer(&self) -> bool {
-        self.config.finalizer.is_some()
     }
 
     /// Whether it has run as many tasks as it may.
@@ -177,21 +152,21 @@ impl Worker {
         self.config.tasks_max != 0 && self.tasks_done.get() >= self.config.tasks_max
     }
 
-    /// Begins to watch its own memory, if that is limited.
-    pub(crate) fn start_memory_limit(&self) -> Result<()> {
+    /// From now on its memory is looked at between two tasks, if that is limited.
+    fn limit_memory(&self) -> Result<()> {
         if self.config.memory_max > 0 {
-            let _ = self.meter.set(MemoryLimit::new(self.config.memory_max)?);
+            let _ = self.memory_limit.set(MemoryLimit::new(self.config.memory_max)?);
         }
         Ok(())
     }
 
-    /// Works until it is time to leave.
-    pub(crate) fn run(&self) -> Leave {
+    /// Runs tasks until there is a reason to exit.
+    fn run(&self) -> ExitReason {
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.state);
+        let task = Task::new(&self.region, self.seat, &self.user_state);
         let board = &self.region.board;
         let stays = u32::from(self.seat.0) < self.config.min_workers;
-        // When the last task ended. One that follows at once began then: to read the clock takes as long as
+        // When the last task ended. A task that follows at once began then: reading the clock takes as long as
         // all else between the two.
         let mut ended = None;
         loop {
@@ -203,25 +178,25 @@ impl Worker {
                 }
             };
             match next {
-                Next::Exit => return Leave::Requested,
-                Next::IdleTimeout => return Leave::IdleTimeout,
+                Next::Exit => return ExitReason::Requested,
+                Next::IdleTimeout => return ExitReason::IdleTimeout,
                 Next::Task(slot) => {
                     let started = ended.unwrap_or_else(clock::now);
-                    match self.perform(&task, slot, started) {
+                    match self.run_task(&task, slot, started) {
                         Ok(After::Continue) => ended = Some(task.ended()),
                         Ok(After::ContinueLater) => ended = None,
-                        Ok(After::Exit) => return Leave::KillPending,
-                        Err(why) => return why,
+                        Ok(After::Exit) => return ExitReason::Killed,
+                        Err(NeedsMainProgram) => return ExitReason::NeedsMainProgram,
                     }
                 }
             }
             if self.reached_max_tasks() {
-                return Leave::MaxTasks;
+                return ExitReason::MaxTasks;
             }
-            if let Some(meter) = self.meter.get() {
+            if let Some(memory_limit) = self.memory_limit.get() {
                 ended = None;
-                if meter.is_over() {
-                    return Leave::MaxMemory;
+                if memory_limit.is_exceeded() {
+                    return ExitReason::MaxMemory;
                 }
             }
         }
@@ -233,20 +208,25 @@ impl Worker {
             return false;
         }
         let _entered = EnterGuard::enter(self);
-        // Only a process can be of the wrong image, and only threads run tasks so.
         self.run_claimed(slot);
         true
     }
 
-    /// Runs the task of a slot that our seat has claimed, in the middle of another or without one.
+    /// Runs the task of a slot that our seat has claimed, inside another task or without one. Only threads do
+    /// that, and they are the main program.
     fn run_claimed(&self, slot: u32) {
-        let task = Task::new(&self.region, self.seat, &self.state);
-        let _ = self.perform(&task, slot, clock::now());
+        let task = Task::new(&self.region, self.seat, &self.user_state);
+        let _ = self.run_task(&task, slot, clock::now());
     }
 
-    /// Runs the task of a slot that our seat has claimed. An error: this worker must leave.
+    /// Runs the task of a slot that our seat has claimed. An error: this worker must exit.
     #[inline]
-    fn perform(&self, task: &Task, slot: u32, started: u64) -> std::result::Result<After, Leave> {
+    fn run_task(
+        &self,
+        task: &Task,
+        slot: u32,
+        started: u64,
+    ) -> std::result::Result<After, NeedsMainProgram> {
         let board = &self.region.board;
         let TaskCall { function: index, is_chunk, .. } = board.slot(slot).call();
         board.set_task_start(self.seat, started);
@@ -260,15 +240,15 @@ impl Worker {
                 };
                 let outcome = task.end(code, started);
                 match task.take_result_file() {
-                    Some(result_file) => self.deliver(task, result_file, started),
+                    Some(file) => self.send_file(task, file, started),
                     None => outcome,
                 }
             }
-            // The watch puts the task back, and starts a worker of the right image.
-            Err(words) => {
-                task.set_message(words.as_bytes());
+            // The supervisor requeues the task, and starts a worker that runs the main program.
+            Err(message) => {
+                task.set_message(message.as_bytes());
                 if self.resolver.borrow().needs_main_program(index, &self.region) {
-                    return Err(Leave::NeedsMainProgram);
+                    return Err(NeedsMainProgram);
                 }
                 task.end_failed(Status::POOL_ERR_FUNCTION, 0, started)
             }
@@ -279,7 +259,7 @@ impl Worker {
         Ok(after)
     }
 
-    /// Counts the task that is about to be finished. Only an end that stays is one.
+    /// Counts the task that is about to be finished. Only an end that stays is counted.
     #[inline]
     fn count_task(&self, slot: u32, outcome: Outcome) {
         let record = self.region.board.slot(slot);
@@ -297,10 +277,10 @@ impl Worker {
         });
     }
 
-    /// Sends a result that does not lie on the board. It must be under way before the task is done.
+    /// Sends a result that does not lie on the board. It must be sent before the task is done.
     #[cold]
-    fn deliver(&self, task: &Task, result_file: ResultFile, started: u64) -> Outcome {
-        match (self.deliver)(result_file) {
+    fn send_file(&self, task: &Task, file: ResultFile, started: u64) -> Outcome {
+        match (self.send_result_file)(file) {
             Ok(()) => Outcome::Completed,
             Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, started),
         }
@@ -309,21 +289,21 @@ impl Worker {
     fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), HookFailure> {
         let Some(slot) = slot else { return Ok(()) };
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.state);
+        let task = Task::new(&self.region, self.seat, &self.user_state);
         task.begin_hook(slot);
         let index = self.region.board.slot(slot).call().function;
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
-        let (code, words) = match found {
+        let (code, message) = match found {
             Ok(function) => match self.call(function, &task) {
                 0 => return Ok(()),
                 code => (code, task.take_message()),
             },
-            Err(words) => (0, words),
+            Err(message) => (0, message),
         };
-        Err(HookFailure { hook, code, words })
+        Err(HookFailure { hook, code, message })
     }
 
-    /// Calls a task's function. A panic that reaches us fails the task, like any other code.
+    /// Calls a task's function. A panic that reaches us fails the task, like any non-zero code.
     fn call(&self, function: TaskFunction, task: &Task) -> i32 {
         let pointer = std::ptr::from_ref(task).cast_mut().cast();
         // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives it.
@@ -345,24 +325,40 @@ impl Worker {
     }
 }
 
-/// Lets a worker work that has begun, and end; what fails is told over the line.
-fn work(worker: &Worker, channel: &Channel) -> Leave {
-    let why = worker.run();
-    if why == Leave::KillPending {
-        return why;
+/// The task's function is in the main program, and this process runs another one.
+struct NeedsMainProgram;
+
+/// The life of a worker whose seat is ready: what it does, and reports over its channel, until it exits.
+/// `on_initialized` runs between the initializer and the loop, and reports that the worker is ready.
+fn live(
+    worker: &Worker,
+    channel: &Channel,
+    on_initialized: impl FnOnce() -> Result<()>,
+) -> Result<ExitReason> {
+    if worker.has_initializer() {
+        channel.send(&Message::Initializing, None)?;
     }
-    if worker.has_finalizer() {
+    if let Err(failure) = worker.initialize() {
+        channel.send(&hook_failed(failure), None)?;
+        return Ok(ExitReason::Requested);
+    }
+    on_initialized()?;
+    let reason = worker.run();
+    // One that is about to be killed runs no user code any more.
+    if reason == ExitReason::Killed {
+        return Ok(reason);
+    }
+    if worker.config.finalizer.is_some() {
         let _ = channel.send(&Message::Finalizing, None);
     }
-    if let Err(failure) = worker.end() {
-        let _ = channel.send(&Message::HookFailed(failure), None);
+    if let Err(failure) = worker.finalize() {
+        let _ = channel.send(&hook_failed(failure), None);
     }
-    why
+    Ok(reason)
 }
 
-fn send_result_file(channel: &Channel, result_file: &ResultFile) -> Result<()> {
-    let message = Message::ResultFile { task: result_file.task, len: result_file.len };
-    channel.send(&message, result_file.memory.file())
+fn hook_failed(failure: HookFailure) -> Message {
+    Message::HookFailed(HookFailure { message: protocol::clip(&failure.message), ..failure })
 }
 
 /// The function has forked, and this is the child: the seat belongs to the parent.

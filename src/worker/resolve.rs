@@ -4,8 +4,8 @@
 //! with it goes the module's identity, so that another build of it is refused. Each worker finds a
 //! function once and keeps the address.
 
-use super::library::OpenLibrary;
-use super::module::{self, Module};
+use super::modules::{Module, OpenLibrary};
+use super::modules;
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
@@ -18,7 +18,7 @@ pub(crate) type TaskFunction = unsafe extern "C-unwind" fn(*mut c_void) -> i32;
 
 /// Names the function behind a pointer for worker processes.
 pub(crate) fn name(pointer: usize) -> Result<Function> {
-    let Some(module) = module::at(pointer) else {
+    let Some(module) = modules::at(pointer) else {
         return Err(refusal(
             "the function lies in no module that a worker process could open; give a function of the main program or of a shared library",
         ));
@@ -58,7 +58,7 @@ fn exported_name(pointer: usize, module: &Module) -> Option<String> {
 
 /// Keeps the module that the pointer lies in loaded, if there is one.
 pub(crate) fn keep_loaded(pointer: usize) {
-    if let Some(module) = module::at(pointer) {
+    if let Some(module) = modules::at(pointer) {
         pin(&module);
     }
 }
@@ -157,7 +157,7 @@ impl Resolver {
             FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &name)?,
             FunctionLocator::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
         };
-        match module::at(address) {
+        match modules::at(address) {
             Some(module) if module.has_code_at(address) => Ok(address),
             _ => Err(refusal(format!("{} in {name} is data, not a function", target(function)))),
         }
@@ -183,7 +183,7 @@ impl Resolver {
 
 fn open(path: &str) -> Result<OpenModule> {
     if path.is_empty() {
-        let main = module::main_program().ok_or(Status::POOL_ERR_FUNCTION)?;
+        let main = modules::main_program().ok_or(Status::POOL_ERR_FUNCTION)?;
         let Module { identity, base, .. } = main;
         return Ok(OpenModule { library: OpenLibrary::main_program(), identity, base });
     }
@@ -204,7 +204,7 @@ pub(crate) fn is_of_main(function: &Function) -> bool {
 fn base_and_identity(library: OpenLibrary) -> Option<(usize, Identity)> {
     let (base, dynamic) = library.place()?;
     // The dynamic section lies in the module, wherever its first page is.
-    let module = module::at(dynamic)?;
+    let module = modules::at(dynamic)?;
     Some((base, module.identity))
 }
 

@@ -1,28 +1,270 @@
-//! Executing a program as a worker process: what posix_spawn is asked to do to the child.
+//! Starting workers, the parent's end: a thread, a program that is executed, or a fork server.
+//!
+//! A worker process runs one of three programs. The helper program, which is installed beside the library,
+//! opens modules on demand and knows nothing of the main program. The main program, executed again, has its
+//! own functions too (see [`super::main_hook`]). Or a program that the user names.
+//!
+//! A fork server is made in two ways: a program is executed, or the caller's thread is forked, in pool_new.
+//! What the copy keeps of the caller is in [`super::forkserver`].
 
 use super::channel::Channel;
-use super::child;
+use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
+use super::dl_lock::ForkGuard;
+use super::forkserver::{self, CallerCopy};
 use super::inherit_fds::FdAction;
-use super::start::ProcessConfig;
+use super::protocol::{CHANNEL_FD, Init, Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
+use super::resolve::Resolver;
+use super::{Worker, child, main_hook, modules, threads};
+use crate::board::Region;
+use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::{clock, process};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use std::ffi::{CStr, CString, c_char};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
-/// Executes a program as a worker: a group of its own, no signal blocked or handled, standard input at its
-/// end or as chosen, the line where it is told, and no descriptor beside but what it is to keep. The child
-/// runs no code of ours before it is the new program, and the memory of a large parent is not copied.
-pub(super) fn spawn(
+/// The seat of a worker that is about to start, and what it gets.
+pub(crate) struct WorkerStart<'a> {
+    /// The pool's name.
+    pub(crate) name: &'a str,
+    pub(crate) region: &'a Arc<Region>,
+    pub(crate) seat: SeatIndex,
+    pub(crate) worker_config: WorkerConfig,
+}
+
+impl WorkerStart<'_> {
+    /// The name of a worker's thread, and the title of its process.
+    pub(crate) fn title(&self) -> String {
+        format!("{}/{}", self.name, self.seat.0)
+    }
+
+    /// The message for a worker that runs the main program.
+    fn init(&self) -> Init {
+        Init {
+            version: super::version(),
+            seat: self.seat.0,
+            parent: std::process::id(),
+            is_main_program: true,
+            is_fork_server: false,
+            geometry: self.region.geometry.to_numbers(),
+            worker_config: WorkerConfig {
+                depth: child::depth() + 1,
+                scale: clock::scale(),
+                ..self.worker_config
+            },
+            exec_context_len: 0,
+            modules: String::new(),
+        }
+    }
+}
+
+// ---- threads ----------------------------------------------------------------------------------------
+
+/// Starts a worker thread with its end of a channel, which closes when the thread ends.
+pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<JoinHandle<()>> {
+    let WorkerStart { region, seat, worker_config, .. } = *start;
+    let (region, channel) = (region.clone(), Arc::new(channel));
+    let work = move || {
+        let send_file = super::send_over(&channel);
+        let worker = Worker::new(region, seat, worker_config, Resolver::new(true), send_file);
+        let reason = super::live(&worker, &channel, || {
+            // Without an initializer it counts as ready from the start.
+            if worker.has_initializer() {
+                channel.send(&Message::Ready, None)?;
+            }
+            Ok(())
+        });
+        let reason = reason.unwrap_or_default();
+        let _ = channel.send(&Message::Exiting { reason }, None);
+    };
+    threads::start(start.title(), stack_size(), Box::new(work))
+}
+
+/// The stack size of C's own threads: the limit of the process. Memory is used where the stack is touched.
+pub(super) fn stack_size() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize
+}
+
+// ---- executed programs ------------------------------------------------------------------------------
+
+/// A child process.
+pub(crate) struct SpawnedProcess {
+    pub(crate) pid: Pid,
+    /// A pidfd: readable when the process has exited.
+    pub(crate) handle: OwnedFd,
+}
+
+impl SpawnedProcess {
+    /// A child that was just started. Nobody else waits for it, so its process id is still its own.
+    fn new(pid: Pid) -> Result<SpawnedProcess> {
+        match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(handle) => Ok(SpawnedProcess { pid, handle }),
+            Err(errno) => {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                Err(Error::os("pidfd_open", errno))
+            }
+        }
+    }
+}
+
+/// The two ends of a channel to a process that is about to be executed.
+pub(crate) struct ChannelEnds<'a> {
+    pub(crate) ours: &'a Channel,
+    pub(crate) theirs: &'a Channel,
+}
+
+/// Executes a program as a worker. Its first message waits in the channel.
+pub(crate) fn execute_worker(
+    start: &WorkerStart<'_>,
+    process_config: &ProcessConfig,
+    image: Image,
+    channel: ChannelEnds<'_>,
+) -> Result<SpawnedProcess> {
+    let exec_context = process_config.exec_context.encode();
+    let exec_context_len = exec_context.len() as u32;
+    let program = program(process_config, image)?;
+    let init = Init {
+        is_main_program: program.is_main_program,
+        modules: process_config.modules.join("\0"),
+        exec_context_len,
+        ..start.init()
+    };
+    start.region.write_magic();
+    channel.ours.send(&Message::Init(init), start.region.file())?;
+    channel.ours.send_bytes(&exec_context)?;
+    execute(&program, &start.title(), process_config, channel.theirs)
+}
+
+/// Sends a worker that was forked its first message.
+pub(crate) fn send_init(
+    start: &WorkerStart<'_>,
+    process_config: &ProcessConfig,
+    channel: &Channel,
+) -> Result<()> {
+    let exec_context = process_config.exec_context.encode();
+    let init = Init { exec_context_len: exec_context.len() as u32, ..start.init() };
+    channel.send(&Message::Init(init), None)?;
+    channel.send_bytes(&exec_context)
+}
+
+fn execute(
+    program: &WorkerProgram,
+    title: &str,
+    process_config: &ProcessConfig,
+    channel: &Channel,
+) -> Result<SpawnedProcess> {
+    let environment = environment(process_config, program)?;
+    let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
+    let pid = spawn(&program.path, &title, &environment, process_config, channel)?;
+    SpawnedProcess::new(Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?)
+}
+
+/// What a worker process executes.
+struct WorkerProgram {
+    path: CString,
+    is_main_program: bool,
+    /// The path of the library, where it has to be preloaded.
+    preload: Option<PathBuf>,
+}
+
+fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
+    if let Some(path) = &process_config.executable {
+        // Functions of "the main program" are looked for in it, and refused by their identity.
+        return Ok(WorkerProgram { path: path.clone(), is_main_program: true, preload: None });
+    }
+    if image == Image::Helper
+        && let Some(path) = helper()
+    {
+        return Ok(WorkerProgram { path, is_main_program: false, preload: None });
+    }
+    let own = modules::own().ok_or(Status::POOL_ERR_OS)?;
+    let is_linked = own.is_main || main_hook::main_program_needs(SONAME);
+    let preload = (!is_linked).then_some(own.path);
+    let separators =
+        |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
+    if preload.as_ref().is_some_and(separators) {
+        let words = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
+        return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
+    }
+    // This very program, even when its file has been replaced meanwhile.
+    Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_main_program: true, preload })
+}
+
+/// The name by which programs ask the loader for this library; the Makefile links it so.
+const SONAME: &CStr = c"libcarpool.so.0";
+
+/// The path of the helper program, found from the folder of the library or of the statically linked program:
+/// an install prefix's lib, a folder in its lib, or its bin.
+fn helper() -> Option<CString> {
+    let own = modules::own()?.path;
+    let folder = own.parent()?;
+    let found = ["../libexec", "../../libexec"].iter().find_map(|libexec| {
+        let path = folder.join(libexec).join("carpool/carpool-worker");
+        rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok().then_some(path)
+    });
+    CString::new(found?.into_os_string().into_vec()).ok()
+}
+
+/// The environment of this process, as it is now.
+pub(crate) fn own_environment() -> Vec<CString> {
+    std::env::vars_os()
+        .map(|(name, value)| joined(name, value))
+        .filter_map(|entry| CString::new(entry.into_vec()).ok())
+        .collect()
+}
+
+/// Fails when worker processes cannot run functions of the main program.
+pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
+    if matches!(process_config.start, StartMethod::Fork { .. }) {
+        return Ok(());
+    }
+    program(process_config, Image::MainProgram).map(drop)
+}
+
+/// The environment of the worker, with the library in it where that has to be preloaded.
+fn environment(process_config: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
+    let mut entries = process_config.environment.clone().unwrap_or_default();
+    let Some(library) = &program.preload else { return Ok(entries) };
+    let prefix = joined(PRELOAD_VARIABLE.into(), OsString::new()).into_vec();
+    let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));
+    let mut value = library.clone().into_os_string();
+    if let Some(place) = before {
+        value.push(":");
+        value.push(OsStr::from_bytes(&entries.remove(place).as_bytes()[prefix.len()..]));
+    }
+    let entry = CString::new(joined(PRELOAD_VARIABLE.into(), value).into_vec());
+    entries.push(entry.map_err(|_| Status::POOL_ERR_INVALID)?);
+    Ok(entries)
+}
+
+fn joined(mut name: OsString, value: OsString) -> OsString {
+    name.push("=");
+    name.push(value);
+    name
+}
+
+/// Executes a program in a process group of its own, with no signal blocked or handled, standard input empty
+/// or as chosen, and no descriptors but those it inherits and the channel. The child runs none of our code
+/// before it is the new program, and the memory of a large parent is not copied.
+fn spawn(
     path: &CStr,
     title: &CStr,
     environment: &[CString],
     process_config: &ProcessConfig,
     channel: &Channel,
 ) -> Result<libc::pid_t> {
-    let mut wishes = SpawnAttributes::new()?;
-    wishes.own_group_and_clean_signals()?;
-    // They may have any numbers, also some of those that are about to be given away.
+    let mut child = SpawnAttributes::new()?;
+    child.own_group_and_clean_signals()?;
+    // They may have any numbers, even those that the inherited descriptors are about to get.
     let inherited = &process_config.inherited_fds;
     let moved = |fd: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(fd, inherited.first_free())
@@ -31,21 +273,21 @@ pub(super) fn spawn(
     let channel = moved(channel.as_fd())?;
     let stdin = inherited.open_stdin()?.map(|stdin| moved(stdin.as_fd())).transpose()?;
     let steps = inherited.steps(channel.as_raw_fd(), stdin.as_ref().map(AsRawFd::as_raw_fd));
-    wishes.descriptors(&steps)?;
-    wishes.directory(process_config.directory.as_deref())?;
+    child.descriptors(&steps)?;
+    child.directory(process_config.directory.as_deref())?;
     let number = CString::new(inherited.channel_number().to_string())
         .map_err(|_| Status::POOL_ERR_INVALID)?;
-    let arguments = [title.as_ptr(), child::MARK.as_ptr(), number.as_ptr(), std::ptr::null()];
+    let arguments = [title.as_ptr(), WORKER_ARGUMENT.as_ptr(), number.as_ptr(), std::ptr::null()];
     let environment: Vec<*const c_char> =
         environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
     let mut pid = 0;
-    // SAFETY: initialised wishes, and lists of strings that end with NULL and outlive the call.
+    // SAFETY: initialised attributes, and lists of strings that end with NULL and outlive the call.
     let errno = unsafe {
         libc::posix_spawn(
             &raw mut pid,
             path.as_ptr(),
-            &raw const wishes.actions,
-            &raw const wishes.attributes,
+            &raw const child.actions,
+            &raw const child.attributes,
             arguments.as_ptr().cast(),
             environment.as_ptr().cast(),
         )
@@ -53,7 +295,7 @@ pub(super) fn spawn(
     check(errno, &format!("starting {}", path.to_string_lossy())).map(|()| pid)
 }
 
-/// What posix_spawn is asked to do to the child.
+/// What posix_spawn does to the child.
 struct SpawnAttributes {
     actions: libc::posix_spawn_file_actions_t,
     attributes: libc::posix_spawnattr_t,
@@ -148,4 +390,118 @@ fn check(errno: i32, doing: &str) -> Result<()> {
         0 => Ok(()),
         errno => Err(Error::os(doing, Errno::from_raw_os_error(errno))),
     }
+}
+
+// ---- fork servers -----------------------------------------------------------------------------------
+
+/// A fork server. Dropping it ends the process and waits for that.
+pub(crate) struct ForkServerProcess {
+    /// None: closed, so that the process exits.
+    channel: Option<Channel>,
+    process: SpawnedProcess,
+}
+
+/// A fork server that has not exited this long after its channel was closed is killed.
+const EXIT_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+impl ForkServerProcess {
+    pub(crate) fn channel(&self) -> Option<&Channel> {
+        self.channel.as_ref()
+    }
+
+    pub(crate) fn handle(&self) -> &OwnedFd {
+        &self.process.handle
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.process.pid
+    }
+
+    pub(crate) fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.process.handle, Signal::KILL);
+    }
+}
+
+impl Drop for ForkServerProcess {
+    fn drop(&mut self) {
+        drop(self.channel.take());
+        let mut end = [PollFd::new(&self.process.handle, PollFlags::IN)];
+        if !matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..)) {
+            self.kill();
+        }
+        let handle = self.process.handle.as_fd();
+        while let Err(rustix::io::Errno::INTR) =
+            rustix::process::waitid(WaitId::PidFd(handle), WaitIdOptions::EXITED)
+        {}
+    }
+}
+
+/// Executes a program that becomes a fork server. It reports when it is ready.
+pub(crate) fn execute_fork_server(
+    start: &WorkerStart<'_>,
+    process_config: &ProcessConfig,
+    image: Image,
+) -> Result<ForkServerProcess> {
+    let (ours, theirs) = Channel::pair()?;
+    let program = program(process_config, image)?;
+    let init = Init {
+        is_main_program: program.is_main_program,
+        is_fork_server: true,
+        modules: process_config.modules.join("\0"),
+        ..start.init()
+    };
+    start.region.write_magic();
+    ours.send(&Message::Init(init), start.region.file())?;
+    let title = format!("{}/forkserver", start.name);
+    let process = execute(&program, &title, process_config, &theirs)?;
+    // From here on an error ends the process.
+    let server = ForkServerProcess { channel: Some(ours), process };
+    if let Some(channel) = server.channel() {
+        channel.send(&Message::Preload { modules: process_config.preload.join("\0") }, None)?;
+    }
+    Ok(server)
+}
+
+/// Forks a fork server off the caller's thread. What the caller has printed is written first, or the copies
+/// would write it too.
+pub(crate) fn fork_caller(
+    name: &str,
+    process_config: &ProcessConfig,
+    region: &Arc<Region>,
+) -> Result<ForkServerProcess> {
+    forkserver::flush_streams();
+    fork_server(name, process_config, region)
+}
+
+/// Forks a fork server off this thread. Refused where other threads could hold a lock.
+pub(crate) fn fork_server(
+    name: &str,
+    process_config: &ProcessConfig,
+    region: &Arc<Region>,
+) -> Result<ForkServerProcess> {
+    if process_config.start != (StartMethod::Fork { with_threads: true })
+        && threads::count_others()? > 0
+    {
+        let words = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
+        return Err(Error::new(Status::POOL_ERR_STATE, words));
+    }
+    let (channel, theirs) = Channel::pair()?;
+    let host = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map(forkserver::above_stdio)
+        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    let copy = CallerCopy { name, process_config, region, host };
+    process::count_forks();
+    let forking = ForkGuard::begin();
+    let pid = threads::signals_blocked(|| {
+        // SAFETY: the child goes on in `CallerCopy::live`, which never returns. Of other threads there are none,
+        // or the user has accepted what they may hold.
+        match unsafe { libc::fork() } {
+            0 => copy.live(theirs),
+            -1 => Err(Error::os("fork", forkserver::last_errno())),
+            pid => Ok(pid),
+        }
+    })?;
+    drop(forking);
+    let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
+    Ok(ForkServerProcess { channel: Some(channel), process: SpawnedProcess::new(pid)? })
 }

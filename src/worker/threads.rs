@@ -3,7 +3,7 @@
 //! A process that is copied by fork has one thread in the copy. The library's own threads are not
 //! missed there; of others nobody knows what they were holding.
 
-use super::start::stack_size;
+use super::spawn::stack_size;
 use crate::error::{Error, Result, Status};
 use crate::process;
 use crate::sync::Ordering::Relaxed;

@@ -3,10 +3,11 @@
 
 use super::{Floor, ONE, run_beside};
 use crate::board::After;
-use crate::board::limit_timer::LimitTimer;
+use crate::board::parent::limit_timer::LimitTimer;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, Phase};
-use crate::sync::{AtomicU32, Ordering::*, fence};
+use crate::sync::{AtomicU32, fence};
+use crate::sync::Ordering::*;
 use loom::sync::Arc;
 
 /// Either the watch goes on looking, or the submitter rings it.

@@ -1,11 +1,12 @@
 //! Loom models of lists and counts: the full ring, free slots, blocks of the heap, the end of a pool.
 
 use super::{Floor, ONE, OTHER, run_beside, some};
-use crate::board::free::{FreeList, Given};
+use crate::board::parent::slots::{FreeList, Given};
 use crate::board::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
 use crate::handle_table::Holders;
-use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::Ordering::Relaxed;
 use loom::sync::Arc;
 use loom::thread;
 

@@ -5,7 +5,8 @@ use crate::board::feature;
 use crate::board::priority::Priority;
 use crate::board::slot::Phase;
 use crate::sync::model::stop_after;
-use crate::sync::{Deadline, Ordering::*};
+use crate::sync::Deadline;
+use crate::sync::Ordering::*;
 
 #[test]
 fn a_sleeping_worker_hears_of_a_task_of_another_rank() {

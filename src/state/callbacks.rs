@@ -1,0 +1,217 @@
+//! Calls of the user's functions, in the order in which they became due. The library's other threads never
+//! make them, so a slow function delays only the calls behind it.
+//!
+//! ```text
+//!            push                          run                       finish, when the last call has run
+//!   empty ─────────▶ calls wait ─────────────────────────▶ empty ──────────────────────────────▶ over
+//!                       │  by a thread that `prepare` starts; or, with
+//!                       └─ an external driver, in the caller's call,
+//!                          and in `finish`
+//! ```
+//!
+//! The calls lie in a deque under the same lock as the thread that runs one: the descriptor of an external
+//! driver is readable exactly while calls wait, which a channel with a count of its own could not keep.
+
+use crate::error::{Error, Result, Status};
+use crate::process::{ThreadId, this_thread};
+use crate::sync::{Deadline, Mutex, MutexGuard};
+use crate::worker;
+use rustix::event::EventfdFlags;
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar};
+use std::thread::JoinHandle;
+
+/// A call of a user's function.
+pub(crate) type QueuedCall = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct CallbackQueue {
+    /// The name of the thread.
+    name: String,
+    shared: Arc<CallbackQueueShared>,
+}
+
+#[derive(Default)]
+struct CallbackQueueShared {
+    state: Mutex<CallbackQueueState>,
+    changed: Condvar,
+    /// Readable while calls wait; only with an external driver.
+    eventfd: Option<OwnedFd>,
+}
+
+#[derive(Default)]
+struct CallbackQueueState {
+    calls: VecDeque<QueuedCall>,
+    /// The thread that runs a call.
+    runner: Option<ThreadId>,
+    is_ending: bool,
+    /// The number of threads that wait for a change.
+    waiters: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CallbackQueue {
+    /// Of a pool of this name. `is_external`: the caller runs the calls.
+    pub(crate) fn new(pool: &str, is_external: bool) -> Result<CallbackQueue> {
+        let eventfd = is_external.then(|| {
+            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(|errno| Error::os("eventfd", errno))
+        });
+        let shared =
+            CallbackQueueShared { eventfd: eventfd.transpose()?, ..CallbackQueueShared::default() };
+        Ok(CallbackQueue { name: format!("{pool}/calls"), shared: Arc::new(shared) })
+    }
+
+    /// Starts the thread, unless the driver is external. A function that is registered after this can be
+    /// called.
+    pub(crate) fn prepare(&self) -> Result<()> {
+        let mut state = self.shared.state.lock();
+        if !self.is_external() && state.thread.is_none() {
+            let shared = self.shared.clone();
+            let run = move || shared.run();
+            state.thread = Some(worker::start_own_thread(self.name.clone(), run)?);
+        }
+        Ok(())
+    }
+
+    /// Adds a call behind all that were pushed before.
+    pub(crate) fn push(&self, call: QueuedCall) {
+        let mut state = self.shared.state.lock();
+        state.calls.push_back(call);
+        if let Some(eventfd) = self.shared.eventfd.as_ref().filter(|_| state.calls.len() == 1) {
+            let _ = rustix::io::write(eventfd, &1_u64.to_ne_bytes());
+        }
+        self.shared.notify(&state);
+    }
+
+    /// Whether the caller runs the calls.
+    pub(crate) fn is_external(&self) -> bool {
+        self.shared.eventfd.is_some()
+    }
+
+    /// Whether this thread runs a call of this queue.
+    pub(crate) fn is_running_here(&self) -> bool {
+        self.shared.state.lock().runner == Some(this_thread())
+    }
+
+    /// The descriptor that is readable while calls wait for the caller.
+    pub(crate) fn fd(&self) -> Option<i32> {
+        self.shared.eventfd.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.shared.state.lock().calls.is_empty()
+    }
+
+    /// Runs the calls that wait now, in this thread; returns how many. None, while another thread runs one.
+    pub(crate) fn run_due(&self) -> Result<u32> {
+        if !self.is_external() {
+            let words = "the pool was not made with POOL_DRIVER_EXTERNAL";
+            return Err(Error::new(Status::POOL_ERR_STATE, words));
+        }
+        let due = self.shared.state.lock().calls.len();
+        let mut count = 0;
+        while (count as usize) < due && self.shared.run_one() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits until the last call has run, when nothing is pushed any more; runs the calls itself where no
+    /// thread does. False: the deadline has passed.
+    pub(crate) fn finish(&self, deadline: Deadline) -> bool {
+        let mut state = self.shared.state.lock();
+        loop {
+            match (&state.runner, state.calls.is_empty()) {
+                (None, true) => break,
+                (None, false) if state.thread.is_none() => {
+                    drop(state);
+                    self.shared.run_one();
+                    state = self.shared.state.lock();
+                }
+                // Another caller that runs one may leave the rest.
+                _ => match self.shared.wait(state, deadline) {
+                    Some(guard) => state = guard,
+                    None => return false,
+                },
+            }
+        }
+        state.is_ending = true;
+        self.shared.notify(&state);
+        true
+    }
+
+    /// The thread, which ends after `finish`.
+    pub(crate) fn thread(&self) -> Option<JoinHandle<()>> {
+        self.shared.state.lock().thread.take()
+    }
+}
+
+/// Drops the calls that were not run: the pool was not made after all, or has ended.
+impl Drop for CallbackQueue {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        let calls = std::mem::take(&mut state.calls);
+        state.is_ending = true;
+        self.shared.notify(&state);
+        // Dropping a call may run user code.
+        drop(state);
+        drop(calls);
+    }
+}
+
+impl CallbackQueueShared {
+    /// The thread's loop.
+    fn run(&self) {
+        loop {
+            while self.run_one() {}
+            let state = self.state.lock();
+            match state.calls.is_empty() {
+                true if state.is_ending => return,
+                true => drop(self.wait(state, Deadline::Never)),
+                false => {}
+            }
+        }
+    }
+
+    /// Runs the first call. False: there is none, or another thread runs one, which only happens with an
+    /// external driver.
+    fn run_one(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.runner.is_some() {
+            return false;
+        }
+        let Some(call) = state.calls.pop_front() else { return false };
+        state.runner = Some(this_thread());
+        if let Some(eventfd) = self.eventfd.as_ref().filter(|_| state.calls.is_empty()) {
+            let _ = rustix::io::read(eventfd, &mut [0; 8]);
+        }
+        drop(state);
+        call();
+        let mut state = self.state.lock();
+        state.runner = None;
+        self.notify(&state);
+        true
+    }
+
+    fn notify(&self, state: &CallbackQueueState) {
+        // Notifying costs a system call, also where nobody waits.
+        if state.waiters > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for a change. None: the deadline has passed.
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, CallbackQueueState>,
+        deadline: Deadline,
+    ) -> Option<MutexGuard<'a, CallbackQueueState>> {
+        state.waiters += 1;
+        let woken = deadline.wait_on(&self.changed, state);
+        let has_passed = woken.is_none();
+        let mut state = woken.unwrap_or_else(|| self.state.lock());
+        state.waiters -= 1;
+        (!has_passed).then_some(state)
+    }
+}

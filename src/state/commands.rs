@@ -1,0 +1,167 @@
+//! What the supervisor can be told: commands, and the one request that even a signal handler may make.
+
+use super::limits::TimeLimits;
+use crate::board::parent::slots::SlotKey;
+use crate::error::Result;
+use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::{Deadline, Ordering::*};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+/// How a pool stops; each mode is stronger than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopMode {
+    Drain,
+    Cancel,
+    /// Worker processes get SIGTERM, and SIGKILL after this time.
+    Terminate(Duration),
+    Kill,
+}
+
+impl StopMode {
+    fn strength(self) -> u32 {
+        match self {
+            StopMode::Drain => 1,
+            StopMode::Cancel => 2,
+            StopMode::Terminate(_) => 3,
+            StopMode::Kill => 4,
+        }
+    }
+
+    pub(crate) fn is_stronger_than(self, other: StopMode) -> bool {
+        self.strength() > other.strength()
+    }
+
+    /// Whether running tasks end with their worker.
+    pub(crate) fn ends_tasks(self) -> bool {
+        matches!(self, StopMode::Terminate(_) | StopMode::Kill)
+    }
+}
+
+/// Which workers exit when a pool shrinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShrinkMode {
+    Idle,
+    WhenIdle,
+}
+
+/// When a worker is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestartMode {
+    Graceful,
+    Now,
+}
+
+/// A command for the supervisor. It replies when the command is carried out.
+pub(crate) enum Command {
+    /// Run what is queued and let the workers exit. The number identifies the caller.
+    Join(u64, ReplySender),
+    /// This caller waits no longer.
+    CancelJoin(u64, ReplySender),
+    Stop(StopMode, ReplySender),
+    /// This task was marked for being killed.
+    KillForTask(SlotKey),
+    /// The limits of tasks that start from now on.
+    SetLimits(TimeLimits, ReplySender),
+    /// Start this many workers; negative: as many as queued tasks need. The reply is how many were started.
+    StartWorkers(i64, ReplySender),
+    /// Reply when this many workers are ready at once. The number identifies the caller.
+    WaitReady(u64, u32, ReplySender),
+    /// This caller waits no longer.
+    CancelWaitReady(u64),
+    Grow(u32, ReplySender),
+    Shrink(u32, ShrinkMode, ReplySender),
+    /// The reply comes when the restart has begun.
+    Restart(RestartMode, ReplySender),
+}
+
+/// Sending fails when the supervisor has ended. What it has not received by then is dropped, and each
+/// caller that waits for a reply learns that there will be none.
+pub(crate) type CommandSender = Sender<Command>;
+pub(crate) type CommandReceiver = Receiver<Command>;
+
+pub(super) fn channel() -> (CommandSender, CommandReceiver) {
+    crossbeam_channel::unbounded()
+}
+
+/// The supervisor's end of a reply: one value, or none when it is dropped.
+pub(crate) struct ReplySender(Sender<Result<u32>>);
+
+/// The caller's end of a reply.
+pub(crate) struct ReplyReceiver(Receiver<Result<u32>>);
+
+/// What came of waiting for a reply.
+pub(crate) enum Reply {
+    Received(Result<u32>),
+    /// The supervisor has ended.
+    Disconnected,
+    TimedOut,
+}
+
+pub(crate) fn reply() -> (ReplySender, ReplyReceiver) {
+    let (sender, receiver) = crossbeam_channel::bounded(1);
+    (ReplySender(sender), ReplyReceiver(receiver))
+}
+
+impl ReplySender {
+    /// The first reply counts.
+    pub(crate) fn send(&self, reply: Result<u32>) {
+        let _ = self.0.try_send(reply);
+    }
+
+    /// Sends a reply that has no value.
+    pub(crate) fn done(&self, outcome: Result<()>) {
+        self.send(outcome.map(|()| 0));
+    }
+}
+
+impl ReplyReceiver {
+    pub(crate) fn wait(&self, deadline: Deadline) -> Reply {
+        let received = match deadline {
+            Deadline::Never => self.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Deadline::At(end) => self.0.recv_deadline(end),
+        };
+        match received {
+            Ok(reply) => Reply::Received(reply),
+            Err(RecvTimeoutError::Disconnected) => Reply::Disconnected,
+            Err(RecvTimeoutError::Timeout) => Reply::TimedOut,
+        }
+    }
+
+    /// Waits without a time limit. None: the supervisor has ended.
+    pub(crate) fn recv(&self) -> Option<Result<u32>> {
+        self.0.recv().ok()
+    }
+}
+
+/// A stop that is requested without waiting and without a lock.
+#[derive(Default)]
+pub(crate) struct ShutdownRequest {
+    /// The strength of the mode; 0: there is no request, or the supervisor has taken it.
+    strength: AtomicU32,
+    /// No caller has waited for its end yet.
+    is_unclaimed: AtomicBool,
+}
+
+impl ShutdownRequest {
+    /// A request follows. Before the pool is closed, so that a caller that finds it closed can claim it.
+    pub(super) fn announce(&self) {
+        self.is_unclaimed.store(true, Relaxed);
+    }
+
+    /// Release; pairs with `take`.
+    pub(super) fn request(&self, mode: StopMode) {
+        self.strength.fetch_max(mode.strength(), Release);
+    }
+
+    pub(crate) fn take(&self) -> Option<StopMode> {
+        let strength = self.strength.swap(0, Acquire);
+        let modes = [StopMode::Drain, StopMode::Cancel, StopMode::Kill];
+        modes.into_iter().find(|mode| mode.strength() == strength)
+    }
+
+    /// Whether a requested stop has no caller yet that has waited for its end; true once.
+    pub(crate) fn claim(&self) -> bool {
+        self.is_unclaimed.swap(false, Relaxed)
+    }
+}

@@ -1,0 +1,42 @@
+//! What the parent itself counts: tasks that no worker has ended, and what was done to others. For
+//! statistics; workers count their own on the board.
+
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU64;
+
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// Takes back one that was added too early.
+    pub(crate) fn undo(&self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    /// Tasks that were cancelled, before they ran or while they did.
+    pub(crate) cancelled: Counter,
+    /// Tasks that failed without a report of their worker.
+    pub(crate) failed: Counter,
+    /// Workers lost while they ran a task.
+    pub(crate) lost: Counter,
+    /// Tasks that are run again because their worker was lost.
+    pub(crate) retried: Counter,
+    /// Tasks that have passed a limit.
+    pub(crate) soft_limits: Counter,
+    pub(crate) hard_limits: Counter,
+    pub(crate) workers_lost: Counter,
+    /// Positions of the queue that were taken for tasks that had one before, or that were not submitted
+    /// after all. All others are submitted tasks.
+    pub(crate) repeated: Counter,
+}

@@ -1,0 +1,411 @@
+//! What the callers of a pool and its supervisor share: the board, the slot table, flags, and the queue of
+//! commands.
+
+pub(crate) mod backpressure;
+pub(crate) mod callbacks;
+pub(crate) mod cancelled;
+pub(crate) mod commands;
+pub(crate) mod config;
+pub(crate) mod counters;
+pub(crate) mod events;
+pub(crate) mod limits;
+pub(crate) mod pending;
+pub(crate) mod task_callbacks;
+pub(crate) mod workers;
+
+use crate::board::Region;
+use crate::board::parent::side_table::TaskFailure;
+use crate::board::parent::slots::{SlotKey, SlotTable};
+use crate::board::slot::SeatIndex;
+use crate::clock;
+use crate::error::{Error, Result, Status};
+use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::{Deadline, Mutex, Ordering::*, fence};
+use crate::worker::config::WorkerConfig;
+use backpressure::SubmitQueue;
+use callbacks::CallbackQueue;
+use cancelled::CancelledList;
+use commands::{Command, CommandReceiver, CommandSender, ShutdownRequest, StopMode};
+use config::Config;
+use counters::Counters;
+use events::LogLevel;
+use limits::{LimitSettings, TimeLimits};
+use rustix::event::EventfdFlags;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, OnceLock};
+use task_callbacks::TaskCallbackTable;
+use workers::{WorkerBounds, WorkerTable};
+
+/// Why a pool refuses tasks; the bits of `pool_state`.
+pub(crate) mod pool_flags {
+    pub(crate) const CLOSED: u32 = 1;
+    pub(crate) const BROKEN: u32 = 2;
+    pub(crate) const TERMINATED: u32 = 4;
+    pub(crate) const JOINING: u32 = 8;
+    /// A stop that lets nothing more run. Private.
+    pub(crate) const STOPPED: u32 = 16;
+    /// What refuses the tasks of an operation that has a [`super::SubmitPermit`].
+    pub(crate) const REFUSE_ALWAYS: u32 = BROKEN | TERMINATED | STOPPED;
+    pub(crate) const PUBLIC: u32 = CLOSED | BROKEN | TERMINATED | JOINING;
+}
+
+pub(crate) struct PoolState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) region: Arc<Region>,
+    pub(crate) slots: SlotTable,
+    /// What a worker that starts now gets, but for the current minimum of workers.
+    pub(crate) worker_config: WorkerConfig,
+    pub(crate) worker_table: WorkerTable,
+    pub(crate) bounds: WorkerBounds,
+    pub(crate) counters: Counters,
+    pub(crate) limits: LimitSettings,
+    pub(crate) callbacks: CallbackQueue,
+    pub(crate) task_callbacks: TaskCallbackTable,
+    pub(crate) submit_queue: SubmitQueue,
+    /// Slots with a completion subscription whose tasks the parent itself has ended.
+    completion_hints: Mutex<Vec<u32>>,
+    /// Whether a thread takes the hints.
+    has_listener: AtomicBool,
+    /// The tasks that a stop or a break has cancelled.
+    pub(crate) cancelled: CancelledList,
+    /// Whether cancelled tasks are still listed: false when nobody can ask any more.
+    pub(crate) lists_cancelled: AtomicBool,
+    /// Bits of [`pool_flags`]. Written with a fence before the slots are looked at; a submitter reads it
+    /// after the fence that follows its enqueue. So either it sees the flag, or its task is seen.
+    pub(crate) flags: AtomicU32,
+    /// The number of [`SubmitPermit`]s.
+    pub(crate) permits: AtomicU32,
+    /// Workers that were started and have not exited.
+    pub(crate) workers: AtomicU32,
+    /// A function of the main program was submitted, so the helper program will not do.
+    pub(crate) needs_main_program: AtomicBool,
+    /// Why the pool is broken.
+    pub(crate) broken: OnceLock<TaskFailure>,
+    pub(crate) shutdown_request: ShutdownRequest,
+    /// The supervisor was woken to start workers, and has not looked yet.
+    wake_pending: AtomicBool,
+    commands: CommandSender,
+    /// An eventfd that wakes the supervisor.
+    wakeup: OwnedFd,
+}
+
+/// Allows an operation that began while the pool was open to submit more after it was closed. Joining and
+/// draining wait until there are none.
+pub(crate) struct SubmitPermit(Arc<PoolState>);
+
+impl SubmitPermit {
+    pub(crate) fn new(state: &Arc<PoolState>) -> SubmitPermit {
+        state.permits.fetch_add(1, AcqRel);
+        // Pairs with the fence after a flag is set: the supervisor sees the permit, or we see the flag.
+        fence(SeqCst);
+        SubmitPermit(state.clone())
+    }
+}
+
+impl Drop for SubmitPermit {
+    fn drop(&mut self) {
+        self.0.permits.fetch_sub(1, AcqRel);
+        fence(SeqCst);
+        if self.0.flags.load(Relaxed) != 0 {
+            self.0.wake();
+        }
+    }
+}
+
+impl PoolState {
+    /// `worker_config` makes what workers get, with the slots of the hooks, when the rest is there.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        region: Region,
+        slots: SlotTable,
+        bound: u64,
+    ) -> Result<(PoolState, CommandReceiver)> {
+        let wakeup = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::os("eventfd", errno))?;
+        let (commands, receiver) = commands::channel();
+        let state = PoolState {
+            region: Arc::new(region),
+            slots,
+            worker_config: WorkerConfig::default(),
+            worker_table: WorkerTable::default(),
+            bounds: WorkerBounds::new(config.workers_min, config.workers_max),
+            counters: Counters::default(),
+            limits: LimitSettings::new(config.limits),
+            callbacks: CallbackQueue::new(&config.name, config.is_external)?,
+            task_callbacks: TaskCallbackTable::default(),
+            submit_queue: SubmitQueue::new(bound),
+            completion_hints: Mutex::default(),
+            has_listener: AtomicBool::new(false),
+            cancelled: CancelledList::default(),
+            lists_cancelled: AtomicBool::new(true),
+            flags: AtomicU32::new(0),
+            permits: AtomicU32::new(0),
+            workers: AtomicU32::new(0),
+            needs_main_program: AtomicBool::new(false),
+            broken: OnceLock::new(),
+            shutdown_request: ShutdownRequest::default(),
+            wake_pending: AtomicBool::new(false),
+            commands,
+            wakeup,
+            config,
+        };
+        Ok((state, receiver))
+    }
+
+    // ---- the supervisor ------------------------------------------------------------------------
+
+    pub(crate) fn wakeup(&self) -> &OwnedFd {
+        &self.wakeup
+    }
+
+    /// Sends a command. False: the supervisor has ended, because the pool has been shut down.
+    pub(crate) fn send(&self, command: Command) -> bool {
+        let is_sent = self.commands.send(command).is_ok();
+        self.wake();
+        is_sent
+    }
+
+    /// Makes the supervisor look around: at its commands, its channels, and how many workers are needed.
+    /// One system call, and async-signal-safe.
+    pub(crate) fn wake(&self) {
+        let _ = rustix::io::write(&self.wakeup, &1_u64.to_ne_bytes());
+    }
+
+    /// Called after a submit's fence: asks for workers, if there may be more and they are needed.
+    #[inline(always)]
+    pub(crate) fn request_workers(&self) {
+        if self.workers.load(Relaxed) < self.workers_max() {
+            self.request_workers_if_needed();
+        }
+    }
+
+    fn request_workers_if_needed(&self) {
+        let workers = u64::from(self.workers.load(Relaxed));
+        let load = self.slots.load(&self.region);
+        let is_needed = workers == 0 || load.pending + u64::from(load.busy) > workers;
+        // AcqRel; pairs with `clear_wake_pending`: a wake-up that is left out was not handled yet.
+        if is_needed && !self.wake_pending.swap(true, AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// The supervisor is about to look how many workers are needed.
+    pub(crate) fn clear_wake_pending(&self) {
+        self.wake_pending.swap(false, AcqRel);
+    }
+
+    pub(crate) fn workers_min(&self) -> u32 {
+        self.bounds.min()
+    }
+
+    #[inline]
+    pub(crate) fn workers_max(&self) -> u32 {
+        self.bounds.max()
+    }
+
+    /// The configuration of a worker that starts now.
+    pub(crate) fn worker_config_now(&self) -> WorkerConfig {
+        WorkerConfig { min_workers: self.workers_min(), ..self.worker_config }
+    }
+
+    /// How many tasks the workers of this seat have claimed.
+    pub(crate) fn claimed(&self, seat: SeatIndex) -> u64 {
+        self.region.board.seats().at(usize::from(seat.0)).claimed.load(Relaxed)
+    }
+
+    /// Whether the worker of this seat has ended every task that it has begun.
+    pub(crate) fn is_idle(&self, seat: SeatIndex) -> bool {
+        let seat = self.region.board.seats().at(usize::from(seat.0));
+        let claimed = seat.claimed.load(Acquire);
+        seat.ended.load(Relaxed) >= claimed
+    }
+
+    // ---- tasks that do not run -----------------------------------------------------------------
+
+    /// Cancels a task that no worker has claimed. `failure` says why, where there is more to say.
+    pub(crate) fn withdraw(&self, key: SlotKey, failure: Option<&TaskFailure>) -> bool {
+        if let Some(failure) = failure {
+            self.slots.side_table.set_failure(key.slot, failure.clone());
+        }
+        // Counted first: a caller that sees it done sees it counted.
+        self.counters.cancelled.add();
+        let is_withdrawn = self.region.board.cancel(key.slot, key.generation);
+        if is_withdrawn {
+            self.slots.count_withdrawn();
+            self.notify_submitters();
+            self.region.board.slot(key.slot).progress().store(clock::now(), Relaxed);
+            self.hint_completion(key.slot);
+        } else {
+            self.counters.cancelled.undo();
+            if failure.is_some() {
+                self.slots.side_table.clear_failure(key.slot);
+            }
+        }
+        is_withdrawn
+    }
+
+    /// From now on a thread takes the completion hints. The fence pairs with that of `hint_completion`: a
+    /// thread that sees the subscription of a task that was made after this also sees the listener.
+    pub(crate) fn start_listening(&self) {
+        self.has_listener.store(true, Relaxed);
+        fence(SeqCst);
+    }
+
+    /// Tells the listener that the parent itself has ended a task, if anybody has subscribed to its end.
+    pub(crate) fn hint_completion(&self, slot: u32) {
+        if !self.region.board.slot(slot).word.waiters().on_event {
+            return;
+        }
+        fence(SeqCst);
+        if self.has_listener.load(Relaxed) {
+            self.push_completion_hint(slot);
+        }
+    }
+
+    /// Makes the listener look at a task that is done.
+    pub(crate) fn push_completion_hint(&self, slot: u32) {
+        self.completion_hints.lock().push(slot);
+        self.region.board.notify_completion();
+    }
+
+    pub(crate) fn take_completion_hints(&self) -> Vec<u32> {
+        std::mem::take(&mut *self.completion_hints.lock())
+    }
+
+    // ---- time limits ---------------------------------------------------------------------------
+
+    /// Called after a submit's fence, for a task with the pool's limits.
+    #[inline]
+    pub(crate) fn arm_limits(&self) {
+        if self.limits.arm_default() {
+            self.wake();
+        }
+    }
+
+    /// The same for a task with these limits.
+    pub(crate) fn arm_limits_of(&self, limits: TimeLimits) {
+        if self.limits.arm(limits) {
+            self.wake();
+        }
+    }
+
+    /// Cancels the task unless it starts within this time.
+    pub(crate) fn set_start_deadline(&self, key: SlotKey, ms: u64) {
+        if self.limits.add_start_deadline(key, ms) {
+            self.wake();
+        }
+    }
+
+    // ---- a bounded queue -----------------------------------------------------------------------
+
+    /// Reserves a position for a task in a bounded queue, if there is capacity.
+    pub(crate) fn reserve_bounded(&self) -> Option<u64> {
+        self.submit_queue.reserve(&self.region, &self.slots)
+    }
+
+    /// The same, and waits for capacity. `refusing`: the flags that end the wait.
+    pub(crate) fn wait_for_capacity(&self, deadline: Deadline, refusing: u32) -> Result<u64> {
+        let is_closed = || self.flags.load(Acquire) & refusing != 0;
+        let found = self.submit_queue.wait(&self.region, &self.slots, deadline, is_closed);
+        found.map_or_else(|| self.check_flags(refusing).and(Err(backpressure::full())), Ok)
+    }
+
+    /// A task left the queue, and that was counted.
+    pub(crate) fn notify_submitters(&self) {
+        self.submit_queue.notify(&self.region);
+    }
+
+    /// A flag was set: the submitters that wait look at it.
+    pub(crate) fn wake_submitters(&self) {
+        self.submit_queue.wake_all(&self.region);
+    }
+
+    // ---- closing -------------------------------------------------------------------------------
+
+    /// Sets flags. After the fence a submit either sees them, or is seen.
+    pub(crate) fn set_flags(&self, bits: u32) {
+        self.flags.fetch_or(bits, AcqRel);
+        // Pairs with the fence of a submit's `notify_one` (see `flags`).
+        fence(SeqCst);
+    }
+
+    /// Nothing that is submitted after this is accepted. Async-signal-safe.
+    pub(crate) fn close_for(&self, mode: StopMode) {
+        let stopped = if mode == StopMode::Drain { 0 } else { pool_flags::STOPPED };
+        self.set_flags(pool_flags::CLOSED | stopped);
+    }
+
+    /// Requests a stop. Atomic steps and one write: async-signal-safe.
+    pub(crate) fn request_stop(&self, mode: StopMode) {
+        if self.flags.load(Acquire) & pool_flags::TERMINATED != 0 {
+            return;
+        }
+        self.shutdown_request.announce();
+        self.close_for(mode);
+        self.shutdown_request.request(mode);
+        self.wake();
+    }
+
+    /// Breaks the pool. Returns why it is broken, which is the first reason.
+    pub(crate) fn set_broken(&self, reason: TaskFailure) -> TaskFailure {
+        let mut is_first = false;
+        let first = self.broken.get_or_init(|| {
+            is_first = true;
+            reason
+        });
+        let reason = first.clone();
+        if is_first {
+            self.log_broken(&reason);
+        }
+        self.set_flags(pool_flags::BROKEN);
+        self.wake_submitters();
+        reason
+    }
+
+    /// The error of a broken pool.
+    pub(crate) fn check_broken(&self) -> Result<()> {
+        match self.broken.get() {
+            Some(reason) => Err(reason.to_error()),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the pool refuses tasks, if it does.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.check_flags(u32::MAX)
+    }
+
+    /// The same, for these flags only.
+    #[inline]
+    pub(crate) fn check_flags(&self, refusing: u32) -> Result<()> {
+        match self.flags.load(Acquire) {
+            bits if bits & refusing == 0 => Ok(()),
+            bits => Err(self.refusal(bits)),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, bits: u32) -> Error {
+        match self.check_broken() {
+            Err(why) if bits & (pool_flags::CLOSED | pool_flags::TERMINATED) == 0 => why,
+            _ => Status::POOL_ERR_CLOSED.into(),
+        }
+    }
+
+    // ---- the log -------------------------------------------------------------------------------
+
+    /// Writes a message to the log, if there is one.
+    pub(crate) fn log(&self, level: LogLevel, message: impl FnOnce() -> String) {
+        self.config.observers.log(&self.callbacks, level, message);
+    }
+
+    fn log_broken(&self, reason: &TaskFailure) {
+        self.log(LogLevel::Error, || {
+            let sentence = reason.status.description().to_string_lossy();
+            match reason.detail.message.as_str() {
+                "" => format!("the pool is broken: {sentence}"),
+                words => format!("the pool is broken: {sentence}: {words}"),
+            }
+        });
+    }
+}

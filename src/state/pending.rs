@@ -1,0 +1,90 @@
+//! The tasks that wait to be claimed: withdrawn, or enqueued again.
+
+use super::PoolState;
+use super::cancelled::CancelledBatch;
+use crate::board::parent::side_table::TaskFailure;
+use crate::board::parent::slots::SlotKey;
+use crate::board::record::Slot;
+use crate::board::slot::{Phase, SeatIndex};
+use crate::error::Status;
+use crate::sync::Ordering::*;
+
+impl PoolState {
+    /// Withdraws every queued task, and lists them.
+    pub(crate) fn withdraw_all(&self) {
+        let failure = self.why_withdrawn();
+        let mut batch = CancelledBatch::default();
+        self.for_each_waiting(|key, record| {
+            let is_listed = self.lists_cancelled.load(Relaxed);
+            if is_listed {
+                let tag = self.slots.side_table.options(key.slot).map_or(0, |options| options.tag);
+                batch.push(&self.region, record, tag);
+            }
+            if !self.withdraw(key, failure.as_ref()) && is_listed {
+                batch.pop();
+            }
+        });
+        self.cancelled.add(batch);
+    }
+
+    /// The failure of a task that is withdrawn because the pool is broken.
+    fn why_withdrawn(&self) -> Option<TaskFailure> {
+        let mut failure = self.broken.get()?.clone();
+        let sentence = failure.status.description().to_string_lossy();
+        failure.detail.message = match failure.detail.message.as_str() {
+            "" => format!("cancelled: {sentence}"),
+            words => format!("cancelled: {sentence}: {words}"),
+        };
+        Some(TaskFailure { status: Status::POOL_ERR_CANCELLED, detail: failure.detail })
+    }
+
+    /// Enqueues every waiting task once more, after a stray worker has written over the ring's head. Only
+    /// while there are no workers.
+    pub(crate) fn enqueue_all_again(&self) {
+        let (board, tails) = (&self.region.board, &self.slots.tails);
+        board.repair_rings(tails);
+        self.for_each_slot(|slot, record| {
+            let generation = record.word.generation();
+            if record.word.phase() == Phase::Ready
+                && let Some(position) = board.reserve(tails.main())
+            {
+                let priority = record.call().priority;
+                if let Some(reservation) = board.reserve_priority(position, priority, tails, slot) {
+                    board.enqueue_again(reservation, slot, generation);
+                }
+                self.counters.repeated.add();
+                // One task, two entries: the second will be found dead.
+                self.slots.count_withdrawn();
+            }
+        });
+    }
+
+    /// Enqueues again what a worker that has exited had taken from the ring and not claimed.
+    pub(crate) fn enqueue_prefetched_again(&self, seat: SeatIndex) {
+        for entry in self.region.board.drain_prefetched(seat) {
+            self.region.board.enqueue_again_from_margin(entry, self.slots.tails.main());
+            self.counters.repeated.add();
+            self.slots.count_withdrawn();
+        }
+    }
+
+    pub(crate) fn has_waiting_task(&self) -> bool {
+        let mut slots = 0..self.slots.used();
+        slots.any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
+    }
+
+    pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
+        for slot in 0..self.slots.used() {
+            visit(slot, self.region.board.slot(slot));
+        }
+    }
+
+    /// Visits the tasks that wait to be claimed.
+    pub(crate) fn for_each_waiting(&self, mut visit: impl FnMut(SlotKey, &Slot)) {
+        self.for_each_slot(|slot, record| {
+            if record.word.phase() == Phase::Ready {
+                visit(SlotKey { slot, generation: record.word.generation() }, record);
+            }
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! The workers of a pool as callers see them: how many there may be, and who has each seat. The supervisor
+//! writes it.
+
+use super::events::LastExit;
+use crate::board::slot::SeatIndex;
+use crate::error::Result;
+use crate::sync::Mutex;
+use crate::sync::Ordering::Relaxed;
+use crate::sync::plain::AtomicU32;
+
+/// The minimum and the maximum number of workers. They change while the pool lives.
+pub(crate) struct WorkerBounds {
+    min: AtomicU32,
+    max: AtomicU32,
+}
+
+impl WorkerBounds {
+    pub(super) fn new(min: u32, max: u32) -> WorkerBounds {
+        WorkerBounds { min: AtomicU32::new(min), max: AtomicU32::new(max) }
+    }
+
+    pub(crate) fn min(&self) -> u32 {
+        self.min.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn max(&self) -> u32 {
+        self.max.load(Relaxed)
+    }
+
+    /// Sets the maximum, and lowers the minimum to it.
+    pub(crate) fn set_max(&self, max: u32) {
+        self.max.store(max, Relaxed);
+        self.min.fetch_min(max, Relaxed);
+    }
+}
+
+/// The worker of a seat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WorkerInfo {
+    /// The number of the worker among all workers of the pool, from 1; 0: the seat is vacant.
+    pub(crate) number: u64,
+    /// 0: a thread.
+    pub(crate) pid: i64,
+    pub(crate) is_ready: bool,
+    pub(crate) is_stopping: bool,
+    /// How many tasks the seat had claimed before this worker.
+    pub(crate) claimed_before: u64,
+    /// How many workers the seat had before this one, and how the last of them exited.
+    pub(crate) restarts: u64,
+    pub(crate) last_exit: LastExit,
+}
+
+#[derive(Default)]
+pub(crate) struct WorkerTable(Mutex<WorkerTableInner>);
+
+#[derive(Default)]
+struct WorkerTableInner {
+    workers: Vec<WorkerInfo>,
+    started: u64,
+}
+
+/// What [`WorkerTable::add`] enters of a worker that was just started.
+pub(crate) struct StartedWorker<T> {
+    pub(crate) worker: T,
+    pub(crate) pid: i64,
+    pub(crate) is_ready: bool,
+}
+
+impl WorkerTable {
+    /// Enters a worker that `start` starts; returns it with its number. Readers wait meanwhile: the worker
+    /// may run its first task before `start` returns.
+    pub(crate) fn add<T>(
+        &self,
+        seat: usize,
+        claimed_before: u64,
+        start: impl FnOnce() -> Result<StartedWorker<T>>,
+    ) -> Result<(T, u64)> {
+        let mut table = self.0.lock();
+        let StartedWorker { worker, pid, is_ready } = start()?;
+        table.started += 1;
+        let number = table.started;
+        if table.workers.len() <= seat {
+            table.workers.resize(seat + 1, WorkerInfo::default());
+        }
+        let WorkerInfo { restarts, last_exit, .. } = table.workers[seat];
+        table.workers[seat] = WorkerInfo {
+            number,
+            pid,
+            is_ready,
+            is_stopping: false,
+            claimed_before,
+            restarts,
+            last_exit,
+        };
+        Ok((worker, number))
+    }
+
+    /// How many workers the pool has had.
+    pub(crate) fn started_total(&self) -> u64 {
+        self.0.lock().started
+    }
+
+    pub(crate) fn change(&self, seat: usize, change: impl FnOnce(&mut WorkerInfo)) {
+        if let Some(worker) = self.0.lock().workers.get_mut(seat) {
+            change(worker);
+        }
+    }
+
+    /// The worker of this seat is gone.
+    pub(crate) fn remove(&self, seat: usize) {
+        self.change(seat, |worker| {
+            let (restarts, last_exit) = (worker.restarts + 1, worker.last_exit);
+            *worker = WorkerInfo { restarts, last_exit, ..WorkerInfo::default() };
+        });
+    }
+
+    pub(crate) fn set_last_exit(&self, seat: usize, last_exit: LastExit) {
+        self.change(seat, |worker| worker.last_exit = last_exit);
+    }
+
+    /// The process of a seat's worker; 0: a thread, or a vacant seat.
+    pub(crate) fn pid(&self, seat: SeatIndex) -> i64 {
+        self.0.lock().workers.get(usize::from(seat.0)).map_or(0, |worker| worker.pid)
+    }
+
+    /// The workers there are, with their seats.
+    pub(crate) fn list(&self) -> Vec<(usize, WorkerInfo)> {
+        let table = self.0.lock();
+        let workers = table.workers.iter().copied().enumerate();
+        workers.filter(|(_, worker)| worker.number != 0).collect()
+    }
+}

@@ -1,0 +1,137 @@
+//! How processes exit: killing them, what the kernel reports of it, and that in words.
+
+use crate::error::Detail;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+/// A process that has exited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProcessExit {
+    pub(super) pid: i64,
+    /// None: its parent was somebody else, or somebody else in this process has waited for it.
+    pub(super) status: Option<ExitStatus>,
+}
+
+impl ProcessExit {
+    /// An exit of which nothing is known.
+    pub(super) const UNKNOWN: ProcessExit = ProcessExit { pid: 0, status: None };
+
+    /// In numbers and words; `doing` is the end of the sentence.
+    pub(super) fn to_detail(self, doing: &str) -> Detail {
+        Detail {
+            worker_pid: self.pid,
+            signal: self.status.and_then(|status| status.signal()).unwrap_or(0),
+            exit_code: self.status.and_then(|status| status.code()).unwrap_or(0),
+            message: format!("{} {doing}", self.describe()),
+            ..Detail::default()
+        }
+    }
+
+    /// The beginning of a sentence.
+    pub(super) fn describe(self) -> String {
+        format!("worker process {} {}", self.pid, describe_status(self.status))
+    }
+
+    pub(super) fn is_success(self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+}
+
+/// An exit status as the predicate of a sentence.
+pub(super) fn describe_status(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else { return "is gone".to_owned() };
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => match signal_name(signal) {
+            Some(name) => format!("was killed by signal {signal} ({name})"),
+            None => format!("was killed by signal {signal}"),
+        },
+        (None, Some(code)) => format!("left with exit code {code}"),
+        (None, None) => "is gone".to_owned(),
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        _ => return None,
+    })
+}
+
+/// Kills a worker process, with all that its tasks have started in its process group. The process id of a
+/// worker that has exited stays its own until the supervisor, or its fork server, has reaped it; where the fork
+/// server is gone, the first call tells whether it still is.
+pub(super) fn kill(pid: Pid, handle: &OwnedFd) {
+    if rustix::process::pidfd_send_signal(handle, Signal::KILL).is_ok() {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// Sends SIGTERM to a worker process that has not exited, and to its process group.
+pub(super) fn terminate(pid: Pid, handle: &OwnedFd) {
+    if has_exited(handle) {
+        return;
+    }
+    let _ = rustix::process::kill_process_group(pid, Signal::TERM);
+    // The worker may be in another group than its own.
+    if rustix::process::getpgid(Some(pid)) != Ok(pid) {
+        let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
+    }
+}
+
+/// Whether the process of a pidfd has exited.
+pub(super) fn has_exited(handle: &OwnedFd) -> bool {
+    let mut end = [PollFd::new(handle, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..))
+}
+
+/// The exit status of a zombie that is not our child, as the kernel shows it until the parent has waited for
+/// the process. (proc(5), /proc/pid/stat: the state is the third field, the exit code the 52nd.)
+pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let text = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    // The second field is a name in parentheses, which may contain anything.
+    let (_, rest) = text.rsplit_once(") ")?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next();
+    let status = fields.nth(48).and_then(|field| field.parse::<i32>().ok());
+    status.filter(|_| matches!(state, Some("Z" | "X"))).map(ExitStatus::from_raw)
+}
+
+/// Waits for a child that may have exited. `Ok(None)`: it has not.
+pub(super) fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<ExitStatus>> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    loop {
+        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
+            Ok(None) => return Ok(None),
+            Ok(Some(status)) => {
+                // The encoding of wait(2): the signal, or the code above it.
+                let signal = status.terminating_signal();
+                let code = status.exit_status().map(|code| (code & 0xff) << 8);
+                return Ok(Some(ExitStatus::from_raw(signal.or(code).unwrap_or(0))));
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

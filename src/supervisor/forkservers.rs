@@ -1,0 +1,432 @@
+//! The fork servers that worker processes are forked from, the parent's end.
+//!
+//! ```text
+//!             the first worker is needed     Ready
+//!   nothing ───────────────────────────▶ starting ──▶ ready ──▶ gone
+//!      ▲                                    │           │         │
+//!      └────────────────────────────────────┴───────────┴─────────┘
+//!                         it exits: the requests that it leaves have failed
+//! ```
+//!
+//! The supervisor never waits for a fork server: it requests a worker for a seat, and learns later that it was
+//! forked. A fork server that leaves a request unanswered for too long is killed, and the next request starts
+//! another. A copy of the caller cannot be made a second time as it was, so its exit breaks the pool.
+//!
+//! When workers that run another program are needed, the fork server is retired: it stays until its last worker
+//! is gone, because as long as it lives nobody else gets their process ids.
+
+use super::Supervisor;
+use super::exit_status::{describe_status, has_exited, zombie_status};
+use super::workers::EventSource;
+use crate::board::Stage;
+use crate::error::{Error, Result, Status};
+use crate::worker::config::{Image, ProcessConfig, StartMethod};
+use crate::worker::protocol::Message;
+use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
+use crate::worker::{Channel, Received};
+use rustix::event::epoll;
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How many requests are sent before the first is answered: they always fit the channel.
+const UNANSWERED_MAX: usize = 32;
+/// How long a fork server may leave a request unanswered. It is looked at twice: if everything was stopped
+/// meanwhile, it is not the fork server that was slow.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOKS: u32 = 2;
+/// The same when a stop kills the workers that are awaited.
+const ANSWER_TIMEOUT_AT_STOP: Duration = Duration::from_secs(1);
+
+pub(super) struct ForkServers {
+    /// The last one is the current one, unless it is retired.
+    servers: Vec<ForkServer>,
+    next_id: u64,
+}
+
+/// A fork server, and what was requested from it.
+struct ForkServer {
+    id: u64,
+    image: Image,
+    process: ForkServerProcess,
+    is_ready: bool,
+    is_retired: bool,
+    start_error: Option<Error>,
+    requests: VecDeque<ForkRequest>,
+    /// Since when the oldest request that was sent is unanswered, and how many looks found that too long.
+    unanswered: Option<(Instant, u32)>,
+    /// Workers that have exited, and that it could not be told to reap yet.
+    unreaped: Vec<Pid>,
+}
+
+struct ForkRequest {
+    seat: usize,
+    title: String,
+    /// The worker's end of its channel, until it is sent.
+    channel: Option<Channel>,
+}
+
+/// What came of a request.
+pub(super) enum ForkEvent {
+    Forked { seat: usize, pid: Pid, handle: OwnedFd },
+    Failed { seat: usize, error: Error },
+}
+
+/// The requests that a fork server leaves when it exits.
+struct OrphanedRequests {
+    seats: Vec<usize>,
+    /// Why the fork server has exited; None where there are no requests.
+    error: Option<Error>,
+}
+
+impl Supervisor {
+    /// A fork server has sent a message, or has exited.
+    pub(super) fn on_fork_server_event(&mut self, id: u64) {
+        let failures = self.handle_fork_server_event(id);
+        self.update_worker_count();
+        for (error, waited) in failures {
+            // A stop kills the workers that are awaited: that is no failure.
+            if self.life.stage() != Stage::Stop {
+                self.start_failed(error, waited);
+            }
+        }
+    }
+
+    /// Returns what has failed, and how long it was waited for.
+    fn handle_fork_server_event(&mut self, id: u64) -> Vec<(Error, Duration)> {
+        let mut failures = Vec::new();
+        let (state, workers) = (&self.state, &mut self.workers);
+        for event in workers.fork_servers.receive(&workers.epoll, id) {
+            let (seat, outcome) = match event {
+                ForkEvent::Forked { seat, pid, handle } => {
+                    (seat, workers.on_worker_forked(state, seat, id, pid, handle))
+                }
+                ForkEvent::Failed { seat, error } => (seat, Err(error)),
+            };
+            if let Err(error) = outcome {
+                workers.vacate_seat(state, seat);
+                failures.push((error, Duration::ZERO));
+            }
+        }
+        let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
+        if let Some(OrphanedRequests { seats, error }) = orphaned {
+            let mut waited = Duration::ZERO;
+            for seat in seats {
+                let is_late = workers.get(seat).is_some_and(|worker| worker.overran.is_some());
+                let timeout = state.config.timeouts.start.filter(|_| is_late);
+                waited = waited.max(timeout.unwrap_or_default());
+                workers.vacate_seat(state, seat);
+            }
+            let error = error.map(|error| if waited.is_zero() { error } else { was_late(waited) });
+            failures.extend(error.map(|error| (error, waited)));
+        }
+        failures
+    }
+}
+
+fn was_late(waited: Duration) -> Error {
+    let ms = waited.as_millis() as u64;
+    let words = format!(
+        "the process that workers are forked from was not ready within start_timeout_ms ({ms} ms), and was killed"
+    );
+    Error::new(Status::POOL_ERR_OS, words)
+}
+
+impl ForkServers {
+    pub(super) fn new() -> ForkServers {
+        ForkServers { servers: Vec::new(), next_id: 0 }
+    }
+
+    pub(super) fn add_server(
+        &mut self,
+        epoll: &OwnedFd,
+        process: ForkServerProcess,
+        image: Image,
+    ) -> Result<()> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let data = EventSource::ForkServer(id).to_data();
+        let failed = |errno| Error::os("epoll_ctl", errno);
+        let flags = epoll::EventFlags::IN;
+        epoll::add(epoll, process.handle(), data, flags).map_err(failed)?;
+        if let Some(channel) = process.channel() {
+            epoll::add(epoll, channel, data, flags).map_err(failed)?;
+        }
+        self.servers.push(ForkServer {
+            id,
+            image,
+            process,
+            is_ready: false,
+            is_retired: false,
+            start_error: None,
+            requests: VecDeque::new(),
+            unanswered: None,
+            unreaped: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// Requests a worker; `channel` is its end. What came of it is a [`ForkEvent`].
+    pub(super) fn request(
+        &mut self,
+        epoll: &OwnedFd,
+        config: &ProcessConfig,
+        start: &WorkerStart<'_>,
+        image: Image,
+        channel: Channel,
+    ) -> Result<()> {
+        self.retire_others(config, image);
+        if self.current().is_none() {
+            let process = start_server(config, start, image)?;
+            self.add_server(epoll, process, image)?;
+        }
+        let server = self.current().ok_or(Status::POOL_ERR_OS)?;
+        let seat = usize::from(start.seat.0);
+        let channel = Some(channel);
+        server.requests.push_back(ForkRequest { seat, title: start.title(), channel });
+        server.send_requests();
+        Ok(())
+    }
+
+    fn current(&mut self) -> Option<&mut ForkServer> {
+        self.servers.last_mut().filter(|server| !server.is_retired)
+    }
+
+    /// Retires a fork server that runs another program. A copy of the caller runs any.
+    fn retire_others(&mut self, config: &ProcessConfig, image: Image) {
+        if let Some(server) = self.current()
+            && server.image != image
+            && config.start == StartMethod::Forkserver
+        {
+            server.is_retired = true;
+        }
+    }
+
+    /// Receives what a fork server has sent.
+    fn receive(&mut self, epoll: &OwnedFd, id: u64) -> Vec<ForkEvent> {
+        match self.servers.iter_mut().find(|server| server.id == id) {
+            Some(server) => server.receive(epoll),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes out a fork server that has exited.
+    fn take_exited(&mut self, epoll: &OwnedFd, id: u64) -> Option<OrphanedRequests> {
+        let index = self.servers.iter().position(|server| server.id == id)?;
+        if !has_exited(self.servers[index].process.handle()) {
+            return None;
+        }
+        let server = self.servers.remove(index);
+        let pid = server.process.pid();
+        let error = match (server.is_ready, server.start_error) {
+            (false, Some(error)) => Some(error),
+            (true, _) if server.requests.is_empty() => None,
+            (is_ready, _) => {
+                let number = pid.as_raw_nonzero();
+                let exit = describe_status(zombie_status(pid));
+                let when =
+                    if is_ready { "while it was to fork one" } else { "before it was ready" };
+                let words =
+                    format!("process {number}, which workers are forked from, {exit} {when}");
+                Some(Error::new(Status::POOL_ERR_OS, words))
+            }
+        };
+        stop_listening(epoll, &server.process);
+        let seats = server.requests.iter().map(|request| request.seat).collect();
+        Some(OrphanedRequests { seats, error })
+    }
+
+    /// This worker has exited: its process id may be used again.
+    pub(super) fn reap(&mut self, id: u64, pid: Pid) {
+        if let Some(server) = self.servers.iter_mut().find(|server| server.id == id) {
+            server.unreaped.push(pid);
+            server.reap();
+        }
+    }
+
+    /// Ends the retired fork servers that have no workers.
+    pub(super) fn remove_retired(&mut self, epoll: &OwnedFd, has_workers: impl Fn(u64) -> bool) {
+        let is_done = |server: &ForkServer| {
+            server.is_retired && server.requests.is_empty() && !has_workers(server.id)
+        };
+        while let Some(index) = self.servers.iter().position(is_done) {
+            stop_listening(epoll, &self.servers.remove(index).process);
+        }
+    }
+
+    /// Nobody waits any longer for the workers that were requested. A fork server that is ready answers at
+    /// once, or is killed a second later.
+    pub(super) fn expedite(&mut self) {
+        let since = Instant::now().checked_sub(ANSWER_TIMEOUT - ANSWER_TIMEOUT_AT_STOP);
+        for server in self.servers.iter_mut().filter(|server| !server.requests.is_empty()) {
+            match since.filter(|_| server.is_ready) {
+                Some(since) => server.unanswered = Some((since, LOOKS - 1)),
+                None => server.process.kill(),
+            }
+        }
+    }
+
+    /// Kills the fork servers with unanswered requests.
+    pub(super) fn kill_awaited(&self) {
+        for server in self.servers.iter().filter(|server| !server.requests.is_empty()) {
+            server.process.kill();
+        }
+    }
+
+    /// When to look at the unanswered requests.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let unanswered = self.servers.iter().filter_map(|server| server.unanswered);
+        unanswered.map(|(since, _)| since + ANSWER_TIMEOUT).min()
+    }
+
+    /// Kills what has not answered for too long.
+    pub(super) fn look(&mut self, now: Instant) {
+        for server in &mut self.servers {
+            if let Some((since, looks)) = &mut server.unanswered
+                && now.duration_since(*since) >= ANSWER_TIMEOUT
+            {
+                (*since, *looks) = (now, *looks + 1);
+                if *looks >= LOOKS {
+                    server.process.kill();
+                }
+            }
+        }
+    }
+
+    /// Ends all fork servers, and waits for them. They have no workers.
+    pub(super) fn close(&mut self, epoll: &OwnedFd) {
+        for server in self.servers.drain(..) {
+            stop_listening(epoll, &server.process);
+            if !server.is_ready {
+                server.process.kill();
+            }
+        }
+    }
+}
+
+/// Closing a descriptor does not remove it from the epoll while a forked child has a copy of it.
+fn stop_listening(epoll: &OwnedFd, process: &ForkServerProcess) {
+    let _ = epoll::delete(epoll, process.handle());
+    if let Some(channel) = process.channel() {
+        let _ = epoll::delete(epoll, channel);
+    }
+}
+
+fn start_server(
+    config: &ProcessConfig,
+    start: &WorkerStart<'_>,
+    image: Image,
+) -> Result<ForkServerProcess> {
+    match config.start {
+        StartMethod::Fork { with_threads: false } => {
+            let words = "the copy of the caller that workers were forked from is gone, and cannot be made again as it was";
+            Err(Error::new(Status::POOL_ERR_BROKEN, words))
+        }
+        StartMethod::Fork { with_threads: true } => {
+            spawn::fork_server(start.name, config, start.region)
+        }
+        StartMethod::Forkserver | StartMethod::Spawn => {
+            spawn::execute_fork_server(start, config, image)
+        }
+    }
+}
+
+impl ForkServer {
+    fn receive(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
+        let mut events = Vec::new();
+        while let Some(channel) = self.process.channel() {
+            match channel.try_receive() {
+                Received::Message(message, file) => events.extend(self.on_message(message, file)),
+                Received::Nothing => break,
+                Received::End => {
+                    // Its exit is waited for by its pidfd.
+                    let _ = epoll::delete(epoll, channel);
+                    break;
+                }
+            }
+        }
+        self.send_requests();
+        self.reap();
+        events
+    }
+
+    fn on_message(&mut self, message: Message, handle: Option<OwnedFd>) -> Option<ForkEvent> {
+        match message {
+            Message::Ready => {
+                self.is_ready = true;
+                None
+            }
+            Message::StartFailed { status, errno, message } => {
+                self.start_error = Some(Error::from_peer(status, errno, message));
+                None
+            }
+            Message::Forked { seat, pid } => {
+                let pid = Pid::from_raw(pid).filter(|_| pid > 1);
+                let seat = self.answered(seat)?;
+                match (handle, pid) {
+                    (Some(handle), Some(pid)) => Some(ForkEvent::Forked { seat, pid, handle }),
+                    // There was no descriptor left for its pidfd. Its channel is closed, so it exits.
+                    (None, _) => {
+                        let error = Error::os("receiving a worker's handle", Errno::MFILE);
+                        Some(ForkEvent::Failed { seat, error })
+                    }
+                    (Some(_), None) => {
+                        let error = Error::os("fork", Errno::SRCH);
+                        Some(ForkEvent::Failed { seat, error })
+                    }
+                }
+            }
+            Message::ForkFailed { seat, errno } => {
+                let seat = self.answered(seat)?;
+                let error = Error::os("fork", Errno::from_raw_os_error(errno));
+                Some(ForkEvent::Failed { seat, error })
+            }
+            // What a fork server does not send.
+            _ => None,
+        }
+    }
+
+    /// The seat of the oldest request. An answer that is not for it ends a stray fork server.
+    fn answered(&mut self, seat: u64) -> Option<usize> {
+        let oldest = self.requests.front().filter(|request| request.channel.is_none());
+        let oldest = oldest.map(|request| request.seat).filter(|own| *own as u64 == seat);
+        let Some(seat) = oldest else {
+            self.process.kill();
+            return None;
+        };
+        self.requests.pop_front();
+        let has_more = self.count_sent() > 0;
+        self.unanswered = self.unanswered.map(|_| (Instant::now(), 0)).filter(|_| has_more);
+        Some(seat)
+    }
+
+    fn count_sent(&self) -> usize {
+        self.requests.iter().take_while(|request| request.channel.is_none()).count()
+    }
+
+    /// Sends the requests that may be sent.
+    fn send_requests(&mut self) {
+        let Some(channel) = self.process.channel().filter(|_| self.is_ready) else { return };
+        let sent = self.count_sent();
+        for request in self.requests.iter_mut().take(UNANSWERED_MAX).skip(sent) {
+            let Some(theirs) = &request.channel else { continue };
+            let message =
+                Message::Fork { seat: request.seat as u64, title: request.title.clone() };
+            if channel.send_now(&message, Some(theirs.as_fd())).is_err() {
+                break;
+            }
+            request.channel = None;
+            self.unanswered.get_or_insert_with(|| (Instant::now(), 0));
+        }
+    }
+
+    fn reap(&mut self) {
+        let Some(channel) = self.process.channel() else { return };
+        self.unreaped.retain(|pid| {
+            let pid = pid.as_raw_nonzero().get();
+            channel.send_now(&Message::Reap { pid }, None).is_err()
+        });
+    }
+}

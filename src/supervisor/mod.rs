@@ -1,0 +1,304 @@
+//! The supervisor: one thread of the parent that starts workers, reaps them, keeps times, and carries out commands.
+//!
+//! It is never in the path of a task: it sleeps until a worker exits, a channel has a message, or somebody wakes
+//! it. It alone starts and reaps, so what it knows of workers needs no lock.
+
+mod events;
+mod exit_status;
+mod forkservers;
+mod lifecycle;
+mod limits;
+mod reap;
+mod resize;
+mod shutdown;
+mod start;
+mod workers;
+
+use crate::board::parent::side_table::TaskFailure;
+use crate::board::slot::SeatIndex;
+use crate::error::{Detail, Error, Result, Status};
+use crate::state::PoolState;
+use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
+use crate::state::config::OnLost;
+use crate::state::pool_flags;
+use crate::sync::Ordering::*;
+use crate::worker;
+use crate::worker::config::Image;
+use crate::worker::protocol::ExitReason;
+use crate::worker::spawn::ForkServerProcess;
+use exit_status::ProcessExit;
+use lifecycle::Lifecycle;
+use limits::TimedTasks;
+use resize::ReadyWaiter;
+use rustix::event::epoll;
+use start::BACK_OFF;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use workers::{EventSource, LifeStep, WorkerExit, WorkerHandle, WorkerSet};
+
+pub(crate) struct Supervisor {
+    state: Arc<PoolState>,
+    commands: CommandReceiver,
+    life: Lifecycle,
+    workers: WorkerSet,
+    /// The callers that wait for a join, by their numbers.
+    joiners: Vec<(u64, ReplySender)>,
+    /// The callers that wait for a stop.
+    stoppers: Vec<ReplySender>,
+    /// The callers that wait for workers to be ready.
+    ready_waiters: Vec<ReadyWaiter>,
+    /// How many workers have exited because any of them was asked to.
+    retired_exits: u32,
+    /// The program that the next worker runs.
+    image: Image,
+    /// Workers lost since the last look, to be replaced.
+    lost: u32,
+    /// When workers failed to start, in succession, and how long each was waited for in vain.
+    failures: VecDeque<(Instant, Duration)>,
+    /// No worker is started before.
+    retry_at: Option<Instant>,
+    timed: TimedTasks,
+}
+
+impl Supervisor {
+    /// Starts the supervisor's thread. `caller_copy`: the fork server, if it is a copy of the caller.
+    pub(crate) fn start(
+        state: Arc<PoolState>,
+        commands: CommandReceiver,
+        caller_copy: Option<ForkServerProcess>,
+    ) -> Result<JoinHandle<()>> {
+        let name = format!("{}/watch", state.config.name);
+        let mut supervisor = Supervisor {
+            workers: WorkerSet::new(&state, caller_copy)?,
+            state,
+            commands,
+            life: Lifecycle::default(),
+            joiners: Vec::new(),
+            stoppers: Vec::new(),
+            ready_waiters: Vec::new(),
+            retired_exits: 0,
+            image: Image::Helper,
+            lost: 0,
+            failures: VecDeque::new(),
+            retry_at: None,
+            timed: TimedTasks::default(),
+        };
+        worker::start_own_thread(name, move || supervisor.run())
+    }
+
+    fn run(&mut self) {
+        self.start_needed_workers();
+        loop {
+            for source in self.wait() {
+                match source {
+                    EventSource::Wakeup => self.on_wakeup(),
+                    EventSource::Channel(seat) => {
+                        if self.workers.receive(&self.state, seat) {
+                            self.reap(seat);
+                        }
+                        self.on_worker_message(seat);
+                    }
+                    EventSource::Exit(seat) => self.reap(seat),
+                    EventSource::ForkServer(id) => self.on_fork_server_event(id),
+                }
+            }
+            self.run_timers();
+            self.restore_stage();
+            self.start_needed_workers();
+            self.continue_restart();
+            self.enforce_max();
+            self.answer_ready_waiters();
+            if self.finish_if_over() {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until something happens.
+    fn wait(&self) -> Vec<EventSource> {
+        let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
+        let left = self.next_timer().map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| rustix::event::Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: left.subsec_nanos().into(),
+        });
+        match epoll::wait(&self.workers.epoll, &mut events, left.as_ref()) {
+            Ok((events, _)) => {
+                events.iter().map(|event| EventSource::from_data(event.data)).collect()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn on_wakeup(&mut self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(self.state.wakeup(), &mut count);
+        self.state.clear_wake_pending();
+        if let Some(mode) = self.state.shutdown_request.take() {
+            if mode != StopMode::Drain {
+                self.state.withdraw_all();
+            }
+            self.stop(mode, None);
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            self.carry_out(command);
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Join(number, reply) => self.join(number, reply),
+            Command::CancelJoin(number, reply) => self.cancel_join(number, &reply),
+            Command::Stop(mode, reply) => self.stop(mode, Some(reply)),
+            Command::KillForTask(key) => self.kill_for_cancelled_task(key),
+            Command::SetLimits(limits, reply) => {
+                self.set_limits(limits);
+                reply.done(Ok(()));
+            }
+            Command::StartWorkers(count, reply) => reply.send(self.start_on_request(count)),
+            Command::WaitReady(number, count, reply) => self.wait_ready(number, count, reply),
+            Command::CancelWaitReady(number) => self.cancel_wait_ready(number),
+            Command::Grow(count, reply) => reply.done(self.grow(count)),
+            Command::Shrink(count, mode, reply) => reply.done(self.shrink(count, mode)),
+            Command::Restart(mode, reply) => reply.done(self.restart(mode)),
+        }
+    }
+
+    // ---- the pool's life -----------------------------------------------------------------------
+
+    /// Changes the pool's life, and with it what submitters and workers read. After the fence a submit either
+    /// sees a new flag, or is seen.
+    fn change_life(&mut self, change: impl FnOnce(&mut Lifecycle)) {
+        let before = self.life;
+        change(&mut self.life);
+        debug_assert!(!before.is_over, "a pool that is over does not change");
+        debug_assert!(self.life.is_broken >= before.is_broken, "a broken pool stays broken");
+        let (flags, new) = (self.life.flags(), self.life.flags() & !before.flags());
+        if new != 0 {
+            self.state.set_flags(new);
+            self.state.wake_submitters();
+        }
+        self.state.flags.fetch_and(flags | !pool_flags::JOINING, AcqRel);
+        if self.life.stage() != before.stage() {
+            self.state.region.board.set_stage(self.life.stage());
+        }
+    }
+
+    /// Restores the stage on the board, which a stray worker may have written over.
+    fn restore_stage(&self) {
+        if self.state.region.board.stage() != self.life.stage() {
+            self.state.region.board.set_stage(self.life.stage());
+        }
+    }
+
+    // ---- timers --------------------------------------------------------------------------------
+
+    /// When to look around though nothing happens; None: never. Whatever becomes due at a time is added here and
+    /// in `run_timers`.
+    fn next_timer(&self) -> Option<Instant> {
+        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due.
+    fn run_timers(&mut self) {
+        let now = Instant::now();
+        self.workers.kill_overdue(now);
+        if self.life.kill_at.is_some_and(|at| at <= now) {
+            self.life.kill_at = None;
+            self.stop(StopMode::Kill, None);
+        }
+        self.check_limits();
+    }
+
+    // ---- reaping -------------------------------------------------------------------------------
+
+    fn reap(&mut self, seat: usize) {
+        let Some((mut worker, process)) = self.workers.take_exited(&self.state, seat) else {
+            return;
+        };
+        self.update_worker_count();
+        if let Some(failure) = worker.hook_failure.take() {
+            self.break_pool(failure.into_task_failure());
+        }
+        self.count_retired(seat, &mut worker);
+        let exit = worker.exit(process, self.is_killed_by_stop(&worker));
+        self.restore_stage();
+        reap::recover(&self.state, SeatIndex(seat as u16), &exit);
+        let id = match process {
+            Some(process) => events::WorkerId { pid: process.pid, ..worker.id(seat) },
+            None => worker.id(seat),
+        };
+        events::worker_exited(&self.state, id, exit.reason, process);
+        self.replace(seat, worker, &exit);
+    }
+
+    /// What follows for the pool from a worker's exit.
+    fn replace(&mut self, seat: usize, mut worker: WorkerHandle, exit: &WorkerExit) {
+        if exit.is_voluntary {
+            match exit.reason {
+                ExitReason::NeedsMainProgram => self.image = Image::MainProgram,
+                _ => self.on_voluntary_exit(&worker),
+            }
+            return;
+        }
+        if exit.pending_kill.is_some() {
+            self.lost += 1;
+            return;
+        }
+        let Some(process) = exit.process.filter(|_| exit.is_loss()) else { return };
+        self.state.counters.workers_lost.add();
+        if worker.is_killed_for_restart {
+            self.lost += 1;
+        } else if worker.overran.is_some() {
+            self.overran(&worker, process);
+        } else if !worker.is_ready {
+            let mut words = format!("{} before it was ready", process.describe());
+            if self.image == Image::MainProgram {
+                words += "; a program linked with -static must begin main with pool_worker_main";
+            }
+            let error = worker.start_error.take();
+            let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
+            self.start_failed(error, Duration::ZERO);
+        } else if worker.step == LifeStep::Finalizing {
+            self.break_by_death_in_finalizer(process);
+        } else if self.state.config.on_lost == OnLost::Break {
+            self.break_by_loss(process);
+        } else {
+            self.lost += 1;
+            if self.state.claimed(SeatIndex(seat as u16)) == worker.claimed_before {
+                // It has run no task: nor may the next one, and at once.
+                self.retry_at = Some(Instant::now() + BACK_OFF);
+            }
+        }
+    }
+
+    /// A worker was killed because a step of its life took too long.
+    fn overran(&mut self, worker: &WorkerHandle, process: ProcessExit) {
+        let Some(step) = worker.overran else { return };
+        let (status, words) = match step {
+            LifeStep::Starting => (Status::POOL_ERR_OS, "was not ready within start_timeout_ms"),
+            LifeStep::Initializing => (
+                Status::POOL_ERR_INITIALIZER,
+                "ran the initializer longer than initializer_timeout_ms",
+            ),
+            LifeStep::Finalizing => {
+                (Status::POOL_ERR_FINALIZER, "ran the finalizer longer than finalizer_timeout_ms")
+            }
+            LifeStep::Working => return,
+        };
+        let timeout = step.timeout(&self.state.config.timeouts).unwrap_or_default();
+        let ms = timeout.as_millis() as u64;
+        let message = format!("worker process {} {words} ({ms} ms), and was killed", process.pid);
+        let detail = Detail { worker_pid: process.pid, message, ..Detail::default() };
+        match step {
+            LifeStep::Starting => self.start_failed(Error::with_detail(status, detail), timeout),
+            _ => self.break_pool(TaskFailure { status, detail }),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Joining and stopping: which workers are killed, and when all is done.
+
+use super::workers::WorkerHandle;
+use super::{Supervisor, reap};
+use crate::board::Stage;
+use crate::state::PoolState;
+use crate::state::commands::{ReplySender, StopMode};
+use crate::sync::Ordering::*;
+use std::time::Instant;
+
+impl Supervisor {
+    pub(super) fn join(&mut self, number: u64, reply: ReplySender) {
+        if let Err(error) = self.state.check_broken() {
+            reply.done(Err(error));
+            return;
+        }
+        self.joiners.push((number, reply));
+        self.change_life(|life| life.is_joining = true);
+    }
+
+    /// A caller waits no longer for its join. The reply comes when the pool is open again.
+    pub(super) fn cancel_join(&mut self, number: u64, reply: &ReplySender) {
+        let had_joiners = !self.joiners.is_empty();
+        self.joiners.retain(|(joiner, _)| *joiner != number);
+        if had_joiners && self.joiners.is_empty() {
+            self.reopen();
+        }
+        reply.done(Ok(()));
+    }
+
+    fn reopen(&mut self) {
+        self.change_life(|life| life.is_joining = false);
+        if self.life.stage() == Stage::Open {
+            // To start the minimum of workers.
+            self.state.wake();
+        }
+    }
+
+    pub(super) fn stop(&mut self, mode: StopMode, reply: Option<ReplySender>) {
+        self.stoppers.extend(reply);
+        if let StopMode::Terminate(grace) = mode {
+            let end = Instant::now().checked_add(grace);
+            self.life.kill_at = [self.life.kill_at, end].into_iter().flatten().min();
+        }
+        if !self.life.is_stopped_by(mode) {
+            return;
+        }
+        self.change_life(|life| life.stop = Some(mode));
+        if self.life.stage() != Stage::Stop {
+            return;
+        }
+        // The caller has withdrawn what was queued.
+        self.workers.receive_all(&self.state);
+        self.workers.kill(|worker| is_killed_at_once(&self.state, mode, worker));
+        if matches!(mode, StopMode::Terminate(_)) {
+            self.workers.iter().for_each(WorkerHandle::terminate);
+        }
+    }
+
+    /// Replies to the callers that wait for all to be done, when it is. True: the pool is over.
+    pub(super) fn finish_if_over(&mut self) -> bool {
+        if self.workers.count() > 0 || (self.life.stop.is_none() && self.joiners.is_empty()) {
+            return false;
+        }
+        if self.life.stage() == Stage::Stop {
+            // Submits that were in progress when the pool was closed.
+            self.state.withdraw_all();
+        } else if self.state.permits.load(Acquire) > 0 {
+            // They wake the supervisor when they are done.
+            return false;
+        } else if self.state.has_waiting_task() {
+            self.recover_stranded();
+            return false;
+        }
+        reap::fail_corrupted(&self.state);
+        if self.life.stop.is_none() {
+            self.reopen();
+        }
+        for (_, reply) in self.joiners.drain(..) {
+            reply.done(Ok(()));
+        }
+        if self.life.stop.is_none() {
+            return false;
+        }
+        debug_assert_eq!(self.workers.count(), 0, "the pool is over without workers");
+        self.workers.fork_servers.close(&self.workers.epoll);
+        self.change_life(|life| (life.is_over, life.is_joining) = (true, false));
+        for reply in self.stoppers.drain(..) {
+            reply.done(Ok(()));
+        }
+        true
+    }
+
+    /// Tasks are queued and there is no worker. As a rule one is about to be started; but where a stray worker
+    /// has written over the ring's head, or over the counts of a seat, none would be.
+    fn recover_stranded(&mut self) {
+        if !self.state.region.board.has_task() {
+            self.state.enqueue_all_again();
+        }
+        if self.retry_at.is_none() {
+            self.lost = self.lost.max(1);
+            self.state.wake();
+        }
+    }
+
+    /// Whether a worker that dies was killed by the stop.
+    pub(super) fn is_killed_by_stop(&self, worker: &WorkerHandle) -> bool {
+        self.life.stop.is_some_and(|mode| {
+            mode.ends_tasks() || is_killed_at_once(&self.state, mode, worker)
+        })
+    }
+}
+
+/// Whether a stop kills this worker at once. One that is still starting has no task and need not be waited for,
+/// unless it may be running the user's initializer.
+fn is_killed_at_once(state: &PoolState, mode: StopMode, worker: &WorkerHandle) -> bool {
+    match mode {
+        StopMode::Kill => true,
+        StopMode::Cancel | StopMode::Terminate(_) => {
+            !worker.is_ready && state.worker_config.initializer.is_none()
+        }
+        StopMode::Drain => false,
+    }
+}

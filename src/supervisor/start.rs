@@ -1,0 +1,239 @@
+//! Starting workers: how many, which program they run, and what follows from starts that fail.
+//!
+//! A start that fails is tried again after a pause, twice as long each time. When too many have failed in
+//! succession and there is no worker, or when the next one is certain to fail too, the pool breaks: its tasks are
+//! cancelled and say why. It breaks in the same way when one of the user's hooks fails.
+
+use super::Supervisor;
+use super::events;
+use super::exit_status::ProcessExit;
+use crate::board::Stage;
+use crate::board::parent::side_table::TaskFailure;
+use crate::error::{Detail, Error, Result, Status};
+use crate::state::config::PoolKind;
+use crate::sync::Ordering::*;
+use crate::worker::config::Image;
+use std::time::{Duration, Instant};
+
+/// The pause after a failed start; twice as long after each further one.
+pub(super) const BACK_OFF: Duration = Duration::from_millis(10);
+/// How often the pause is doubled.
+const DOUBLINGS_MAX: u32 = 6;
+
+/// What determines how many workers a pool needs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Demand {
+    /// Tasks that wait for a worker.
+    queued: u64,
+    /// Workers that run no task, and workers that are starting.
+    free: u32,
+    /// All workers, those that are starting included.
+    workers: u32,
+    workers_min: u32,
+    workers_max: u32,
+    /// Workers that were lost since the last look.
+    lost: u32,
+}
+
+impl Demand {
+    /// How many workers to start: one for each queued task that has no free worker, one for each that was
+    /// lost, and up to the minimum; never above the maximum.
+    fn workers_to_start(self) -> u32 {
+        let room = self.workers_max.saturating_sub(self.workers);
+        let needed = self.queued.saturating_sub(u64::from(self.free));
+        let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+        let missing = self.workers_min.saturating_sub(self.workers);
+        needed.max(self.lost).max(missing).min(room)
+    }
+}
+
+impl Supervisor {
+    /// Starts the workers that are needed.
+    pub(super) fn start_needed_workers(&mut self) {
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.retry_at = None;
+        if self.life.stage() == Stage::Stop {
+            return;
+        }
+        let wanted = self.workers_to_start();
+        // A stray worker may have written over the counts of its seat; without workers the slots are soon
+        // looked at.
+        let is_stranded =
+            wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
+        if is_stranded && !self.state.region.board.has_task() {
+            self.state.enqueue_all_again();
+        }
+        let _ = self.start_workers(wanted.max(u32::from(is_stranded)));
+    }
+
+    fn workers_to_start(&mut self) -> u32 {
+        let load = self.state.slots.load(&self.state.region);
+        let workers = self.workers.count();
+        let min = self.state.workers_min().max(self.ready_wanted());
+        let demand = Demand {
+            queued: load.pending,
+            free: workers.saturating_sub(load.busy),
+            workers,
+            workers_min: if self.life.stage() == Stage::Open { min } else { 0 },
+            workers_max: self.state.workers_max(),
+            lost: std::mem::take(&mut self.lost),
+        };
+        demand.workers_to_start()
+    }
+
+    /// Starts workers because a caller asks for them; returns how many.
+    pub(super) fn start_on_request(&mut self, count: i64) -> Result<u32> {
+        if self.life.stage() == Stage::Stop {
+            self.state.check_open()?;
+            return Err(Status::POOL_ERR_CLOSED.into());
+        }
+        let room = self.state.workers_max().saturating_sub(self.workers.count());
+        match u32::try_from(count) {
+            Ok(count) => self.start_workers(count.min(room)),
+            Err(_) if count > 0 => self.start_workers(room),
+            Err(_) => {
+                let wanted = self.workers_to_start();
+                self.start_workers(wanted)
+            }
+        }
+    }
+
+    /// Starts this many workers. Returns how many were started; an error: not even one.
+    fn start_workers(&mut self, count: u32) -> Result<u32> {
+        for started in 0..count {
+            if let Err(error) = self.start_one() {
+                let why = Error::with_detail(error.status, detail_of(&error));
+                self.start_failed(error, Duration::ZERO);
+                return if started > 0 { Ok(started) } else { Err(why) };
+            }
+            if matches!(self.state.config.kind, PoolKind::Threads) {
+                self.failures.clear();
+            }
+        }
+        Ok(count)
+    }
+
+    /// Starts a worker. Returns its seat.
+    pub(super) fn start_one(&mut self) -> Result<usize> {
+        if self.state.needs_main_program.load(Relaxed) {
+            self.image = Image::MainProgram;
+        }
+        // Counted before it runs a task, not after.
+        self.state.workers.fetch_add(1, Relaxed);
+        let outcome = self.workers.start(&self.state, self.image);
+        self.update_worker_count();
+        outcome
+    }
+
+    pub(super) fn update_worker_count(&self) {
+        self.state.workers.store(self.workers.count(), Relaxed);
+    }
+
+    /// A worker has sent messages.
+    pub(super) fn on_worker_message(&mut self, seat: usize) {
+        let Some(worker) = self.workers.get_mut(seat) else { return };
+        if worker.is_ready {
+            self.failures.clear();
+        }
+        if let Some(failure) = worker.hook_failure.take() {
+            self.break_pool(failure.into_task_failure());
+        }
+    }
+
+    /// A worker could not be started, or exited before it was ready. `waited`: how long it was waited for in
+    /// vain, which does not count for the window.
+    pub(super) fn start_failed(&mut self, error: Error, waited: Duration) {
+        let (now, config) = (Instant::now(), &self.state.config);
+        self.failures.push_back((now, waited));
+        let mut in_vain = Duration::ZERO;
+        let recent = self.failures.iter().rev().take_while(|(at, waited)| {
+            let since = now.duration_since(*at).saturating_sub(in_vain);
+            in_vain = in_vain.saturating_add(*waited);
+            since <= config.restart_window
+        });
+        let old = self.failures.len() - recent.count();
+        self.failures.drain(..old);
+        let count = self.failures.len() as u32;
+        debug_assert!(count > 0, "the failure itself is recent");
+        let is_final = is_final(&error);
+        let is_too_often = config.restarts_max != u32::MAX && count >= config.restarts_max;
+        if is_final || (is_too_often && self.workers.count_if(|worker| worker.is_ready) == 0) {
+            let mut detail = detail_of(&error);
+            detail.message = format!("no worker can be started: {}", detail.message);
+            let status = if is_final { Status::POOL_ERR_BROKEN } else { Status::POOL_ERR_RESTARTS };
+            return self.break_pool(TaskFailure { status, detail });
+        }
+        let pause = BACK_OFF * (1 << (count - 1).min(DOUBLINGS_MAX));
+        // Else that many could never fail within the window.
+        let pause = match config.restarts_max {
+            u32::MAX => pause,
+            max => pause.min(config.restart_window / max / 2),
+        };
+        events::start_failed(&self.state, &error, pause);
+        self.retry_at = Some(now + pause);
+    }
+
+    /// A worker died while it ran the finalizer.
+    pub(super) fn break_by_death_in_finalizer(&mut self, process: ProcessExit) {
+        let detail = process.to_detail("while running the finalizer");
+        self.break_pool(TaskFailure { status: Status::POOL_ERR_FINALIZER, detail });
+    }
+
+    /// A worker of a pool with POOL_LOST_BREAK was lost.
+    pub(super) fn break_by_loss(&mut self, process: ProcessExit) {
+        let detail = process.to_detail("and the pool was made to break by that");
+        self.break_pool(TaskFailure { status: Status::POOL_ERR_BROKEN, detail });
+    }
+
+    /// No worker runs tasks any more. The first reason stays.
+    pub(super) fn break_pool(&mut self, reason: TaskFailure) {
+        let reason = self.state.set_broken(reason);
+        self.state.withdraw_all();
+        for (_, reply) in self.joiners.drain(..) {
+            reply.done(Err(reason.to_error()));
+        }
+        self.change_life(|life| (life.is_broken, life.is_joining) = (true, false));
+    }
+}
+
+/// Whether the next start is certain to fail as well: what is missing, or not permitted.
+fn is_final(error: &Error) -> bool {
+    let errno = error.detail().map_or(0, |detail| detail.os_errno);
+    match error.status {
+        Status::POOL_ERR_VERSION
+        | Status::POOL_ERR_FUNCTION
+        | Status::POOL_ERR_INVALID
+        | Status::POOL_ERR_BROKEN => true,
+        Status::POOL_ERR_OS => [libc::EPERM, libc::EACCES, libc::EINVAL].contains(&errno),
+        _ => false,
+    }
+}
+
+fn detail_of(error: &Error) -> Detail {
+    error.detail().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_start_for_tasks_that_have_none() {
+        let wanted = |queued, free, workers, workers_max, lost| {
+            Demand { queued, free, workers, workers_min: 2, workers_max, lost }.workers_to_start()
+        };
+        assert_eq!(wanted(0, 0, 0, 4, 0), 2);
+        assert_eq!(wanted(0, 0, 0, 1, 0), 1);
+        assert_eq!(wanted(3, 0, 0, 4, 0), 3);
+        assert_eq!(wanted(1, 1, 1, 4, 0), 1);
+        assert_eq!(wanted(1, 1, 2, 4, 0), 0);
+        assert_eq!(wanted(9, 1, 2, 4, 0), 2);
+        assert_eq!(wanted(9, 0, 4, 4, 0), 0);
+        assert_eq!(wanted(u64::MAX, 0, 0, 1024, 0), 1024);
+        assert_eq!(wanted(0, 3, 3, 4, 1), 1);
+        assert_eq!(wanted(0, 4, 4, 4, 1), 0);
+        assert_eq!(wanted(0, 0, 5, 4, 0), 0);
+    }
+}
