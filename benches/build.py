@@ -26,7 +26,8 @@ CARGO = os.environ.get("CARGO", "cargo")
 WARNINGS = "-Wall -Wextra -Wpedantic -Werror".split()
 CFLAGS = ["-std=c11", "-O2", *WARNINGS, "-pthread"]
 CXXFLAGS = ["-std=c++20", "-O2", *WARNINGS, "-pthread"]
-LDFLAGS = [f"-L{OUT}/lib", "-lcarpool", "-Wl,-rpath,$ORIGIN/../lib"]
+INCLUDES = [f"-I{HERE}/programs"]
+LDFLAGS = [f"-L{OUT}/lib", "-lcarpool", "-Wl,-rpath,$ORIGIN/../../lib"]
 
 # Programs in C++: (header, what they are linked with).
 LIBRARIES = {
@@ -39,8 +40,11 @@ LIBRARIES = {
 
 
 def command(program):
-    """Builds the program and returns what starts it. Raises Missing where that takes what is not to be had."""
-    BENCH.mkdir(parents=True, exist_ok=True)
+    """Builds the program and returns what starts it. Raises Missing where that takes what is not to be had.
+
+    A program is named by its path below benches/, without the ending of a source file: floors/map.
+    """
+    (BENCH / program).parent.mkdir(parents=True, exist_ok=True)
     if program == "peer_python.py":
         return [python_with_pools(), "-B", HERE / program]
     if program.endswith(".py"):
@@ -55,7 +59,7 @@ def command(program):
 def compiled(program):
     binary = BENCH / program
     subprocess.run(
-        [*CC, *CFLAGS, f"-I{OUT}/include", "-o", binary, HERE / f"{program}.c", *LDFLAGS], check=True
+        [*CC, *CFLAGS, *INCLUDES, f"-I{OUT}/include", "-o", binary, HERE / f"{program}.c", *LDFLAGS], check=True
     )
     return binary
 
@@ -69,7 +73,7 @@ def compiled_peer(program):
     # Their headers are not ours to warn about.
     places = [flag.replace("-I", "-isystem", 1) for flag in tools.folders(header)]
     source = HERE / f"{program}.cpp"
-    attempt([*CXX, *CXXFLAGS, *places, "-o", binary, source, *libraries.split()])
+    attempt([*CXX, *CXXFLAGS, *INCLUDES, *places, "-o", binary, source, *libraries.split()])
     return binary
 
 

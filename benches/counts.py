@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 
 from model import KINDS
-from build import CC, HERE, OUT, WARNINGS
+from build import BENCH, CC, HERE, INCLUDES, OUT, WARNINGS
 from table import rows
 
 FILE = HERE / "counts.json"
@@ -53,11 +53,11 @@ def build_library():
 
 
 def compile_driver():
-    (OUT / "bench").mkdir(parents=True, exist_ok=True)
-    binary = OUT / "bench" / "counts"
-    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", f"-I{HERE.parent}/include"]
+    binary = BENCH / "programs" / "counts"
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", *INCLUDES, f"-I{HERE.parent}/include"]
     libraries = [build_library(), "-lm", "-ldl"]
-    subprocess.run([*CC, *flags, "-o", binary, HERE / "counts.c", *libraries], check=True)
+    subprocess.run([*CC, *flags, "-o", binary, HERE / "programs" / "counts.c", *libraries], check=True)
     return binary
 
 

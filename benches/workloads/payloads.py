@@ -16,14 +16,14 @@ def payload():
     def of_size(title):
         size = sizes[title]
         for kind in KINDS:
-            command = ("payload", kind, "copied", size, run_ms)
+            command = ("programs/payload", kind, "copied", size, run_ms)
             yield candidate(CARPOOL, f"{title}, {kind} pool", *command, group=title)
         if title == largest:
             for way in ("copied out", "in place"):
                 for kind in KINDS:
-                    command = ("payload", kind, way.replace(" ", "_"), size, run_ms)
+                    command = ("programs/payload", kind, way.replace(" ", "_"), size, run_ms)
                     yield candidate(CARPOOL, f"{title}, {kind} pool, {way}", *command, group=title)
-        yield candidate(FLOOR, f"{title}, memcpy", "floor_payload", size, run_ms, group=title)
+        yield candidate(FLOOR, f"{title}, memcpy", "floors/payload", size, run_ms, group=title)
         if title == largest:
             yield from peers.payload(title, size, run_ms)
 
@@ -61,7 +61,7 @@ def in_place():
         name="in_place",
         question="Bytes written and read in place: what does the pool add, for how many bytes ever?",
         candidates=tuple(
-            candidate(CARPOOL, f"{title}, {kind} pool", "payload", kind, "handed", size, run_ms)
+            candidate(CARPOOL, f"{title}, {kind} pool", "programs/payload", kind, "handed", size, run_ms)
             for title, size in sizes.items()
             for kind in KINDS
         ),

@@ -15,9 +15,9 @@ def start():
         name="start",
         question="A new pool of one worker, one result, and its end: how long does it take? And a worker more?",
         candidates=(
-            *(candidate(CARPOOL, name, "start", how, 30) for how, name in STARTS.items()),
-            candidate(CARPOOL, "thread pool", "start", "thread", 100),
-            candidate(FLOOR, spawn, "floor_start", 50),
+            *(candidate(CARPOOL, name, "programs/start", how, 30) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool", "programs/start", "thread", 100),
+            candidate(FLOOR, spawn, "floors/start", 50),
             *peers.start(),
         ),
         figures=(
@@ -48,7 +48,7 @@ def memory():
         name="memory",
         question="How much memory does a worker take that has nothing to do?",
         candidates=tuple(
-            candidate(CARPOOL, names(how, workers), "memory", how, workers)
+            candidate(CARPOOL, names(how, workers), "programs/memory", how, workers)
             for how in (*STARTS, "thread")
             for workers in (2, 8)
         ),
@@ -78,7 +78,7 @@ def size():
     return Workload(
         name="size",
         question="How large is what a program links with?",
-        candidates=(candidate(CARPOOL, "shared library, stripped", "size.py"),),
+        candidates=(candidate(CARPOOL, "shared library, stripped", "programs/size.py"),),
         figures=(Figure("size", "KiB", kibibytes("bytes")),),
         targets=(
             Target("size of the stripped shared library", "at most 600 KiB",
@@ -94,8 +94,8 @@ def limits():
         name="limits",
         question=f"How late is a time limit of {limit_ms} ms, and how long does it take to cancel what runs?",
         candidates=(
-            candidate(CARPOOL, "process pool, 1", "limits", "process", limit_ms, tasks),
-            candidate(CARPOOL, "thread pool, 1", "limits", "thread", limit_ms, tasks),
+            candidate(CARPOOL, "process pool, 1", "programs/limits", "process", limit_ms, tasks),
+            candidate(CARPOOL, "thread pool, 1", "programs/limits", "thread", limit_ms, tasks),
         ),
         figures=(
             Figure("soft p50", "ms", millis("soft_p50_ns")),
@@ -119,8 +119,8 @@ def idle():
         name="idle",
         question="A pool of 2 workers without work for a minute: what do they and the library do?",
         candidates=(
-            *(candidate(CARPOOL, f"{name}, 2", "idle", how, 2, ms) for how, name in STARTS.items()),
-            candidate(CARPOOL, "thread pool, 2", "idle", "thread", 2, ms),
+            *(candidate(CARPOOL, f"{name}, 2", "programs/idle", how, 2, ms) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool, 2", "programs/idle", "thread", 2, ms),
             *peers.idle(ms),
         ),
         figures=(

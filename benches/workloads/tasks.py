@@ -23,13 +23,13 @@ def round_trip():
         question="One task in flight, 8 bytes each way: how long does it take?",
         candidates=(
             *(
-                candidate(CARPOOL, f"{kind} pool, {workers}", "round_trip", kind, workers, trips, pauses)
+                candidate(CARPOOL, f"{kind} pool, {workers}", "programs/round_trip", kind, workers, trips, pauses)
                 for kind in KINDS
                 for workers in (1, 2, 8)
             ),
-            candidate(FLOOR, spinning, "floor_round_trip", "spin", "across", trips, pauses),
-            candidate(FLOOR, sleeping, "floor_round_trip", "futex", "across", trips, pauses),
-            candidate(FLOOR, "futex, 1 CPU", "floor_round_trip", "futex", "same", trips, pauses),
+            candidate(FLOOR, spinning, "floors/round_trip", "spin", "across", trips, pauses),
+            candidate(FLOOR, sleeping, "floors/round_trip", "futex", "across", trips, pauses),
+            candidate(FLOOR, "futex, 1 CPU", "floors/round_trip", "futex", "same", trips, pauses),
             *peers.round_trip(),
         ),
         figures=(
@@ -79,13 +79,13 @@ def small_tasks():
             *(
                 candidate(
                     CARPOOL, names(kind, workers, submitters, window),
-                    "small_tasks", kind, workers, submitters, window // submitters, tasks,
+                    "programs/small_tasks", kind, workers, submitters, window // submitters, tasks,
                 )
                 for kind in KINDS
                 for workers, submitters in shapes
                 for window in (0, 1000)
             ),
-            candidate(FLOOR, "two rings, 2 CPUs", "floor_small_tasks", tasks),
+            candidate(FLOOR, "two rings, 2 CPUs", "floors/small_tasks", tasks),
             *peers.small_tasks(tasks),
         ),
         figures=(
@@ -121,7 +121,7 @@ def pending():
         name="pending",
         question="Tasks that all wait at once, before 2 workers run them: what does one cost, and take?",
         candidates=tuple(
-            candidate(CARPOOL, f"{kind} pool, {depth}", "pending", kind, 2, tasks, cycles)
+            candidate(CARPOOL, f"{kind} pool, {depth}", "programs/pending", kind, 2, tasks, cycles)
             for kind in KINDS
             for depth, (tasks, cycles) in depths.items()
         ),
@@ -157,11 +157,11 @@ def items():
         question="pool_map over 1 M items, 8 bytes each way: how many in a second?",
         candidates=(
             *(
-                candidate(CARPOOL, f"{kind} pool, {workers}", "map", kind, workers, n)
+                candidate(CARPOOL, f"{kind} pool, {workers}", "programs/map", kind, workers, n)
                 for kind in KINDS
                 for workers in (1, 2, 8)
             ),
-            candidate(FLOOR, "a loop", "floor_map", n),
+            candidate(FLOOR, "a loop", "floors/map", n),
             *peers.items(n),
         ),
         figures=(
@@ -196,7 +196,7 @@ def scaling():
                 *(
                     candidate(
                         CARPOOL, f"{kind} pool, {size}",
-                        "scaling", kind, task_us, in_all_ms * 1000 // task_us, group=size,
+                        "programs/scaling", kind, task_us, in_all_ms * 1000 // task_us, group=size,
                     )
                     for kind in KINDS
                 ),

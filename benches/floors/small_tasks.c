@@ -1,6 +1,6 @@
 /* How many 8-byte messages can two processes exchange in a second at all?
  *
- *     floor_small_tasks TASKS
+ *     small_tasks TASKS
  *
  * Two rings in shared memory, each with one writer and one reader, which look at each other's position
  * only when they have come to the end of what they know. No futures, nobody sleeps, nobody may die. */

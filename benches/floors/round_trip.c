@@ -1,6 +1,6 @@
 /* How fast can two processes answer each other at all, 8 bytes each way, through one shared page?
  *
- *     floor_round_trip spin|futex across|same TRIPS PAUSES
+ *     round_trip spin|futex across|same TRIPS PAUSES
  *
  * spin never sleeps; futex does so before each answer. across pins the two to different CPUs, same to
  * one, where spinning makes no sense. */

@@ -1,6 +1,6 @@
 /* How many items can one thread get through that calls a function for each, 8 bytes each way?
  *
- *     floor_map ITEMS */
+ *     map ITEMS */
 #include "bench.h"
 
 enum { PASSES = 15 };

@@ -1,6 +1,6 @@
 /* How fast can this machine copy bytes there and back, within one process?
  *
- *     floor_payload BYTES MILLISECONDS */
+ *     payload BYTES MILLISECONDS */
 #include "bench.h"
 
 int main(int argc, char **argv) {

@@ -1,6 +1,6 @@
 /* How long does it take to start /bin/true and to wait until it has ended?
  *
- *     floor_start PROCESSES */
+ *     start PROCESSES */
 #include "bench.h"
 #include <spawn.h>
 

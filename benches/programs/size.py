@@ -6,8 +6,11 @@ Prints one line of JSON.
 
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/
 
 from build import OUT
 
