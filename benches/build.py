@@ -31,11 +31,11 @@ LDFLAGS = [f"-L{OUT}/lib", "-lcarpool", "-Wl,-rpath,$ORIGIN/../../lib"]
 
 # Programs in C++: (header, what they are linked with).
 LIBRARIES = {
-    "peer_tbb": ("oneapi/tbb.h", "-ltbb"),
-    "peer_asio": ("asio.hpp", ""),
-    "peer_thread_pool": ("thread_pool/thread_pool.hpp", ""),
-    "peer_glib": ("glib.h", "-lglib-2.0"),
-    "peer_uv": ("uv.h", "-luv"),
+    "peers/tbb": ("oneapi/tbb.h", "-ltbb"),
+    "peers/asio": ("asio.hpp", ""),
+    "peers/thread_pool": ("thread_pool/thread_pool.hpp", ""),
+    "peers/glib": ("glib.h", "-lglib-2.0"),
+    "peers/uv": ("uv.h", "-luv"),
 }
 
 
@@ -45,13 +45,13 @@ def command(program):
     A program is named by its path below benches/, without the ending of a source file: floors/map.
     """
     (BENCH / program).parent.mkdir(parents=True, exist_ok=True)
-    if program == "peer_python.py":
+    if program == "peers/python.py":
         return [python_with_pools(), "-B", HERE / program]
     if program.endswith(".py"):
         return [sys.executable, HERE / program]
     if program in LIBRARIES:
         return [compiled_peer(program)]
-    if program == "peer_rayon":
+    if program == "peers/rayon":
         return [built_by_cargo(program)]
     return [compiled(program)]
 
@@ -83,7 +83,7 @@ def built_by_cargo(program):
     target = BENCH / "cargo"
     attempt([CARGO, "build", "--quiet", "--release", "--locked", "--manifest-path", manifest,
              "--target-dir", target])  # fmt: skip
-    return target / "release" / program
+    return target / "release" / "peer_rayon"
 
 
 def python_with_pools():
@@ -91,7 +91,7 @@ def python_with_pools():
 
     The latter has the pools of the standard library.
     """
-    place, wanted = BENCH / "venv", (HERE / "requirements.txt").read_text(encoding="utf-8")
+    place, wanted = BENCH / "venv", (HERE / "peers" / "requirements.txt").read_text(encoding="utf-8")
     python, made_from = place / "bin" / "python", place / "requirements.txt"
     if made_from.exists() and made_from.read_text(encoding="utf-8") == wanted and works(python):
         return python
@@ -99,7 +99,7 @@ def python_with_pools():
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
     try:
         attempt([sys.executable, "-m", "venv", place])
-        attempt([*pip, "-r", HERE / "requirements.txt"])
+        attempt([*pip, "-r", HERE / "peers" / "requirements.txt"])
     except Missing as why:
         print(f"  only the pools of Python's standard library: {why}", file=sys.stderr)
         return sys.executable
@@ -125,7 +125,7 @@ def versions():
         query = ["dpkg-query", "--show", "--showformat=${Version}", package]
         if shutil.which(query[0]) and tools.find(header):
             found[package] = subprocess.run(query, capture_output=True, text=True).stdout
-    lock = (HERE / "peer_rayon" / "Cargo.lock").read_text(encoding="utf-8")
+    lock = (HERE / "peers" / "rayon" / "Cargo.lock").read_text(encoding="utf-8")
     found |= dict(re.findall(r'name = "(rayon)"\nversion = "(.*)"', lock))
     made_from = BENCH / "venv" / "requirements.txt"
     lines = made_from.read_text(encoding="utf-8").splitlines() if made_from.exists() else []

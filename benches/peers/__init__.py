@@ -3,7 +3,7 @@
 from model import PEER, candidate
 
 POOL = "multiprocessing.Pool"  # what the tables compare with
-# Pools of Python's world: (as it is shown, as peer_pools.py calls it).
+# Pools of Python's world: (as it is shown, as peers/pools.py calls it).
 PYTHON = {
     POOL: "multiprocessing",
     "ProcessPoolExecutor": "futures",
@@ -16,13 +16,13 @@ PYTHON = {
 }
 # Thread pools of C and C++, all of which a C++ program can take: program and how it is used.
 CPP = {
-    "oneTBB enqueue": ("peer_tbb", "enqueue"),
-    "oneTBB task_group": ("peer_tbb", "task_group"),
-    "Asio post": ("peer_asio", "post"),
-    "Asio use_future": ("peer_asio", "use_future"),
-    "GLib": ("peer_glib", "push"),
-    "libuv": ("peer_uv", "queue_work"),
-    "thread_pool": ("peer_thread_pool", "submit"),
+    "oneTBB enqueue": ("peers/tbb", "enqueue"),
+    "oneTBB task_group": ("peers/tbb", "task_group"),
+    "Asio post": ("peers/asio", "post"),
+    "Asio use_future": ("peers/asio", "use_future"),
+    "GLib": ("peers/glib", "push"),
+    "libuv": ("peers/uv", "queue_work"),
+    "thread_pool": ("peers/thread_pool", "submit"),
 }
 ROUNDS = 3  # fewer than carpool: they are many, and slow
 
@@ -33,7 +33,7 @@ def peer(family, library, name, *command, group=""):
 
 def python(pool, more, *command, before="", group=""):
     name = f"{before}{pool}{more}"
-    return peer("Python", pool, name, "peer_python.py", PYTHON[pool], *command, group=group)
+    return peer("Python", pool, name, "peers/python.py", PYTHON[pool], *command, group=group)
 
 
 def cpp(more, *command, pools=tuple(CPP)):
@@ -45,7 +45,7 @@ def cpp(more, *command, pools=tuple(CPP)):
 
 
 def rayon(name, *command):
-    return peer("Rust", "Rayon", f"Rayon{name}", "peer_rayon", *command)
+    return peer("Rust", "Rayon", f"Rayon{name}", "peers/rayon", *command)
 
 
 def round_trip():
@@ -81,8 +81,8 @@ def items(n):
             python(pool, ", 2; 8 chunks", "map", slow.get(pool, some), slow.get(pool, some) // 8)
             for pool in PYTHON
         ),
-        peer("C++", "oneTBB", "oneTBB parallel_for", "peer_tbb", "parallel_for", "map", n),
-        peer("C++", "oneTBB", "oneTBB parallel_for, inlined", "peer_tbb", "parallel_for_inlined", "map", n),
+        peer("C++", "oneTBB", "oneTBB parallel_for", "peers/tbb", "parallel_for", "map", n),
+        peer("C++", "oneTBB", "oneTBB parallel_for, inlined", "peers/tbb", "parallel_for_inlined", "map", n),
         rayon(" par_iter", "map", n),
         rayon(" par_iter, inlined", "map_inlined", n),
     )

@@ -1,14 +1,14 @@
 """The measurements of the C programs, made with one of Python's pools, of two workers.
 
-    peer_python.py POOL round_trip CALLS PAUSES
-    peer_python.py POOL small_tasks TASKS
-    peer_python.py POOL map ITEMS CHUNK             CHUNK 0: as the pool has it by default
-    peer_python.py POOL payload BYTES MILLISECONDS
-    peer_python.py POOL scaling MICROSECONDS TASKS
-    peer_python.py POOL start POOLS
-    peer_python.py POOL idle MILLISECONDS
+    python.py POOL round_trip CALLS PAUSES
+    python.py POOL small_tasks TASKS
+    python.py POOL map ITEMS CHUNK             CHUNK 0: as the pool has it by default
+    python.py POOL payload BYTES MILLISECONDS
+    python.py POOL scaling MICROSECONDS TASKS
+    python.py POOL start POOLS
+    python.py POOL idle MILLISECONDS
 
-POOL is one of peer_pools.py. Prints one line of JSON with the names that the C programs use.
+POOL is one of pools.py. Prints one line of JSON with the names that the C programs use.
 """
 
 import json
@@ -17,8 +17,8 @@ import statistics
 import sys
 import time
 
-import peer_pools
-from peer_tasks import compute, echo, nap, twice_plus_one
+import pools
+from tasks import compute, echo, nap, twice_plus_one
 
 WORKERS = 2
 MAPS = 3  # the first is told apart, the median of the others is reported
@@ -279,7 +279,7 @@ WORKS = {
 def main():
     pool, work, *numbers = sys.argv[1:]
     try:
-        kind = peer_pools.named(pool)
+        kind = pools.named(pool)
     except ImportError as why:
         print(why, file=sys.stderr)
         return 77

@@ -1,9 +1,9 @@
 //! Rayon's thread pool, measured as small_tasks.c, round_trip.c and map.c measure carpool's: 2 threads.
 //!
-//!     peer_rayon small_tasks WINDOW TASKS
-//!     peer_rayon round_trip TRIPS PAUSES
-//!     peer_rayon map ITEMS              a call through a pointer for each, as in C
-//!     peer_rayon map_inlined ITEMS      the function is part of the loop
+//!     rayon small_tasks WINDOW TASKS
+//!     rayon round_trip TRIPS PAUSES
+//!     rayon map ITEMS              a call through a pointer for each, as in C
+//!     rayon map_inlined ITEMS      the function is part of the loop
 //!
 //! spawn gives nothing back, so its tasks fill slots, which are made once and used again. map is par_iter.
 //! Prints one line of JSON with the names that the C programs use. A wrong result ends the program.
