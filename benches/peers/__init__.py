@@ -1,6 +1,6 @@
 """Other pools that do the same work: who takes part in which workload, with its program."""
 
-from model import PEER, candidate
+from harness.model import PEER, candidate
 
 POOL = "multiprocessing.Pool"  # what the tables compare with
 # Pools of Python's world: (as it is shown, as peers/pools.py calls it).

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
 
-from build import OUT
+from harness.build import OUT
 
 with tempfile.TemporaryDirectory() as folder:
     stripped = Path(folder) / "stripped.so"

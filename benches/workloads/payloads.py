@@ -1,7 +1,7 @@
 """Workloads of bytes: copied there and back, or written where the other side reads them."""
 
 import peers
-from model import (
+from harness.model import (
     CARPOOL, FLOOR, KINDS, Figure, Target, Workload, candidate, micros, slowest_to_fastest, value,
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Workloads about pools themselves: their start and end, what they weigh, their limits, their silence."""
 
 import peers
-from model import (
+from harness.model import (
     CARPOOL, FLOOR, Figure, Target, Workload, candidate, kibibytes, millis, nanos, times, value,
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Workloads of tasks: one, many, more than fit a cache, items of a map, and tasks that take their time."""
 
 import peers
-from model import (
+from harness.model import (
     CARPOOL, FLOOR, KINDS, Figure, Target, Workload, candidate, micros, nanos,
     slowest_to_fastest, times, times_best, value,
 )  # fmt: skip

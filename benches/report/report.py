@@ -2,10 +2,9 @@
 
 import json
 
-import machine
-import table
-import targets
 import workloads
+from harness import machine
+from report import table, targets
 
 FORMAT = 1  # of the file; raised when older files can no longer be read
 
@@ -87,7 +86,7 @@ def wanted_and_reached(record):
 def origin(record):
     """Where and when the figures come from."""
     minutes = record["seconds"] / 60
-    command = " ".join(record["command"])
+    of_what = " ".join(record["command"][1:]) or "all workloads"
     peers = ", ".join(f"{name} {version}" for name, version in record["machine"].get("peers", {}).items())
-    told = f"{machine.sentence(record['machine'])}. One run of `{command}`, {minutes:.1f} minutes long."
+    told = f"{machine.sentence(record['machine'])}. One run of {of_what}, {minutes:.1f} minutes long."
     return f"{told} Peers: {peers}." if peers else told

@@ -1,31 +1,31 @@
 #!/usr/bin/env python3
 """Writes what was measured into docs/ and README.md: no number there is typed by hand.
 
-    benches/page.py           of the last run of benches/run.py, which is kept as docs/performance.json
-    benches/page.py --again   of docs/performance.json, as it is
-    benches/page.py --check   says whether that would change anything, and changes nothing
+    benches/report/page.py           of the last run of benches/harness/run.py, which is kept as docs/performance.json
+    benches/report/page.py --again   of docs/performance.json, as it is
+    benches/report/page.py --check   says whether that would change anything, and changes nothing
 
 Between <!-- measured: NAME --> and <!-- /measured --> everything is replaced.
 """
 
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
 
 import argparse
 import json
 import re
 
-import counts
-import drawing
 import peers
-import report
-import table
-from build import HERE, OUT
+from harness import counts
+from harness.build import OUT, ROOT
+from report import drawing, report, table
 
-DOCS = HERE.parent / "docs"
+DOCS = ROOT / "docs"
 RECORD = DOCS / "performance.json"
-PAGES = (DOCS / "performance.md", HERE.parent / "README.md")
+PAGES = (DOCS / "performance.md", ROOT / "README.md")
 DRAWINGS = {DOCS / "performance-light.svg": drawing.LIGHT, DOCS / "performance-dark.svg": drawing.DARK}
 
 

@@ -1,7 +1,7 @@
 """What was wanted, and what was reached: the table that docs/performance.md begins with."""
 
-from model import KINDS
-from table import median, present, rows, spread, three_digits
+from harness.model import KINDS
+from report.table import median, present, rows, spread, three_digits
 
 HEADINGS = ["work", "wanted", "process pool", "thread pool"]
 

@@ -7,8 +7,8 @@ import resource
 import subprocess
 import time
 
-import build
-from build import CC, OUT
+from harness import build
+from harness.build import CC, OUT
 
 
 class OtherPrograms:

@@ -2,7 +2,7 @@
 
 import statistics
 
-from model import FLOOR, PEER
+from harness.model import FLOOR, PEER
 from peers import POOL
 
 SPREAD_MAX = 0.15  # a difference of a quarter could not be told from noise above it

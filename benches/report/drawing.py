@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from model import CARPOOL, FLOOR
-from table import median, three_digits
+from harness.model import CARPOOL, FLOOR
+from report.table import median, three_digits
 
 WIDTH, LABELS, RIGHT = 840, 250, 70  # the labels' column, and the room for the numbers behind the bars
 TOP, BAR, ROW, TITLE, AXIS, GAP = 8, 13, 20, 44, 26, 14

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Counts the instructions of each step of a task with callgrind, and compares with benches/counts.json.
+"""Counts the instructions of each step of a task with callgrind, and compares with counts.json.
 
-    benches/counts.py               old and new counts side by side, as make counts does
-    benches/counts.py --functions   and the functions that the instructions of each step are in
-    benches/counts.py --save        writes benches/counts.json anew
+    benches/harness/counts.py               old and new counts side by side, as make counts does
+    benches/harness/counts.py --functions   and the functions that the instructions of each step are in
+    benches/harness/counts.py --save        writes counts.json anew
 
 Times depend on who else uses the machine; instructions do not. What they do not tell: cache misses, and
 what the kernel does.
 """
 
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
 
 import argparse
 import collections
@@ -21,13 +23,12 @@ import re
 import shutil
 import subprocess
 import tempfile
-from pathlib import Path
 
-from model import KINDS
-from build import BENCH, CC, HERE, INCLUDES, OUT, WARNINGS
-from table import rows
+from harness.build import BENCH, BENCHES, CC, INCLUDES, ROOT, WARNINGS
+from harness.model import KINDS
+from report.table import rows
 
-FILE = HERE / "counts.json"
+FILE = Path(__file__).with_name("counts.json")
 TASKS = 20_000
 STEPS = ("submit", "run", "wait", "collect", "free")
 FUNCTIONS_SHOWN = 16
@@ -44,20 +45,20 @@ def find_valgrind():
 
 def build_library():
     """An archive of its own: with the names of functions, and system calls by way of libc, see counts.c."""
-    target = HERE.parent / os.environ.get("CARGO_TARGET_DIR", "target") / "counts"
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "counts"
     flags = f"{os.environ.get('RUSTFLAGS', '')} --cfg rustix_use_libc".strip()
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
     cargo = [os.environ.get("CARGO", "cargo"), "rustc", "--quiet", "--release", "--locked", "--lib"]
-    subprocess.run([*cargo, "--crate-type", "staticlib"], check=True, cwd=HERE.parent, env=environment)
+    subprocess.run([*cargo, "--crate-type", "staticlib"], check=True, cwd=ROOT, env=environment)
     return target / "release" / "libcarpool.a"
 
 
 def compile_driver():
     binary = BENCH / "programs" / "counts"
     binary.parent.mkdir(parents=True, exist_ok=True)
-    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", *INCLUDES, f"-I{HERE.parent}/include"]
+    flags = ["-std=c11", "-O2", "-g", *WARNINGS, "-pthread", *INCLUDES, f"-I{ROOT}/include"]
     libraries = [build_library(), "-lm", "-ldl"]
-    subprocess.run([*CC, *flags, "-o", binary, HERE / "programs" / "counts.c", *libraries], check=True)
+    subprocess.run([*CC, *flags, "-o", binary, BENCHES / "programs" / "counts.c", *libraries], check=True)
     return binary
 
 

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Measures pools beside floors and beside the pools of others, all in one run.
 
-    benches/run.py              all workloads; make bench builds the library first
-    benches/run.py round_trip   one or more by name
-    benches/run.py --list       their names
-    benches/run.py --once       a single round: shows that everything runs, and not much more
+    benches/harness/run.py              all workloads; make bench builds the library first
+    benches/harness/run.py round_trip   one or more by name
+    benches/harness/run.py --list       their names
+    benches/harness/run.py --once       a single round: shows that everything runs, and not much more
 
 The candidates of a workload take turns, several rounds long, so that a machine that changes its mind
 changes it for all of them. Markdown tables go to stdout, the raw figures to out/bench/results.json;
-benches/page.py writes them into docs/.
+benches/report/page.py writes them into docs/.
 """
 
 import sys
+from pathlib import Path
 
 sys.dont_write_bytecode = True
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
 
 import argparse
 import os
@@ -21,12 +23,9 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import build
-import machine
-import programs
-import report
-import table
 import workloads
+from harness import build, machine, programs
+from report import report, table
 
 ROUNDS_MIN = 3
 PATIENCE = 2  # for so many rounds a workload may take twice its time
@@ -127,7 +126,7 @@ def main():
     begin_s = time.monotonic()
     chosen = [workloads.ALL[name] for name in options.workload or workloads.ALL]
     programs.compile_all(one.command[0] for workload in chosen for one in workload.candidates)
-    record = {"machine": machine.facts(), "command": ["benches/run.py", *sys.argv[1:]], "workloads": {}}
+    record = {"machine": machine.facts(), "command": ["benches/harness/run.py", *sys.argv[1:]], "workloads": {}}
     print(machine.sentence(record["machine"]))
     failed = False
     for workload in chosen:

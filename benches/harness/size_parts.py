@@ -8,10 +8,13 @@ rustc is needed, is made and linked in the same way: less than that no library i
 import collections
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-from build import CC, OUT
+sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
+
+from harness.build import CC, OUT, ROOT
 
 ROOMS = {"ffi": "ffi", "pool": "pool", "watch": "watch", "worker": "worker"}
 BELOW = "board and what is below"
@@ -75,7 +78,7 @@ def empty(folder):
     source, archive, named = folder / "empty.rs", folder / "libempty.a", folder / "empty.so"
     source.write_text(EMPTY)
     run("rustc", *RUSTFLAGS, "-o", archive, source)
-    exports = f"-Wl,--version-script={Path(__file__).parent.parent / 'cmake/carpool.map'}"
+    exports = f"-Wl,--version-script={ROOT / 'cmake/carpool.map'}"
     words = [str(archive) if word == "ARCHIVE" else word for word in LINKING]
     run(*CC, "-o", named, exports, *words)
     run("strip", "-o", folder / "stripped.so", named)

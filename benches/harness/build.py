@@ -12,11 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-OUT = Path(os.environ.get("OUT", HERE.parent / "out")).resolve()
+BENCHES = Path(__file__).resolve().parent.parent
+ROOT = BENCHES.parent
+OUT = Path(os.environ.get("OUT", ROOT / "out")).resolve()
 BENCH = OUT / "bench"
 
-sys.path.append(str(HERE.parent / "ffi-tests"))
+sys.path.append(str(ROOT / "ffi-tests"))
 import tools
 from tools import Missing
 
@@ -26,7 +27,7 @@ CARGO = os.environ.get("CARGO", "cargo")
 WARNINGS = "-Wall -Wextra -Wpedantic -Werror".split()
 CFLAGS = ["-std=c11", "-O2", *WARNINGS, "-pthread"]
 CXXFLAGS = ["-std=c++20", "-O2", *WARNINGS, "-pthread"]
-INCLUDES = [f"-I{HERE}/programs"]
+INCLUDES = [f"-I{BENCHES}/programs"]
 LDFLAGS = [f"-L{OUT}/lib", "-lcarpool", "-Wl,-rpath,$ORIGIN/../../lib"]
 
 # Programs in C++: (header, what they are linked with).
@@ -46,9 +47,9 @@ def command(program):
     """
     (BENCH / program).parent.mkdir(parents=True, exist_ok=True)
     if program == "peers/python.py":
-        return [python_with_pools(), "-B", HERE / program]
+        return [python_with_pools(), "-B", BENCHES / program]
     if program.endswith(".py"):
-        return [sys.executable, HERE / program]
+        return [sys.executable, BENCHES / program]
     if program in LIBRARIES:
         return [compiled_peer(program)]
     if program == "peers/rayon":
@@ -59,7 +60,7 @@ def command(program):
 def compiled(program):
     binary = BENCH / program
     subprocess.run(
-        [*CC, *CFLAGS, *INCLUDES, f"-I{OUT}/include", "-o", binary, HERE / f"{program}.c", *LDFLAGS], check=True
+        [*CC, *CFLAGS, *INCLUDES, f"-I{OUT}/include", "-o", binary, BENCHES / f"{program}.c", *LDFLAGS], check=True
     )
     return binary
 
@@ -72,14 +73,14 @@ def compiled_peer(program):
     tools.bring(header)
     # Their headers are not ours to warn about.
     places = [flag.replace("-I", "-isystem", 1) for flag in tools.folders(header)]
-    source = HERE / f"{program}.cpp"
+    source = BENCHES / f"{program}.cpp"
     attempt([*CXX, *CXXFLAGS, *INCLUDES, *places, "-o", binary, source, *libraries.split()])
     return binary
 
 
 def built_by_cargo(program):
     """A crate of its own: its dependencies are not the library's."""
-    manifest = HERE / program / "Cargo.toml"
+    manifest = BENCHES / program / "Cargo.toml"
     target = BENCH / "cargo"
     attempt([CARGO, "build", "--quiet", "--release", "--locked", "--manifest-path", manifest,
              "--target-dir", target])  # fmt: skip
@@ -91,7 +92,7 @@ def python_with_pools():
 
     The latter has the pools of the standard library.
     """
-    place, wanted = BENCH / "venv", (HERE / "peers" / "requirements.txt").read_text(encoding="utf-8")
+    place, wanted = BENCH / "venv", (BENCHES / "peers" / "requirements.txt").read_text(encoding="utf-8")
     python, made_from = place / "bin" / "python", place / "requirements.txt"
     if made_from.exists() and made_from.read_text(encoding="utf-8") == wanted and works(python):
         return python
@@ -99,7 +100,7 @@ def python_with_pools():
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
     try:
         attempt([sys.executable, "-m", "venv", place])
-        attempt([*pip, "-r", HERE / "peers" / "requirements.txt"])
+        attempt([*pip, "-r", BENCHES / "peers" / "requirements.txt"])
     except Missing as why:
         print(f"  only the pools of Python's standard library: {why}", file=sys.stderr)
         return sys.executable
@@ -125,7 +126,7 @@ def versions():
         query = ["dpkg-query", "--show", "--showformat=${Version}", package]
         if shutil.which(query[0]) and tools.find(header):
             found[package] = subprocess.run(query, capture_output=True, text=True).stdout
-    lock = (HERE / "peers" / "rayon" / "Cargo.lock").read_text(encoding="utf-8")
+    lock = (BENCHES / "peers" / "rayon" / "Cargo.lock").read_text(encoding="utf-8")
     found |= dict(re.findall(r'name = "(rayon)"\nversion = "(.*)"', lock))
     made_from = BENCH / "venv" / "requirements.txt"
     lines = made_from.read_text(encoding="utf-8").splitlines() if made_from.exists() else []

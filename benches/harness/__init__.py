@@ -1,0 +1,1 @@
+"""Builds the programs, runs them, and keeps what they print."""

@@ -1,0 +1,1 @@
+"""Makes figures of the runs, and writes them into the documentation."""
