@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import workloads
 from harness import build, machine, programs
-from report import report, table
+from report import records, sections, table
 
 ROUNDS_MIN = 3
 PATIENCE = 2  # for so many rounds a workload may take twice its time
@@ -134,10 +134,10 @@ def main():
         measurement.measure(1 if options.once else workload.rounds_max)
         failed |= any(not reason.startswith("skipped") for reason in measurement.reasons.values())
         record["workloads"][workload.name] = measurement.record()
-        print(f"\n{report.section(workload, measurement.record())}", flush=True)
+        print(f"\n{sections.section(workload, measurement.record())}", flush=True)
     record["seconds"] = round(time.monotonic() - begin_s)
-    print(f"\n{table.LEGEND}\n\n### Wanted and reached\n\n{report.wanted_and_reached(record)}")
-    report.write(record, FILE)
+    print(f"\n{table.LEGEND}\n\n### Wanted and reached\n\n{sections.wanted_and_reached(record)}")
+    records.write(record, FILE)
     say(f"{record['seconds']} s; raw figures: {FILE}")
     return 1 if failed else 0
 

@@ -19,9 +19,10 @@ import json
 import re
 
 import peers
+import workloads
 from harness import counts
 from harness.build import OUT, ROOT
-from report import drawing, report, table
+from report import drawing, records, sections, table
 
 DOCS = ROOT / "docs"
 RECORD = DOCS / "performance.json"
@@ -31,8 +32,8 @@ DRAWINGS = {DOCS / "performance-light.svg": drawing.LIGHT, DOCS / "performance-d
 
 def details(record):
     parts = [
-        report.section(found.workload, record["workloads"][name])
-        for name, found in report.all_results(record).items()
+        sections.section(found.workload, record["workloads"][name])
+        for name, found in records.all_results(record).items()
     ]
     return "\n\n".join([table.LEGEND, *parts])
 
@@ -46,7 +47,7 @@ def counted(_):
 
 def summary(record):
     """The few figures of the README."""
-    every = report.all_results(record)
+    every = records.all_results(record)
 
     def line(words, workload, figure, unit):
         names = ("process pool, 2", "thread pool, 2", f"{peers.POOL}, 2")
@@ -61,13 +62,13 @@ def summary(record):
         line("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
     ])  # fmt: skip
     where = "What it costs with 2 workers, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
-    words = report.quiet(record)
-    return "\n\n".join([where, lines] + [words] * (words != report.QUIET))
+    words = sections.quiet(record)
+    return "\n\n".join([where, lines] + [words] * (words != sections.QUIET))
 
 
 PARTS = {
-    "origin": report.origin,
-    "targets": report.wanted_and_reached,
+    "origin": sections.origin,
+    "targets": sections.wanted_and_reached,
     "counts": counted,
     "details": details,
     "summary": summary,
@@ -91,12 +92,12 @@ def main():
     source = RECORD if options.again or options.check else OUT / "bench" / "results.json"
     if not source.exists():
         parser.error(f"there is no {source}: run make bench")
-    record = report.read(source)
-    if missing := set(report.workloads.ALL) - set(record["workloads"]):
+    record = records.read(source)
+    if missing := set(workloads.ALL) - set(record["workloads"]):
         parser.error(f"{source} is not of a whole run: {', '.join(sorted(missing))} missing")
 
     new = {page: filled(page.read_text(encoding="utf-8"), record) for page in PAGES}
-    new |= {file: drawing.svg(report.all_results(record), colours) for file, colours in DRAWINGS.items()}
+    new |= {file: drawing.svg(records.all_results(record), colours) for file, colours in DRAWINGS.items()}
     old = {file: file.read_text(encoding="utf-8") if file.exists() else None for file in new}
     changed = [file for file in new if new[file] != old[file]]
     if options.check:
@@ -106,7 +107,7 @@ def main():
     for file in changed:
         file.write_text(new[file], encoding="utf-8")
     if source != RECORD:
-        report.write(record, RECORD)
+        records.write(record, RECORD)
     return 0
 
 
