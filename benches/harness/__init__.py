@@ -1,1 +1,1 @@
-"""Builds the programs, runs them, and keeps what they print."""
+"""Builds the programs, runs them, and records what they print."""

@@ -2,10 +2,10 @@
 """Counts the instructions of each step of a task with callgrind, and compares with counts.json.
 
     benches/harness/counts.py               old and new counts side by side, as make counts does
-    benches/harness/counts.py --functions   and the functions that the instructions of each step are in
-    benches/harness/counts.py --save        writes counts.json anew
+    benches/harness/counts.py --functions   also the functions that spend the instructions of each step
+    benches/harness/counts.py --save        replaces counts.json
 
-Times depend on who else uses the machine; instructions do not. What they do not tell: cache misses, and
+Unlike times, instruction counts do not depend on other programs. They do not include cache misses, nor
 what the kernel does.
 """
 
@@ -26,7 +26,7 @@ import tempfile
 
 from harness.build import BENCH, BENCHES, CC, INCLUDES, ROOT, WARNINGS
 from harness.model import KINDS
-from report.table import rows
+from report.table import markdown_rows
 
 FILE = Path(__file__).with_name("counts.json")
 TASKS = 20_000
@@ -35,7 +35,7 @@ FUNCTIONS_SHOWN = 16
 
 
 class Missing(Exception):
-    """What cannot be counted on this machine, and why."""
+    """Something that cannot be counted on this machine, and why."""
 
 
 def find_valgrind():
@@ -44,7 +44,7 @@ def find_valgrind():
 
 
 def build_library():
-    """An archive of its own: with the names of functions, and system calls by way of libc, see counts.c."""
+    """A separate static library: with symbol names, and with system calls through libc, see counts.c."""
     target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "counts"
     flags = f"{os.environ.get('RUSTFLAGS', '')} --cfg rustix_use_libc".strip()
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": flags}
@@ -62,13 +62,13 @@ def compile_driver():
     return binary
 
 
-def dumps(binary, kind, folder):
-    """For each step the file that callgrind has written about it."""
+def run_callgrind(binary, kind, folder):
+    """The file that callgrind wrote for each step."""
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/%p", binary, kind, str(TASKS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
-        words = [line for line in done.stderr.splitlines() if not re.match("==|--", line)]
-        raise Missing(f"{kind} pool: {' '.join(words) or f'valgrind ended with {done.returncode}'}")
+        messages = [line for line in done.stderr.splitlines() if not re.match("==|--", line)]
+        raise Missing(f"{kind} pool: {' '.join(messages) or f'valgrind exited with {done.returncode}'}")
     found = {}
     for path in Path(folder).iterdir():
         if step := re.search(r"^desc: Trigger: Client Request: (\w+)$", path.read_text(), re.MULTILINE):
@@ -81,23 +81,23 @@ def instructions(path):
 
 
 def functions(path):
-    """How many instructions of a task each function has itself, by its name; the most first."""
+    """The instructions per task of each function, without its callees: (number, name), the most first."""
     annotated = subprocess.run(
         ["callgrind_annotate", "--auto=no", "--threshold=100", path], check=True, capture_output=True, text=True
     )
     found = collections.Counter()
     for line in annotated.stdout.splitlines():
-        # A line for each source file that a part of the function comes from.
+        # One line per source file that contributes code to the function.
         if match := re.match(r"\s*([\d,]+) \([ \d.]+%\)\s+\S*?:(\S.*?)(?: \[[^]]*\])?$", line):
             found[match[2].removesuffix("'2")] += int(match[1].replace(",", ""))
-    # What was being called all the time is said to have had all of it.
-    within = {name: number for name, number in found.items() if number < 0.9 * instructions(path)}
-    return [(number / TASKS, name) for name, number in collections.Counter(within).most_common()]
+    # A function that is on the stack during all of it, such as main, is credited with everything.
+    credible = {name: number for name, number in found.items() if number < 0.9 * instructions(path)}
+    return [(number / TASKS, name) for name, number in collections.Counter(credible).most_common()]
 
 
 def count(kind, binary, show_functions):
     with tempfile.TemporaryDirectory() as folder:
-        files = dumps(binary, kind, folder)
+        files = run_callgrind(binary, kind, folder)
         if show_functions:
             for step in STEPS:
                 print(f"\n{kind} pool, {step}:")
@@ -111,35 +111,35 @@ def version(command):
     return done.stdout.splitlines()[0]
 
 
-def in_all(steps):
-    return {**steps, "in all": sum(steps.values())} if steps else {}
+def with_total(steps):
+    return {**steps, "total": sum(steps.values())} if steps else {}
 
 
-def compared(old, new):
-    """Old, new and the difference of each step, in Markdown."""
-    lines = [["pool", "step", "before", "now", "difference"], ["---", "---", "--:", "--:", "--:"]]
+def comparison(old, new):
+    """The old and the new count of each step and their difference, in Markdown."""
+    rows = [["pool", "step", "before", "now", "difference"], ["---", "---", "--:", "--:", "--:"]]
     for kind in new:
-        before = in_all(old.get(kind))
-        for step, number in in_all(new[kind]).items():
+        before = with_total(old.get(kind))
+        for step, number in with_total(new[kind]).items():
             was = before.get(step)
-            known = ("–", "") if was is None else (f"{was:.1f}", f"{number - was:+.1f}")
-            lines.append([kind, step, known[0], f"{number:.1f}", known[1]])
-    return rows(lines)
+            old_text, difference = ("–", "") if was is None else (f"{was:.1f}", f"{number - was:+.1f}")
+            rows.append([kind, step, old_text, f"{number:.1f}", difference])
+    return markdown_rows(rows)
 
 
-def shown(found):
-    """A column for each step, in Markdown."""
-    lines = [["pool", *in_all(next(iter(found.values())))]]
-    lines.append(["---"] + ["--:"] * (len(lines[0]) - 1))
+def summary(found):
+    """The counts with one column per step, in Markdown."""
+    rows = [["pool", *with_total(next(iter(found.values())))]]
+    rows.append(["---"] + ["--:"] * (len(rows[0]) - 1))
     for kind, steps in found.items():
-        lines.append([f"{kind} pool", *(f"{number:.0f}" for number in in_all(steps).values())])
-    return rows(lines)
+        rows.append([f"{kind} pool", *(f"{number:.0f}" for number in with_total(steps).values())])
+    return markdown_rows(rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--functions", action="store_true", help="show where the instructions are")
-    parser.add_argument("--save", action="store_true", help=f"write {FILE.name} anew")
+    parser.add_argument("--functions", action="store_true", help="show which functions spend the instructions")
+    parser.add_argument("--save", action="store_true", help=f"replace {FILE.name}")
     options = parser.parse_args()
     saved = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     new = {
@@ -161,8 +161,8 @@ def main():
         except Missing as missing:
             print(f"skip: {missing}")
 
-    print("\nInstructions of a task, 8 bytes each way:\n")
-    print(compared(saved.get("instructions", {}), new["instructions"]))
+    print("\nInstructions per task, 8 bytes each way:\n")
+    print(comparison(saved.get("instructions", {}), new["instructions"]))
     for name in ("rustc", "compiler", "lto"):
         if saved and saved.get(name) != new[name]:
             print(f"\n{name}: before {saved.get(name)}, now {new[name]}")

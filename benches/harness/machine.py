@@ -1,4 +1,4 @@
-"""The machine: what it is, and how busy others keep it."""
+"""Describes the machine, and how busy other programs keep it."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ from harness.build import CC, OUT
 
 
 class OtherPrograms:
-    """How much of the machine's CPU time went to programs that are not measured, or was stolen."""
+    """The share of the machine's CPU time that other programs used or that was stolen."""
 
     def __init__(self):
         self.others_s = self.all_s = 0.0
@@ -75,7 +75,7 @@ def facts():
     }
 
 
-def sentence(facts):
+def describe(facts):
     return (
         "carpool {carpool}; {cpu}, {cpus} CPUs, {memory_gib} GiB; Linux {kernel}; {compiler}; "
         "Python {python}"

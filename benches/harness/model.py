@@ -1,4 +1,4 @@
-"""What a workload is made of: who does the work, which figures are shown, and what is wanted of them."""
+"""What a workload is made of: the candidates that run it, the metrics that are shown, and their targets."""
 
 import statistics
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ KINDS = ("process", "thread")
 
 @dataclass(frozen=True)
 class Candidate:
-    """One who does the work: a program of this folder with its arguments."""
+    """A program with its arguments. The program is given by its path below benches/, without .c or .cpp."""
 
     role: str
     name: str
     command: tuple[str, ...]
-    group: str = ""  # compared with the floor and the peer of its own group only
-    family: str = ""  # of a peer: the language whose users would take it, such as "C++"
-    library: str = ""  # of a peer: what is used, in whatever way
-    rounds: int = 0  # so many at most; 0: all
+    group: str = ""  # compared only with the floor and the peer of the same group
+    family: str = ""  # of a peer: the language whose users would choose it, such as "C++"
+    library: str = ""  # of a peer: the library, however it is used
+    rounds_max: int = 0  # 0: no limit
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number of a run, as it is shown. value raises KeyError for a program that does not give it."""
+class Metric:
+    """One number of a run, as it is shown. value raises KeyError if a program does not report it."""
 
     name: str
     unit: str
     value: Callable[[dict], float]
     higher_is_better: bool = False
-    compared: bool = False  # with the floor and multiprocessing.Pool; and its spread tells of noise
-    alone: bool = False  # a ratio already: its spread tells of noise, and no more is compared
-    floor: str = ""  # the name of its floor where a group has several
-    floor_figure: str = ""  # the figure of the floor that it is compared with, where that is another
+    compared: bool = False  # with the floor and multiprocessing.Pool; its spread indicates noise
+    is_ratio: bool = False  # so it is not compared; its spread still indicates noise
+    floor: str = ""  # the name of its floor if a group has several
+    floor_metric: str = ""  # the metric of the floor it is compared with, if it is another one
 
     @property
     def heading(self):
@@ -41,23 +41,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of a process pool, a thread pool, or both: a row in the table of docs/performance.md.
+    """A goal for process pools, thread pools, or both: a row in the table of docs/performance.md.
 
-    numbers takes the results of a workload and the kind of pool and returns one number for each round,
-    None where there is none. beside does likewise for what is shown in brackets.
+    numbers takes the results of a workload and the kind of pool and returns one number per round, None
+    for a round without one. Where these are ratios, absolute does the same for the value in brackets.
     """
 
-    work: str
-    wanted: str
+    case: str
+    goal: str
     numbers: Callable
     unit: str
     at_most: float | None = None
     at_least: float | None = None
-    beside: Callable | None = None
-    beside_unit: str = ""
+    absolute: Callable | None = None
+    absolute_unit: str = ""
     kinds: tuple[str, ...] = KINDS
 
-    def reached(self, number):
+    def is_met(self, number):
         return (self.at_most is None or number <= self.at_most) and (
             self.at_least is None or number >= self.at_least
         )
@@ -68,22 +68,25 @@ class Workload:
     name: str
     question: str
     candidates: tuple[Candidate, ...]
-    figures: tuple[Figure, ...]
+    metrics: tuple[Metric, ...]
     targets: tuple[Target, ...] = ()
     notes: str = ""
     rounds_max: int = 7
-    budget_s: float = 30  # no further round is begun when it would end after that
-    together: bool = False  # all candidates at once: they only wait
+    budget_s: float = 30  # no further round starts if it would end later
+    concurrent: bool = False  # all candidates run at once, because they only wait
 
-    def figure(self, name):
-        return next(figure for figure in self.figures if figure.name == name)
-
-
-def candidate(role, name, *command, **more):
-    return Candidate(role, name, tuple(map(str, command)), **more)
+    def metric(self, name):
+        return next(metric for metric in self.metrics if metric.name == name)
 
 
-def nanos(key):
+def candidate(role, name, *command, **options):
+    return Candidate(role, name, tuple(map(str, command)), **options)
+
+
+# ---- values of metrics: what a program reports under a key ---------------------------------------
+
+
+def unscaled(key):
     return lambda run: run[key]
 
 
@@ -99,54 +102,52 @@ def kibibytes(key):
     return lambda run: run[key] / 1024
 
 
-# ---- what a target looks at ---------------------------------------------------------------------
+# ---- numbers of targets --------------------------------------------------------------------------
 # Names of candidates may contain {kind}.
 
 
-def value(name, figure):
-    """The figure itself."""
-    return lambda results, kind: results.numbers(name.format(kind=kind), figure)
+def value(name, metric):
+    """The metric itself."""
+    return lambda results, kind: results.numbers(name.format(kind=kind), metric)
 
 
-def times(name, figure, rival, rival_figure=""):
-    """The figure as a multiple of a rival's, of the same round."""
+def ratio(name, metric, reference, reference_metric=""):
+    """The metric as a multiple of a reference candidate's, in the same round."""
 
     def numbers(results, kind):
-        own = results.numbers(name.format(kind=kind), figure)
-        theirs = results.numbers(rival.format(kind=kind), rival_figure or figure)
-        return quotients(own, theirs)
+        own = results.numbers(name.format(kind=kind), metric)
+        reference_numbers = results.numbers(reference.format(kind=kind), reference_metric or metric)
+        return quotients(own, reference_numbers)
 
     return numbers
 
 
-def times_best(name, figure, family):
-    """The figure as a multiple of that of the family's best, in the median."""
+def ratio_to_best(name, metric, family):
+    """The metric as a multiple of that of the family's peer with the best median."""
 
     def numbers(results, kind):
-        shown = results.workload.figure(figure)
-        found = [
-            one for one in map(lambda peer: results.numbers(peer.name, figure),
-                               (peer for peer in results.workload.candidates if peer.family == family))
-            if any(one)
-        ]  # fmt: skip
+        peers = [one for one in results.workload.candidates if one.family == family]
+        found = [one for one in (results.numbers(peer.name, metric) for peer in peers) if any(one)]
         if not found:
             return []
-        middle = [statistics.median(number for number in one if number is not None) for one in found]
-        best = found[middle.index((max if shown.higher_is_better else min)(middle))]
-        return quotients(results.numbers(name.format(kind=kind), figure), best)
+        medians = [statistics.median(number for number in one if number is not None) for one in found]
+        best = max if results.workload.metric(metric).higher_is_better else min
+        return quotients(
+            results.numbers(name.format(kind=kind), metric), found[medians.index(best(medians))]
+        )
 
     return numbers
 
 
-def slowest_to_fastest(names, figure):
-    """How far apart several candidates are: the largest figure of a round divided by the smallest."""
+def max_to_min(names, metric):
+    """How far apart several candidates are: the largest number of a round divided by the smallest."""
 
     def numbers(results, kind):
-        rounds = zip(*(results.numbers(name.format(kind=kind), figure) for name in names))
+        rounds = zip(*(results.numbers(name.format(kind=kind), metric) for name in names))
         return [max(some) / min(some) if all(some) else None for some in rounds]
 
     return numbers
 
 
-def quotients(upper, lower):
-    return [a / b if a is not None and b else None for a, b in zip(upper, lower)]
+def quotients(dividends, divisors):
+    return [a / b if a is not None and b else None for a, b in zip(dividends, divisors)]

@@ -1,4 +1,4 @@
-"""The measuring programs: made ready once, and run once at a time."""
+"""Runs the programs that measure: prepares each once, then runs one at a time under a watchdog."""
 
 import json
 import os
@@ -13,26 +13,26 @@ SKIPPED = 77
 
 
 class Failure(Exception):
-    """A program that gave no figures, and will not do so in the next round either."""
+    """A program printed no numbers, and would not in the next round either."""
 
 
-COMMANDS, SKIPPED_FOR = {}, {}  # by program: what starts it, or why it cannot be
+COMMANDS, SKIP_REASONS = {}, {}  # by program: the command that starts it, or why there is none
 
 
 def compile_all(programs):
-    """Makes the programs ready to run, as far as that goes."""
+    """Prepares all programs that can be run here."""
     for program in sorted(set(programs)):
         try:
             COMMANDS[program] = build.command(program)
         except build.Missing as why:
-            SKIPPED_FOR[program] = str(why)
+            SKIP_REASONS[program] = str(why)
 
 
 def run(command):
-    """Runs one candidate once and returns its line of JSON as a dict."""
+    """Runs a candidate once and returns its line of JSON as a dict."""
     program, *arguments = command
-    if program in SKIPPED_FOR:
-        raise Failure(f"skipped: {SKIPPED_FOR[program]}")
+    if program in SKIP_REASONS:
+        raise Failure(f"skipped: {SKIP_REASONS[program]}")
     # Files, not pipes: a process that was left behind could hold a pipe open.
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         argv = [*COMMANDS[program], *arguments]
@@ -40,7 +40,7 @@ def run(command):
         try:
             code = process.wait(WATCHDOG_S)
         except subprocess.TimeoutExpired:
-            raise Failure(f"not done after {WATCHDOG_S} s") from None
+            raise Failure(f"timed out after {WATCHDOG_S} s") from None
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

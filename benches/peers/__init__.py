@@ -1,9 +1,9 @@
-"""Other pools that do the same work: who takes part in which workload, with its program."""
+"""The other pools: which of them are candidates of which workload, with their programs."""
 
 from harness.model import PEER, candidate
 
-POOL = "multiprocessing.Pool"  # what the tables compare with
-# Pools of Python's world: (as it is shown, as peers/pools.py calls it).
+POOL = "multiprocessing.Pool"  # the tables compare with this one
+# Pools for Python: the name in the tables, the name in pools.py.
 PYTHON = {
     POOL: "multiprocessing",
     "ProcessPoolExecutor": "futures",
@@ -14,7 +14,7 @@ PYTHON = {
     "asyncpal": "asyncpal",
     "asyncpal threads": "asyncpal-threads",
 }
-# Thread pools of C and C++, all of which a C++ program can take: program and how it is used.
+# Thread pools for C and C++, all usable from C++: the program, and the mode it is run in.
 CPP = {
     "oneTBB enqueue": ("peers/tbb", "enqueue"),
     "oneTBB task_group": ("peers/tbb", "task_group"),
@@ -24,28 +24,29 @@ CPP = {
     "libuv": ("peers/uv", "queue_work"),
     "thread_pool": ("peers/thread_pool", "submit"),
 }
-ROUNDS = 3  # fewer than carpool: they are many, and slow
+ROUNDS_MAX = 3  # fewer than carpool's: there are many peers, and they are slow
 
 
 def peer(family, library, name, *command, group=""):
-    return candidate(PEER, name, *command, group=group, family=family, library=library, rounds=ROUNDS)
+    options = {"group": group, "family": family, "library": library, "rounds_max": ROUNDS_MAX}
+    return candidate(PEER, name, *command, **options)
 
 
-def python(pool, more, *command, before="", group=""):
-    name = f"{before}{pool}{more}"
+def python(pool, suffix, *command, prefix="", group=""):
+    name = f"{prefix}{pool}{suffix}"
     return peer("Python", pool, name, "peers/python.py", PYTHON[pool], *command, group=group)
 
 
-def cpp(more, *command, pools=tuple(CPP)):
-    """A caller that helps while it waits is one more worker: that is told, and no pool of 2."""
+def cpp(suffix, *command, pools=tuple(CPP)):
+    """The caller of task_group helps while it waits: a third worker, so it gets a family of its own."""
     for name in pools:
-        program, how = CPP[name]
-        family = "C++, the caller helps" if how == "task_group" else "C++"
-        yield peer(family, name.split()[0], f"{name}{more}", program, how, *command)
+        program, mode = CPP[name]
+        family = "C++, the caller helps" if mode == "task_group" else "C++"
+        yield peer(family, name.split()[0], f"{name}{suffix}", program, mode, *command)
 
 
-def rayon(name, *command):
-    return peer("Rust", "Rayon", f"Rayon{name}", "peers/rayon", *command)
+def rayon(suffix, *command):
+    return peer("Rust", "Rayon", f"Rayon{suffix}", "peers/rayon", *command)
 
 
 def round_trip():
@@ -58,25 +59,25 @@ def round_trip():
 
 
 def small_tasks(tasks):
-    few, window, name = tasks // 5, 1000, ", 2; 1000 in flight"
+    few, window, suffix = tasks // 5, 1000, ", 2; 1000 in flight"
     slow = ("Asio use_future", "GLib", "thread_pool")
     return (
         *(python(pool, ", 2", "small_tasks", 10_000 if pool == POOL else 2000) for pool in PYTHON),
         *cpp(", 2", "small_tasks", 0, tasks, pools=tuple(name for name in CPP if name not in slow)),
         *cpp(", 2", "small_tasks", 0, few, pools=slow),
         rayon(", 2", "small_tasks", 0, tasks),
-        *cpp(name, "small_tasks", window, few),
-        rayon(name, "small_tasks", window, few),
+        *cpp(suffix, "small_tasks", window, few),
+        rayon(suffix, "small_tasks", window, few),
     )
 
 
 def items(n):
-    """Python's with the chunks that each makes by default, which may be of one item, and with 8 chunks."""
+    """The Python pools twice: with their default chunk size, which may be one item, and with 8 chunks."""
     some = n // 10
-    chunks_of_many = {POOL: some, "billiard": some}
+    default_chunks = {POOL: some, "billiard": some}  # whose default is large chunks
     slow = {"mpire": n // 100, "pebble": n // 100}
     return (
-        *(python(pool, ", 2", "map", chunks_of_many.get(pool, 500), 0) for pool in PYTHON),
+        *(python(pool, ", 2", "map", default_chunks.get(pool, 500), 0) for pool in PYTHON),
         *(
             python(pool, ", 2; 8 chunks", "map", slow.get(pool, some), slow.get(pool, some) // 8)
             for pool in PYTHON
@@ -89,22 +90,22 @@ def items(n):
 
 
 def scaling(title, task_us):
-    """title and group are those of the workload's own candidates of this size."""
+    """title is also the group, as it is for the workload's own candidates of this size."""
     tasks = min(50_000 // task_us, 2000)
     return (python(pool, f", {title}", "scaling", task_us, tasks, group=title) for pool in PYTHON)
 
 
 def payload(title, size, run_ms):
-    """title and group are those of the workload's own candidates of this size."""
+    """title is also the group, as it is for the workload's own candidates of this size."""
     return (
-        python(pool, "", "payload", size, run_ms, before=f"{title}, ", group=title)
+        python(pool, "", "payload", size, run_ms, prefix=f"{title}, ", group=title)
         for pool in PYTHON
         if "threads" not in pool
     )
 
 
 def start():
-    few = {"billiard": 1, "mpire": 2, "pebble": 2}  # whose end takes long
+    few = {"billiard": 1, "mpire": 2, "pebble": 2}  # their shutdown is slow
     return (python(pool, ", 1", "start", few.get(pool, 4)) for pool in PYTHON)
 
 

@@ -1,14 +1,14 @@
-"""Pools of Python's world, behind four methods: submit, result, map and end.
+"""Pools for Python behind one interface: submit, result, map and shutdown.
 
-Each class is given the number of workers. A library is imported when its class is made, and left at its
-defaults, but for what its documentation says makes a pool that lasts.
+A library is imported only when its pool is used. All options are defaults, except where the documentation
+of a library names an option that keeps the workers of an idle pool.
 """
 
 import importlib
 
 
 class Futures:
-    """concurrent.futures, and whoever has taken over its interface."""
+    """concurrent.futures, and libraries with the same interface."""
 
     def __init__(self, executor, workers):
         self.pool = executor(max_workers=workers)
@@ -22,12 +22,12 @@ class Futures:
     def map(self, task, items, chunk):
         return self.pool.map(task, items, chunksize=chunk or 1)
 
-    def end(self):
+    def shutdown(self):
         self.pool.shutdown()
 
 
 class Multiprocessing:
-    """multiprocessing.Pool, and billiard, which comes from it."""
+    """multiprocessing.Pool and its fork billiard."""
 
     def __init__(self, library, workers):
         self.pool = library.Pool(workers)
@@ -41,7 +41,7 @@ class Multiprocessing:
     def map(self, task, items, chunk):
         return self.pool.map(task, items, chunk or None)
 
-    def end(self):
+    def shutdown(self):
         self.pool.close()
         self.pool.join()
 
@@ -53,7 +53,7 @@ class Mpire(Multiprocessing):
     def map(self, task, items, chunk):
         return self.pool.map(task, items, chunk_size=chunk or None)
 
-    def end(self):
+    def shutdown(self):
         self.pool.stop_and_join()
 
 
@@ -67,13 +67,13 @@ class Pebble(Futures):
     def map(self, task, items, chunk):
         return self.pool.map(task, items, chunksize=chunk or 1).result()
 
-    def end(self):
+    def shutdown(self):
         self.pool.close()
         self.pool.join()
 
 
 class Asyncpal(Futures):
-    """Its result() does not wait, collect() does. Its workers stay here, as those of the others do."""
+    """Its result() does not wait, its collect() does. Idle workers stay, as in the other pools."""
 
     def __init__(self, executor, workers):
         self.pool = executor(workers, idle_timeout=None)
@@ -85,7 +85,7 @@ class Asyncpal(Futures):
         return self.pool.map(task, items, chunk_size=chunk or 1)
 
 
-# POOL: (its class, the module it needs, what the class is given of that).
+# POOL: (class, module, attribute of the module that is passed to the class; None: the module itself).
 POOLS = {
     "multiprocessing": (Multiprocessing, "multiprocessing", None),
     "futures": (Futures, "concurrent.futures", "ProcessPoolExecutor"),
@@ -98,9 +98,9 @@ POOLS = {
 }
 
 
-def named(name):
-    """What makes a pool, given the number of workers; ImportError where the library is missing."""
-    kind, module, attribute = POOLS[name]
+def factory(name):
+    """A function from the number of workers to a pool. Raises ImportError if the library is missing."""
+    pool_class, module, attribute = POOLS[name]
     library = importlib.import_module(module)
-    given = getattr(library, attribute) if attribute else library
-    return lambda workers: kind(given, workers)
+    source = getattr(library, attribute) if attribute else library
+    return lambda workers: pool_class(source, workers)

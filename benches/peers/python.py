@@ -1,14 +1,14 @@
-"""The measurements of the C programs, made with one of Python's pools, of two workers.
+"""The measurements of the C programs for a pool for Python, with two workers.
 
     python.py POOL round_trip CALLS PAUSES
     python.py POOL small_tasks TASKS
-    python.py POOL map ITEMS CHUNK             CHUNK 0: as the pool has it by default
+    python.py POOL map ITEMS CHUNK             CHUNK 0: the pool's default
     python.py POOL payload BYTES MILLISECONDS
     python.py POOL scaling MICROSECONDS TASKS
     python.py POOL start POOLS
     python.py POOL idle MILLISECONDS
 
-POOL is one of pools.py. Prints one line of JSON with the names that the C programs use.
+POOL is a name in pools.py. Prints one line of JSON with the same keys as the C programs.
 """
 
 import json
@@ -21,26 +21,26 @@ import pools
 from tasks import compute, echo, nap, twice_plus_one
 
 WORKERS = 2
-MAPS = 3  # the first is told apart, the median of the others is reported
+MAPS = 3  # the first is reported separately, then the median of the others
 
 
 # ---- processes ----------------------------------------------------------------------------------
 
 
 def parents():
-    """The parent of each process there is."""
+    """The parent of each process."""
     found = {}
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
                 found[int(pid)] = int(stat.read().rpartition(")")[2].split()[1])
         except (FileNotFoundError, ProcessLookupError):
-            pass  # gone meanwhile
+            pass  # the process has ended
     return found
 
 
 def children():
-    """This process's children, and theirs."""
+    """All descendants of this process."""
     parent_of, found = parents(), []
     family = [os.getpid()]
     while family:
@@ -50,13 +50,13 @@ def children():
 
 
 def cpu_ns():
-    """User and system time of this process, of its live children, and of those waited for."""
+    """User and system time of this process and its children, both live and reaped."""
     live = 0
     for pid in children():
         try:
-            live += time.clock_gettime_ns(~pid << 3 | 2)  # as clock_getcpuclockid makes it
+            live += time.clock_gettime_ns(~pid << 3 | 2)  # as clock_getcpuclockid computes it
         except OSError:
-            pass  # gone meanwhile
+            pass  # the process has ended
     times = os.times()
     return live + int((times.children_user + times.children_system) * 1e9) + time.process_time_ns()
 
@@ -84,26 +84,26 @@ def percentile(values, percent):
     return sorted(values)[(len(values) - 1) * percent // 100]
 
 
-# ---- the works ----------------------------------------------------------------------------------
+# ---- the workloads -------------------------------------------------------------------------------
 
 
 def check(ok):
-    """assert, under -O too."""
+    """assert, also under -O."""
     if not ok:
         sys.exit("a wrong result")
 
 
-def started(kind, workers=WORKERS):
-    """A pool whose workers all run: a nap keeps one from doing it all."""
-    pool = kind(workers)
+def start_pool(new_pool, workers=WORKERS):
+    """A pool whose workers all run: they nap, so that one cannot run all tasks."""
+    pool = new_pool(workers)
     for _ in range(2):
         for future in [pool.submit(nap, x) for x in range(workers)]:
             pool.result(future)
     return pool
 
 
-def round_trip(kind, calls, pauses):
-    pool = started(kind)
+def round_trip(new_pool, calls, pauses):
+    pool = start_pool(new_pool)
 
     def trip(x=20):
         check(pool.result(pool.submit(twice_plus_one, x)) == x * 2 + 1)
@@ -119,7 +119,7 @@ def round_trip(kind, calls, pauses):
             trip(x)
     each = [timed(trip) for _ in range(calls)]
     after_rest = [paused() for _ in range(pauses)]
-    pool.end()
+    pool.shutdown()
     return {
         "trips": calls,
         "hot_ns": span.wall_ns / calls,
@@ -131,7 +131,7 @@ def round_trip(kind, calls, pauses):
 
 
 def submit_all(pool, task, arguments, answers):
-    """All in flight at once, a future each."""
+    """All tasks in flight at once, with a future each."""
     with Span() as span:
         futures = [pool.submit(task, x) for x in arguments]
         for future, answer in zip(futures, answers):
@@ -140,11 +140,11 @@ def submit_all(pool, task, arguments, answers):
     return span
 
 
-def small_tasks(kind, tasks):
-    pool = started(kind)
+def small_tasks(new_pool, tasks):
+    pool = start_pool(new_pool)
     answers = range(1, 2 * tasks + 1, 2)
     cold, warm = (submit_all(pool, twice_plus_one, range(tasks), answers) for _ in range(2))
-    pool.end()
+    pool.shutdown()
     return {
         "tasks": tasks,
         "warm_passes": 1,
@@ -154,15 +154,15 @@ def small_tasks(kind, tasks):
     }
 
 
-def map_items(kind, items, chunk):
-    pool = started(kind)
+def map_items(new_pool, items, chunk):
+    pool = start_pool(new_pool)
     spans = []
     for _ in range(MAPS):
         with Span() as span:
             results = list(pool.map(twice_plus_one, range(items), chunk))
         check(results == list(range(1, 2 * items + 1, 2)))
         spans.append(span)
-    pool.end()
+    pool.shutdown()
     return {
         "items": items,
         "cold_ns": spans[0].wall_ns / items,
@@ -171,16 +171,16 @@ def map_items(kind, items, chunk):
     }
 
 
-def payload(kind, size, budget_ms):
+def payload(new_pool, size, budget_ms):
     data = os.urandom(4096) * (size // 4096)
-    pool = started(kind)
+    pool = start_pool(new_pool)
     pool.result(pool.submit(echo, data))
     trips = 0
     with Span() as span:
         while trips == 0 or time.monotonic_ns() - span.wall_ns < budget_ms * 1_000_000:
             check(pool.result(pool.submit(echo, data)) == data)
             trips += 1
-    pool.end()
+    pool.shutdown()
     return {
         "bytes": size,
         "trips": trips,
@@ -189,8 +189,8 @@ def payload(kind, size, budget_ms):
     }
 
 
-def scaling(kind, task_us, tasks):
-    """A task is a number of steps, found once, so that it takes about so long."""
+def scaling(new_pool, task_us, tasks):
+    """A task is a fixed number of steps, calibrated once."""
     steps = 100_000 * task_us * 1000 // min(timed(lambda: compute(100_000)) for _ in range(5))
     answer = compute(steps)
     with Span() as serial:
@@ -198,9 +198,9 @@ def scaling(kind, task_us, tasks):
             check(compute(steps) == answer)
     spans = {}
     for workers in (1, 2):
-        pool = started(kind, workers)
+        pool = start_pool(new_pool, workers)
         spans[workers] = submit_all(pool, compute, [steps] * tasks, [answer] * tasks)
-        pool.end()
+        pool.shutdown()
     return {
         "tasks": tasks,
         "steps": steps,
@@ -212,15 +212,15 @@ def scaling(kind, task_us, tasks):
     }
 
 
-def start(kind, pools):
+def start(new_pool, pools):
     first, stop, whole = [], [], []
     with Span() as span:
         for _ in range(pools):
             begin = time.monotonic_ns()
-            pool = kind(1)
+            pool = new_pool(1)
             check(pool.result(pool.submit(twice_plus_one, 20)) == 41)
             result = time.monotonic_ns()
-            pool.end()
+            pool.shutdown()
             end = time.monotonic_ns()
             first.append(result - begin)
             stop.append(end - result)
@@ -235,7 +235,7 @@ def start(kind, pools):
 
 
 def activity():
-    """Threads, context switches and CPU time of all children, and of all threads here but the main one."""
+    """Threads, context switches and CPU time of all children and of this process, without its main thread."""
     threads = switches = cpu = 0
     for pid in [os.getpid(), *children()]:
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -250,13 +250,13 @@ def activity():
     return threads, switches, cpu
 
 
-def idle(kind, budget_ms):
-    pool = started(kind)
+def idle(new_pool, budget_ms):
+    pool = start_pool(new_pool)
     time.sleep(0.3)
     before = activity()
     time.sleep(budget_ms / 1000)
     after = activity()
-    pool.end()
+    pool.shutdown()
     return {
         "ms": budget_ms,
         "threads": after[0],
@@ -265,7 +265,7 @@ def idle(kind, budget_ms):
     }
 
 
-WORKS = {
+WORKLOADS = {
     "round_trip": round_trip,
     "small_tasks": small_tasks,
     "map": map_items,
@@ -277,13 +277,13 @@ WORKS = {
 
 
 def main():
-    pool, work, *numbers = sys.argv[1:]
+    pool, workload, *numbers = sys.argv[1:]
     try:
-        kind = pools.named(pool)
+        new_pool = pools.factory(pool)
     except ImportError as why:
         print(why, file=sys.stderr)
         return 77
-    print(json.dumps(WORKS[work](kind, *[int(number) for number in numbers])))
+    print(json.dumps(WORKLOADS[workload](new_pool, *[int(number) for number in numbers])))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The tasks of python.py, in a module that every worker process can import."""
+"""The tasks of python.py, in a module that worker processes can import."""
 
 import time
 

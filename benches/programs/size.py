@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How large is the shared library without what a debugger needs?
+"""How large is the stripped shared library?
 
 Prints one line of JSON.
 """
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.dont_write_bytecode = True
 sys.path[0] = str(Path(__file__).resolve().parent.parent)  # benches/, whose folders are the packages
 
 from harness.build import OUT

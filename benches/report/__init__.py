@@ -1,1 +1,1 @@
-"""Makes figures of the runs, and writes them into the documentation."""
+"""Turns the runs into tables and drawings, and writes them into the documentation."""

@@ -1,6 +1,6 @@
-"""Draws a record: two charts of horizontal bars as one SVG, in colours for a light or a dark page.
+"""Draws the results: two bar charts in one SVG, in colours for a light or a dark page.
 
-Bars begin at the left end of a logarithmic axis: each step of the grid is ten times the one before.
+The axes are logarithmic: from one grid line to the next is a factor of ten.
 """
 
 import math
@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from harness.model import CARPOOL, FLOOR
 from report.table import median, three_digits
 
-WIDTH, LABELS, RIGHT = 840, 250, 70  # the labels' column, and the room for the numbers behind the bars
+WIDTH, LABELS, RIGHT = 840, 250, 70  # of the image, the column of labels, the margin for the numbers behind the bars
 TOP, BAR, ROW, TITLE, AXIS, GAP = 8, 13, 20, 44, 26, 14
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
@@ -37,43 +37,43 @@ class Bar:
 @dataclass(frozen=True)
 class Chart:
     title: str
-    remark: str
+    subtitle: str
     bars: list
 
 
-def library(one):
-    """What a peer is a way of using; nothing for those that are not drawn."""
+def peer_label(one):
+    """The library of a peer and its language; None if the peer is not drawn."""
     families = {"Python": "Python", "C++": "C, C++", "Rust": "Rust"}
     if one.family in families and "in flight" not in one.name:
         return f"{one.library} ({families[one.family]})"
     return None
 
 
-def drawn_as(one, floors):
-    """A candidate's name beside its bar; None where it has no bar."""
+def label(one, floors):
+    """The label of a candidate's bar; None if it has no bar."""
     if one.role == CARPOOL:
         return f"carpool, {one.name} workers" if one.name in ("process pool, 2", "thread pool, 2") else None
     if one.role == FLOOR:
         return one.name if one.name in floors else None
-    return library(one)
+    return peer_label(one)
 
 
-def chart(results, figure, title, remark, floors):
-    """Carpool with 2 workers, floors, and each library as it does best; the best on top."""
-    shown = results.workload.figure(figure)
-    better = max if shown.higher_is_better else min
+def chart(results, metric, title, subtitle, floors):
+    """Carpool with 2 workers, floors, and the best result of each library; the best of all on top."""
+    higher_is_better = results.workload.metric(metric).higher_is_better
+    better = max if higher_is_better else min
     best = {}
     for one in results.candidates:
-        name, number = drawn_as(one, floors), median(results.numbers(one.name, figure))
+        name, number = label(one, floors), median(results.numbers(one.name, metric))
         if name is not None and number is not None:
             known = best.get(name)
             best[name] = Bar(one.role, name, better(number, known.number) if known else number)
-    bars = sorted(best.values(), key=lambda bar: bar.number, reverse=shown.higher_is_better)
-    return Chart(title, remark, bars)
+    bars = sorted(best.values(), key=lambda bar: bar.number, reverse=higher_is_better)
+    return Chart(title, subtitle, bars)
 
 
 def charts(every):
-    """What is drawn, of those workloads that there are."""
+    """The charts of those workloads that were measured."""
     found = []
     if "small_tasks" in every:
         found.append(chart(
@@ -91,15 +91,15 @@ def charts(every):
 
 
 class Axis:
-    """From a number to its place, beginning at a power of ten."""
+    """Maps a number to its x coordinate. The axis begins at a power of ten."""
 
     def __init__(self, numbers):
         self.low = math.floor(math.log10(min(numbers)) - 0.05)
         self.high = max(math.log10(max(numbers)), self.low + 1)
 
     def x(self, number):
-        share = (math.log10(number) - self.low) / (self.high - self.low)
-        return LABELS + share * (WIDTH - LABELS - RIGHT)
+        fraction = (math.log10(number) - self.low) / (self.high - self.low)
+        return LABELS + fraction * (WIDTH - LABELS - RIGHT)
 
     def ticks(self):
         for power in range(self.low, math.floor(self.high) + 1):
@@ -115,19 +115,19 @@ def text(x, y, words, colour, size=13, anchor="start", weight="normal"):
 
 
 def draw_chart(one, top, colours):
-    """The lines of one chart, and where it ends."""
+    """The elements of one chart, and the y coordinate of its end."""
     axis = Axis([bar.number for bar in one.bars])
     bottom = top + TITLE + ROW * len(one.bars)
     lines = [
         text(0, top + 16, one.title, colours.text, 15, weight="600"),
-        text(0, top + 34, one.remark, colours.faint, 12),
+        text(0, top + 34, one.subtitle, colours.faint, 12),
     ]
-    for number, label in axis.ticks():
+    for number, tick in axis.ticks():
         x = axis.x(number)
         lines.append(
             f'<path d="M{x:.1f} {top + TITLE}V{bottom}" stroke="{colours.grid}" stroke-width="1"/>'
         )
-        lines.append(text(x, bottom + 16, label, colours.faint, 11, "middle"))
+        lines.append(text(x, bottom + 16, tick, colours.faint, 11, "middle"))
     for row, bar in enumerate(one.bars):
         y = top + TITLE + ROW * row + (ROW - BAR) / 2
         own = bar.role == CARPOOL
@@ -145,7 +145,7 @@ def draw_chart(one, top, colours):
 
 
 def description(drawn):
-    """The same in words, for those who cannot see it."""
+    """The same as text, for screen readers."""
     return " ".join(
         f"{one.title}: " + "; ".join(f"{bar.name} {three_digits(bar.number)}" for bar in one.bars) + "."
         for one in drawn
@@ -153,7 +153,7 @@ def description(drawn):
 
 
 def svg(every, colours):
-    """The drawing as text; None where there is nothing to draw."""
+    """The source of the image; None if there is nothing to draw."""
     drawn, lines, y = charts(every), [], TOP
     if not drawn:
         return None

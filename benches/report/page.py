@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes what was measured into docs/ and README.md: no number there is typed by hand.
+"""Writes the results of a run into docs/ and README.md, so that no number there is typed by hand.
 
-    benches/report/page.py           of the last run of benches/harness/run.py, which is kept as docs/performance.json
-    benches/report/page.py --again   of docs/performance.json, as it is
-    benches/report/page.py --check   says whether that would change anything, and changes nothing
+    benches/report/page.py           from the last run, whose record becomes docs/performance.json
+    benches/report/page.py --again   from docs/performance.json
+    benches/report/page.py --check   changes nothing; fails if --again would change a file
 
-Between <!-- measured: NAME --> and <!-- /measured --> everything is replaced.
+The text between <!-- measured: NAME --> and <!-- /measured --> is replaced.
 """
 
 import sys
@@ -38,45 +38,45 @@ def details(record):
     return "\n\n".join([table.LEGEND, *parts])
 
 
-def counted(_):
+def instruction_counts(_):
     if not counts.FILE.exists():
         return "Not counted yet."
     saved = json.loads(counts.FILE.read_text(encoding="utf-8"))
-    return f"{counts.shown(saved['instructions'])}\n\n{saved['rustc']}; {saved['compiler']}."
+    return f"{counts.summary(saved['instructions'])}\n\n{saved['rustc']}; {saved['compiler']}."
 
 
 def summary(record):
-    """The few figures of the README."""
+    """The table of the README."""
     every = records.all_results(record)
 
-    def line(words, workload, figure, unit):
+    def row(case, workload, metric, unit):
         names = ("process pool, 2", "thread pool, 2", f"{peers.POOL}, 2")
-        found = [table.median(every[workload].numbers(name, figure)) for name in names]
-        return [words, *(f"{table.three_digits(number)} {unit}" for number in found)]
+        found = [table.median(every[workload].numbers(name, metric)) for name in names]
+        return [case, *(f"{table.three_digits(number)} {unit}" for number in found)]
 
-    lines = table.rows([
+    rows = table.markdown_rows([
         ["8 bytes each way", "process pool, 2", "thread pool, 2", f"Python's {peers.POOL}, 2"],
         ["---", "--:", "--:", "--:"],
-        line("one task in flight, back to back", "round_trip", "back to back", "µs"),
-        line("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
-        line("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
+        row("one task in flight, back to back", "round_trip", "back to back", "µs"),
+        row("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
+        row("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
     ])  # fmt: skip
     where = "What it costs with 2 workers, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
-    words = sections.quiet(record)
-    return "\n\n".join([where, lines] + [words] * (words != sections.QUIET))
+    remark = sections.quiet(record)
+    return "\n\n".join([where, rows] + [remark] * (remark != sections.QUIET))
 
 
 PARTS = {
     "origin": sections.origin,
-    "targets": sections.wanted_and_reached,
-    "counts": counted,
+    "targets": sections.targets_table,
+    "counts": instruction_counts,
     "details": details,
     "summary": summary,
 }
 
 
-def filled(text, record):
-    """The page with all its parts written anew."""
+def regenerate(text, record):
+    """The page with all its parts replaced."""
 
     def part(found):
         return f"{found[1]}\n{PARTS[found[2]](record)}\n{found[3]}"
@@ -86,23 +86,23 @@ def filled(text, record):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--again", action="store_true", help="of what docs/performance.json has")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail where it would")
+    parser.add_argument("--again", action="store_true", help="use docs/performance.json")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a file would change")
     options = parser.parse_args()
     source = RECORD if options.again or options.check else OUT / "bench" / "results.json"
     if not source.exists():
-        parser.error(f"there is no {source}: run make bench")
+        parser.error(f"{source} does not exist: run make bench")
     record = records.read(source)
     if missing := set(workloads.ALL) - set(record["workloads"]):
-        parser.error(f"{source} is not of a whole run: {', '.join(sorted(missing))} missing")
+        parser.error(f"{source} is incomplete, without {', '.join(sorted(missing))}")
 
-    new = {page: filled(page.read_text(encoding="utf-8"), record) for page in PAGES}
+    new = {page: regenerate(page.read_text(encoding="utf-8"), record) for page in PAGES}
     new |= {file: drawing.svg(records.all_results(record), colours) for file, colours in DRAWINGS.items()}
     old = {file: file.read_text(encoding="utf-8") if file.exists() else None for file in new}
     changed = [file for file in new if new[file] != old[file]]
     if options.check:
         for file in changed:
-            print(f"not as measured: {file}")
+            print(f"not up to date: {file}")
         return 1 if changed else 0
     for file in changed:
         file.write_text(new[file], encoding="utf-8")

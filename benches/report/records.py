@@ -1,15 +1,15 @@
-"""The record of a run: how it is kept in a file."""
+"""The record of a run: the file it is kept in, and the results of its workloads."""
 
 import json
 
 import workloads
-from report import table
+from report.table import Results
 
-FORMAT = 1  # of the file; raised when older files can no longer be read
+FORMAT = 1  # of the file; incremented when older files can no longer be read
 
 
 def write(record, file):
-    """JSON with a line for each candidate: small enough to keep, and a difference can be read."""
+    """JSON with one line per candidate: compact, and readable as a diff."""
     lines = []
     for name, workload in record["workloads"].items():
         candidates = ",\n".join(
@@ -28,18 +28,17 @@ def write(record, file):
 def read(file):
     record = json.loads(file.read_text(encoding="utf-8"))
     if record.get("format") != FORMAT:
-        raise SystemExit(f"{file}: not in the format that this program reads: measure again")
+        raise SystemExit(f"{file} has an unknown format: measure again")
     return record
 
 
-def results(workload, record):
-    """The figures of one workload, of the part of a record that tells of it."""
-    runs = {name: one["runs"] for name, one in record["candidates"].items()}
-    return table.Results(workload, runs)
+def results(workload, part):
+    """The results of one workload, from its part of a record."""
+    return Results(workload, {name: one["runs"] for name, one in part["candidates"].items()})
 
 
 def all_results(record):
-    """Those of all workloads in a record, by name."""
+    """The results of all workloads in a record, by name."""
     return {
         name: results(workload, record["workloads"][name])
         for name, workload in workloads.ALL.items()

@@ -1,49 +1,49 @@
-"""The sections of the report that a run ends with, in Markdown."""
+"""The sections of a report, in Markdown: the targets, each workload, and where the numbers come from."""
 
 from harness import machine
 from report import table, targets
 from report.records import all_results, results
 
 
-def section(workload, record):
-    """What there is to tell of one workload."""
-    found = results(workload, record)
-    words = " ".join(filter(None, (workload.notes, table.verdict(found, record["others"]))))
-    lines = [f"### {workload.name}", workload.question, table.markdown(found), words]
-    for name, one in record["candidates"].items():
+def section(workload, part):
+    """The section on one workload, from its part of a record."""
+    found = results(workload, part)
+    remarks = " ".join(filter(None, (workload.notes, table.noise(found, part["others"]))))
+    paragraphs = [f"### {workload.name}", workload.question, table.markdown(found), remarks]
+    for name, one in part["candidates"].items():
         if one["reason"]:
-            lines.append(f"{name}: {one['reason']}.")
-    return "\n\n".join(filter(None, lines))
+            paragraphs.append(f"{name}: {one['reason']}.")
+    return "\n\n".join(filter(None, paragraphs))
 
 
 QUIET = "The machine was quiet throughout."
 
 
 def quiet(record):
-    """Whether the whole run can be believed, in a sentence."""
+    """A sentence on whether the whole run can be trusted."""
     if "--once" in record["command"]:
         return "**One round only**, so there is nothing to tell noise by."
     noisy = [
         name for name, found in all_results(record).items()
-        if table.verdict(found, record["workloads"][name]["others"]).startswith("**Noisy")
+        if table.noise(found, record["workloads"][name]["others"]).startswith("**Noisy")
     ]  # fmt: skip
     if noisy:
         return f"**The machine was not quiet** while these were measured: {', '.join(noisy)}."
     return QUIET
 
 
-def wanted_and_reached(record):
-    """The table of targets, and how to read it."""
+def targets_table(record):
+    """The table of targets, how many are met, and whether to trust it."""
     every = all_results(record).values()
-    missed, cells = targets.missed(every)
-    reached = f"{cells - missed} of {cells} are reached" if cells else "There are none"
-    return f"{targets.markdown(every)}\n\n{reached}. {quiet(record)}"
+    missed, count = targets.count_missed(every)
+    met = f"{count - missed} of {count} are reached" if count else "There are none"
+    return f"{targets.markdown(every)}\n\n{met}. {quiet(record)}"
 
 
 def origin(record):
-    """Where and when the figures come from."""
+    """The machine, the run, and the versions of the other pools."""
     minutes = record["seconds"] / 60
-    of_what = " ".join(record["command"][1:]) or "all workloads"
+    names = " ".join(record["command"][1:]) or "all workloads"
     peers = ", ".join(f"{name} {version}" for name, version in record["machine"].get("peers", {}).items())
-    told = f"{machine.sentence(record['machine'])}. One run of {of_what}, {minutes:.1f} minutes long."
-    return f"{told} Peers: {peers}." if peers else told
+    text = f"{machine.describe(record['machine'])}. One run of {names}, {minutes:.1f} minutes long."
+    return f"{text} Peers: {peers}." if peers else text

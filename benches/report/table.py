@@ -1,12 +1,12 @@
-"""From runs to figures: medians, spreads, ratios, the Markdown table, and whether to believe it."""
+"""From runs to a Markdown table: medians, spreads, ratios, and whether they are too noisy."""
 
 import statistics
 
 from harness.model import FLOOR, PEER
 from peers import POOL
 
-SPREAD_MAX = 0.15  # a difference of a quarter could not be told from noise above it
-OTHERS_MAX = 0.10  # of all CPU time, used by programs that are not measured
+SPREAD_MAX = 0.15  # above it, a difference of a quarter could not be told from noise
+OTHERS_MAX = 0.10  # of all CPU time, used by other programs
 
 LEGEND = (
     "Medians of the rounds; ± is half the distance between the quartiles. *× floor*: how many times slower "
@@ -16,20 +16,20 @@ LEGEND = (
 
 
 def spread(numbers):
-    """Half the distance between the quartiles, relative to the median; None where it means nothing."""
+    """Half the interquartile range, relative to the median; None if that is undefined."""
     if len(numbers) < 2 or statistics.median(numbers) == 0:
         return None
     low, _, high = statistics.quantiles(numbers, n=4, method="inclusive")
     return (high - low) / 2 / statistics.median(numbers)
 
 
-def present(numbers):
+def without_none(numbers):
     return [number for number in numbers if number is not None]
 
 
 def median(numbers):
-    """None where there is none."""
-    found = present(numbers)
+    """None if there are no numbers."""
+    found = without_none(numbers)
     return statistics.median(found) if found else None
 
 
@@ -44,98 +44,98 @@ def three_digits(number):
 
 
 class Results:
-    """The figures of one workload: for each candidate's name its runs, a dict for each round, or None."""
+    """The results of one workload: by the name of a candidate its runs, a dict or None for each round."""
 
     def __init__(self, workload, runs):
         self.workload = workload
         self.runs = runs
         self.candidates = [one for one in workload.candidates if any(runs.get(one.name, []))]
 
-    def numbers(self, name, figure):
-        """One number for each round, None where the candidate gave none; empty where it never does."""
+    def numbers(self, name, metric):
+        """One number per round, None for a round without one; empty if the candidate never reports it."""
         runs = self.runs.get(name, [])
-        take = self.workload.figure(figure).value
+        value = self.workload.metric(metric).value
         try:
-            return [take(run) if run else None for run in runs]
+            return [value(run) if run else None for run in runs]
         except KeyError:
             return []
 
-    def rival(self, one, figure, role):
-        """Whom a candidate is compared with; None where there is nobody, or it is itself that one."""
+    def reference(self, one, metric, role):
+        """The candidate that this one is compared with, or None."""
         for other in self.candidates:
-            named = figure.floor in ("", other.name) if role == FLOOR else other.library == POOL
-            if other.role == role and other.group == one.group and named:
+            matches = metric.floor in ("", other.name) if role == FLOOR else other.library == POOL
+            if other.role == role and other.group == one.group and matches:
                 return other if other is not one and one.role != FLOOR else None
         return None
 
-    def compare(self, one, figure, role):
-        """How many times slower than the floor, or faster than multiprocessing.Pool, in the median."""
-        rival = self.rival(one, figure, role)
-        if rival is None:
+    def ratio(self, one, metric, role):
+        """How many times slower than the floor, or faster than multiprocessing.Pool: the median."""
+        reference = self.reference(one, metric, role)
+        if reference is None:
             return None
-        own = self.numbers(one.name, figure.name)
-        against = figure.floor_figure if role == FLOOR and figure.floor_figure else figure.name
-        theirs = self.numbers(rival.name, against)
-        if (role == FLOOR) == figure.higher_is_better:
-            own, theirs = theirs, own
-        return median([a / b if a is not None and b else None for a, b in zip(own, theirs)])
+        dividends = self.numbers(one.name, metric.name)
+        reference_metric = metric.floor_metric if role == FLOOR and metric.floor_metric else metric.name
+        divisors = self.numbers(reference.name, reference_metric)
+        if (role == FLOOR) == metric.higher_is_better:
+            dividends, divisors = divisors, dividends
+        return median([a / b if a is not None and b else None for a, b in zip(dividends, divisors)])
 
     def spreads(self):
-        """Of each figure that is compared: whose it is, and its spread."""
+        """Of each metric that is compared: the candidate with the metric, and the spread."""
         for one in self.candidates:
-            for figure in self.workload.figures:
-                width = spread(present(self.numbers(one.name, figure.name)))
-                if figure.compared and width is not None:
-                    yield f"{one.name}: {figure.heading}", width
+            for metric in self.workload.metrics:
+                width = spread(without_none(self.numbers(one.name, metric.name)))
+                if metric.compared and width is not None:
+                    yield f"{one.name}: {metric.heading}", width
 
-    def too_wide(self):
-        return {whose: width for whose, width in self.spreads() if width > SPREAD_MAX}
+    def noisy(self):
+        return {name: width for name, width in self.spreads() if width > SPREAD_MAX}
 
 
-def columns(results, figure):
-    """Which comparisons of a figure there are."""
-    if not figure.compared or figure.alone:
+def ratio_columns(results, metric):
+    """The columns that compare a metric: (heading, role)."""
+    if not metric.compared or metric.is_ratio:
         return []
     return [
-        (title, role)
-        for title, role in (("× floor", FLOOR), ("× Pool", PEER))
-        if any(results.compare(one, figure, role) is not None for one in results.candidates)
+        (heading, role)
+        for heading, role in (("× floor", FLOOR), ("× Pool", PEER))
+        if any(results.ratio(one, metric, role) is not None for one in results.candidates)
     ]
 
 
 def cells(results, one):
-    for figure in results.workload.figures:
-        found = present(results.numbers(one.name, figure.name))
+    for metric in results.workload.metrics:
+        found = without_none(results.numbers(one.name, metric.name))
         text, width = three_digits(median(found)), spread(found)
-        yield text if width is None or not figure.compared else f"{text} ±{width:.0%}"
-        for _, role in columns(results, figure):
-            yield three_digits(results.compare(one, figure, role))
+        yield text if width is None or not metric.compared else f"{text} ±{width:.0%}"
+        for _, role in ratio_columns(results, metric):
+            yield three_digits(results.ratio(one, metric, role))
 
 
 def markdown(results):
     headings = [""]
-    for figure in results.workload.figures:
-        headings += [figure.heading, *(title for title, _ in columns(results, figure))]
-    lines = [headings, ["---"] + ["--:"] * (len(headings) - 1)]
-    lines += [[f"{one.role}: {one.name}", *cells(results, one)] for one in results.candidates]
-    return rows(lines)
+    for metric in results.workload.metrics:
+        headings += [metric.heading, *(heading for heading, _ in ratio_columns(results, metric))]
+    rows = [headings, ["---"] + ["--:"] * (len(headings) - 1)]
+    rows += [[f"{one.role}: {one.name}", *cells(results, one)] for one in results.candidates]
+    return markdown_rows(rows)
 
 
-def rows(lines):
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def markdown_rows(rows):
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def verdict(results, others):
-    """Whether the machine was quiet enough, in words; empty where that does not matter."""
-    wide, compared = results.too_wide(), len(list(results.spreads()))
+def noise(results, others):
+    """A sentence on whether the machine was quiet enough; empty if that does not matter."""
+    noisy, compared = results.noisy(), len(list(results.spreads()))
     if compared == 0:
-        return ""  # nothing that depends on who else is there
+        return ""  # nothing here depends on other programs
     reasons = []
-    if wide:
-        whose = max(wide, key=wide.get)
+    if noisy:
+        worst = max(noisy, key=noisy.get)
         reasons.append(
-            f"{len(wide)} of {compared} figures spread by more than ±{SPREAD_MAX:.0%} "
-            f"(the most: {whose}, ±{wide[whose]:.0%})"
+            f"{len(noisy)} of {compared} figures spread by more than ±{SPREAD_MAX:.0%} "
+            f"(the most: {worst}, ±{noisy[worst]:.0%})"
         )
     if others > OTHERS_MAX:
         reasons.append(f"other programs used {others:.0%} of the CPUs")

@@ -1,8 +1,8 @@
-"""Workloads of bytes: copied there and back, or written where the other side reads them."""
+"""Workloads that move bytes: copied in both directions, or written and read in place."""
 
 import peers
 from harness.model import (
-    CARPOOL, FLOOR, KINDS, Figure, Target, Workload, candidate, micros, slowest_to_fastest, value,
+    CARPOOL, FLOOR, KINDS, Metric, Target, Workload, candidate, max_to_min, micros, value,
 )  # fmt: skip
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -19,10 +19,10 @@ def payload():
             command = ("programs/payload", kind, "copied", size, run_ms)
             yield candidate(CARPOOL, f"{title}, {kind} pool", *command, group=title)
         if title == largest:
-            for way in ("copied out", "in place"):
+            for mode in ("copied out", "in place"):
                 for kind in KINDS:
-                    command = ("programs/payload", kind, way.replace(" ", "_"), size, run_ms)
-                    yield candidate(CARPOOL, f"{title}, {kind} pool, {way}", *command, group=title)
+                    command = ("programs/payload", kind, mode.replace(" ", "_"), size, run_ms)
+                    yield candidate(CARPOOL, f"{title}, {kind} pool, {mode}", *command, group=title)
         yield candidate(FLOOR, f"{title}, memcpy", "floors/payload", size, run_ms, group=title)
         if title == largest:
             yield from peers.payload(title, size, run_ms)
@@ -34,10 +34,10 @@ def payload():
         name="payload",
         question="Bytes there and back, one task after the other: how many in a second?",
         candidates=tuple(one for title in sizes for one in of_size(title)),
-        figures=(
-            Figure("rate", "GB/s", rate, higher_is_better=True, compared=True),
-            Figure("a trip", "µs", micros("trip_ns")),
-            Figure("CPU", "µs a trip", micros("cpu_ns")),
+        metrics=(
+            Metric("rate", "GB/s", rate, higher_is_better=True, compared=True),
+            Metric("a trip", "µs", micros("trip_ns")),
+            Metric("CPU", "µs a trip", micros("cpu_ns")),
         ),
         targets=(
             Target("16 MiB there and back, copied", "at least 12 GB/s",
@@ -65,14 +65,14 @@ def in_place():
             for title, size in sizes.items()
             for kind in KINDS
         ),
-        figures=(
-            Figure("a trip", "µs", micros("trip_ns"), compared=True),
-            Figure("CPU", "µs a trip", micros("cpu_ns")),
+        metrics=(
+            Metric("a trip", "µs", micros("trip_ns"), compared=True),
+            Metric("CPU", "µs a trip", micros("cpu_ns")),
         ),
         targets=(
             Target("written in place, 4 KiB to 16 MiB each way", "cost independent of size (within 25 %)",
-                   slowest_to_fastest(names, "a trip"), "×", at_most=1.25, kinds=("process",),
-                   beside=value(names[-1], "a trip"), beside_unit="µs"),
+                   max_to_min(names, "a trip"), "×", at_most=1.25, kinds=("process",),
+                   absolute=value(names[-1], "a trip"), absolute_unit="µs"),
         ),  # fmt: skip
         notes="A trip is pool_buffer_new, submit, the task with pool_task_result of the same size, collect and "
         "free, one after the other with 1 worker. Both sides write and read 8 bytes at each end of the "

@@ -1,8 +1,8 @@
-"""Workloads about pools themselves: their start and end, what they weigh, their limits, their silence."""
+"""Workloads about pools themselves: start and shutdown, memory, library size, time limits, idleness."""
 
 import peers
 from harness.model import (
-    CARPOOL, FLOOR, Figure, Target, Workload, candidate, kibibytes, millis, nanos, times, value,
+    CARPOOL, FLOOR, Metric, Target, Workload, candidate, kibibytes, millis, ratio, unscaled, value,
 )  # fmt: skip
 
 STARTS = {"process": "process pool", "forkserver": "process pool, forkserver", "fork": "process pool, fork"}
@@ -20,17 +20,17 @@ def start():
             candidate(FLOOR, spawn, "floors/start", 50),
             *peers.start(),
         ),
-        figures=(
-            Figure(whole, "ms", millis("whole_ns"), compared=True),
-            Figure("to the result", "ms", millis("first_ns")),
-            Figure("to the end", "ms", millis("stop_ns")),
-            Figure(more, "ms", millis("more_ns"), compared=True),
-            Figure("CPU", "ms", millis("cpu_ns")),
+        metrics=(
+            Metric(whole, "ms", millis("whole_ns"), compared=True),
+            Metric("to the result", "ms", millis("first_ns")),
+            Metric("to the end", "ms", millis("stop_ns")),
+            Metric(more, "ms", millis("more_ns"), compared=True),
+            Metric("CPU", "ms", millis("cpu_ns")),
         ),
         targets=(
             Target("pool_new, one result, shutdown", "at most 4 × posix_spawn of /bin/true",
-                   times("process pool", whole, spawn), "×", at_most=4, kinds=("process",),
-                   beside=value("process pool", whole), beside_unit="ms"),
+                   ratio("process pool", whole, spawn), "×", at_most=4, kinds=("process",),
+                   absolute=value("process pool", whole), absolute_unit="ms"),
             Target("pool_new, one result, shutdown", "under 0.2 ms",
                    value("thread pool", whole), "ms", at_most=0.2, kinds=("thread",)),
             Target("a worker more, forkserver", "under 0.5 ms",
@@ -52,12 +52,12 @@ def memory():
             for how in (*STARTS, "thread")
             for workers in (2, 8)
         ),
-        figures=(
-            Figure("a worker", "KiB", kibibytes("worker_bytes")),
-            Figure("of it its own", "KiB", kibibytes("private_bytes")),
-            Figure("template", "KiB", kibibytes("template_bytes")),
-            Figure("the program's growth", "KiB", kibibytes("parent_bytes")),
-            Figure("stacks", "KiB", kibibytes("stack_bytes")),
+        metrics=(
+            Metric("a worker", "KiB", kibibytes("worker_bytes")),
+            Metric("of it its own", "KiB", kibibytes("private_bytes")),
+            Metric("template", "KiB", kibibytes("template_bytes")),
+            Metric("the program's growth", "KiB", kibibytes("parent_bytes")),
+            Metric("stacks", "KiB", kibibytes("stack_bytes")),
         ),
         targets=(
             Target("idle pool of 2 workers: memory of a worker", "at most 1 MiB (proportional set size)",
@@ -79,7 +79,7 @@ def size():
         name="size",
         question="How large is what a program links with?",
         candidates=(candidate(CARPOOL, "shared library, stripped", "programs/size.py"),),
-        figures=(Figure("size", "KiB", kibibytes("bytes")),),
+        metrics=(Metric("size", "KiB", kibibytes("bytes")),),
         targets=(
             Target("size of the stripped shared library", "at most 600 KiB",
                    value("shared library, stripped", "size"), "KiB", at_most=600, kinds=("both",)),
@@ -97,13 +97,13 @@ def limits():
             candidate(CARPOOL, "process pool, 1", "programs/limits", "process", limit_ms, tasks),
             candidate(CARPOOL, "thread pool, 1", "programs/limits", "thread", limit_ms, tasks),
         ),
-        figures=(
-            Figure("soft p50", "ms", millis("soft_p50_ns")),
-            Figure("soft, latest", "ms", millis("soft_max_ns")),
-            Figure("hard p50", "ms", millis("hard_p50_ns")),
-            Figure("hard, latest", "ms", millis("hard_max_ns")),
-            Figure("cancel p50", "ms", millis("cancel_p50_ns")),
-            Figure("cancel, longest", "ms", millis("cancel_max_ns")),
+        metrics=(
+            Metric("soft p50", "ms", millis("soft_p50_ns")),
+            Metric("soft, latest", "ms", millis("soft_max_ns")),
+            Metric("hard p50", "ms", millis("hard_p50_ns")),
+            Metric("hard, latest", "ms", millis("hard_max_ns")),
+            Metric("cancel p50", "ms", millis("cancel_p50_ns")),
+            Metric("cancel, longest", "ms", millis("cancel_max_ns")),
         ),
         notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future "
         "done.",
@@ -123,10 +123,10 @@ def idle():
             candidate(CARPOOL, "thread pool, 2", "programs/idle", "thread", 2, ms),
             *peers.idle(ms),
         ),
-        figures=(
-            Figure("context switches", "", nanos("switches")),
-            Figure("CPU", "ms", millis("cpu_ns")),
-            Figure("threads", "", nanos("threads")),
+        metrics=(
+            Metric("context switches", "", unscaled("switches")),
+            Metric("CPU", "ms", millis("cpu_ns")),
+            Metric("threads", "", unscaled("threads")),
         ),
         targets=(
             Target(work, "no wake-up", value(two, "context switches"), "wake-ups", at_most=0),
@@ -135,5 +135,5 @@ def idle():
         notes="Carpool's workers stay (min_workers). Counted are all threads of the program and the workers, "
         "but the program's main one. All candidates wait at the same time.",
         rounds_max=1,
-        together=True,
+        concurrent=True,
     )

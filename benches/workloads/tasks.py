@@ -1,9 +1,9 @@
-"""Workloads of tasks: one, many, more than fit a cache, items of a map, and tasks that take their time."""
+"""Workloads of tasks: one, many, more than fit into a cache, items of a map, and long ones."""
 
 import peers
 from harness.model import (
-    CARPOOL, FLOOR, KINDS, Figure, Target, Workload, candidate, micros, nanos,
-    slowest_to_fastest, times, times_best, value,
+    CARPOOL, FLOOR, KINDS, Metric, Target, Workload, candidate, max_to_min, micros,
+    ratio, ratio_to_best, unscaled, value,
 )  # fmt: skip
 
 
@@ -12,10 +12,10 @@ def round_trip():
     hot, p99, paused = "back to back", "p99", "p50 after 2 ms of rest"
     spinning, sleeping = "spinning, 2 CPUs", "futex, 2 CPUs"
 
-    def target(work, wanted, name, figure, at_most, floor, floor_figure=""):
+    def target(case, goal, name, metric, at_most, floor, floor_metric=""):
         return Target(
-            work, wanted, times(name, figure, floor, floor_figure), "×", at_most=at_most,
-            beside=value(name, figure), beside_unit="µs",
+            case, goal, ratio(name, metric, floor, floor_metric), "×", at_most=at_most,
+            absolute=value(name, metric), absolute_unit="µs",
         )  # fmt: skip
 
     return Workload(
@@ -32,12 +32,12 @@ def round_trip():
             candidate(FLOOR, "futex, 1 CPU", "floors/round_trip", "futex", "same", trips, pauses),
             *peers.round_trip(),
         ),
-        figures=(
-            Figure(hot, "µs", micros("hot_ns"), compared=True, floor=spinning),
-            Figure("p50", "µs", micros("p50_ns")),
-            Figure(p99, "µs", micros("p99_ns"), compared=True, floor=sleeping, floor_figure="p50"),
-            Figure("CPU", "µs", micros("cpu_ns")),
-            Figure(paused, "µs", micros("paused_p50_ns"), compared=True, floor=sleeping),
+        metrics=(
+            Metric(hot, "µs", micros("hot_ns"), compared=True, floor=spinning),
+            Metric("p50", "µs", micros("p50_ns")),
+            Metric(p99, "µs", micros("p99_ns"), compared=True, floor=sleeping, floor_metric="p50"),
+            Metric("CPU", "µs", micros("cpu_ns")),
+            Metric(paused, "µs", micros("paused_p50_ns"), compared=True, floor=sleeping),
         ),
         targets=(
             target("one in flight, hot, 1 worker", "at most 2.5 × the spinning ping-pong",
@@ -67,8 +67,8 @@ def small_tasks():
         )
         return f"{kind} pool, {workers}{more}"
 
-    def target(work, wanted, name, at_least):
-        return Target(work, wanted, value(name, rate), "M/s", at_least=at_least)
+    def target(case, goal, name, at_least):
+        return Target(case, goal, value(name, rate), "M/s", at_least=at_least)
 
     two = "{kind} pool, 2"
     many = "1 M small tasks, 8 bytes each way, 2 workers"
@@ -88,19 +88,19 @@ def small_tasks():
             candidate(FLOOR, "two rings, 2 CPUs", "floors/small_tasks", tasks),
             *peers.small_tasks(tasks),
         ),
-        figures=(
-            Figure(rate, "M/s", lambda run: 1e3 / run["warm_ns"], higher_is_better=True, compared=True),
-            Figure("first pass", "M/s", lambda run: 1e3 / run["cold_ns"], higher_is_better=True),
-            Figure("CPU", "ns a task", nanos("cpu_ns")),
+        metrics=(
+            Metric(rate, "M/s", lambda run: 1e3 / run["warm_ns"], higher_is_better=True, compared=True),
+            Metric("first pass", "M/s", lambda run: 1e3 / run["cold_ns"], higher_is_better=True),
+            Metric("CPU", "ns a task", unscaled("cpu_ns")),
         ),
         targets=(
             target(many, "at least 15 M/s", two, 15),
             Target("the same beside C++", "at least 3 × the best C++ thread pool",
-                   times_best(two, rate, "C++"), "×", at_least=3),
+                   ratio_to_best(two, rate, "C++"), "×", at_least=3),
             Target("the same beside Python", "at least 300 × multiprocessing.Pool",
-                   times(two, rate, f"{peers.POOL}, 2"), "×", at_least=300),
+                   ratio(two, rate, f"{peers.POOL}, 2"), "×", at_least=300),
             Target("the same beside the process pool", "at least as fast",
-                   times("thread pool, 2", rate, "process pool, 2"), "×", at_least=1, kinds=("thread",)),
+                   ratio("thread pool, 2", rate, "process pool, 2"), "×", at_least=1, kinds=("thread",)),
             target("the same from 4 submitting threads", "at least 7.5 M/s", f"{two}; 4 submitters", 7.5),
             target("the same with 8 workers on 2 CPUs", "at least 7.5 M/s", "{kind} pool, 8", 7.5),
         ),  # fmt: skip
@@ -125,18 +125,18 @@ def pending():
             for kind in KINDS
             for depth, (tasks, cycles) in depths.items()
         ),
-        figures=(
-            Figure(cost, "ns", nanos("task_ns"), compared=True),
-            Figure("to submit", "ns", nanos("submit_ns")),
-            Figure("to run", "ns", nanos("run_ns")),
-            Figure("to collect and free", "ns", nanos("collect_ns")),
-            Figure("first touch", "ns more", nanos("touch_ns")),
-            Figure(size, "bytes", lambda run: run["bytes"]),
+        metrics=(
+            Metric(cost, "ns", unscaled("task_ns"), compared=True),
+            Metric("to submit", "ns", unscaled("submit_ns")),
+            Metric("to run", "ns", unscaled("run_ns")),
+            Metric("to collect and free", "ns", unscaled("collect_ns")),
+            Metric("first touch", "ns more", unscaled("touch_ns")),
+            Metric(size, "bytes", lambda run: run["bytes"]),
         ),
         targets=(
             Target("pending 1 k, 100 k, 10 M tasks", "cost of a task flat within 25 %",
-                   slowest_to_fastest(names, cost), "×", at_most=1.25,
-                   beside=value(names[-1], cost), beside_unit="ns"),
+                   max_to_min(names, cost), "×", at_most=1.25,
+                   absolute=value(names[-1], cost), absolute_unit="ns"),
             Target("the same: memory of a task, 10 M", "at most 160 bytes",
                    value(names[-1], size), "bytes", at_most=160),
         ),  # fmt: skip
@@ -164,10 +164,10 @@ def items():
             candidate(FLOOR, "a loop", "floors/map", n),
             *peers.items(n),
         ),
-        figures=(
-            Figure(rate, "M/s", lambda run: 1e3 / run["warm_ns"], higher_is_better=True, compared=True),
-            Figure("first map", "M/s", lambda run: 1e3 / run["cold_ns"], higher_is_better=True),
-            Figure("CPU", "ns an item", nanos("cpu_ns")),
+        metrics=(
+            Metric(rate, "M/s", lambda run: 1e3 / run["warm_ns"], higher_is_better=True, compared=True),
+            Metric("first map", "M/s", lambda run: 1e3 / run["cold_ns"], higher_is_better=True),
+            Metric("CPU", "ns an item", unscaled("cpu_ns")),
         ),
         targets=(
             Target("pool_map of 1 M items of 8 bytes", "at least 60 M items/s",
@@ -184,7 +184,7 @@ def items():
 
 def scaling():
     sizes = {"10 µs": (10, 1.8), "100 µs": (100, 1.95), "10 ms": (10_000, 1.99)}
-    in_all_ms = 400
+    total_ms = 400
     return Workload(
         name="scaling",
         question="Tasks that compute for a while: how much faster are 2 workers than 1, and what CPU time "
@@ -196,21 +196,21 @@ def scaling():
                 *(
                     candidate(
                         CARPOOL, f"{kind} pool, {size}",
-                        "programs/scaling", kind, task_us, in_all_ms * 1000 // task_us, group=size,
+                        "programs/scaling", kind, task_us, total_ms * 1000 // task_us, group=size,
                     )
                     for kind in KINDS
                 ),
                 *(peers.scaling(size, task_us) if task_us < 1000 else ()),
             )
         ),
-        figures=(
-            Figure("speed-up, 2 workers", "×", nanos("speed_up_2"), True, compared=True, alone=True),
-            Figure("8 workers", "×", nanos("speed_up_8"), higher_is_better=True),
-            Figure("1 worker beside one thread", "×", nanos("speed_1"), higher_is_better=True),
-            Figure("CPU, 1 worker", "×", nanos("cpu_1")),
-            Figure("CPU, 2 workers", "×", nanos("cpu_2")),
-            Figure("CPU, 8 workers", "×", nanos("cpu_8")),
-            Figure("a task in one thread", "µs", micros("serial_ns")),
+        metrics=(
+            Metric("speed-up, 2 workers", "×", unscaled("speed_up_2"), True, compared=True, is_ratio=True),
+            Metric("8 workers", "×", unscaled("speed_up_8"), higher_is_better=True),
+            Metric("1 worker beside one thread", "×", unscaled("speed_1"), higher_is_better=True),
+            Metric("CPU, 1 worker", "×", unscaled("cpu_1")),
+            Metric("CPU, 2 workers", "×", unscaled("cpu_2")),
+            Metric("CPU, 8 workers", "×", unscaled("cpu_8")),
+            Metric("a task in one thread", "µs", micros("serial_ns")),
         ),
         targets=(
             *(
@@ -225,7 +225,7 @@ def scaling():
             ),
         ),  # fmt: skip
         notes="A task is a fixed number of steps, found once for each run of a program, so that the same work "
-        f"is done by one thread, by 1, 2 and 8 workers in turn: {in_all_ms} ms of it each. The speed-up is "
+        f"is done by one thread, by 1, 2 and 8 workers in turn: {total_ms} ms of it each. The speed-up is "
         "that over 1 worker. CPU time is that of the program and all workers, as a multiple of one "
         "thread's, the submitting included. Tasks of Python's pools are a loop in Python, 20 or 50 ms of them.",
         rounds_max=5,
