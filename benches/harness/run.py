@@ -139,7 +139,7 @@ def main():
         record["workloads"][workload.name] = measurement.record()
         print(f"\n{sections.section(workload, measurement.record())}", flush=True)
     record["seconds"] = round(time.monotonic() - begin_s)
-    print(f"\n{table.LEGEND}\n\n### Wanted and reached\n\n{sections.targets_table(record)}")
+    print(f"\n{table.LEGEND}\n\n### Targets\n\n{sections.targets_table(record)}")
     records.write(record, FILE)
     log(f"{record['seconds']} s; raw numbers: {FILE}")
     return 1 if failed else 0

@@ -3,7 +3,7 @@
 from harness.model import PEER, candidate
 
 POOL = "multiprocessing.Pool"  # the tables compare with this one
-# Pools for Python: the name in the tables, the name in pools.py.
+# Python pools: the name in the tables, the name in pools.py.
 PYTHON = {
     POOL: "multiprocessing",
     "ProcessPoolExecutor": "futures",

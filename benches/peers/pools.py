@@ -1,4 +1,4 @@
-"""Pools for Python behind one interface: submit, result, map and shutdown.
+"""Python pools behind one interface: submit, result, map and shutdown.
 
 A library is imported only when its pool is used. All options are defaults, except where the documentation
 of a library names an option that keeps the workers of an idle pool.

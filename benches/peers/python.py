@@ -1,4 +1,4 @@
-"""The measurements of the C programs for a pool for Python, with two workers.
+"""The measurements of the C programs for a Python pool with two workers.
 
     python.py POOL round_trip CALLS PAUSES
     python.py POOL small_tasks TASKS

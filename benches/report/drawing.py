@@ -77,14 +77,14 @@ def charts(every):
     found = []
     if "small_tasks" in every:
         found.append(chart(
-            every["small_tasks"], "warm", "1 M small tasks, millions a second",
-            "a future each, 8 bytes each way, 2 workers; longer is better; dashed: no pool, but a floor",
+            every["small_tasks"], "warm", "1 M small tasks, millions per second",
+            "each with a future, 8 bytes each way, 2 workers; longer is better; dashed: a floor, not a pool",
             ("two rings, 2 CPUs",),
         ))  # fmt: skip
     if "round_trip" in every:
         found.append(chart(
-            every["round_trip"], "back to back", "One task in flight, microseconds there and back",
-            "8 bytes each way, 2 workers; shorter is better; dashed: no pool, but a floor",
+            every["round_trip"], "back to back", "One task in flight, microseconds per round trip",
+            "8 bytes each way, 2 workers; shorter is better; dashed: a floor, not a pool",
             ("spinning, 2 CPUs", "futex, 2 CPUs"),
         ))  # fmt: skip
     return [one for one in found if one.bars]
@@ -165,6 +165,6 @@ def svg(every, colours):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
         f'font-family="{FONT}" role="img" aria-labelledby="title desc">'
     )
-    title = "<title id=\"title\">carpool beside other pools, on logarithmic scales</title>"
+    title = "<title id=\"title\">carpool compared with other pools, on logarithmic scales</title>"
     words = f'<desc id="desc">{escape(description(drawn))}</desc>'
     return "\n".join([head, title, words, *lines, "</svg>"]) + "\n"

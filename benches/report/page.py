@@ -58,10 +58,10 @@ def summary(record):
         ["8 bytes each way", "process pool, 2", "thread pool, 2", f"Python's {peers.POOL}, 2"],
         ["---", "--:", "--:", "--:"],
         row("one task in flight, back to back", "round_trip", "back to back", "µs"),
-        row("the same after 2 ms of rest, everybody asleep", "round_trip", "p50 after 2 ms of rest", "µs"),
-        row("1 M tasks, a future each", "small_tasks", "warm", "M/s"),
+        row("same, after 2 ms idle, all threads asleep", "round_trip", "p50 after 2 ms idle", "µs"),
+        row("1 M tasks, each with a future", "small_tasks", "warm", "M/s"),
     ])  # fmt: skip
-    where = "What it costs with 2 workers, in medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
+    where = "Cost with 2 workers, medians of one run ({cpu}, {cpus} CPUs):".format(**record["machine"])
     remark = sections.quiet(record)
     return "\n\n".join([where, rows] + [remark] * (remark != sections.QUIET))
 

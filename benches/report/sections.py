@@ -22,13 +22,13 @@ QUIET = "The machine was quiet throughout."
 def quiet(record):
     """A sentence on whether the whole run can be trusted."""
     if "--once" in record["command"]:
-        return "**One round only**, so there is nothing to tell noise by."
+        return "**One round only**, so the noise is unknown."
     noisy = [
         name for name, found in all_results(record).items()
         if table.noise(found, record["workloads"][name]["others"]).startswith("**Noisy")
     ]  # fmt: skip
     if noisy:
-        return f"**The machine was not quiet** while these were measured: {', '.join(noisy)}."
+        return f"**The machine was not quiet** during these workloads: {', '.join(noisy)}."
     return QUIET
 
 
@@ -36,7 +36,7 @@ def targets_table(record):
     """The table of targets, how many are met, and whether to trust it."""
     every = all_results(record).values()
     missed, count = targets.count_missed(every)
-    met = f"{count - missed} of {count} are reached" if count else "There are none"
+    met = f"{count - missed} of {count} targets are met" if count else "There are no targets"
     return f"{targets.markdown(every)}\n\n{met}. {quiet(record)}"
 
 

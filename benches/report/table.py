@@ -9,9 +9,8 @@ SPREAD_MAX = 0.15  # above it, a difference of a quarter could not be told from 
 OTHERS_MAX = 0.10  # of all CPU time, used by other programs
 
 LEGEND = (
-    "Medians of the rounds; ± is half the distance between the quartiles. *× floor*: how many times slower "
-    "than the floor. *× Pool*: how many times faster than multiprocessing.Pool. Both are medians of the "
-    "ratios within each round."
+    "Medians of the rounds; ± is half the interquartile range. *× floor*: how many times slower than the floor. "
+    "*× Pool*: how many times faster than multiprocessing.Pool. Both are medians of the ratios within each round."
 )
 
 
@@ -134,11 +133,11 @@ def noise(results, others):
     if noisy:
         worst = max(noisy, key=noisy.get)
         reasons.append(
-            f"{len(noisy)} of {compared} figures spread by more than ±{SPREAD_MAX:.0%} "
-            f"(the most: {worst}, ±{noisy[worst]:.0%})"
+            f"{len(noisy)} of {compared} medians have a spread of more than ±{SPREAD_MAX:.0%} "
+            f"(largest: {worst}, ±{noisy[worst]:.0%})"
         )
     if others > OTHERS_MAX:
         reasons.append(f"other programs used {others:.0%} of the CPUs")
     if reasons:
         return "**Noisy:** " + "; ".join(reasons) + ". Measure again on a quiet machine."
-    return f"Quiet enough: other programs used {others:.0%} of the CPUs."
+    return f"Quiet: other programs used {others:.0%} of the CPUs."

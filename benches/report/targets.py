@@ -3,7 +3,7 @@
 from harness.model import KINDS
 from report.table import markdown_rows, median, spread, three_digits, without_none
 
-HEADINGS = ["work", "wanted", "process pool", "thread pool"]
+HEADINGS = ["workload", "target", "process pool", "thread pool"]
 
 
 def cell(target, results, kind):
@@ -19,7 +19,7 @@ def cell(target, results, kind):
         text += f" ({three_digits(absolute)} {target.absolute_unit})"
     if width is not None:
         text += f" ±{width:.0%}"
-    return f"{text}, reached" if target.is_met(number) else f"{text}, **missed**"
+    return f"{text}, met" if target.is_met(number) else f"{text}, **missed**"
 
 
 def rows(results):
