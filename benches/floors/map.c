@@ -1,4 +1,4 @@
-/* How many items can one thread get through that calls a function for each, 8 bytes each way?
+/* How many items per second can one thread process that calls a function for each, 8 bytes each way?
  *
  *     map ITEMS */
 #include "bench.h"
@@ -9,7 +9,7 @@ static void twice_plus_one(const uint64_t *item, uint64_t *result) {
     *result = *item * 2 + 1;
 }
 
-/* Read anew for each item: else the compiler puts the function into the loop. */
+/* volatile keeps the compiler from inlining the function into the loop. */
 static void (*volatile function)(const uint64_t *item, uint64_t *result) = twice_plus_one;
 
 int main(int argc, char **argv) {

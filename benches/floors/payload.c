@@ -1,4 +1,4 @@
-/* How fast can this machine copy bytes there and back, within one process?
+/* How fast can this machine copy bytes there and back within one process?
  *
  *     payload BYTES MILLISECONDS */
 #include "bench.h"
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     for (; trips == 0 || now_ns() - span.wall_ns < budget_ns; trips++) {
         here[trips % len] = (char)trips;
         memcpy(there, here, len);
-        __asm__ volatile("" : : "r"(there) : "memory"); /* else the compiler sees that nobody looks */
+        __asm__ volatile("" : : "r"(there) : "memory"); /* keeps the compiler from removing the copy */
         memcpy(back, there, len);
         __asm__ volatile("" : : "r"(back) : "memory");
         CHECK(back[trips % len] == (char)trips);

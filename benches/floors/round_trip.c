@@ -1,16 +1,16 @@
-/* How fast can two processes answer each other at all, 8 bytes each way, through one shared page?
+/* What is the shortest round trip between two processes, 8 bytes each way, through a shared page?
  *
  *     round_trip spin|futex across|same TRIPS PAUSES
  *
- * spin never sleeps; futex does so before each answer. across pins the two to different CPUs, same to
- * one, where spinning makes no sense. */
+ * spin never sleeps; futex sleeps before each reply. across pins the processes to two CPUs, same pins both to
+ * one CPU, where spinning makes no sense. */
 #include "bench.h"
 #include "trips.h"
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
-/* One direction: its word counts the messages. On a cache line of its own, which is all that travels. */
+/* One direction. The counter and the message share one cache line, the only one that moves between CPUs. */
 struct lane {
     _Alignas(64) _Atomic uint32_t count;
     uint64_t payload;
@@ -19,15 +19,15 @@ struct lane {
 static struct { struct lane there, back; } *page;
 static int sleeps;
 
-static void say(struct lane *lane, uint64_t payload) {
+static void send_message(struct lane *lane, uint64_t payload) {
     lane->payload = payload;
-    atomic_fetch_add_explicit(&lane->count, 1, memory_order_release); /* pairs with hear */
+    atomic_fetch_add_explicit(&lane->count, 1, memory_order_release); /* pairs with receive */
     if (sleeps) syscall(SYS_futex, &lane->count, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-static uint64_t hear(struct lane *lane, uint32_t heard) {
-    while (atomic_load_explicit(&lane->count, memory_order_acquire) == heard) {
-        if (sleeps) syscall(SYS_futex, &lane->count, FUTEX_WAIT, heard, NULL, NULL, 0);
+static uint64_t receive(struct lane *lane, uint32_t received) {
+    while (atomic_load_explicit(&lane->count, memory_order_acquire) == received) {
+        if (sleeps) syscall(SYS_futex, &lane->count, FUTEX_WAIT, received, NULL, NULL, 0);
         else relax();
     }
     return lane->payload;
@@ -35,21 +35,23 @@ static uint64_t hear(struct lane *lane, uint32_t heard) {
 
 static void round_trip(uint64_t x, void *user) {
     (void)user;
-    uint32_t heard = atomic_load_explicit(&page->back.count, memory_order_relaxed);
-    say(&page->there, x);
-    CHECK(hear(&page->back, heard) == x * 2 + 1);
+    uint32_t received = atomic_load_explicit(&page->back.count, memory_order_relaxed);
+    send_message(&page->there, x);
+    CHECK(receive(&page->back, received) == x * 2 + 1);
 }
 
 int main(int argc, char **argv) {
     if (argc != 5) die("usage: %s spin|futex across|same TRIPS PAUSES", argv[0]);
     sleeps = strcmp(argv[1], "futex") == 0;
     int here = nth_cpu(0), there = strcmp(argv[2], "across") == 0 ? nth_cpu(1) : here;
-    if (there < 0) skip("one CPU only");
+    if (there < 0) skip("needs two CPUs");
     page = new_shared(sizeof *page);
 
     pid_t peer = fork_peer();
     pin(peer == 0 ? there : here);
-    for (uint32_t heard = 0; peer == 0; heard++) say(&page->back, hear(&page->there, heard) * 2 + 1);
+    for (uint32_t received = 0; peer == 0; received++) {
+        send_message(&page->back, receive(&page->there, received) * 2 + 1);
+    }
 
     measure_trips(round_trip, NULL, number(argv[3]), number(argv[4]));
     kill(peer, SIGKILL);

@@ -1,9 +1,9 @@
-/* How many 8-byte messages can two processes exchange in a second at all?
+/* How many 8-byte messages per second can two processes exchange at most?
  *
  *     small_tasks TASKS
  *
- * Two rings in shared memory, each with one writer and one reader, which look at each other's position
- * only when they have come to the end of what they know. No futures, nobody sleeps, nobody may die. */
+ * Two rings in shared memory, each with one writer and one reader, which read each other's position only
+ * when they have used up the range they know. No futures, no sleeping, no recovery when a process dies. */
 #include "bench.h"
 #include <stdatomic.h>
 
@@ -17,26 +17,26 @@ struct ring {
 
 static struct { struct ring there, back; } *rings;
 
-static uint64_t filled_up_to(struct ring *ring) {
+static uint64_t readable_end(struct ring *ring) {
     return atomic_load_explicit(&ring->written, memory_order_acquire); /* pairs with publish */
 }
 
-static uint64_t room_up_to(struct ring *ring) {
-    return atomic_load_explicit(&ring->read, memory_order_acquire) + SLOTS; /* pairs with give_back */
+static uint64_t writable_end(struct ring *ring) {
+    return atomic_load_explicit(&ring->read, memory_order_acquire) + SLOTS; /* pairs with free_slots */
 }
 
 static void publish(struct ring *ring, uint64_t written) {
     atomic_store_explicit(&ring->written, written, memory_order_release);
 }
 
-static void give_back(struct ring *ring, uint64_t read) {
+static void free_slots(struct ring *ring, uint64_t read) {
     atomic_store_explicit(&ring->read, read, memory_order_release);
 }
 
-/* The far end. What has been asked fits among the answers, because exchange sees to it. */
-static void answer_for_ever(void) {
+/* The other process. The replies always fit into their ring, because exchange limits the requests. */
+static void reply_forever(void) {
     for (uint64_t done = 0;;) {
-        uint64_t end = filled_up_to(&rings->there);
+        uint64_t end = readable_end(&rings->there);
         if (end == done) relax();
         while (done < end) {
             uint64_t stop = end - done < BATCH ? end : done + BATCH;
@@ -44,24 +44,24 @@ static void answer_for_ever(void) {
                 rings->back.slots[done % SLOTS] = rings->there.slots[done % SLOTS] * 2 + 1;
             }
             publish(&rings->back, done);
-            give_back(&rings->there, done);
+            free_slots(&rings->there, done);
         }
     }
 }
 
 static void exchange(uint64_t from, uint64_t to) {
-    for (uint64_t asked = from, heard = from; heard < to;) {
-        uint64_t limit = room_up_to(&rings->there);
-        /* Nor more in flight than answers have room for. */
-        if (limit > heard + SLOTS) limit = heard + SLOTS;
-        if (limit > asked + BATCH) limit = asked + BATCH;
+    for (uint64_t sent = from, received = from; received < to;) {
+        uint64_t limit = writable_end(&rings->there);
+        /* No more in flight than the ring of the replies can hold. */
+        if (limit > received + SLOTS) limit = received + SLOTS;
+        if (limit > sent + BATCH) limit = sent + BATCH;
         if (limit > to) limit = to;
-        for (; asked < limit; asked++) rings->there.slots[asked % SLOTS] = asked;
-        publish(&rings->there, asked);
+        for (; sent < limit; sent++) rings->there.slots[sent % SLOTS] = sent;
+        publish(&rings->there, sent);
 
-        uint64_t end = filled_up_to(&rings->back);
-        if (end == heard) relax();
-        for (; heard < end; heard++) CHECK(rings->back.slots[heard % SLOTS] == heard * 2 + 1);
+        uint64_t end = readable_end(&rings->back);
+        if (end == received) relax();
+        for (; received < end; received++) CHECK(rings->back.slots[received % SLOTS] == received * 2 + 1);
     }
 }
 
@@ -69,18 +69,18 @@ int main(int argc, char **argv) {
     if (argc != 2) die("usage: %s TASKS", argv[0]);
     uint64_t tasks = number(argv[1]), warm_ns[PASSES], done = tasks;
     int here = nth_cpu(0), there = nth_cpu(1);
-    if (there < 0) skip("one CPU only");
+    if (there < 0) skip("needs two CPUs");
     rings = new_shared(sizeof *rings);
     pid_t peer = fork_peer();
     pin(peer == 0 ? there : here);
-    if (peer == 0) answer_for_ever();
+    if (peer == 0) reply_forever();
 
     exchange(0, done);
     struct span all = span_begin();
     for (int i = 0; i < PASSES; i++, done += tasks) {
-        uint64_t then_ns = now_ns();
+        uint64_t begin_ns = now_ns();
         exchange(done, done + tasks);
-        warm_ns[i] = now_ns() - then_ns;
+        warm_ns[i] = now_ns() - begin_ns;
     }
     span_end(&all);
     printf("{\"tasks\": %" PRIu64 ", \"warm_ns\": %.2f, \"cpu_ns\": %.2f}\n", tasks,

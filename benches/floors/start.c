@@ -1,4 +1,4 @@
-/* How long does it take to start /bin/true and to wait until it has ended?
+/* How long does it take to spawn /bin/true and to wait for its exit?
  *
  *     start PROCESSES */
 #include "bench.h"

@@ -1,6 +1,6 @@
 /* Asio's thread_pool.
  *
- * post: tasks fill slots. use_future: each task has a std::future, as Asio makes it. */
+ * post: each task fills a slot. use_future: each task has a std::future that Asio creates. */
 #include "peer.hpp"
 #include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
@@ -29,14 +29,14 @@ struct UseFuture : PeerBase {
 };
 
 int main(int argc, char **argv) {
-    if (is_how(argc, argv, "post")) {
+    if (is_mode(argc, argv, "post")) {
         Post peer;
         measure(peer, argc, argv);
-    } else if (is_how(argc, argv, "use_future")) {
+    } else if (is_mode(argc, argv, "use_future")) {
         UseFuture peer;
         measure(peer, argc, argv);
     } else {
-        die("HOW is post or use_future");
+        die("MODE is post or use_future");
     }
     return 0;
 }

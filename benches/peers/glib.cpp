@@ -1,4 +1,4 @@
-/* GLib's GThreadPool. It runs one function for whatever is pushed: a slot. */
+/* GLib's GThreadPool. It calls one function with whatever is pushed, here a slot. */
 #include "peer.hpp"
 #include <glib.h>
 
@@ -17,7 +17,7 @@ struct Push : PeerBase {
 };
 
 int main(int argc, char **argv) {
-    if (!is_how(argc, argv, "push")) die("HOW is push");
+    if (!is_mode(argc, argv, "push")) die("MODE is push");
     Push peer;
     measure(peer, argc, argv);
     return 0;

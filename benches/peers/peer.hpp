@@ -1,14 +1,14 @@
-/* What another thread pool is measured with: the works of small_tasks.c and round_trip.c.
+/* Measures another thread pool with the workloads of small_tasks.c and round_trip.c.
  *
- *     PROGRAM HOW small_tasks WINDOW TASKS
- *     PROGRAM HOW round_trip TRIPS PAUSES
+ *     PROGRAM MODE small_tasks WINDOW TASKS
+ *     PROGRAM MODE round_trip TRIPS PAUSES
  *
- * Each library has a program with at least one Peer, chosen by HOW: 2 threads, and
+ * The program of a library has one Peer for each MODE, with 2 threads and
  *
- *     Peer::Future                          what a caller holds of one task; made once and used again
- *     void submit(Future &, uint64_t x)     begins answer(x) in one of the threads
- *     uint64_t collect(Future &)            waits for this task alone and returns its answer
- *     void wait_all()                       what helps before all are collected; nothing by default */
+ *     Peer::Future                          the caller's handle of a task; allocated once and reused
+ *     void submit(Future &, uint64_t x)     starts answer(x) in one of the threads
+ *     uint64_t collect(Future &)            waits for this task only and returns its result
+ *     void wait_all()                       called before all tasks are collected; does nothing by default */
 #ifndef PEER_HPP
 #define PEER_HPP
 
@@ -20,14 +20,14 @@
 enum : unsigned { WORKERS = 2 };
 enum : uint64_t { NAP = UINT64_MAX };
 
-/* The task. A nap keeps one thread from getting through all of them before the other has started. */
+/* The task. NAP takes long enough that one thread cannot run all tasks before the other has started. */
 static inline uint64_t answer(uint64_t x) {
     if (x == NAP) usleep(2000);
     return x * 2 + 1;
 }
 
-/* A future for a library that has none, the least that one can be: the argument, replaced by the answer,
- * and a word to wait for. No task takes memory of its own for it, unlike with std::future. */
+/* A minimal future for libraries without futures: the argument, which the result replaces, and a word to wait
+ * on. Unlike std::future it needs no allocation per task. */
 struct Slot {
     uint64_t value;
     std::atomic<uint32_t> done;
@@ -37,7 +37,7 @@ struct Slot {
         done.store(0, std::memory_order_relaxed);
     }
 
-    /* In order with notify_one's look at who waits. */
+    /* seq_cst orders the store before notify_one's check for waiters. */
     void run() {
         value = answer(value);
         done.store(1, std::memory_order_seq_cst);
@@ -75,13 +75,13 @@ template <class Peer> span pass(Peer &peer, typename Peer::Future *futures, uint
     return took;
 }
 
-/* The first pass is told apart; of those after it the median one counts. */
-template <class Pass> void print_passes(const char *what, uint64_t n, size_t most, Pass pass) {
+/* The first pass is reported separately, then the median of the later ones. */
+template <class Pass> void print_passes(const char *what, uint64_t n, size_t passes_max, Pass pass) {
     const uint64_t budget_ns = 300000000;
     span cold = pass();
     std::vector<uint64_t> warm_ns;
     uint64_t cpu_ns = 0, began_ns = now_ns();
-    while (warm_ns.empty() || (warm_ns.size() < most && now_ns() - began_ns < budget_ns)) {
+    while (warm_ns.empty() || (warm_ns.size() < passes_max && now_ns() - began_ns < budget_ns)) {
         span warm = pass();
         warm_ns.push_back(warm.wall_ns);
         cpu_ns += warm.self_cpu_ns;
@@ -93,7 +93,7 @@ template <class Pass> void print_passes(const char *what, uint64_t n, size_t mos
            static_cast<double>(cpu_ns) / each / static_cast<double>(passes));
 }
 
-/* As small_tasks.c does it. WINDOW 0 keeps all in flight at once. */
+/* As in small_tasks.c. WINDOW 0 keeps all tasks in flight at once. */
 template <class Peer> void small_tasks(Peer &peer, uint64_t window, uint64_t tasks) {
     if (window == 0) window = tasks;
     CHECK(tasks > 0 && window <= tasks);
@@ -117,16 +117,16 @@ template <class Peer> void round_trip(Peer &peer, uint64_t trips, uint64_t pause
         &trip, trips, pauses);
 }
 
-/* Does the work that the arguments name. */
+/* Runs the workload named by the arguments. */
 template <class Peer> void measure(Peer &peer, int argc, char **argv) {
-    if (argc != 5) die("usage: %s HOW small_tasks WINDOW TASKS | HOW round_trip TRIPS PAUSES", argv[0]);
+    if (argc != 5) die("usage: %s MODE small_tasks WINDOW TASKS | MODE round_trip TRIPS PAUSES", argv[0]);
     if (strcmp(argv[2], "small_tasks") == 0) small_tasks(peer, number(argv[3]), number(argv[4]));
     else if (strcmp(argv[2], "round_trip") == 0) round_trip(peer, number(argv[3]), number(argv[4]));
-    else die("no such work: %s", argv[2]);
+    else die("no such workload: %s", argv[2]);
 }
 
-/* HOW, an argument. */
-static inline bool is_how(int argc, char **argv, const char *name) {
+/* Whether this is the MODE of the arguments. */
+static inline bool is_mode(int argc, char **argv, const char *name) {
     return argc > 1 && strcmp(argv[1], name) == 0;
 }
 

@@ -1,10 +1,10 @@
-/* oneTBB. It has no future for a task, so its tasks fill slots.
+/* oneTBB. It has no future for a task, so each task fills a slot.
  *
- * enqueue: an arena of 2 threads that the caller does not belong to; first in, first out.
- * task_group: the caller's own deque, from which 2 threads steal; when all are in flight, the caller runs
- * tasks too, as task_group::wait does.
+ * enqueue: an arena of 2 threads without the caller; first in, first out.
+ * task_group: the caller's deque, from which 2 threads steal; when all tasks are in flight, the caller runs
+ * tasks too, because task_group::wait does.
  * parallel_for map ITEMS: a call through a pointer for each item, as in C; parallel_for_inlined map ITEMS:
- * the function is part of the loop. 2 threads, one of which is the caller. */
+ * the function is inlined into the loop. 2 threads, one of which is the caller. */
 #include "peer.hpp"
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -57,26 +57,26 @@ template <class Function> void parallel_for(int argc, char **argv, Function func
 }
 
 int main(int argc, char **argv) {
-    /* One more than the workers: the caller counts. */
+    /* One more than the workers, for the caller. */
     tbb::global_control threads(tbb::global_control::max_allowed_parallelism, WORKERS + 1);
-    if (is_how(argc, argv, "enqueue")) {
+    if (is_mode(argc, argv, "enqueue")) {
         Enqueue peer;
         measure(peer, argc, argv);
-    } else if (is_how(argc, argv, "task_group")) {
+    } else if (is_mode(argc, argv, "task_group")) {
         tbb::task_arena(WORKERS + 1, 1).execute([&] {
             Group peer;
             measure(peer, argc, argv);
         });
-    } else if (is_how(argc, argv, "parallel_for")) {
+    } else if (is_mode(argc, argv, "parallel_for")) {
         tbb::task_arena(WORKERS, 1).execute([&] {
             parallel_for(argc, argv, [](uint64_t x) { return function(x); });
         });
-    } else if (is_how(argc, argv, "parallel_for_inlined")) {
+    } else if (is_mode(argc, argv, "parallel_for_inlined")) {
         tbb::task_arena(WORKERS, 1).execute([&] {
             parallel_for(argc, argv, [](uint64_t x) { return x * 2 + 1; });
         });
     } else {
-        die("HOW is enqueue, task_group, parallel_for or parallel_for_inlined");
+        die("MODE is enqueue, task_group, parallel_for or parallel_for_inlined");
     }
     return 0;
 }

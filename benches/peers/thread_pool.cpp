@@ -1,5 +1,5 @@
-/* Vaser's thread_pool (Debian: libthread-pool-dev), one header: a queue for each thread, stealing, and a
- * std::future from a packaged_task for each task, as very many programs have it. */
+/* Vaser's thread_pool (Debian: libthread-pool-dev), a single header: one queue per thread, work stealing, and
+ * for each task the std::future of a packaged_task, a very common design. */
 #include "peer.hpp"
 #include <thread_pool/thread_pool.hpp>
 
@@ -12,7 +12,7 @@ struct Submit : PeerBase {
 };
 
 int main(int argc, char **argv) {
-    if (!is_how(argc, argv, "submit")) die("HOW is submit");
+    if (!is_mode(argc, argv, "submit")) die("MODE is submit");
     Submit peer;
     measure(peer, argc, argv);
     return 0;

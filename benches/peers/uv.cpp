@@ -1,5 +1,5 @@
-/* libuv's uv_queue_work. What is done is told to the loop, which the caller runs while it waits; it is one
- * thread, so a plain flag is all that a future needs. */
+/* libuv's uv_queue_work. Completions are delivered to the event loop, which the caller runs while it waits.
+ * All of this happens in one thread, so a plain flag is sufficient as a future. */
 #include "peer.hpp"
 #include <string>
 #include <uv.h>
@@ -39,7 +39,7 @@ struct QueueWork : PeerBase {
 };
 
 int main(int argc, char **argv) {
-    if (!is_how(argc, argv, "queue_work")) die("HOW is queue_work");
+    if (!is_mode(argc, argv, "queue_work")) die("MODE is queue_work");
     CHECK(setenv("UV_THREADPOOL_SIZE", std::to_string(WORKERS).c_str(), 1) == 0);
     QueueWork peer;
     measure(peer, argc, argv);

@@ -1,4 +1,4 @@
-/* What the programs that measure carpool share beyond measure.h: checked statuses, pools, their workers. */
+/* Shared by the programs that measure carpool, in addition to measure.h: checked calls, pools, workers. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -13,7 +13,7 @@
         } \
     } while (0)
 
-/* Collects a result of exactly len bytes. Unlike CHECK_OK it has the task's own words. */
+/* Collects a result of exactly len bytes. If the task failed, prints the message of its error. */
 static inline const void *collect(future_t *future, size_t len) {
     const void *data;
     size_t got;
@@ -27,7 +27,7 @@ static inline const void *collect(future_t *future, size_t len) {
     return data;
 }
 
-/* process (which is spawned), forkserver, fork or thread. */
+/* how is process (spawned), forkserver, fork or thread. */
 static inline pool_options_t options_named(const char *how) {
     pool_options_t options = POOL_OPTIONS_INIT;
     if (strcmp(how, "thread") == 0) options.kind = POOL_THREAD;
@@ -51,15 +51,15 @@ static inline pool_t *new_pool(const char *how, uint32_t workers) {
     return new_pool_with(&options);
 }
 
-/* A nap, so that one worker alone does not get through all of them. */
+/* Takes long enough that one worker cannot run all of these tasks before the others have started. */
 static inline int32_t nap(pool_task_t *task) {
     (void)task;
     usleep(2000);
     return 0;
 }
 
-/* Workers start when there is work for them, and starting one takes longer than many tasks: this makes
- * them all start before time is taken. */
+/* Waits until all workers run. They start on demand, and starting one takes longer than many tasks, so this
+ * is done before the measurement. */
 static inline void start_workers(pool_t *pool, uint32_t workers) {
     future_t **futures = malloc(workers * sizeof *futures);
     CHECK(futures != NULL);

@@ -1,11 +1,11 @@
-/* What callgrind counts the instructions of: each step in the life of a task, many times.
+/* Runs each step of a task many times under callgrind, which counts the instructions.
  *
  *     valgrind --tool=callgrind ... counts process|thread TASKS
  *
- * One worker is held while all tasks are submitted, so that no step waits for another one and nobody spins
- * while instructions are counted. Between the steps callgrind writes what it has counted, under the step's
- * name; of the worker, that is done by a task before all others and one behind them. Worker processes are
- * forked, because a program that is executed anew would have to be under valgrind again. */
+ * The only worker is blocked while all tasks are submitted, so that no step waits for another one or spins
+ * while its instructions are counted. After each step callgrind writes its counts under the name of the step;
+ * for the worker, a task before all others resets the counts, and one after them writes them. Worker
+ * processes are forked, because valgrind does not follow an exec. */
 #include "bench.h"
 #include <dlfcn.h>
 #include <sys/eventfd.h>
@@ -14,8 +14,8 @@
 
 enum { POLL_NS = 20000000 };
 
-/* In the place of libc's, for the library that is built for counting: valgrind 3.19 does not know
- * pidfd_open. Nobody dies before the end, so a descriptor will do that nothing is ever heard from. */
+/* Replaces libc's function for the library that is built for counting, because valgrind 3.19 does not support
+ * pidfd_open. No process ends during the counts, so a descriptor that never becomes readable is sufficient. */
 long syscall(long number, ...) {
     static long (*next)(long number, ...);
     if (number == SYS_pidfd_open) return eventfd(0, EFD_CLOEXEC);
@@ -35,12 +35,12 @@ static int32_t twice_plus_one(pool_task_t *task) {
     return pool_task_return(task, &x, sizeof x);
 }
 
-/* Waits for a byte from the pipe whose end is its argument. What is counted of the worker begins here. */
+/* Waits for a byte from the pipe in its arguments. The counts of the worker begin here. */
 static int32_t begin(pool_task_t *task) {
-    int32_t from;
+    int32_t fd;
     char token;
-    memcpy(&from, pool_task_args(task, NULL), sizeof from);
-    if (read(from, &token, 1) != 1) return pool_task_fail(task, 1, "the pipe is closed");
+    memcpy(&fd, pool_task_args(task, NULL), sizeof fd);
+    if (read(fd, &token, 1) != 1) return pool_task_fail(task, 1, "the pipe is closed");
     CALLGRIND_ZERO_STATS;
     return 0;
 }
@@ -51,11 +51,11 @@ static int32_t end(pool_task_t *task) {
     return 0;
 }
 
-static pool_t *new_pool_of_one(const char *how, const int32_t *inherited) {
+static pool_t *new_pool_of_one(const char *how, const int32_t *inherit_fd) {
     pool_options_t options = options_named(strcmp(how, "process") == 0 ? "fork" : how);
     options.max_workers = 1;
     if (options.kind == POOL_PROCESS) {
-        options.inherit_fds = inherited;
+        options.inherit_fds = inherit_fd;
         options.n_inherit_fds = 1;
     }
     return new_pool_with(&options);
@@ -97,6 +97,6 @@ int main(int argc, char **argv) {
     for (uint64_t x = 0; x < n; x++) future_free(futures[x]);
     CALLGRIND_DUMP_STATS_AT("free");
 
-    each_child(kill_now, NULL); /* that they are gone would not be seen, see syscall */
+    each_child(kill_now, NULL); /* the pool could not see that they have ended, see syscall */
     _exit(0);
 }

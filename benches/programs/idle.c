@@ -1,12 +1,12 @@
-/* What does a pool cost that has nothing to do?
+/* What does an idle pool cost?
  *
  *     idle process|forkserver|fork|thread WORKERS MILLISECONDS
  *
- * The workers stay (min_workers). Counts how often they and the library's threads in this process were
- * switched to a CPU, and how long they ran. Both should be 0: nobody polls. */
+ * The workers stay (min_workers). Counts the context switches and the CPU time of the workers and of the
+ * library's threads in this process. Both should be 0, because no thread polls. */
 #include "bench.h"
 
-/* Whoever has just worked looks for more work for a while before falling asleep. */
+/* A worker searches for more work for a while before it falls asleep. */
 enum { SETTLE_NS = 300000000 };
 
 struct activity { uint64_t threads, switches, cpu_ns; };
@@ -16,7 +16,7 @@ static void add_thread(const char *folder, const char *thread, struct activity *
     unsigned long long value;
     snprintf(path, sizeof path, "%s/%s/status", folder, thread);
     FILE *file = fopen(path, "r");
-    if (file == NULL) die("a thread has left: %s", path);
+    if (file == NULL) die("a thread has exited: %s", path);
     while (fgets(line, sizeof line, file) != NULL) {
         if (sscanf(line, "voluntary_ctxt_switches: %llu", &value) == 1 ||
             sscanf(line, "nonvoluntary_ctxt_switches: %llu", &value) == 1) {
@@ -33,7 +33,7 @@ static void add_thread(const char *folder, const char *thread, struct activity *
     sum->threads++;
 }
 
-/* All threads of a process; of this one, all but the main thread, which does the counting. */
+/* All threads of a process; in this process, not the main thread, which does the counting. */
 static void add_process(pid_t pid, void *sum) {
     char folder[64];
     snprintf(folder, sizeof folder, "/proc/%d/task", (int)pid);
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     uint32_t workers = (uint32_t)number(argv[2]);
     uint64_t ms = number(argv[3]);
     pool_options_t options = options_named(argv[1]);
-    options.min_workers = options.max_workers = workers; /* else they leave when they are idle for long */
+    options.min_workers = options.max_workers = workers; /* otherwise they exit after an idle timeout */
     pool_t *pool = new_pool_with(&options);
     start_workers(pool, workers);
 

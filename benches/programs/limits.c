@@ -1,13 +1,13 @@
-/* How late is a time limit? And how long does it take to cancel a task that runs?
+/* How late is a time limit? And how long does it take to cancel a running task?
  *
  *     limits process|thread LIMIT_MS TASKS
  *
- * A limit is late by what passes between the limit and the moment at which the task sees that its soft
- * limit is over (soft), or at which the caller sees its future done after the hard one (hard). The latter
- * counts from before the submit to a worker that is ready. */
+ * The lateness is the time from the limit until the task sees that its soft limit has expired (soft), or
+ * until the caller sees that its future is done (hard). The hard limit starts before the submit to a worker
+ * that is ready. */
 #include "bench.h"
 
-/* Result: how late it was told. Arguments: its limit in ms. */
+/* Arguments: its limit in ms. Result: the lateness. */
 static int32_t await_soft_limit(pool_task_t *task) {
     uint64_t limit_ms, begin_ns = now_ns();
     memcpy(&limit_ms, pool_task_args(task, NULL), sizeof limit_ms);
@@ -16,7 +16,7 @@ static int32_t await_soft_limit(pool_task_t *task) {
     return pool_task_return(task, &late_ns, sizeof late_ns);
 }
 
-static int32_t run_for_ever(pool_task_t *task) {
+static int32_t run_forever(pool_task_t *task) {
     (void)task;
     for (;;) pause();
     return 0;
@@ -32,7 +32,7 @@ static future_t *submit(pool_t *pool, pool_task_fn function, uint64_t soft_ms, u
     return future;
 }
 
-static uint64_t lateness_of_soft(pool_t *pool, uint64_t limit_ms) {
+static uint64_t soft_lateness(pool_t *pool, uint64_t limit_ms) {
     uint64_t late_ns;
     future_t *future = submit(pool, await_soft_limit, limit_ms, 0);
     memcpy(&late_ns, collect(future, sizeof late_ns), sizeof late_ns);
@@ -40,20 +40,20 @@ static uint64_t lateness_of_soft(pool_t *pool, uint64_t limit_ms) {
     return late_ns;
 }
 
-static uint64_t lateness_of_hard(pool_t *pool, uint64_t limit_ms) {
+static uint64_t hard_lateness(pool_t *pool, uint64_t limit_ms) {
     const void *data;
     CHECK_OK(pool_wait_ready(pool, 1, POOL_FOREVER));
     uint64_t begin_ns = now_ns();
-    future_t *future = submit(pool, run_for_ever, 0, limit_ms);
+    future_t *future = submit(pool, run_forever, 0, limit_ms);
     CHECK(future_collect(future, POOL_FOREVER, &data, NULL) == POOL_ERR_HARD_LIMIT);
     uint64_t late_ns = now_ns() - begin_ns - limit_ms * 1000000;
     future_free(future);
     return late_ns;
 }
 
-static uint64_t time_of_cancel(pool_t *pool) {
+static uint64_t cancel_time(pool_t *pool) {
     CHECK_OK(pool_wait_ready(pool, 1, POOL_FOREVER));
-    future_t *future = submit(pool, run_for_ever, 0, 0);
+    future_t *future = submit(pool, run_forever, 0, 0);
     while (future_state(future) == FUTURE_PENDING) relax();
     uint64_t begin_ns = now_ns();
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING));
@@ -73,12 +73,12 @@ int main(int argc, char **argv) {
     pool_t *pool = new_pool(argv[1], 1);
     start_workers(pool, 1);
 
-    for (uint64_t i = 0; i < tasks; i++) soft_ns[i] = lateness_of_soft(pool, limit_ms);
+    for (uint64_t i = 0; i < tasks; i++) soft_ns[i] = soft_lateness(pool, limit_ms);
     printf("{\"soft_p50_ns\": %" PRIu64 ", \"soft_max_ns\": %" PRIu64, percentile(soft_ns, tasks, 50),
            percentile(soft_ns, tasks, 100));
     if (strcmp(argv[1], "thread") != 0) {
-        for (uint64_t i = 0; i < tasks; i++) hard_ns[i] = lateness_of_hard(pool, limit_ms);
-        for (uint64_t i = 0; i < tasks; i++) cancel_ns[i] = time_of_cancel(pool);
+        for (uint64_t i = 0; i < tasks; i++) hard_ns[i] = hard_lateness(pool, limit_ms);
+        for (uint64_t i = 0; i < tasks; i++) cancel_ns[i] = cancel_time(pool);
         printf(", \"hard_p50_ns\": %" PRIu64 ", \"hard_max_ns\": %" PRIu64 ", \"cancel_p50_ns\": %" PRIu64
                ", \"cancel_max_ns\": %" PRIu64,
                percentile(hard_ns, tasks, 50), percentile(hard_ns, tasks, 100),

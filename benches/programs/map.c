@@ -1,9 +1,9 @@
-/* How many items does pool_map get through in a second, 8 bytes each way?
+/* How many items per second does pool_map process, 8 bytes each way?
  *
  *     map process|thread WORKERS ITEMS
  *
- * The first map finds the pool's memory untouched, though its workers run already; of those after it the
- * median one is reported. */
+ * In the first map the workers run already, but the pool's memory is untouched. It is reported separately
+ * from the median of the later ones. */
 #include "bench.h"
 
 enum { WARM_PASSES = 9, BUDGET_NS = 500000000 };

@@ -1,8 +1,8 @@
-/* What all measuring programs share, those of other pools too: clocks, percentiles, processes, memory.
+/* Shared by all programs that measure, also by those of other pools: clocks, percentiles, processes, memory.
  *
- * C and C++. Each program answers one question, takes its numbers as arguments, and prints one line of
- * JSON. Times are nanoseconds in names that end in _ns. A wrong result ends the program: a fast wrong
- * answer is not a measurement. */
+ * C and C++. Each program answers one question, takes its parameters as arguments, and prints one line of
+ * JSON. Names that end in _ns are times in nanoseconds. A wrong result ends the program: the time of a wrong
+ * result is not a measurement. */
 #ifndef MEASURE_H
 #define MEASURE_H
 
@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- when something is wrong ----------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 __attribute__((noreturn, format(printf, 1, 2))) static inline void die(const char *format, ...) {
     va_list list;
@@ -35,7 +35,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void die(const cha
     exit(1);
 }
 
-/* There is nothing to measure on this machine. */
+/* Ends the program because it cannot measure on this machine. */
 __attribute__((noreturn)) static inline void skip(const char *why) {
     fprintf(stderr, "%s\n", why);
     exit(77);
@@ -43,7 +43,7 @@ __attribute__((noreturn)) static inline void skip(const char *why) {
 
 #define CHECK(what) \
     do { \
-        if (!(what)) die("%s:%d: not true: %s", __FILE__, __LINE__, #what); \
+        if (!(what)) die("%s:%d: check failed: %s", __FILE__, __LINE__, #what); \
     } while (0)
 
 /* ---- arguments ------------------------------------------------------------------------------- */
@@ -72,22 +72,21 @@ static inline void sleep_ns(uint64_t ns) {
     while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) != 0) continue;
 }
 
-/* The parent of a process, or -1 where there is no such process. */
+/* The parent of a process, or -1 if there is no such process. */
 static inline pid_t parent_of(const char *pid) {
     char path[300], line[512];
     int parent = -1;
     snprintf(path, sizeof path, "/proc/%s/stat", pid);
     FILE *stat = fopen(path, "r");
     if (stat == NULL) return -1;
-    /* The name, in brackets, may itself contain brackets and spaces: the last one ends it. */
+    /* The name is in brackets and may itself contain brackets and spaces: the last bracket ends it. */
     const char *name_end = fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
     if (name_end == NULL || sscanf(name_end, ") %*c %d", &parent) != 1) parent = -1;
     fclose(stat);
     return parent;
 }
 
-/* Calls visit for each child process that has not been waited for, and for its own children: workers may
- * be forked from a child. */
+/* Calls visit for all descendants that have not been reaped: workers may be forked from a child. */
 static inline void each_child_of(pid_t parent, void (*visit)(pid_t pid, void *user), void *user) {
     DIR *processes = opendir("/proc");
     CHECK(processes != NULL);
@@ -111,22 +110,22 @@ static inline void add_cpu_of(pid_t pid, void *sum_ns) {
     *(uint64_t *)sum_ns += (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
-/* User and system time of the children: of those that live, and of those that were waited for. */
+/* User and system time of the children, both live and reaped. */
 static inline uint64_t children_cpu_ns(void) {
     uint64_t sum_ns = 0;
     each_child(add_cpu_of, &sum_ns);
-    struct rusage gone;
-    CHECK(getrusage(RUSAGE_CHILDREN, &gone) == 0);
-    sum_ns += (uint64_t)(gone.ru_utime.tv_sec + gone.ru_stime.tv_sec) * 1000000000u;
-    return sum_ns + (uint64_t)(gone.ru_utime.tv_usec + gone.ru_stime.tv_usec) * 1000u;
+    struct rusage reaped;
+    CHECK(getrusage(RUSAGE_CHILDREN, &reaped) == 0);
+    sum_ns += (uint64_t)(reaped.ru_utime.tv_sec + reaped.ru_stime.tv_sec) * 1000000000u;
+    return sum_ns + (uint64_t)(reaped.ru_utime.tv_usec + reaped.ru_stime.tv_usec) * 1000u;
 }
 
-/* A stretch of time, and the CPU time that this process and its children spent in it. */
+/* An interval of wall time, and the CPU time that this process and its children used in it. */
 struct span {
     uint64_t wall_ns, self_cpu_ns, children_cpu_ns;
 };
 
-/* The search for children costs time itself: it comes first here and last in span_end. */
+/* Searching for children takes time itself, so it is first here and last in span_end. */
 static inline struct span span_begin(void) {
     struct span span;
     span.children_cpu_ns = children_cpu_ns();
@@ -141,7 +140,7 @@ static inline void span_end(struct span *span) {
     span->children_cpu_ns = children_cpu_ns() - span->children_cpu_ns;
 }
 
-/* CPU time for each of n. */
+/* CPU time per one of n. */
 static inline double cpu_each_ns(const struct span *span, uint64_t n) {
     return (double)(span->self_cpu_ns + span->children_cpu_ns) / (double)n;
 }
@@ -160,9 +159,9 @@ static inline uint64_t percentile(uint64_t *values, size_t n, unsigned percent) 
     return values[(n - 1) * percent / 100];
 }
 
-/* ---- what memory a process takes ---------------------------------------------------------------- */
+/* ---- memory of processes ------------------------------------------------------------------------ */
 
-/* A line of /proc/PID/smaps_rollup, such as "Pss:", in bytes; 0 where there is no such process any more. */
+/* A line of /proc/PID/smaps_rollup, such as "Pss:", in bytes; 0 if the process has ended. */
 static inline uint64_t rollup_bytes(pid_t pid, const char *key) {
     char path[64], line[256];
     uint64_t kib = 0;
@@ -179,7 +178,7 @@ static inline void add_pss_of(pid_t pid, void *sum_bytes) {
     *(uint64_t *)sum_bytes += rollup_bytes(pid, "Pss:");
 }
 
-/* The memory of this process and its children. A page that n processes share counts an nth in each. */
+/* The proportional set size of this process and its children: a page shared by n processes counts as 1/n. */
 static inline uint64_t pss_of_all(void) {
     uint64_t sum_bytes = 0;
     add_pss_of(getpid(), &sum_bytes);
@@ -187,24 +186,24 @@ static inline uint64_t pss_of_all(void) {
     return sum_bytes;
 }
 
-/* ---- memory, and processes to share it with ----------------------------------------------------- */
+/* ---- buffers, child processes, CPUs ------------------------------------------------------------- */
 
-/* Room whose pages have been touched, so that nobody pays for the first touch while time is taken. */
+/* A buffer whose pages have been touched, so that the measurement does not include the page faults. */
 static inline void *new_touched(size_t len) {
-    void *room = malloc(len);
-    CHECK(room != NULL);
-    memset(room, 1, len);
-    return room;
+    void *buffer = malloc(len);
+    CHECK(buffer != NULL);
+    memset(buffer, 1, len);
+    return buffer;
 }
 
 static inline void *new_shared(size_t len) {
-    void *room = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(room != MAP_FAILED);
-    memset(room, 0, len);
-    return room;
+    void *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(buffer != MAP_FAILED);
+    memset(buffer, 0, len);
+    return buffer;
 }
 
-/* fork, with a child that does not outlive its parent. */
+/* fork. The child is killed when its parent ends. */
 static inline pid_t fork_peer(void) {
     pid_t parent = getpid();
     pid_t pid = fork();
@@ -224,7 +223,7 @@ static inline void relax(void) {
 #endif
 }
 
-/* The nth CPU of those that this process may use, or -1. Ask before pin. */
+/* The nth CPU that this process may use, or -1. Call it before pin. */
 static inline int nth_cpu(int n) {
     cpu_set_t allowed;
     CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);

@@ -1,21 +1,21 @@
-/* How much memory do workers take that have nothing to do?
+/* How much memory do idle workers take?
  *
  *     memory process|forkserver|fork|thread WORKERS
  *
- * Of each worker process its proportional set size, in which a page that n processes share counts an nth,
- * and what is its own alone. Of threads, what this process grows by from pool_new on, the stacks aside. */
+ * For worker processes: the proportional set size, in which a page shared by n processes counts as 1/n, and
+ * the private pages. For threads: the growth of this process since pool_new, without the stacks. */
 #include "bench.h"
 
 enum { SETTLE_NS = 300000000 };
 
-/* Whether an address lies in the mapping that a line of smaps begins; -1: another line. */
+/* Whether the address is in the mapping that this line of smaps begins; -1 if the line does not begin one. */
 static int begins_mapping_of(const char *line, uint64_t address) {
     uint64_t from, to;
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &from, &to) != 2) return -1;
     return from <= address && address < to;
 }
 
-/* Resident memory of the mapping that an address of this process lies in. */
+/* Resident memory of the mapping that contains an address of this process. */
 static uint64_t resident_bytes_at(uint64_t address) {
     char line[512];
     uint64_t kib = 0;
@@ -31,7 +31,7 @@ static uint64_t resident_bytes_at(uint64_t address) {
     return kib * 1024;
 }
 
-/* The stacks of all threads but the main one; each lies where its stack pointer points to. */
+/* The stacks of all threads except the main one, found by their stack pointers. */
 static uint64_t stack_bytes(void) {
     uint64_t sum_bytes = 0;
     DIR *threads = opendir("/proc/self/task");
@@ -44,7 +44,7 @@ static uint64_t stack_bytes(void) {
         FILE *file = fopen(path, "r");
         if (file == NULL || fgets(line, sizeof line, file) == NULL) skip("cannot read a thread's syscall");
         fclose(file);
-        /* The number of the call, six arguments, the stack pointer, the program counter. */
+        /* System call number, six arguments, stack pointer, program counter. */
         CHECK(sscanf(line, "%*d %*s %*s %*s %*s %*s %*s %" SCNx64, &stack_pointer) == 1);
         sum_bytes += resident_bytes_at(stack_pointer);
     }
@@ -63,25 +63,25 @@ static void add_child(pid_t pid, void *user) {
 }
 
 static void print_processes(pool_t *pool, uint32_t workers, uint64_t parent_bytes) {
-    struct children all = {0}, of_workers = {0};
+    struct children all = {0}, all_workers = {0};
     pool_worker_info_t *info = new_touched(workers * sizeof *info);
     size_t n;
     for (uint32_t i = 0; i < workers; i++) info[i].struct_size = sizeof *info;
     CHECK_OK(pool_workers(pool, info, workers, &n));
     CHECK(n == workers);
-    for (size_t i = 0; i < n; i++) add_child((pid_t)info[i].pid, &of_workers);
+    for (size_t i = 0; i < n; i++) add_child((pid_t)info[i].pid, &all_workers);
     each_child(add_child, &all);
     printf("{\"worker_bytes\": %" PRIu64 ", \"private_bytes\": %" PRIu64 ", \"template_bytes\": %" PRIu64
            ", \"parent_bytes\": %" PRIu64 "}\n",
-           of_workers.pss_bytes / workers, of_workers.private_bytes / workers,
-           all.pss_bytes - of_workers.pss_bytes, parent_bytes);
+           all_workers.pss_bytes / workers, all_workers.private_bytes / workers,
+           all.pss_bytes - all_workers.pss_bytes, parent_bytes);
 }
 
 int main(int argc, char **argv) {
     if (argc != 3) die("usage: %s process|forkserver|fork|thread WORKERS", argv[0]);
     uint32_t workers = (uint32_t)number(argv[2]);
-    rollup_bytes(getpid(), "Pss:"); /* what stdio takes for itself */
-    /* Not what is private and dirty: pages of a library that was just built are, until they are on the disk. */
+    rollup_bytes(getpid(), "Pss:"); /* allocates the buffers of stdio */
+    /* Not the private dirty pages: those of a library that was just built are dirty until they are written back. */
     uint64_t before_bytes = rollup_bytes(getpid(), "Anonymous:");
     pool_t *pool = new_pool(argv[1], workers);
     start_workers(pool, workers);

@@ -1,11 +1,12 @@
-/* How many bytes go through a pool in a second, there and back, one task after the other?
+/* How many bytes per second go through a pool and back, one task after the other?
  *
- *     payload process|thread copied|copied_out|in_place|handed BYTES MILLISECONDS
+ *     payload process|thread copied|copied_out|in_place|ends_only BYTES MILLISECONDS
  *
- * copied: the caller's bytes are copied in, the task returns a copy of them, and the caller reads that where
- * it lies. copied_out: the caller has it copied once more, to memory of its own. in_place: the caller writes its bytes where the worker reads them, the task copies
- * them into the room for its result, and the caller reads them there. handed: the same, but both sides
- * write and read 8 bytes at either end only, so that what remains is the pool's part. */
+ * copied: the pool copies the caller's bytes in, the task returns a copy of them, and the caller reads the
+ * result in the pool's memory. copied_out: the result is copied once more, into the caller's memory.
+ * in_place: the caller writes its bytes where the worker reads them, the task copies them into the buffer of
+ * its result, and the caller reads them there. ends_only: as in_place, but both sides write and read only
+ * 8 bytes at each end, so that only the pool's part is measured. */
 #include "bench.h"
 
 enum { WARM_UP = 3 };
@@ -20,7 +21,7 @@ static int32_t echo_in_place(pool_task_t *task) {
     size_t len;
     const void *args = pool_task_args(task, &len);
     void *result = pool_task_result(task, len);
-    if (result == NULL) return pool_task_fail(task, 1, "no room for the result");
+    if (result == NULL) return pool_task_fail(task, 1, "no memory for the result");
     memcpy(result, args, len);
     return 0;
 }
@@ -30,13 +31,13 @@ static int32_t echo_ends(pool_task_t *task) {
     size_t len;
     const char *args = pool_task_args(task, &len);
     char *result = pool_task_result(task, len);
-    if (result == NULL) return pool_task_fail(task, 1, "no room for the result");
+    if (result == NULL) return pool_task_fail(task, 1, "no memory for the result");
     memcpy(result, args, 8);
     memcpy(result + len - 8, args + len - 8, 8);
     return 0;
 }
 
-/* Different bytes each time, looked at in each page: an old answer is not taken for a new one. */
+/* The bytes differ in each round and are checked in each page, so that a stale result is not accepted. */
 static void check(const unsigned char *bytes, size_t len, unsigned char round) {
     for (size_t i = 0; i < len; i += 4096) CHECK(bytes[i] == round);
     CHECK(bytes[len - 1] == round);
@@ -83,7 +84,7 @@ static void trip_in_place(struct job *job, unsigned char round) {
     future_free(future);
 }
 
-static void trip_handed(struct job *job, unsigned char round) {
+static void trip_ends_only(struct job *job, unsigned char round) {
     pool_call_t call = POOL_CALL_INIT;
     void *out;
     future_t *future;
@@ -101,12 +102,12 @@ static trip_fn trip_named(const char *name) {
     if (strcmp(name, "copied") == 0) return trip_copied;
     if (strcmp(name, "copied_out") == 0) return trip_copied_out;
     if (strcmp(name, "in_place") == 0) return trip_in_place;
-    if (strcmp(name, "handed") == 0) return trip_handed;
-    die("neither copied nor copied_out nor in_place nor handed: %s", name);
+    if (strcmp(name, "ends_only") == 0) return trip_ends_only;
+    die("neither copied nor copied_out nor in_place nor ends_only: %s", name);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) die("usage: %s process|thread copied|copied_out|in_place|handed BYTES MILLISECONDS", argv[0]);
+    if (argc != 5) die("usage: %s process|thread copied|copied_out|in_place|ends_only BYTES MILLISECONDS", argv[0]);
     trip_fn trip = trip_named(argv[2]);
     size_t len = number(argv[3]);
     uint64_t budget_ns = number(argv[4]) * 1000000, trips = 0;

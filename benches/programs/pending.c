@@ -1,11 +1,11 @@
-/* What does a task cost when very many wait at once, and how much memory does it take?
+/* What does a task cost when very many are pending, and how much memory does it take?
  *
  *     pending process|thread WORKERS TASKS CYCLES
  *
- * A cycle: each worker is held by a task that reads from an empty pipe; all tasks are submitted; the
- * workers are let go; all results are waited for, collected and freed. The same is done with no tasks at
- * all, and that time, of waking up whoever is held, is taken off. The first cycle touches memory for the
- * first time and is told apart; of those after it the median one counts. */
+ * In a cycle each worker is blocked by a task that reads from an empty pipe; all tasks are submitted; the
+ * workers are released; all results are waited for, collected and freed. The time of a cycle without tasks,
+ * which is that of waking up the workers, is subtracted. The first cycle touches memory for the first time
+ * and is reported separately from the median of the later ones. */
 #include "bench.h"
 
 enum { EMPTY_CYCLES = 50 };
@@ -17,59 +17,59 @@ static int32_t twice_plus_one(pool_task_t *task) {
     return pool_task_return(task, &x, sizeof x);
 }
 
-/* Workers have the pipe under the same number. */
-static int32_t hold(pool_task_t *task) {
-    int32_t from;
+/* In the workers the pipe has the same descriptor number. */
+static int32_t block(pool_task_t *task) {
+    int32_t fd;
     char token;
-    memcpy(&from, pool_task_args(task, NULL), sizeof from);
-    return read(from, &token, 1) == 1 ? 0 : pool_task_fail(task, 1, "the pipe is closed");
+    memcpy(&fd, pool_task_args(task, NULL), sizeof fd);
+    return read(fd, &token, 1) == 1 ? 0 : pool_task_fail(task, 1, "the pipe is closed");
 }
 
 struct bench {
     pool_t *pool;
-    int32_t from, to; /* the ends of the pipe */
+    int32_t read_fd, write_fd; /* the ends of the pipe */
     uint32_t workers;
-    future_t **held, **futures;
-    uint64_t most_bytes;
+    future_t **blockers, **futures;
+    uint64_t max_bytes;
 };
 
 struct cycle { uint64_t submit_ns, run_ns, collect_ns; };
 
-static void hold_workers(struct bench *bench) {
+static void block_workers(struct bench *bench) {
     for (uint32_t i = 0; i < bench->workers; i++) {
-        CHECK_OK(pool_submit(bench->pool, hold, &bench->from, sizeof bench->from, &bench->held[i]));
+        CHECK_OK(pool_submit(bench->pool, block, &bench->read_fd, sizeof bench->read_fd, &bench->blockers[i]));
     }
     for (uint32_t i = 0; i < bench->workers; i++) {
-        while (future_state(bench->held[i]) == FUTURE_PENDING) sleep_ns(20000);
+        while (future_state(bench->blockers[i]) == FUTURE_PENDING) sleep_ns(20000);
     }
-    sleep_ns(100000); /* from the start of the task to its sleep in read */
+    sleep_ns(100000); /* until the task sleeps in read */
 }
 
-static void let_workers_go(struct bench *bench) {
-    for (uint32_t i = 0; i < bench->workers; i++) CHECK(write(bench->to, "x", 1) == 1);
+static void release_workers(struct bench *bench) {
+    for (uint32_t i = 0; i < bench->workers; i++) CHECK(write(bench->write_fd, "x", 1) == 1);
 }
 
-static void note_memory(struct bench *bench) {
+static void update_max_memory(struct bench *bench) {
     uint64_t bytes = pss_of_all();
-    if (bytes > bench->most_bytes) bench->most_bytes = bytes;
+    if (bytes > bench->max_bytes) bench->max_bytes = bytes;
 }
 
-static struct cycle cycle(struct bench *bench, uint64_t tasks, int look_at_memory) {
+static struct cycle cycle(struct bench *bench, uint64_t tasks, int measure_memory) {
     struct cycle took;
-    hold_workers(bench);
+    block_workers(bench);
     uint64_t begin_ns = now_ns();
     for (uint64_t x = 0; x < tasks; x++) {
         CHECK_OK(pool_submit(bench->pool, twice_plus_one, &x, sizeof x, &bench->futures[x]));
     }
     took.submit_ns = now_ns() - begin_ns;
-    if (look_at_memory) note_memory(bench);
+    if (measure_memory) update_max_memory(bench);
 
     begin_ns = now_ns();
-    let_workers_go(bench);
+    release_workers(bench);
     CHECK_OK(future_wait_many(bench->futures, tasks, POOL_WAIT_ALL, POOL_FOREVER, NULL));
-    CHECK_OK(future_wait_many(bench->held, bench->workers, POOL_WAIT_ALL, POOL_FOREVER, NULL));
+    CHECK_OK(future_wait_many(bench->blockers, bench->workers, POOL_WAIT_ALL, POOL_FOREVER, NULL));
     took.run_ns = now_ns() - begin_ns;
-    if (look_at_memory) note_memory(bench);
+    if (measure_memory) update_max_memory(bench);
 
     begin_ns = now_ns();
     for (uint64_t x = 0; x < tasks; x++) {
@@ -80,13 +80,13 @@ static struct cycle cycle(struct bench *bench, uint64_t tasks, int look_at_memor
     }
     took.collect_ns = now_ns() - begin_ns;
     for (uint32_t i = 0; i < bench->workers; i++) {
-        collect(bench->held[i], 0);
-        future_free(bench->held[i]);
+        collect(bench->blockers[i], 0);
+        future_free(bench->blockers[i]);
     }
     return took;
 }
 
-/* The time of the median one of so many cycles, in all and in its parts. */
+/* The median of each part of a cycle. */
 static struct cycle median_cycle(struct bench *bench, uint64_t tasks, size_t cycles) {
     uint64_t *submit_ns = new_touched(cycles * sizeof *submit_ns);
     uint64_t *run_ns = new_touched(cycles * sizeof *run_ns);
@@ -119,7 +119,7 @@ static struct bench new_bench(const char *how, uint32_t workers, uint64_t tasks)
         options.n_inherit_fds = 1;
     }
     struct bench bench = {new_pool_with(&options), ends[0], ends[1], workers, NULL, NULL, 0};
-    bench.held = new_touched(workers * sizeof *bench.held);
+    bench.blockers = new_touched(workers * sizeof *bench.blockers);
     bench.futures = new_touched((tasks + 1) * sizeof *bench.futures);
     start_workers(bench.pool, workers);
     return bench;
@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
            ((double)warm.run_ns - (double)empty.run_ns) / n);
     printf("\"collect_ns\": %.2f, \"touch_ns\": %.2f, \"empty_ns\": %.0f, \"bytes\": %.1f}\n",
            (double)warm.collect_ns / n, (total_ns(cold) - empty_ns - warm_ns) / n, empty_ns,
-           (double)(bench.most_bytes - before_bytes) / n);
+           (double)(bench.max_bytes - before_bytes) / n);
     pool_free(bench.pool);
     return 0;
 }

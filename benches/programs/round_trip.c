@@ -1,4 +1,4 @@
-/* How long does one task take, there and back, when nothing else is in flight?
+/* How long does the round trip of one task take, with no other task in flight?
  *
  *     round_trip process|thread WORKERS TRIPS PAUSES */
 #include "bench.h"

@@ -1,10 +1,10 @@
-/* How many small tasks can be submitted, run, collected and freed in a second, each with a future?
+/* How many small tasks per second can be submitted, run, collected and freed, each with a future?
  *
  *     small_tasks process|thread WORKERS SUBMITTERS WINDOW TASKS
  *
- * Each submitting thread keeps WINDOW tasks in flight, and collects and frees one future after the other; 0
- * submits all of its share first. The first pass touches the pool's memory for the first time, though its
- * workers run already. The passes after it find the memory warm; the median one is reported. */
+ * Each submitting thread keeps WINDOW tasks in flight and collects and frees its futures in order; with 0 it
+ * submits all its tasks first. In the first pass the workers run already, but the pool's memory is untouched.
+ * It is reported separately from the median of the later ones. */
 #include "bench.h"
 #include <pthread.h>
 
@@ -17,7 +17,7 @@ static int32_t twice_plus_one(pool_task_t *task) {
     return pool_task_return(task, &x, sizeof x);
 }
 
-/* What one submitting thread has to do, with room for the futures in flight. */
+/* The tasks of one submitting thread, and its futures in flight. */
 struct share {
     pool_t *pool;
     future_t **futures;
@@ -53,7 +53,7 @@ static void *run_share(void *user) {
     return NULL;
 }
 
-/* The barrier keeps the start of the threads out of the time. */
+/* Because of the barrier, starting the threads is not measured. */
 static struct span pass(struct share *shares, size_t n) {
     pthread_t *threads = new_touched(n * sizeof *threads);
     for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-/* How long until a new pool has given its first result, and how long until it is gone again? And how
- * long until one more worker is up, in a pool that has had some?
+/* How long does it take until the first result of a new pool, and how long is its shutdown? And how long does
+ * it take to start one more worker?
  *
  *     start process|forkserver|fork|thread POOLS */
 #include "bench.h"

@@ -61,7 +61,7 @@ def in_place():
         name="in_place",
         question="Bytes written and read in place: what does the pool add, depending on the size?",
         candidates=tuple(
-            candidate(CARPOOL, f"{title}, {kind} pool", "programs/payload", kind, "handed", size, run_ms)
+            candidate(CARPOOL, f"{title}, {kind} pool", "programs/payload", kind, "ends_only", size, run_ms)
             for title, size in sizes.items()
             for kind in KINDS
         ),

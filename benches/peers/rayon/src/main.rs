@@ -1,12 +1,12 @@
-//! Rayon's thread pool, measured as small_tasks.c, round_trip.c and map.c measure carpool's: 2 threads.
+//! Measures Rayon's thread pool, with 2 threads, as small_tasks.c, round_trip.c and map.c measure carpool.
 //!
 //!     rayon small_tasks WINDOW TASKS
 //!     rayon round_trip TRIPS PAUSES
-//!     rayon map ITEMS              a call through a pointer for each, as in C
-//!     rayon map_inlined ITEMS      the function is part of the loop
+//!     rayon map ITEMS              a call through a pointer for each item, as in C
+//!     rayon map_inlined ITEMS      the function is inlined into the loop
 //!
-//! spawn gives nothing back, so its tasks fill slots, which are made once and used again. map is par_iter.
-//! Prints one line of JSON with the names that the C programs use. A wrong result ends the program.
+//! spawn returns no future, so each task fills a slot; slots are allocated once and reused. map is par_iter.
+//! Prints one line of JSON with the same keys as the C programs. A wrong result ends the program.
 
 mod slot;
 
@@ -22,15 +22,15 @@ const BUDGET: Duration = Duration::from_millis(300);
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let work = arguments.next().expect("the work's name");
+    let workload = arguments.next().expect("the name of a workload");
     let numbers: Vec<usize> = arguments.map(|text| text.parse().expect("a number")).collect();
     let pool = ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("a pool");
-    match (work.as_str(), &numbers[..]) {
+    match (workload.as_str(), &numbers[..]) {
         ("small_tasks", &[window, tasks]) => small_tasks(&pool, window, tasks),
         ("round_trip", &[trips, pauses]) => round_trip(&pool, trips, pauses),
         ("map", &[items]) => map(&pool, items, black_box(twice_plus_one as fn(&u64) -> u64)),
         ("map_inlined", &[items]) => map(&pool, items, twice_plus_one),
-        _ => panic!("no such work: {work} {numbers:?}"),
+        _ => panic!("no such workload: {workload} {numbers:?}"),
     }
 }
 
@@ -62,7 +62,7 @@ fn submit(pool: &ThreadPool, slot: &'static Slot, x: u64) {
     pool.spawn(|| slot.run());
 }
 
-/// A nap keeps one thread from getting through all before the other is awake.
+/// Waits until both threads run. A nap keeps one thread from running all tasks.
 fn start_workers(pool: &ThreadPool) {
     let slots = Slot::new_leaked(WORKERS);
     for _ in 0..10 {
@@ -107,11 +107,11 @@ fn map(pool: &ThreadPool, n: usize, function: impl Fn(&u64) -> u64 + Sync + Send
     });
 }
 
-/// The first pass is told apart; of those after it the median one counts.
-fn print_passes(what: &str, n: usize, most: usize, mut pass: impl FnMut() -> Took) {
+/// The first pass is reported separately, then the median of the later ones.
+fn print_passes(what: &str, n: usize, passes_max: usize, mut pass: impl FnMut() -> Took) {
     let cold = pass();
     let (mut warm_ns, mut cpu_ns, began) = (vec![], 0.0, Instant::now());
-    while warm_ns.is_empty() || (warm_ns.len() < most && began.elapsed() < BUDGET) {
+    while warm_ns.is_empty() || (warm_ns.len() < passes_max && began.elapsed() < BUDGET) {
         let warm = pass();
         warm_ns.push(warm.wall_ns);
         cpu_ns += warm.cpu_ns;
@@ -124,7 +124,7 @@ fn print_passes(what: &str, n: usize, most: usize, mut pass: impl FnMut() -> Too
     );
 }
 
-/// As trips.h does it.
+/// As in trips.h.
 fn round_trip(pool: &ThreadPool, trips: usize, pauses: usize) {
     const BATCH: usize = 1000;
     let slot = &Slot::new_leaked(1)[0];
@@ -143,7 +143,7 @@ fn round_trip(pool: &ThreadPool, trips: usize, pauses: usize) {
         }
     });
     let mut each_ns: Vec<f64> = (0..done as u64).map(|x| took_ns(|| trip(x))).collect();
-    let mut rested_ns: Vec<f64> = (0..pauses as u64)
+    let mut paused_ns: Vec<f64> = (0..pauses as u64)
         .map(|x| {
             std::thread::sleep(Duration::from_millis(2));
             took_ns(|| trip(x))
@@ -155,7 +155,7 @@ fn round_trip(pool: &ThreadPool, trips: usize, pauses: usize) {
         hot.cpu_ns / done as f64,
         percentile(&mut each_ns, 50),
         percentile(&mut each_ns, 99),
-        percentile(&mut rested_ns, 50),
+        percentile(&mut paused_ns, 50),
     );
 }
 

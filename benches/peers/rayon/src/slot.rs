@@ -1,8 +1,8 @@
-//! The least that a future can be: the argument, replaced by the answer, and a state to wait for.
+//! A minimal future: the argument, which the result replaces, and a state to wait for.
 //!
 //! ```text
-//!   OPEN ──wait──▶ AWAITED ──run──▶ DONE     the caller is woken
-//!     └──────────────run──────────▶ DONE     nobody sleeps
+//!   OPEN ──wait──▶ AWAITED ──run──▶ DONE     wakes the caller
+//!     └──────────────run──────────▶ DONE     no thread sleeps
 //! ```
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
@@ -13,7 +13,7 @@ pub const NAP: u64 = u64::MAX;
 const OPEN: u32 = 0;
 const AWAITED: u32 = 1;
 const DONE: u32 = 2;
-const LOOKS: u32 = 100; // before the caller falls asleep
+const SPINS: u32 = 100; // before the caller parks
 
 /// The task.
 pub fn answer(x: u64) -> u64 {
@@ -30,7 +30,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// For ever, because tasks of spawn may not borrow. The thread that calls this is the one that waits.
+    /// Leaked, because tasks of spawn need 'static. The thread that calls this is the one that waits.
     pub fn new_leaked(n: usize) -> &'static [Slot] {
         let caller: &Thread = Box::leak(Box::new(thread::current()));
         let slots =
@@ -40,12 +40,12 @@ impl Slot {
 
     pub fn begin(&self, x: u64) {
         self.value.store(x, Relaxed);
-        self.state.store(OPEN, Relaxed); // the pool's queue hands both over
+        self.state.store(OPEN, Relaxed); // the pool's queue publishes both
     }
 
     pub fn run(&self) {
         self.value.store(answer(self.value.load(Relaxed)), Relaxed);
-        // Release for the value; pairs with wait.
+        // Release publishes the value; pairs with wait.
         if self.state.swap(DONE, Release) == AWAITED {
             self.caller.unpark();
         }
@@ -53,11 +53,11 @@ impl Slot {
 
     pub fn wait(&self) -> u64 {
         let done = || self.state.load(Acquire) == DONE;
-        let looked = (0..LOOKS).any(|_| {
+        let spun = (0..SPINS).any(|_| {
             std::hint::spin_loop();
             done()
         });
-        if !looked && self.state.compare_exchange(OPEN, AWAITED, Relaxed, Acquire).is_ok() {
+        if !spun && self.state.compare_exchange(OPEN, AWAITED, Relaxed, Acquire).is_ok() {
             while !done() {
                 thread::park();
             }
