@@ -88,9 +88,9 @@ def python_with_packages():
     If it cannot be made: this interpreter, which has only the pools of the standard library.
     """
     requirements = BENCHES / "peers" / "requirements.txt"
-    venv, wanted = BENCH / "venv", requirements.read_text(encoding="utf-8")
+    venv, required = BENCH / "venv", requirements.read_text(encoding="utf-8")
     python, installed = venv / "bin" / "python", venv / "requirements.txt"
-    if installed.exists() and installed.read_text(encoding="utf-8") == wanted and works(python):
+    if installed.exists() and installed.read_text(encoding="utf-8") == required and works(python):
         return python
     shutil.rmtree(venv, ignore_errors=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
@@ -100,7 +100,7 @@ def python_with_packages():
     except Missing as why:
         print(f"  only the pools of Python's standard library: {why}", file=sys.stderr)
         return sys.executable
-    installed.write_text(wanted, encoding="utf-8")
+    installed.write_text(required, encoding="utf-8")
     return python
 
 
