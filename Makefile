@@ -122,10 +122,10 @@ mutations:                                          ## breaks the protocols, and
 	python3 ffi-tests/mutations.py
 
 bench: all                                          ## measures pools beside what others reach
-	python3 benches/run.py
+	python3 benches/harness/run.py
 
 counts:                                             ## counts instructions with callgrind, compares with before
-	@python3 benches/counts.py
+	@python3 benches/harness/counts.py
 
 header:                                             ## writes include/carpool.h anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header

@@ -1,4 +1,4 @@
-"""What is measured: the workloads, with who takes part in each and what is wanted of carpool."""
+"""The workloads: their candidates, their metrics, and the targets for carpool."""
 
 from . import payloads, pools, tasks
 

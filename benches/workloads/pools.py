@@ -1,8 +1,8 @@
-"""Workloads about pools themselves: their start and end, what they weigh, their limits, their silence."""
+"""Workloads about pools themselves: start and shutdown, memory, library size, time limits, idleness."""
 
 import peers
-from model import (
-    CARPOOL, FLOOR, Figure, Target, Workload, candidate, kibibytes, millis, nanos, times, value,
+from harness.model import (
+    CARPOOL, FLOOR, Metric, Target, Workload, candidate, kibibytes, millis, ratio, unscaled, value,
 )  # fmt: skip
 
 STARTS = {"process": "process pool", "forkserver": "process pool, forkserver", "fork": "process pool, fork"}
@@ -10,30 +10,30 @@ STARTS = {"process": "process pool", "forkserver": "process pool, forkserver", "
 
 def start():
     spawn = "posix_spawn of /bin/true"
-    whole, more = "in all", "a worker more"
+    whole, more = "total", "one more worker"
     return Workload(
         name="start",
-        question="A new pool of one worker, one result, and its end: how long does it take? And a worker more?",
+        question="A new pool with one worker, one result, and its shutdown: how long? And starting one more worker?",
         candidates=(
-            *(candidate(CARPOOL, name, "start", how, 30) for how, name in STARTS.items()),
-            candidate(CARPOOL, "thread pool", "start", "thread", 100),
-            candidate(FLOOR, spawn, "floor_start", 50),
+            *(candidate(CARPOOL, name, "programs/start", how, 30) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool", "programs/start", "thread", 100),
+            candidate(FLOOR, spawn, "floors/start", 50),
             *peers.start(),
         ),
-        figures=(
-            Figure(whole, "ms", millis("whole_ns"), compared=True),
-            Figure("to the result", "ms", millis("first_ns")),
-            Figure("to the end", "ms", millis("stop_ns")),
-            Figure(more, "ms", millis("more_ns"), compared=True),
-            Figure("CPU", "ms", millis("cpu_ns")),
+        metrics=(
+            Metric(whole, "ms", millis("whole_ns"), compared=True),
+            Metric("to first result", "ms", millis("first_ns")),
+            Metric("shutdown", "ms", millis("stop_ns")),
+            Metric(more, "ms", millis("more_ns"), compared=True),
+            Metric("CPU", "ms", millis("cpu_ns")),
         ),
         targets=(
             Target("pool_new, one result, shutdown", "at most 4 × posix_spawn of /bin/true",
-                   times("process pool", whole, spawn), "×", at_most=4, kinds=("process",),
-                   beside=value("process pool", whole), beside_unit="ms"),
+                   ratio("process pool", whole, spawn), "×", at_most=4, kinds=("process",),
+                   absolute=value("process pool", whole), absolute_unit="ms"),
             Target("pool_new, one result, shutdown", "under 0.2 ms",
                    value("thread pool", whole), "ms", at_most=0.2, kinds=("thread",)),
-            Target("a worker more, forkserver", "under 0.5 ms",
+            Target("one more worker, forkserver", "under 0.5 ms",
                    value("process pool, forkserver", more), "ms", at_most=0.5, kinds=("process",)),
         ),  # fmt: skip
         budget_s=20,
@@ -46,29 +46,29 @@ def memory():
 
     return Workload(
         name="memory",
-        question="How much memory does a worker take that has nothing to do?",
+        question="How much memory does an idle worker take?",
         candidates=tuple(
-            candidate(CARPOOL, names(how, workers), "memory", how, workers)
+            candidate(CARPOOL, names(how, workers), "programs/memory", how, workers)
             for how in (*STARTS, "thread")
             for workers in (2, 8)
         ),
-        figures=(
-            Figure("a worker", "KiB", kibibytes("worker_bytes")),
-            Figure("of it its own", "KiB", kibibytes("private_bytes")),
-            Figure("template", "KiB", kibibytes("template_bytes")),
-            Figure("the program's growth", "KiB", kibibytes("parent_bytes")),
-            Figure("stacks", "KiB", kibibytes("stack_bytes")),
+        metrics=(
+            Metric("per worker", "KiB", kibibytes("worker_bytes")),
+            Metric("private", "KiB", kibibytes("private_bytes")),
+            Metric("fork server", "KiB", kibibytes("template_bytes")),
+            Metric("growth of the program", "KiB", kibibytes("parent_bytes")),
+            Metric("stacks", "KiB", kibibytes("stack_bytes")),
         ),
         targets=(
-            Target("idle pool of 2 workers: memory of a worker", "at most 1 MiB (proportional set size)",
-                   value("process pool, 2", "a worker"), "KiB", at_most=1024, kinds=("process",)),
-            Target("idle pool of 2 workers: memory of a worker", "at most 64 KiB, stacks aside",
-                   value("thread pool, 2", "a worker"), "KiB", at_most=64, kinds=("thread",)),
+            Target("idle pool of 2 workers, memory per worker", "at most 1 MiB (proportional set size)",
+                   value("process pool, 2", "per worker"), "KiB", at_most=1024, kinds=("process",)),
+            Target("idle pool of 2 workers, memory per worker", "at most 64 KiB, without stacks",
+                   value("thread pool, 2", "per worker"), "KiB", at_most=64, kinds=("thread",)),
         ),  # fmt: skip
-        notes="Processes: the proportional set size of a worker process, in which a page that n processes "
-        "share counts an nth; its own are the pages that nobody shares. A template is the process that "
-        "workers are forked from. Threads: what the program grows by from pool_new on, stacks aside, divided "
-        "by the workers; so the pool's own share is in it, and is less with 8.",
+        notes="Processes: the proportional set size (PSS) of a worker process, in which a page shared by n "
+        "processes counts as 1/n; private pages are not shared. The fork server is the process that workers are "
+        "forked from. Threads: the growth of the program since pool_new, without stacks, divided by the number of "
+        "workers; it includes the memory of the pool itself, so it is smaller with 8 workers.",
         rounds_max=3,
         budget_s=10,
     )
@@ -77,9 +77,9 @@ def memory():
 def size():
     return Workload(
         name="size",
-        question="How large is what a program links with?",
-        candidates=(candidate(CARPOOL, "shared library, stripped", "size.py"),),
-        figures=(Figure("size", "KiB", kibibytes("bytes")),),
+        question="How large is the library that a program links with?",
+        candidates=(candidate(CARPOOL, "shared library, stripped", "programs/size.py"),),
+        metrics=(Metric("size", "KiB", kibibytes("bytes")),),
         targets=(
             Target("size of the stripped shared library", "at most 600 KiB",
                    value("shared library, stripped", "size"), "KiB", at_most=600, kinds=("both",)),
@@ -92,20 +92,20 @@ def limits():
     limit_ms, tasks = 50, 20
     return Workload(
         name="limits",
-        question=f"How late is a time limit of {limit_ms} ms, and how long does it take to cancel what runs?",
+        question=f"How late is a time limit of {limit_ms} ms, and how long does it take to cancel a running task?",
         candidates=(
-            candidate(CARPOOL, "process pool, 1", "limits", "process", limit_ms, tasks),
-            candidate(CARPOOL, "thread pool, 1", "limits", "thread", limit_ms, tasks),
+            candidate(CARPOOL, "process pool, 1", "programs/limits", "process", limit_ms, tasks),
+            candidate(CARPOOL, "thread pool, 1", "programs/limits", "thread", limit_ms, tasks),
         ),
-        figures=(
-            Figure("soft p50", "ms", millis("soft_p50_ns")),
-            Figure("soft, latest", "ms", millis("soft_max_ns")),
-            Figure("hard p50", "ms", millis("hard_p50_ns")),
-            Figure("hard, latest", "ms", millis("hard_max_ns")),
-            Figure("cancel p50", "ms", millis("cancel_p50_ns")),
-            Figure("cancel, longest", "ms", millis("cancel_max_ns")),
+        metrics=(
+            Metric("soft p50", "ms", millis("soft_p50_ns")),
+            Metric("soft max", "ms", millis("soft_max_ns")),
+            Metric("hard p50", "ms", millis("hard_p50_ns")),
+            Metric("hard max", "ms", millis("hard_max_ns")),
+            Metric("cancel p50", "ms", millis("cancel_p50_ns")),
+            Metric("cancel max", "ms", millis("cancel_max_ns")),
         ),
-        notes="Threads cannot be killed. The hard limit and the cancel count until the caller sees its future "
+        notes="Threads cannot be killed. Hard limits and cancellations are timed until the caller sees its future "
         "done.",
         rounds_max=3,
         budget_s=12,
@@ -114,26 +114,26 @@ def limits():
 
 def idle():
     ms, two = 60_000, "{kind} pool, 2"
-    work = "idle for a minute, 2 workers"
+    case = "idle for a minute, 2 workers"
     return Workload(
         name="idle",
-        question="A pool of 2 workers without work for a minute: what do they and the library do?",
+        question="A pool of 2 workers, idle for a minute: how often does it wake up?",
         candidates=(
-            *(candidate(CARPOOL, f"{name}, 2", "idle", how, 2, ms) for how, name in STARTS.items()),
-            candidate(CARPOOL, "thread pool, 2", "idle", "thread", 2, ms),
+            *(candidate(CARPOOL, f"{name}, 2", "programs/idle", how, 2, ms) for how, name in STARTS.items()),
+            candidate(CARPOOL, "thread pool, 2", "programs/idle", "thread", 2, ms),
             *peers.idle(ms),
         ),
-        figures=(
-            Figure("context switches", "", nanos("switches")),
-            Figure("CPU", "ms", millis("cpu_ns")),
-            Figure("threads", "", nanos("threads")),
+        metrics=(
+            Metric("context switches", "", unscaled("switches")),
+            Metric("CPU", "ms", millis("cpu_ns")),
+            Metric("threads", "", unscaled("threads")),
         ),
         targets=(
-            Target(work, "no wake-up", value(two, "context switches"), "wake-ups", at_most=0),
-            Target(work, "no CPU time", value(two, "CPU"), "ms", at_most=0),
+            Target(case, "no wake-ups", value(two, "context switches"), "wake-ups", at_most=0),
+            Target(case, "no CPU time", value(two, "CPU"), "ms", at_most=0),
         ),  # fmt: skip
-        notes="Carpool's workers stay (min_workers). Counted are all threads of the program and the workers, "
-        "but the program's main one. All candidates wait at the same time.",
+        notes="Carpool's workers stay (min_workers). All threads of the program and the workers are counted, "
+        "except the main thread of the program. All candidates wait at the same time.",
         rounds_max=1,
-        together=True,
+        concurrent=True,
     )

@@ -1,0 +1,1 @@
+"""Builds the programs, runs them, and records what they print."""

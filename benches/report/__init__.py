@@ -1,0 +1,1 @@
+"""Turns the runs into tables and drawings, and writes them into the documentation."""
