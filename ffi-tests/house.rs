@@ -283,9 +283,15 @@ fn the_coverage_names_functions_and_tests_that_exist() {
     none(wrong);
 }
 
+/// A program in one of the folders of ffi-tests, or a script beside them.
 fn is_test(name: &str) -> bool {
-    let places = ["c/{}.c", "c/{}.cc", "crash/{}.c", "{}.py"];
-    places.iter().any(|place| Path::new("ffi-tests").join(place.replace("{}", name)).exists())
+    let root = Path::new("ffi-tests");
+    let is_program = |folder: &Path| {
+        ["support", "consumers"].iter().all(|other| !folder.ends_with(other))
+            && ["c", "cc"].iter().any(|ending| folder.join(format!("{name}.{ending}")).exists())
+    };
+    let mut entries = fs::read_dir(root).unwrap().flatten();
+    root.join(format!("{name}.py")).exists() || entries.any(|entry| is_program(&entry.path()))
 }
 
 /// What stands between backticks.

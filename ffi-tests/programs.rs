@@ -1,5 +1,5 @@
-//! Builds the C programs beside this file against the installed library, and runs each of them for
-//! every kind of worker, in a process group of its own and under a watchdog.
+//! Builds the C programs in the folders beside this file against the library in out/, and runs each of
+//! them for every kind of worker, in a process group of its own and under a watchdog.
 //!
 //! A program promises one thing and is named after it. It gets the kind as its argument and answers
 //! with its exit code: 0 passed, 77 nothing to test for this kind, else failed. What it printed is
@@ -24,6 +24,10 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How many compilers run at once.
 const COMPILERS: usize = 2;
+
+/// Folders that hold no programs for this runner: headers and libraries of the programs, and projects
+/// that use an installed carpool. Every other folder does.
+const OTHER_FOLDERS: [&str; 2] = ["support", "consumers"];
 
 const SKIPPED: i32 = 77;
 const BUILT: &str = "out/tests";
@@ -50,7 +54,7 @@ const VARIANTS: [(&str, &str, &[&str]); 10] = [
 const BUILDS: [(&str, &str, &[&str]); 2] =
     [("changing", "changing_1", &["-DBUILD=1"]), ("changing", "changing_2", &["-DBUILD=2"])];
 
-/// Programs that are linked with a library of lib/.
+/// Programs that are linked with a library of support/libraries.
 const LINKED: [(&str, &str); 1] = [("functions_in_a_library", "-lfunctions")];
 
 /// One thing to run: a command line, and what it must print if that is known.
@@ -140,11 +144,8 @@ fn main() -> ExitCode {
 
 fn programs() -> (Vec<Test>, Vec<Build>) {
     let (mut tests, mut builds) = (Vec::new(), Vec::new());
-    for source in files("ffi-tests/c").into_iter().chain(files("ffi-tests/crash")) {
+    for source in sources() {
         let stem = stem(&source);
-        if !["c", "cc"].iter().any(|ending| source.extension().is_some_and(|it| it == *ending)) {
-            continue;
-        }
         let mut variants: Vec<(String, &[&str])> = VARIANTS
             .iter()
             .filter(|(program, ..)| *program == stem)
@@ -177,9 +178,25 @@ fn programs() -> (Vec<Test>, Vec<Build>) {
     (tests, builds)
 }
 
+/// The programs of all folders, by name: the folder only says what a program is about.
+fn sources() -> Vec<PathBuf> {
+    let folders = fs::read_dir("ffi-tests").unwrap().flatten().map(|entry| entry.path());
+    let folders = folders.filter(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        path.is_dir() && !OTHER_FOLDERS.contains(&name)
+    });
+    let mut found: Vec<PathBuf> = folders.flat_map(|folder| files(&folder)).collect();
+    found.retain(|path| path.extension().is_some_and(|ending| ending == "c" || ending == "cc"));
+    found.sort_by_key(|path| stem(path));
+    for pair in found.windows(2) {
+        assert!(stem(&pair[0]) != stem(&pair[1]), "{pair:?} have the same name");
+    }
+    found
+}
+
 fn libraries() -> Vec<Build> {
     let mut builds = Vec::new();
-    for source in files("ffi-tests/c/lib") {
+    for source in files(Path::new("ffi-tests/support/libraries")) {
         let stem = stem(&source);
         if source.extension().is_none_or(|ending| ending != "c") {
             continue;
@@ -215,7 +232,7 @@ fn compiler(source: &Path, output: &str) -> Vec<String> {
         "-pthread",
         "-Wl,--build-id",
         "-Iout/include",
-        "-Iffi-tests/c",
+        "-Iffi-tests/support",
         "-Lout/tests",
     ];
     let files = ["-o", output, source.to_str().unwrap()];
@@ -231,7 +248,7 @@ fn compiler(source: &Path, output: &str) -> Vec<String> {
 /// The examples tell in their first comment what they print.
 fn examples() -> Vec<Test> {
     let mut tests = Vec::new();
-    for source in files("examples-c") {
+    for source in files(Path::new("examples-c")) {
         let Ok(text) = fs::read_to_string(&source) else {
             continue;
         };
@@ -278,7 +295,7 @@ fn python() -> Vec<Test> {
         .collect()
 }
 
-fn files(folder: &str) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();

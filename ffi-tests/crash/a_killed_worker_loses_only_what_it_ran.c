@@ -1,7 +1,7 @@
 /* With POOL_PREFETCH a worker that is killed has taken tasks from the queue that it had not begun: these
  * are run by another, once; only the one that ran is lost. */
 #include "deaths.h"
-#include "../c/queue.h"
+#include "queue.h"
 
 enum { COUNT = WORD_FIRST, N = 200, ROUNDS = 4 };
 

@@ -1,6 +1,6 @@
 /* Submits that wait for a place go on when the worker is killed that all wait for, again and again. */
 #include "deaths.h"
-#include "../c/queue.h"
+#include "queue.h"
 
 enum { COUNT = WORD_FIRST, ROUNDS = 5 };
 

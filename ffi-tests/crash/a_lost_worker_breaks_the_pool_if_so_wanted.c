@@ -1,6 +1,6 @@
 /* POOL_LOST_BREAK: with the first worker that is lost with its task the pool is broken; that task fails,
  * what waits is cancelled, and what others run ends. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { WORKERS = 2, QUEUED = 20, GATE = 0, STARTED = WORD_FIRST };

@@ -1,6 +1,6 @@
 /* Maps in a pool with POOL_LOST_RETRY: items whose worker is lost run again, in chunks and lazily, and every
  * item has its result; one that always kills its worker fails, with no other item than those of its chunk. */
-#include "../c/lazy.h"
+#include "lazy.h"
 #include "deaths.h"
 
 enum { WORKERS = 2, ITEMS = 60, BAD = 17, CHUNK = 4, RUNS = WORD_FIRST, DEATHS = RUNS + ITEMS };

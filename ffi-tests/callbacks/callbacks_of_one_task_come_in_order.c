@@ -1,7 +1,7 @@
 /* A task with every callback that there is: taken, told of its soft limit, ended at the hard one, done, and
  * dropped: each once, in this order, one after the other, with the same user pointer. One that is added
  * later comes behind those of the call. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { STARTED = WORD_FIRST, LIMIT_MS = 60, TASKS = 3 };

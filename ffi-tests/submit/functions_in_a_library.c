@@ -2,7 +2,7 @@
  * library that is linked with or one that was opened later. */
 #include "meet.h"
 
-#include "lib/functions.h"
+#include "libraries/functions.h"
 #include <dlfcn.h>
 
 static uint64_t run(pool_t *pool, pool_task_fn function, uint64_t n) {

@@ -1,6 +1,6 @@
 /* Limits, deadlines and cancels that are under way are heeded while a pool is joined, drained, shut down or
  * freed: so that always ends, though nobody holds the futures. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { STARTED = WORD_FIRST, RAN };

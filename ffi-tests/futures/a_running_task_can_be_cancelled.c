@@ -1,7 +1,7 @@
 /* POOL_CANCEL_RUNNING ends a task with its worker process and all that it has started: by SIGTERM, or by
  * SIGKILL after the grace where it does not listen. The future is cancelled, the worker replaced, and
  * others are not touched. A task that ends by itself meanwhile keeps its result. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { WORKERS = 2, GATE = 0, STARTED = WORD_FIRST, GRANDCHILD };

@@ -2,7 +2,7 @@
 #ifndef TEMPLATES_H
 #define TEMPLATES_H
 
-#include "../c/life.h"
+#include "life.h"
 #include "deaths.h"
 
 static inline int is_template(pid_t pid) {

@@ -1,6 +1,6 @@
 /* Short tasks are cancelled while they run, at the very moment at which they end: each completes or is
  * cancelled, and every other task completes, once. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { WORKERS = 3, TASKS = 1500, RUNS = WORD_FIRST /* one for each task */ };

@@ -1,6 +1,6 @@
 /* A task that has passed its hard limit ends with its worker process and all that it has started, however
  * deaf it is; it fails, on_timeout is called once, the worker is replaced, and no other task notices. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { WORKERS = 3, GATE = 0, STARTED = WORD_FIRST, GRANDCHILD, LIMIT_MS = 80 };

@@ -209,7 +209,7 @@ static inline int leaves_nothing_behind(void) {
     return 1;
 }
 
-/* The path of one of the libraries in lib/, which stand beside the program. Yours to free. */
+/* The path of one of the libraries in libraries/, which are built beside the program. Yours to free. */
 static inline char *library(const char *name) {
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);

@@ -1,6 +1,6 @@
 /* A worker process that is not ready in time is killed and counts as a failed start; one whose initializer
  * or finalizer takes too long breaks the pool, which says so. */
-#include "../c/life.h"
+#include "life.h"
 #include <sys/stat.h>
 
 enum { BEGAN = LIFE_FIRST };

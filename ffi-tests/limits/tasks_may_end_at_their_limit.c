@@ -1,6 +1,6 @@
 /* Tasks that take about as long as their hard limit: each completes with its own result or fails by the
  * limit, and those without one all complete. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { WORKERS = 2, TASKS = 60, LIMIT_MS = 15 };

@@ -1,6 +1,6 @@
 /* A pool is stopped in stages, each with its time, whatever its workers do: one is stopped by a signal, one
  * is deaf to SIGTERM, one hangs in its finalizer. The last stage ends them all, and every future is done. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { QUEUED = 30, STARTED = WORD_FIRST, RAN };

@@ -1,6 +1,6 @@
 /* Whatever the program ignores, blocks or handles, its worker processes begin with the defaults: a cancel
  * ends them by SIGTERM. And they are in groups of their own: Ctrl-C is for the program alone. */
-#include "../c/limits.h"
+#include "limits.h"
 #include "deaths.h"
 
 enum { STARTED = WORD_FIRST, GATE = 0 };
