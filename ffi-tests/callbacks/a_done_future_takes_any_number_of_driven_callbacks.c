@@ -1,7 +1,7 @@
 /* With POOL_DRIVER_EXTERNAL a callback that is added to a future that is done comes like the others, also when
  * others of the same future are due, or one of them runs, or the future is freed; when its pool has ended, it
  * is called at once, for nobody would ask for it any more. */
-#include "driving.h"
+#include "external_driver.h"
 
 enum { N = 50 };
 
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
     CHECK_OK(future_on_done(future, add_itself, user_of(2 * N), count_driven_drop, NULL));
     for (uint32_t i = 1; i <= N; i++) {
         CHECK(is_due_within(pool, -1));
-        CHECK_EQUAL(process(pool), 1);
+        CHECK_EQUAL(process_events(pool), 1);
         check_counts(2 * N, i, i);
     }
     check_due(pool, 0);

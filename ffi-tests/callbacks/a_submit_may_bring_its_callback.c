@@ -1,6 +1,6 @@
 /* pool_submit_call with on_done: called once when the task is done, with a future or without one;
  * drop follows, also when the submit fails. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { TASKS = 100, CALLS = WORD_FIRST, DROPS };
 

@@ -1,6 +1,6 @@
 /* on_accept is called once, when a worker has taken the task, with that worker's place and process, and
  * before on_done; not for a task that no worker takes. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { WORKERS = 2, TASKS = 500, GATE = 0 };
 
@@ -28,7 +28,7 @@ static void note_drop(void *user) {
 }
 
 static void await_drop(const struct seen *seen) {
-    while (seen->drops == 0) look_again_soon();
+    while (seen->drops == 0) pause_briefly();
 }
 
 /* Result: its worker's place, and its process. */
@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
         call.task.args = &gate;
         call.task.len = sizeof gate;
         CHECK_OK(pool_submit_call(pool, &call, &others[0]));
-        while (running.accepted == 0) look_again_soon();
+        while (running.accepted == 0) pause_briefly();
         CHECK_EQUAL(future_state(others[0]), FUTURE_RUNNING);
         CHECK_EQUAL(running.done, 0);
         others[1] = submit_to_gate(pool, GATE);

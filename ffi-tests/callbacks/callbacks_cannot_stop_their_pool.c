@@ -1,6 +1,6 @@
 /* To join or shut down a pool from one of its callbacks would wait for itself: it is refused, and
  * pool_free does nothing there. */
-#include "life.h"
+#include "lifecycle.h"
 
 static pool_t *pool;
 static pool_status_t answers[3];
@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
     pool = new_pool(&options, 1);
     future_t *running, *future;
     occupy(pool, 0, 1, &running);
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &future));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &future));
     CHECK_OK(future_on_done(future, stop, NULL, NULL, NULL));
     release(0);
     word_wait(WORD_FIRST, 1);

@@ -28,7 +28,7 @@ static void *submit_and_wait(void *first) {
     for (size_t i = 0; i < EACH; i++) {
         size_t n = (uintptr_t)first + i;
         uint32_t gate = (uint32_t)((uintptr_t)first / EACH);
-        shut(gate);
+        reset_gate(gate);
         future_t *future = submit_to_gate(pool, gate);
         CHECK_OK(future_on_done(future, note_thread, user_of(n), count_drop, NULL));
         release(gate);

@@ -1,8 +1,8 @@
 /* A task with every callback that there is: taken, told of its soft limit, ended at the hard one, done, and
  * dropped: each once, in this order, one after the other, with the same user pointer. One that is added
  * later comes behind those of the call. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { STARTED = WORD_FIRST, LIMIT_MS = 60, TASKS = 3 };
 
@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
         future_free(future); /* Nobody has to keep it. */
     }
     for (int i = 0; i < TASKS; i++) {
-        while (!stories[i].is_over) look_again_soon();
+        while (!stories[i].is_over) pause_briefly();
         if (strcmp(stories[i].told, "ashd.D,")) fprintf(stderr, "%s: ", stories[i].told);
         CHECK(strcmp(stories[i].told, "ashd.D,") == 0);
     }

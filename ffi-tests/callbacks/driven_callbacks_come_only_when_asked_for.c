@@ -1,7 +1,7 @@
 /* With POOL_DRIVER_EXTERNAL every callback is called in pool_process_events, and in no call that submits,
  * waits or looks: those of futures, also of one that is done already, of submits, of limits and of workers. */
-#include "driving.h"
-#include "limits.h"
+#include "external_driver.h"
+#include "time_limits.h"
 
 enum { N = 50, ACCEPTED = WORD_OTHER, TIMED_OUT, EVENTS, OWN_DROPS };
 
@@ -84,7 +84,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(word_get(TIMED_OUT), !is_inline);
     while (!is_inline && word_get(EVENTS) < 3) {
         CHECK(is_due_within(pool, -1));
-        process(pool);
+        process_events(pool);
     }
     future_set_free(set);
     for (size_t i = 0; i < n; i++) future_free(futures[i]);

@@ -1,6 +1,6 @@
 /* A pool with POOL_DRIVER_EXTERNAL that is open when the program exits is shut down as its option says, and what
  * nobody has processed is called in the thread that exits. */
-#include "again.h"
+#include "rerun.h"
 #include "callbacks.h"
 #include <pthread.h>
 
@@ -32,10 +32,10 @@ int main(int argc, char **argv) {
         leave_open(options);
         return 0;
     }
-    run_again(argv, "open", 0);
+    rerun(argv, "open", 0);
     for (size_t i = 0; i < N; i++) {
-        CHECK_EQUAL(word_after("open", calls_of(i)), 1);
-        CHECK_EQUAL(word_after("open", drops_of(i)), 1);
+        CHECK_EQUAL(word_after_rerun("open", calls_of(i)), 1);
+        CHECK_EQUAL(word_after_rerun("open", drops_of(i)), 1);
     }
     return leaves_nothing_behind();
 }

@@ -1,6 +1,6 @@
 /* What pool_process_events has not called when its pool ends is called by whoever ends it, once, in that
  * thread, and before that returns; what it was given is dropped then. */
-#include "driving.h"
+#include "external_driver.h"
 
 enum { N = 100 };
 
@@ -52,7 +52,7 @@ static void ends(const pool_options_t *options, end_fn *end, size_t first) {
         /* Some have been called before, some are due, some come. */
         if (i == N / 4) {
             CHECK(is_due_within(pool, -1));
-            process(pool);
+            process_events(pool);
         }
         if (i == N / 2) CHECK_OK(future_wait(futures[N / 2 - N / 2 % 3 - 1], POOL_FOREVER));
     }
@@ -63,7 +63,7 @@ static void ends(const pool_options_t *options, end_fn *end, size_t first) {
     for (size_t i = 0; i < 2 * N; i++) check_counts(first + i, 1, 1);
     if (end != only_free) {
         check_due(pool, 0);
-        CHECK_EQUAL(process(pool), 0);
+        CHECK_EQUAL(process_events(pool), 0);
         pool_free(pool);
     }
     for (size_t i = 0; i < N; i++) {

@@ -1,6 +1,6 @@
 /* A callback may process another pool, and end it; that one's callbacks then cannot end the pools whose
  * callbacks they are called from. */
-#include "driving.h"
+#include "external_driver.h"
 
 static pool_t *outer, *inner;
 
@@ -12,14 +12,14 @@ static void try_to_end_both(future_t *future, void *user) {
         CHECK_IS(pool_join(pools[i], POOL_FOREVER), POOL_ERR_DEADLOCK);
         pool_free(pools[i]);
     }
-    CHECK_EQUAL(process(outer), 0);
-    CHECK_EQUAL(process(inner), 0);
+    CHECK_EQUAL(process_events(outer), 0);
+    CHECK_EQUAL(process_events(inner), 0);
 }
 
 static void process_inner(future_t *future, void *user) {
     count_driven(future, user);
     CHECK(is_due_within(inner, -1));
-    CHECK_EQUAL(process(inner), 1);
+    CHECK_EQUAL(process_events(inner), 1);
     CHECK_IS(pool_join(outer, POOL_FOREVER), POOL_ERR_DEADLOCK);
     pool_free(inner);
 }

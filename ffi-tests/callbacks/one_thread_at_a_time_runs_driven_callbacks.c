@@ -1,6 +1,6 @@
 /* pool_process_events, called from a callback, or while another thread is in it, runs nothing and waits for
  * nobody. Threads that take turns call each callback once; a shutdown beside them calls what they leave. */
-#include "driving.h"
+#include "external_driver.h"
 
 enum { GATE = 60, N = 300, THREADS = 4 };
 
@@ -30,7 +30,7 @@ static void alone(future_t *future, void *user) {
 static void *process_once(void *unused) {
     (void)unused;
     CHECK(is_due_within(pool, -1));
-    CHECK_EQUAL(process(pool), 1);
+    CHECK_EQUAL(process_events(pool), 1);
     return NULL;
 }
 
@@ -38,7 +38,7 @@ static void *process_until_over(void *unused) {
     (void)unused;
     while (!atomic_load(&is_over)) {
         is_due_within(pool, 1);
-        process(pool);
+        process_events(pool);
     }
     return NULL;
 }
@@ -53,7 +53,7 @@ static void *shut_it_down(void *unused) {
 /* Another thread is in the callback of this future, and nothing else was due. */
 static future_t *block(pthread_t *thread, size_t n) {
     future_t *future = submit_warm_up(pool);
-    shut(GATE);
+    reset_gate(GATE);
     CHECK_OK(future_on_done(future, wait_in_callback, user_of(n), count_driven_drop, NULL));
     pthread_create(thread, NULL, process_once, NULL);
     word_wait(gate_started(GATE), 1);
@@ -81,11 +81,11 @@ int main(int argc, char **argv) {
     futures[1] = submit_warm_up(pool);
     count_when_driven(futures[1], 3);
     CHECK(is_due_within(pool, -1));
-    CHECK_EQUAL(process(pool), 0);
+    CHECK_EQUAL(process_events(pool), 0);
     check_due(pool, 1);
     release(GATE);
     pthread_join(thread, NULL);
-    CHECK_EQUAL(process(pool), 1);
+    CHECK_EQUAL(process_events(pool), 1);
     check_due(pool, 0);
     for (size_t i = 2; i < 4; i++) check_counts(i, 1, 1);
     for (size_t i = 0; i < 2; i++) future_free(futures[i]);
@@ -112,7 +112,7 @@ int main(int argc, char **argv) {
     }
     CHECK(is_due_within(pool, -1));
     pthread_create(&threads[0], NULL, shut_it_down, NULL);
-    for (int i = 0; i < 20; i++) look_again_soon();
+    for (int i = 0; i < 20; i++) pause_briefly();
     release(GATE);
     pthread_join(thread, NULL);
     pthread_join(threads[0], NULL);

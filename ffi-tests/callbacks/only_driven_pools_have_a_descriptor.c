@@ -1,6 +1,6 @@
 /* pool_fd and its like are for pools with POOL_DRIVER_EXTERNAL: others, and handles that are not pools, have no
  * descriptor, are never due, and cannot be processed. */
-#include "driving.h"
+#include "external_driver.h"
 
 static void check_has_none(pool_t *pool, pool_status_t status) {
     uint32_t n = 7;
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_shutdown(external, POOL_STOP_DRAIN, POOL_FOREVER));
     CHECK_EQUAL(pool_fd(external), fd);
     check_due(external, 0);
-    CHECK_EQUAL(process(external), 0);
+    CHECK_EQUAL(process_events(external), 0);
     pool_free(external);
     check_has_none(external, POOL_ERR_INVALID);
     CHECK_EQUAL(fcntl(fd, F_GETFD), -1);

@@ -1,6 +1,6 @@
 /* pool_fd is readable exactly while callbacks are due, and pool_next_timeout_ms says the same. Each is called
  * once, in order; those that become due meanwhile are left to the next call; an idle pool wakes nobody. */
-#include "driving.h"
+#include "external_driver.h"
 
 enum { N = 200, LATE = 1000 };
 
@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
     future_t *futures[N];
     int fd = pool_fd(pool);
     check_due(pool, 0);
-    CHECK_EQUAL(process(pool), 0);
+    CHECK_EQUAL(process_events(pool), 0);
     CHECK_OK(pool_process_events(pool, NULL));
 
     /* Nobody asks about these. */
@@ -51,9 +51,9 @@ int main(int argc, char **argv) {
         count_when_driven(futures[i], i);
         CHECK(is_due_within(pool, -1));
         check_due(pool, 1);
-        CHECK_EQUAL(process(pool), 1);
+        CHECK_EQUAL(process_events(pool), 1);
         check_due(pool, 0);
-        CHECK_EQUAL(process(pool), 0);
+        CHECK_EQUAL(process_events(pool), 0);
         check_counts(i, 1, 1);
     }
     CHECK_EQUAL(is_due_within(pool, 50), 0);
@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
     for (uint32_t n = 0; n < 2 * N;) {
         CHECK(is_due_within(pool, -1));
         check_due(pool, 1);
-        uint32_t now = process(pool);
+        uint32_t now = process_events(pool);
         CHECK(now > 0);
         n += now;
         CHECK_EQUAL(called, n);
@@ -86,7 +86,7 @@ int main(int argc, char **argv) {
         futures[i] = submit_warm_up(pool);
         CHECK_OK(future_on_done(futures[i], count_driven, user_of(600 + i), count_driven_drop, NULL));
     }
-    for (uint32_t n = 0; n < N; n += process(pool)) CHECK(is_due_within(pool, -1));
+    for (uint32_t n = 0; n < N; n += process_events(pool)) CHECK(is_due_within(pool, -1));
     for (size_t i = 0; i < N; i++) check_counts(600 + i, 1, 1);
     check_due(pool, 0);
     for (size_t i = 0; i < N; i++) future_free(futures[i]);
@@ -95,10 +95,10 @@ int main(int argc, char **argv) {
     futures[0] = submit_warm_up(pool);
     CHECK_OK(future_on_done(futures[0], add_late, user_of(LATE), count_driven_drop, NULL));
     CHECK(is_due_within(pool, -1));
-    CHECK_EQUAL(process(pool), 1);
+    CHECK_EQUAL(process_events(pool), 1);
     check_counts(LATE + 1, 0, 0);
     check_due(pool, 1);
-    CHECK_EQUAL(process(pool), 1);
+    CHECK_EQUAL(process_events(pool), 1);
     check_counts(LATE + 1, 1, 1);
     check_due(pool, 0);
 

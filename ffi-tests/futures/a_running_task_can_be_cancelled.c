@@ -1,8 +1,8 @@
 /* POOL_CANCEL_RUNNING ends a task with its worker process and all that it has started: by SIGTERM, or by
  * SIGKILL after the grace where it does not listen. The future is cancelled, the worker replaced, and
  * others are not touched. A task that ends by itself meanwhile keeps its result. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 2, GATE = 0, STARTED = WORD_FIRST, GRANDCHILD };
 
@@ -14,7 +14,7 @@ static int32_t sleep_with_another(pool_task_t *task) {
         for (;;) pause();
     }
     word_set(GRANDCHILD, (uint32_t)child);
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     word_add(STARTED, 1);
     for (;;) pause();
     return 0;
@@ -31,9 +31,9 @@ static int32_t end_when_told(pool_task_t *task) {
     struct sigaction action = {.sa_handler = on_term};
     uint64_t seven = 7;
     CHECK(sigaction(SIGTERM, &action, NULL) == 0);
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     word_add(STARTED, 1);
-    while (!was_told) look_again_soon();
+    while (!was_told) pause_briefly();
     CHECK(pool_task_cancelled(task));
     return pool_task_return(task, &seven, sizeof seven);
 }
@@ -47,7 +47,7 @@ static future_t *start(pool_t *pool, pool_task_fn function) {
 }
 
 static void check_cancelled(future_t *future) {
-    pid_t worker = pid_of_seat(WORKERS - 1);
+    pid_t worker = pid_of_worker(WORKERS - 1);
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING));
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING)); /* It is under way, or done. */
     CHECK(future_cancel_requested(future));
@@ -65,7 +65,7 @@ int main(int argc, char **argv) {
     future_t *other;
     occupy(pool, GATE, WORKERS - 1, &other);
     check_cancelled(start(pool, sleep_with_another));
-    while (!is_dead((pid_t)word_get(GRANDCHILD))) look_again_soon();
+    while (!is_dead((pid_t)word_get(GRANDCHILD))) pause_briefly();
 
     future_t *future = start(pool, end_when_told);
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING));
@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
 
     /* One that does not listen has the grace, or no time at all. */
     for (int i = 0; i < 2; i++) {
-        shut(GATE);
+        reset_gate(GATE);
         options.kill_grace_ms = i ? POOL_NOW : 50;
         pool = new_pool(&options, WORKERS);
         occupy(pool, GATE, WORKERS - 1, &other);

@@ -1,6 +1,6 @@
 /* A task that a thread runs cannot be killed: POOL_CANCEL_RUNNING says so, and tells the task, which may
  * end by itself. */
-#include "limits.h"
+#include "time_limits.h"
 
 enum { STARTED = WORD_FIRST };
 
@@ -8,7 +8,7 @@ static int32_t run_until_cancelled(pool_task_t *task) {
     uint64_t seven = 7;
     CHECK(!pool_task_cancelled(task));
     word_add(STARTED, 1);
-    while (!pool_task_cancelled(task)) look_again_soon();
+    while (!pool_task_cancelled(task)) pause_briefly();
     CHECK(!pool_task_soft_expired(task));
     return pool_task_return(task, &seven, sizeof seven);
 }

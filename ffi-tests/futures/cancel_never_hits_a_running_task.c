@@ -1,5 +1,5 @@
 /* A task either ran or was cancelled, never both and never neither, however close they come. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { TASKS = 20000, FIRST = WORD_FIRST };

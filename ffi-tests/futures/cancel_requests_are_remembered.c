@@ -1,6 +1,6 @@
 /* A future knows that it was asked to cancel, whatever came of that; a task that runs can see it,
  * and no other task can. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { SEEN = WORD_FIRST, LOOKS = WORD_FIRST + 8 };
 
@@ -10,7 +10,7 @@ static int32_t run_until_cancelled(pool_task_t *task) {
     memcpy(&number, pool_task_args(task, NULL), sizeof number);
     CHECK(!pool_task_cancelled(task));
     word_add(LOOKS + number, 1);
-    while (!pool_task_cancelled(task)) look_again_soon();
+    while (!pool_task_cancelled(task)) pause_briefly();
     word_add(SEEN + number, 1);
     return pool_task_return(task, "seen", 4);
 }

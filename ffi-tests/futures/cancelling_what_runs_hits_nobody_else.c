@@ -1,7 +1,7 @@
 /* Short tasks are cancelled while they run, at the very moment at which they end: each completes or is
  * cancelled, and every other task completes, once. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 3, TASKS = 1500, RUNS = WORD_FIRST /* one for each task */ };
 

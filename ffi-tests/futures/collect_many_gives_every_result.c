@@ -1,6 +1,6 @@
 /* Collecting many futures gives every result in its place, and the first failure in order; one time
  * for all, and nothing changes when it is over. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { N = 300 };

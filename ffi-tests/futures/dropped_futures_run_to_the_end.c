@@ -1,5 +1,5 @@
 /* A task runs to its end though nobody wants its future, and its memory is used again. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sys/stat.h>
 
 enum { BATCH = 1000, WARM = 20, BATCHES = 100, RAN = WORD_FIRST };

@@ -1,5 +1,5 @@
 /* The time a task waited and the time it ran are measured each for itself. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { GATE = 0 };
 

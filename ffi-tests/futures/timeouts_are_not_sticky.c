@@ -1,5 +1,5 @@
 /* A wait whose time is over has changed nothing: the same call made later succeeds. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { GATE = 0, LATE = 1 };
 

@@ -1,6 +1,6 @@
 /* Waiting for many futures ends with the first, with the first failure, or with the last; the
  * futures may be of several pools. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { N = 4 };

@@ -1,6 +1,6 @@
 /* Who waits for the first of some futures wakes when it is done, however close its end is to the
  * beginning of the wait. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { ROUNDS = 60000, N = 4 };
 

@@ -1,9 +1,9 @@
 /* A forked child that exits, by exit and not by _exit, runs none of its parent's handlers, waits
  * for none of its tasks, and leaves its pools alone. */
-#include "life.h"
+#include "lifecycle.h"
 #include <sys/wait.h>
 
-enum { HANDLED = LIFE_FIRST };
+enum { HANDLED = LIFECYCLE_FIRST };
 
 static void note(void *user) {
     (void)user;
@@ -13,7 +13,7 @@ static void note(void *user) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     skip_inline(&options);
-    count_lives(&options);
+    count_lifecycle(&options);
     options.at_exit = POOL_EXIT_DRAIN;
     pool_t *pool = new_pool(&options, 1);
     future_t *running, *waiting;
@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
     int status;
     CHECK_OK(pool_at_exit(note, NULL, NULL, &handler));
     occupy(pool, 0, 1, &running);
-    CHECK_OK(pool_submit(pool, count_in_life, NULL, 0, &waiting));
+    CHECK_OK(pool_submit(pool, count_task, NULL, 0, &waiting));
 
     pid_t child = fork();
     CHECK(child >= 0);
@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(WEXITSTATUS(status), 5);
 
     CHECK_EQUAL(word_get(HANDLED), 0);
-    CHECK_EQUAL(word_get(ENDED), 0);
+    CHECK_EQUAL(word_get(FINALIZED), 0);
     CHECK_OK(pool_check(pool, NULL));
     CHECK_EQUAL(future_state(running), FUTURE_RUNNING);
     CHECK_EQUAL(future_state(waiting), FUTURE_PENDING);
@@ -41,6 +41,6 @@ int main(int argc, char **argv) {
     future_free(running);
     future_free(waiting);
     pool_free(pool);
-    CHECK_EQUAL(word_get(ENDED), 1);
+    CHECK_EQUAL(word_get(FINALIZED), 1);
     return leaves_nothing_behind();
 }

@@ -1,5 +1,5 @@
 /* With POOL_EXIT_NONE the program exits although a task of the pool never ends. */
-#include "again.h"
+#include "rerun.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
@@ -10,8 +10,8 @@ int main(int argc, char **argv) {
         occupy(new_pool(&options, 1), 0, 1, &running);
         return 11;
     }
-    run_again(argv, "again", 11);
-    CHECK_EQUAL(word_after("again", gate_started(0)), 1);
-    CHECK_EQUAL(word_after("again", gate_open(0)), 0);
+    rerun(argv, "again", 11);
+    CHECK_EQUAL(word_after_rerun("again", gate_started(0)), 1);
+    CHECK_EQUAL(word_after_rerun("again", gate_open(0)), 0);
     return leaves_nothing_behind();
 }

@@ -1,8 +1,8 @@
 /* The program may exit while its threads submit, wait, and make pools: it ends, with its status. */
-#include "again.h"
+#include "rerun.h"
 #include <pthread.h>
 
-enum { ROUNDS = 20, THREADS = 3, STARTED = LIFE_FIRST };
+enum { ROUNDS = 20, THREADS = 3, STARTED = LIFECYCLE_FIRST };
 
 static pool_t *shared;
 static pool_options_t options;
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < ROUNDS; i++) {
         char how[16];
         snprintf(how, sizeof how, "%d", i);
-        run_again(argv, how, 9);
+        rerun(argv, how, 9);
     }
     return leaves_nothing_behind();
 }

@@ -1,5 +1,5 @@
 /* A child that the program forks cannot use its parent's pools, nor harm them. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sys/wait.h>
 
 enum { GATE = 0 };

@@ -1,6 +1,6 @@
 /* The library changes nothing of its host: no signal, no environment, no folder; its descriptors
  * close on exec, and its threads leave the host's signals to the host. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <signal.h>
 #include <sys/stat.h>
 

@@ -1,9 +1,9 @@
 /* A pool that is open when the program exits is shut down as at_exit says: tasks that run end,
  * those that wait are cancelled or run too; the exit status is the program's, and it does not hang,
  * whoever calls exit. */
-#include "again.h"
+#include "rerun.h"
 
-enum { TASKS = 8, DONE = LIFE_FIRST, ORDER, DROPS };
+enum { TASKS = 8, DONE = LIFECYCLE_FIRST, ORDER, DROPS };
 
 static void exit_in_callback(future_t *future, void *user) {
     (void)future, (void)user;
@@ -60,11 +60,11 @@ static void leave(const pool_options_t *base, const char *how) {
 }
 
 static void runs(char **argv, const char *how, bool runs_all) {
-    run_again(argv, how, 23);
-    CHECK_EQUAL(word_after(how, ORDER), 2);
-    CHECK_EQUAL(word_after(how, DROPS), 4);
-    if (runs_all) CHECK_EQUAL(word_after(how, DONE), TASKS);
-    if (strcmp(how, "cancel") == 0) CHECK(word_after(how, DONE) <= TASKS);
+    rerun(argv, how, 23);
+    CHECK_EQUAL(word_after_rerun(how, ORDER), 2);
+    CHECK_EQUAL(word_after_rerun(how, DROPS), 4);
+    if (runs_all) CHECK_EQUAL(word_after_rerun(how, DONE), TASKS);
+    if (strcmp(how, "cancel") == 0) CHECK(word_after_rerun(how, DONE) <= TASKS);
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,6 @@
 /* What can be asked of a pool is answered in every state: open, at work, closed, broken and shut
  * down. */
-#include "life.h"
+#include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {
     return pool_task_fail(task, 3, "no");
@@ -23,8 +23,8 @@ static void looks_like(pool_t *pool, pool_status_t status, struct view expected)
     CHECK_EQUAL(pool_count_busy_workers(pool), expected.busy);
     CHECK_EQUAL(pool_count_free_workers(pool), expected.workers - expected.busy);
     /* A task that was just cancelled is counted and listed as such a moment later. */
-    while (pool_count_pending_tasks(pool) != expected.pending) look_again_soon();
-    while (pool_cancelled_count(pool) < expected.cancelled) look_again_soon();
+    while (pool_count_pending_tasks(pool) != expected.pending) pause_briefly();
+    while (pool_cancelled_count(pool) < expected.cancelled) pause_briefly();
     CHECK_OK(pool_workers(pool, workers, 1, &n));
     CHECK_EQUAL(n, expected.workers);
     CHECK_OK(pool_get_options(pool, &options));
@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
     future_t *running, *waiting;
     looks_like(pool, POOL_OK, (struct view){0});
     occupy(pool, 0, 1, &running);
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &waiting));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &waiting));
     await_workers(pool, 1);
     looks_like(pool, POOL_OK, (struct view){.workers = 1, .busy = 1, .pending = 1});
     CHECK_OK(pool_close(pool));
@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     CHECK_OK(future_wait(waiting, POOL_FOREVER));
     looks_like(pool, POOL_ERR_CLOSED, (struct view){closed, 1, 1, 0, 1});
     release(0);
-    while (!(pool_state(pool) & POOL_STATE_TERMINATED)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_TERMINATED)) pause_briefly();
     looks_like(pool, POOL_ERR_CLOSED, (struct view){over, 0, 0, 0, 1});
     future_free(running);
     future_free(waiting);
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
 
     options.initializer.pointer = refuse;
     pool = new_pool(&options, 1);
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &waiting));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &waiting));
     CHECK_OK(future_wait(waiting, POOL_FOREVER));
     await_workers(pool, 0);
     looks_like(pool, POOL_ERR_INITIALIZER, (struct view){POOL_STATE_BROKEN, 0, 0, 0, 1});

@@ -1,6 +1,6 @@
 /* pool_info_json: a text that Python's parser reads, whatever names there are in it, with what the other
  * functions tell; and the length that it needs. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sys/wait.h>
 
 static const char *const program =
@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
     options.max_tasks_per_worker = 1000;
     if (options.kind != POOL_INLINE) options.max_pending = 50;
     pool_t *pool = new_pool(&options, 2);
-    int64_t pid = pid_of_a_worker(pool);
+    int64_t pid = pid_of_any_worker(pool);
     future_t *running = NULL;
     if (options.kind != POOL_INLINE) occupy(pool, 0, 1, &running);
     CHECK_OK(pool_close(pool));

@@ -1,6 +1,6 @@
 /* A shutdown lists every task that it cancels, with its function, its arguments and its number;
  * not those that were cancelled one by one. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { TASKS = 100, LONG = 1000 };
 
@@ -16,11 +16,11 @@ int main(int argc, char **argv) {
         CHECK_OK(pool_submit(pool, count_in_word, bytes, i % 2 ? LONG : (size_t)i, &futures[i]));
     }
     CHECK_OK(pool_submit_symbol(pool, "some module", "some symbol", NULL, 0, NULL));
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &single));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &single));
     CHECK_OK(future_cancel(single, POOL_CANCEL_QUEUED));
     CHECK_EQUAL(pool_cancelled_count(pool), 0);
     CHECK_IS(pool_shutdown(pool, POOL_STOP_CANCEL, 0), POOL_ERR_TIMEOUT);
-    while (pool_cancelled_count(pool) == 0) look_again_soon();
+    while (pool_cancelled_count(pool) == 0) pause_briefly();
     release(0);
     pool_status_t status = pool_shutdown(pool, POOL_STOP_CANCEL, POOL_FOREVER);
     CHECK(status == POOL_OK || status == POOL_ERR_CLOSED); /* it may be over already */

@@ -1,6 +1,6 @@
 /* Each worker is told of three times, in order: it starts, it is up, it is gone, and then why. The
  * next worker of the place tells how the one before has left. */
-#include "life.h"
+#include "lifecycle.h"
 #include <signal.h>
 
 enum { EVENTS = 64 };
@@ -15,7 +15,7 @@ static void hear(const pool_event_t *event, void *user) {
     CHECK(heard < EVENTS);
     events[heard] = *event;
     events[heard++].message = NULL;
-    word_add(LIFE_FIRST, 1);
+    word_add(LIFECYCLE_FIRST, 1);
 }
 
 static int32_t crash(pool_task_t *task) {
@@ -27,7 +27,7 @@ static int32_t crash(pool_task_t *task) {
 /* The next event, when it has come: of this kind, for the worker with this number. */
 static const pool_event_t *next(int kind, uint64_t id) {
     static uint32_t taken;
-    word_wait(LIFE_FIRST, ++taken);
+    word_wait(LIFECYCLE_FIRST, ++taken);
     const pool_event_t *event = &events[taken - 1];
     CHECK_EQUAL(event->kind, kind);
     CHECK_EQUAL(event->id, id);

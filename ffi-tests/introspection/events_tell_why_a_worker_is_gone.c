@@ -1,6 +1,6 @@
 /* Whatever ends a worker, the event of that tells the reason, and the signal or the exit code where there is
  * one; its words name the worker. The log hears of the same. */
-#include "life.h"
+#include "lifecycle.h"
 #include <signal.h>
 
 static pool_event_t gone; /* The last that is gone, */
@@ -13,7 +13,7 @@ static void hear(const pool_event_t *event, void *user) {
     if (event->kind != POOL_EVENT_GONE) return;
     gone = *event;
     grave = level;
-    word_add(LIFE_FIRST, 1);
+    word_add(LIFECYCLE_FIRST, 1);
 }
 
 /* What goes to both goes to the log first. */
@@ -24,7 +24,7 @@ static void note(pool_log_level_t its, const char *message, void *user) {
 
 static void expect(int line, pool_gone_t reason, int signal, int code, pool_log_level_t its) {
     static uint32_t n;
-    word_wait(LIFE_FIRST, ++n);
+    word_wait(LIFECYCLE_FIRST, ++n);
     if (gone.reason != reason) fprintf(stderr, "in line %d: reason %d\n", line, gone.reason);
     CHECK_EQUAL(gone.reason, reason);
     /* What is to end with its task is asked to first. */
@@ -80,7 +80,7 @@ static void processes(pool_options_t options) {
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING));
     GOES(POOL_GONE_CANCELLED, SIGKILL, 0, POOL_LOG_WARNING);
     future_free(future);
-    shut(0);
+    reset_gate(0);
 
     CHECK_OK(pool_set_limits(pool, 0, 20));
     occupy(pool, 0, 1, &future);
@@ -88,14 +88,14 @@ static void processes(pool_options_t options) {
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_FAILED);
     future_free(future);
-    shut(0);
+    reset_gate(0);
 
     CHECK_OK(pool_set_limits(pool, 0, POOL_FOREVER));
     occupy(pool, 0, 1, &future);
     CHECK_OK(pool_restart(pool, POOL_RESTART_NOW));
     GOES(POOL_GONE_RESTARTED, SIGKILL, 0, POOL_LOG_INFO);
     future_free(future);
-    shut(0);
+    reset_gate(0);
 
     occupy(pool, 0, 1, &future);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_KILL, POOL_FOREVER));
@@ -107,7 +107,7 @@ static void processes(pool_options_t options) {
 static void other_images(pool_options_t options) {
     uint64_t n = 5;
     future_t *future;
-    char *functions = library("functions");
+    char *functions = library_path("functions");
     pool_t *pool = new_pool(&options, 1);
     CHECK_OK(pool_submit_symbol(pool, functions, "triple", &n, sizeof n, &future));
     CHECK_EQUAL(collect_number(future), 15);

@@ -1,7 +1,7 @@
 /* pool_stats: every task that was submitted is counted once when it is done, however it ends: completed,
  * failed, cancelled, lost with its worker, run again, helped by a waiter, as a chunk, in a pool that breaks.
  * The histograms count every task that a worker has ended. */
-#include "life.h"
+#include "lifecycle.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -54,7 +54,7 @@ static void check_ends(pool_options_t options) {
     future_t *futures[GOOD + BAD];
     static char args[LARGE];
     for (int i = 0; i < GOOD; i++) {
-        CHECK_OK(pool_submit(pool, tell_pid, args, i ? 3 : LARGE, &futures[i]));
+        CHECK_OK(pool_submit(pool, return_pid, args, i ? 3 : LARGE, &futures[i]));
     }
     for (int i = GOOD; i < GOOD + BAD; i++) {
         CHECK_OK(pool_submit(pool, fail, NULL, 0, &futures[i]));
@@ -93,7 +93,7 @@ static void check_cancelled(pool_options_t options) {
     future_t *running, *futures[QUEUED];
     occupy(pool, 0, 1, &running);
     for (int i = 0; i < QUEUED; i++) {
-        CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &futures[i]));
+        CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &futures[i]));
     }
     pool_stats_t stats = stats_of(pool);
     CHECK_EQUAL(stats.tasks_submitted, 1 + QUEUED);
@@ -102,7 +102,7 @@ static void check_cancelled(pool_options_t options) {
     CHECK_IS(future_cancel(running, POOL_CANCEL_QUEUED), POOL_ERR_STATE);
     CHECK_EQUAL(stats_of(pool).tasks_cancelled, 1);
     CHECK_OK(pool_close(pool));
-    CHECK_IS(pool_submit(pool, tell_pid, NULL, 0, NULL), POOL_ERR_CLOSED);
+    CHECK_IS(pool_submit(pool, return_pid, NULL, 0, NULL), POOL_ERR_CLOSED);
     CHECK_IS(pool_shutdown(pool, POOL_STOP_CANCEL, 0), POOL_ERR_TIMEOUT);
     release(0);
     pool_status_t status = pool_shutdown(pool, POOL_STOP_CANCEL, POOL_FOREVER);
@@ -118,7 +118,7 @@ static void check_cancelled(pool_options_t options) {
 static void check_lost(pool_options_t options) {
     pool_t *pool = new_pool(&options, 1);
     CHECK_IS(pool_run(pool, die, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_WORKER_LOST);
-    pid_of_a_worker(pool);
+    pid_of_any_worker(pool);
     pool_stats_t stats = check_sums(pool, 1);
     CHECK_EQUAL(stats.tasks_submitted, 2);
     CHECK_EQUAL(stats.tasks_failed, 1);
@@ -161,7 +161,7 @@ static void check_kills(pool_options_t options) {
         pool_worker_info_t worker = {.struct_size = sizeof worker};
         size_t n = 0;
         for (int i = 0; i < FAST; i++) {
-            CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &futures[i]));
+            CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &futures[i]));
             if (i != FAST / 2) continue;
             CHECK_OK(pool_workers(pool, &worker, 1, &n));
             if (n > 0 && worker.pid > 0) kill((pid_t)worker.pid, SIGKILL);
@@ -186,7 +186,7 @@ static int32_t never_ready(pool_task_t *task) {
 static void check_broken(pool_options_t options) {
     options.initializer.pointer = never_ready;
     pool_t *pool = new_pool(&options, 1);
-    for (int i = 0; i < QUEUED; i++) pool_submit(pool, tell_pid, NULL, 0, NULL);
+    for (int i = 0; i < QUEUED; i++) pool_submit(pool, return_pid, NULL, 0, NULL);
     pool_join(pool, POOL_FOREVER);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
     pool_stats_t stats = check_sums(pool, 0);

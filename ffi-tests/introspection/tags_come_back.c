@@ -1,5 +1,5 @@
 /* A task's tag is in the list of the tasks that a shutdown has cancelled, with its function and bytes. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { GATE = 0, QUEUED = 50 };
 

@@ -1,6 +1,6 @@
 /* Lost workers and broken pools are told to the log, in words and with how grave they are; what is as
  * it should be is told as debugging only. The log is silent after the pool was freed. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <signal.h>
 
 static char worst[1024];

@@ -1,5 +1,5 @@
 /* A worker that runs a task is counted and listed, and said to be busy, from the first moment. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { ROUNDS = 100, WORKERS = 2 };
 
@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
         pool_worker_info_t workers[WORKERS] = {{.struct_size = sizeof *workers}};
         future_t *futures[WORKERS];
         size_t n;
-        shut(0);
+        reset_gate(0);
         occupy(pool, 0, WORKERS, futures);
         CHECK_EQUAL(pool_count_busy_workers(pool), WORKERS);
         CHECK_EQUAL(pool_count_workers(pool), WORKERS);

@@ -1,6 +1,6 @@
 /* pool_workers tells of each worker which it is, what it runs, and how much it has done; its
  * thread, or its process, carries the pool's name and its place. */
-#include "life.h"
+#include "lifecycle.h"
 #include <sys/prctl.h>
 
 enum { WORKERS = 2 };
@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
     for (uint32_t i = 0; i < WORKERS; i++) {
         CHECK_EQUAL(workers[i].index, i);
         CHECK(workers[i].id >= 1 && workers[i].id <= WORKERS);
-        CHECK_EQUAL(workers[i].pid, options.kind == POOL_PROCESS ? pid_of_seat(i) : 0);
+        CHECK_EQUAL(workers[i].pid, options.kind == POOL_PROCESS ? pid_of_worker(i) : 0);
         CHECK_EQUAL(workers[i].state, POOL_WORKER_BUSY);
         CHECK_EQUAL(workers[i].task_id, future_id(futures[0]) + future_id(futures[1]) -
                                             workers[WORKERS - 1 - i].task_id);
@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(n, WORKERS);
     release(0);
     wait_and_free(futures, WORKERS);
-    while (pool_count_busy_workers(pool) > 0) look_again_soon();
+    while (pool_count_busy_workers(pool) > 0) pause_briefly();
     CHECK_OK(pool_workers(pool, workers, WORKERS, NULL));
     for (uint32_t i = 0; i < WORKERS; i++) {
         CHECK_EQUAL(workers[i].state, POOL_WORKER_IDLE);

@@ -1,7 +1,7 @@
 /* A worker's thread is called by its pool's name and its place, as far as the system has room; a
  * worker process also in its command line, in full; a copy of the caller keeps that. A thread that only
  * submits keeps its name. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sys/prctl.h>
 
 enum { ROOM = 64 };

@@ -1,6 +1,6 @@
 /* seccomp_filter: a call that the filter refuses fails in the task and the worker lives on; one that it
  * kills for costs the one task. The initializer has run before. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -52,7 +52,7 @@ int32_t find_refused(pool_task_t *task) {
     if (asker->works == -1) CHECK(pthread_join(asker->thread, NULL) == 0);
     CHECK_EQUAL(asker->works, 0);
     CHECK_EQUAL(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
-    return tell_pid(task);
+    return return_pid(task);
 }
 
 int32_t ask_for_death(pool_task_t *task) {
@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
     options.seccomp_filter = mine;
     options.initializer.pointer = NULL;
     pool = new_pool(&options, 1);
-    CHECK_IS(pool_run(pool, tell_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK_EQUAL(error.os_errno, EINVAL);
     pool_free(pool);

@@ -1,7 +1,7 @@
 /* seccomp_filter: the system calls that the header lists are all that a worker itself needs: for tasks,
  * for results of every size, to sleep and be woken, to look at its memory, and to leave. Any other one
  * is deadly here. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
         future_free(future);
         CHECK_IS(pool_run(pool, fail_with_words, NULL, 0, POOL_FOREVER, NULL, 0, NULL),
                  POOL_ERR_TASK);
-        look_again_soon(); /* long enough for the worker to fall asleep */
+        pause_briefly(); /* long enough for the worker to fall asleep */
     }
     pool_stats_t stats = POOL_STATS_INIT;
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));

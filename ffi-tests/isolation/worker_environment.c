@@ -1,7 +1,7 @@
 /* A worker process starts clean: environment and folder as chosen, modules open, signals and
  * descriptors as if a shell had started it, input at its end, and in a group of its own. A copy of the
  * caller keeps the caller's descriptors, and is as clean in all else. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <signal.h>
 
 enum { STRANGER = 77 };
@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
     CHECK(dup2(stranger, STRANGER) == STRANGER);
 
     char folder[4096], other[4096], tmp[4096];
-    char *marks = library("marks");
+    char *marks = library_path("marks");
     snprintf(tmp, sizeof tmp, "TEST_TMP=%s", getenv("TEST_TMP"));
     const char *const env[] = {"CHOSEN=yes", tmp, NULL};
     const char *const modules[] = {marks, NULL};

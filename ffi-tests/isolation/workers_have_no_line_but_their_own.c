@@ -1,6 +1,6 @@
 /* A worker process has one socket, which is its own line: not those of other workers or other pools, nor
  * that of the process that it was forked from. It has no name that anybody could connect to. */
-#include "life.h"
+#include "lifecycle.h"
 
 /* Result: how many sockets its process has, under whatever numbers. */
 static int32_t count_sockets(pool_task_t *task) {

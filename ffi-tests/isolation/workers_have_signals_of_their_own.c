@@ -1,7 +1,7 @@
 /* Whatever the program ignores, blocks or handles, its worker processes begin with the defaults: a cancel
  * ends them by SIGTERM. And they are in groups of their own: Ctrl-C is for the program alone. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { STARTED = WORD_FIRST, GATE = 0 };
 

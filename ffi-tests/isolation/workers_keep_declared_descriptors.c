@@ -1,7 +1,7 @@
 /* inherit_fds: workers have the caller's descriptors under the same numbers, also number 3 and those that
  * the caller has closed since; everything else is closed, but in copies of the caller. worker_stdin is
  * what they read. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { FAR = 700, STRANGER = 77 };
 

@@ -1,7 +1,7 @@
 /* rlimits, nice, oom_score_adj and worker_cpus hold in every worker, and only there; a limit of memory
  * refuses what is over it; what cannot be meant is refused at once, and what is not allowed breaks the
  * pool. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <sched.h>
 #include <sys/resource.h>

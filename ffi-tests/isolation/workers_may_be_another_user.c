@@ -1,7 +1,7 @@
 /* uid and gid: workers are that user and group and nobody else, without further groups, and cannot go
  * back; they still end with their parent, and results of every size arrive. Without the privilege the
  * pool breaks and says why. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <grp.h>
 #include <sys/prctl.h>

@@ -1,6 +1,6 @@
 /* worker_cpus: the worker of place i runs on the CPU i % n, and a worker that takes a lost one's place on
  * the same. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sched.h>
 #include <signal.h>
 

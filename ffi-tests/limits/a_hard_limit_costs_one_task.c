@@ -1,7 +1,7 @@
 /* A task that has passed its hard limit ends with its worker process and all that it has started, however
  * deaf it is; it fails, on_timeout is called once, the worker is replaced, and no other task notices. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 3, GATE = 0, STARTED = WORD_FIRST, GRANDCHILD, LIMIT_MS = 80 };
 
@@ -17,24 +17,24 @@ static int32_t start_another_and_stay(pool_task_t *task) {
 }
 
 static int32_t stop_itself(pool_task_t *task) {
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     raise(SIGSTOP);
     return 0;
 }
 
 static void pass_the_limit(pool_t *pool, pool_task_fn function, int64_t limit_ms) {
-    static struct told notes[8];
+    static struct timeouts notes[8];
     static size_t used;
-    struct told *told = &notes[used++];
+    struct timeouts *told = &notes[used++];
     uint32_t started = STARTED;
-    pool_call_t call = call_noting(function, told);
+    pool_call_t call = call_recording_timeouts(function, told);
     call.task.args = &started;
     call.task.len = sizeof started;
     call.hard_limit_ms = limit_ms;
     future_t *future = submit_call(pool, &call);
     pool_error_t error = check_ended(future, FUTURE_FAILED, POOL_ERR_HARD_LIMIT);
     CHECK(error.message[0] != 0);
-    pid_t worker = (pid_t)word_get(SEATS + WORKERS - 1);
+    pid_t worker = (pid_t)word_get(WORKER_PIDS + WORKERS - 1);
     CHECK(worker > 0 && is_dead(worker));
     await_count(&told->drops, 1);
     CHECK_EQUAL(told->hard, 1);
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     pool_t *pool = new_pool(&options, WORKERS);
     occupy(pool, GATE, WORKERS - 1, others);
     pass_the_limit(pool, start_another_and_stay, 50);
-    while (!is_dead((pid_t)word_get(GRANDCHILD))) look_again_soon();
+    while (!is_dead((pid_t)word_get(GRANDCHILD))) pause_briefly();
     pass_the_limit(pool, stop_itself, 60);
     for (int i = 0; i < WORKERS - 1; i++) CHECK_EQUAL(future_state(others[i]), FUTURE_RUNNING);
     uint64_t n = 11;
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     pool_free(pool);
 
     /* A pool with one: for every task that says nothing. */
-    shut(GATE);
+    reset_gate(GATE);
     options.hard_limit_ms = LIMIT_MS;
     pool = new_pool(&options, WORKERS);
     pool_call_t call = POOL_CALL_INIT;

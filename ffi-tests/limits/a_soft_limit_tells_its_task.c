@@ -1,6 +1,6 @@
 /* A task that has passed its soft limit is told, on_timeout is called once, and the task goes on: its
  * result is its own. The limit is the task's, or else the pool's. */
-#include "limits.h"
+#include "time_limits.h"
 
 enum { GATE = 0 };
 
@@ -12,7 +12,7 @@ static int32_t was_told(pool_task_t *task) {
     return pool_task_return(task, &told, sizeof told);
 }
 
-static void check_told(const struct told *told, int64_t limit_ms) {
+static void check_told(const struct timeouts *told, int64_t limit_ms) {
     CHECK_EQUAL(told->soft, 1);
     CHECK_EQUAL(told->soft_ms, limit_ms);
     CHECK_EQUAL(told->hard, 0);
@@ -22,31 +22,31 @@ static void check_told(const struct told *told, int64_t limit_ms) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     skip_inline(&options);
-    static struct told by_pool, by_itself, never;
+    static struct timeouts by_pool, by_itself, never;
     const uint32_t gate = GATE;
     options.soft_limit_ms = 40;
     pool_t *pool = new_pool(&options, 2);
 
-    pool_call_t call = call_noting(was_told, &never);
+    pool_call_t call = call_recording_timeouts(was_told, &never);
     call.task.args = &gate;
     call.task.len = sizeof gate;
     call.soft_limit_ms = POOL_FOREVER;
     future_t *unlimited = submit_call(pool, &call);
     word_wait(gate_started(GATE), 1);
 
-    call = call_noting(run_until_soft_limit, &by_pool);
+    call = call_recording_timeouts(run_until_soft_limit, &by_pool);
     future_t *future = submit_call(pool, &call);
     CHECK_EQUAL(collect_number(future), 7);
     check_ended(future, FUTURE_COMPLETED, POOL_OK);
     CHECK(!future_cancel_requested(future));
     future_free(future);
 
-    call = call_noting(run_until_soft_limit, &by_itself);
+    call = call_recording_timeouts(run_until_soft_limit, &by_itself);
     call.soft_limit_ms = 10;
     future = submit_call(pool, &call);
     CHECK_EQUAL(collect_number(future), 7);
     future_free(future);
-    while (by_pool.drops + by_itself.drops < 2) look_again_soon();
+    while (by_pool.drops + by_itself.drops < 2) pause_briefly();
     check_told(&by_pool, 40);
     check_told(&by_itself, 10);
 

@@ -60,7 +60,7 @@ int main(int argc, char **argv) {
         check_counts(i, 1, 1);
         CHECK_EQUAL(future_state(patient[i]), FUTURE_PENDING);
     }
-    while (pool_count_pending_tasks(pool) != QUEUED) look_again_soon();
+    while (pool_count_pending_tasks(pool) != QUEUED) pause_briefly();
     CHECK_EQUAL(word_get(RAN), 1);
     CHECK_EQUAL(future_state(in_time), FUTURE_RUNNING);
 

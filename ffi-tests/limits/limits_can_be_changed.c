@@ -1,6 +1,6 @@
 /* pool_set_limits holds for tasks that start from then on and bring no limits of their own; those that
  * run keep what they have. */
-#include "limits.h"
+#include "time_limits.h"
 
 enum { GATE = 0, OTHER = 1, STARTED = WORD_FIRST };
 
@@ -29,11 +29,11 @@ static future_t *submit_was_told(pool_t *pool, uint32_t gate, int64_t soft_ms) {
 }
 
 static void check_soft(pool_t *pool) {
-    static struct told told;
+    static struct timeouts told;
     future_t *before = submit_was_told(pool, GATE, 0);
     word_wait(gate_started(GATE), 1);
     CHECK_OK(pool_set_limits(pool, 20, 0));
-    pool_call_t call = call_noting(run_until_soft_limit, &told);
+    pool_call_t call = call_recording_timeouts(run_until_soft_limit, &told);
     future_t *after = submit_call(pool, &call);
     CHECK_EQUAL(collect_number(after), 7);
     await_count(&told.drops, 1);
@@ -55,13 +55,13 @@ static void check_soft(pool_t *pool) {
 }
 
 static void check_hard(pool_t *pool) {
-    static struct told told;
+    static struct timeouts told;
     uint32_t started = STARTED;
     CHECK_OK(pool_set_limits(pool, 0, 0));
     future_t *before = submit_to_gate(pool, OTHER);
     word_wait(gate_started(OTHER), 1);
     CHECK_OK(pool_set_limits(pool, 20, 60));
-    pool_call_t call = call_noting(run_for_ever, &told);
+    pool_call_t call = call_recording_timeouts(run_for_ever, &told);
     call.task.args = &started;
     call.task.len = sizeof started;
     future_t *after = submit_call(pool, &call);
@@ -79,12 +79,12 @@ static void check_hard(pool_t *pool) {
 
 /* A task that waits when they are changed starts later: the new ones are its own. */
 static void check_queued(pool_t *pool) {
-    static struct told told;
+    static struct timeouts told;
     future_t *busy[2];
-    shut(GATE);
+    reset_gate(GATE);
     CHECK_OK(pool_set_limits(pool, 0, 0));
     occupy(pool, GATE, 2, busy);
-    pool_call_t call = call_noting(run_until_soft_limit, &told);
+    pool_call_t call = call_recording_timeouts(run_until_soft_limit, &told);
     future_t *queued = submit_call(pool, &call);
     CHECK_OK(pool_set_limits(pool, 30, 0));
     release(GATE);

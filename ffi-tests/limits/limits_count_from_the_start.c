@@ -1,6 +1,6 @@
 /* The time that a task waits does not count for its limits: all of them complete, one after the other on
  * one worker, though the last ends long after its limit from its submit. */
-#include "limits.h"
+#include "time_limits.h"
 
 enum { TASKS = 4, TAKES_MS = 300, HARD_MS = 1000, SOFT_MS = 950 };
 

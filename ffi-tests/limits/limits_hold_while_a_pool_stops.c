@@ -1,7 +1,7 @@
 /* Limits, deadlines and cancels that are under way are heeded while a pool is joined, drained, shut down or
  * freed: so that always ends, though nobody holds the futures. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { STARTED = WORD_FIRST, RAN };
 

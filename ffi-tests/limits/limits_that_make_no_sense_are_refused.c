@@ -1,9 +1,9 @@
 /* A soft limit that is not below the hard one is invalid, wherever each of them comes from; a hard limit
  * is not for threads, and none at all for inline pools. What is refused is never set silently. */
-#include "limits.h"
+#include "time_limits.h"
 
 static pool_options_t base;
-static struct told told;
+static struct timeouts told;
 static uint32_t refused;
 
 static void new_answers(int64_t soft_ms, int64_t hard_ms, pool_status_t expected) {
@@ -17,7 +17,7 @@ static void new_answers(int64_t soft_ms, int64_t hard_ms, pool_status_t expected
 }
 
 static void call_answers(pool_t *pool, int64_t soft_ms, int64_t hard_ms, pool_status_t expected) {
-    pool_call_t call = call_noting(warm_up, &told);
+    pool_call_t call = call_recording_timeouts(warm_up, &told);
     future_t *future = NULL;
     call.soft_limit_ms = soft_ms;
     call.hard_limit_ms = hard_ms;

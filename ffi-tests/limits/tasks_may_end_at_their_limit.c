@@ -1,7 +1,7 @@
 /* Tasks that take about as long as their hard limit: each completes with its own result or fails by the
  * limit, and those without one all complete. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 2, TASKS = 60, LIMIT_MS = 15 };
 
@@ -19,11 +19,11 @@ int main(int argc, char **argv) {
     if (options.kind != POOL_PROCESS) return SKIPPED;
     pool_t *pool = new_pool(&options, WORKERS);
     static future_t *limited[TASKS], *free_ones[TASKS];
-    static struct told told[TASKS];
+    static struct timeouts told[TASKS];
     uint32_t failed = 0;
     for (uint64_t i = 0; i < TASKS; i++) {
         uint64_t us = (LIMIT_MS - 3) * 1000 + i % 20 * 400;
-        pool_call_t call = call_noting(take_time, &told[i]);
+        pool_call_t call = call_recording_timeouts(take_time, &told[i]);
         call.task.args = &us;
         call.task.len = sizeof us;
         call.hard_limit_ms = LIMIT_MS;

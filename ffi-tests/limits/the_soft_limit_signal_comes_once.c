@@ -1,6 +1,6 @@
 /* soft_limit_signal: the worker process gets the signal once for each task that passes its soft limit,
  * and none after the task; others get none. */
-#include "limits.h"
+#include "time_limits.h"
 
 enum { LIMIT_MS = 30, ROUNDS = 5 };
 
@@ -17,9 +17,9 @@ static int32_t count_signals(pool_task_t *task) {
     signals = 0;
     CHECK(sigaction(SIGUSR2, &action, NULL) == 0);
     uint64_t end = now_ns();
-    while (signals == 0) look_again_soon();
+    while (signals == 0) pause_briefly();
     end = now_ns() + 3 * (now_ns() - end);
-    while (now_ns() < end) look_again_soon();
+    while (now_ns() < end) pause_briefly();
     CHECK(pool_task_soft_expired(task));
     uint64_t n = (uint64_t)signals;
     return pool_task_return(task, &n, sizeof n);
@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
 
     options.soft_limit_ms = LIMIT_MS;
     pool = new_pool(&options, 1);
-    int64_t pid = pid_of_a_worker(pool);
+    int64_t pid = pid_of_any_worker(pool);
     for (int round = 0; round < ROUNDS; round++) {
         future_t *limited, *next;
         CHECK_OK(pool_submit(pool, count_signals, NULL, 0, &limited));
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
         future_free(limited);
         future_free(next);
     }
-    CHECK_EQUAL(pid_of_a_worker(pool), pid);
+    CHECK_EQUAL(pid_of_any_worker(pool), pid);
     pool_free(pool);
     return leaves_nothing_behind();
 }

@@ -1,5 +1,5 @@
 /* A task may wait for a map in the background of its own pool, also as the only worker. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 100 };
 

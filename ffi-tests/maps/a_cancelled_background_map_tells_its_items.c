@@ -1,12 +1,12 @@
 /* Cancelling a map in the background reaches the items that run: they can see it, and what they give
  * then counts. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 100, STARTED = WORD_FIRST, RUNS };
 
 static int32_t run_until_cancelled(pool_task_t *task) {
     word_add(STARTED, 1);
-    while (!pool_task_cancelled(task)) look_again_soon();
+    while (!pool_task_cancelled(task)) pause_briefly();
     word_add(RUNS, 1);
     return square(task);
 }

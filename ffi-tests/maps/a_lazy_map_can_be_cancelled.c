@@ -1,6 +1,6 @@
 /* A lazy map that is cancelled, from whatever thread, answers every item that it has pulled: with its
  * result where it ran, else as cancelled; and pulls no more. */
-#include "lazy.h"
+#include "lazy_map.h"
 #include <pthread.h>
 
 enum { N = 1000, RUNS = WORD_FIRST, GATE = 0 };
@@ -20,7 +20,7 @@ static pool_t *pool;
 /* When some of them run, and more wait than the two workers could take meanwhile. */
 static void *cancel_and_release(void *map) {
     word_wait(gate_started(GATE), 1);
-    while (pool_count_pending_tasks(pool) < 3) look_again_soon();
+    while (pool_count_pending_tasks(pool) < 3) pause_briefly();
     CHECK_OK(pool_map_cancel((pool_map_t *)map));
     CHECK_OK(pool_map_cancel((pool_map_t *)map));
     release(GATE);
@@ -59,7 +59,7 @@ static void while_it_waits(size_t chunk_size, int is_unordered) {
     CHECK_EQUAL(n_answered, source.pulled);
     CHECK(source.pulled <= 100);
     CHECK(n_cancelled > 0 && n_cancelled < n_answered);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(source.pulled, n_answered);
     pool_map_free(map);
 }
@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
         pool_map_t *map = start_map(pool, square, &source, &with);
         for (uint64_t i = 0; i < taken; i++) CHECK_EQUAL(take_square(map, &source), i);
         CHECK_OK(pool_map_cancel(map));
-        for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
+        for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
         CHECK_EQUAL(source.pulled, taken);
         pool_map_free(map);
     }

@@ -1,6 +1,6 @@
 /* When the time for a whole lazy map is over, it stays over, whether somebody had to wait or not; it
  * begins with the first result that is wanted. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 60 };
 
@@ -14,7 +14,7 @@ static int32_t wait_at_first(pool_task_t *task) {
 
 static void let_time_pass(int64_t ms) {
     uint64_t end = now_ns() + (uint64_t)ms * 1000000u;
-    while (now_ns() < end) look_again_soon();
+    while (now_ns() < end) pause_briefly();
 }
 
 static void is_over(pool_t *pool) {
@@ -23,11 +23,11 @@ static void is_over(pool_t *pool) {
     options.chunk_size = 1;
     options.deadline_ms = 50;
     pool_map_t *map = start_map(pool, wait_at_first, &source, &options);
-    next_answers(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
+    check_next(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
     release(0);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
     uint64_t pulled = source.pulled;
-    next_answers(map, 0, POOL_ERR_TIMEOUT);
+    check_next(map, 0, POOL_ERR_TIMEOUT);
     CHECK_EQUAL(source.pulled, pulled);
     pool_map_free(map);
 }
@@ -41,7 +41,7 @@ static void is_over_though_nobody_waits(pool_t *pool) {
     let_time_pass(520);
     CHECK_EQUAL(take_square(map, &source), 0);
     let_time_pass(520);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_TIMEOUT);
     pool_map_free(map);
 }
 

@@ -1,6 +1,6 @@
 /* A lazy map whose pool is closed, stopped or freed pulls no more: it answers what it has pulled,
  * and then that the pool is closed, again and again. It may be freed after its pool. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 1000, GATE = 0, WINDOW = 20, CANCELLED = 7, CLOSED = 8, FREED = 9 };
 
@@ -56,11 +56,11 @@ static void end(const pool_options_t *options, int how, size_t chunk_size) {
     CHECK_EQUAL(n_answered, pulled);
     if (how == CLOSED || how == POOL_STOP_DRAIN || is_inline) CHECK_EQUAL(n_cancelled, 0);
     if (how == CANCELLED && !is_inline) CHECK(n_cancelled > 0);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_CLOSED);
-    next_answers(map, 0, POOL_ERR_CLOSED);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_CLOSED);
+    check_next(map, 0, POOL_ERR_CLOSED);
     CHECK_EQUAL(source.pulled, pulled);
     if (how != FREED) pool_free(pool);
-    next_answers(map, POOL_FOREVER, POOL_ERR_CLOSED);
+    check_next(map, POOL_FOREVER, POOL_ERR_CLOSED);
     CHECK_OK(pool_map_cancel(map));
     pool_map_free(map);
 }
@@ -71,9 +71,9 @@ static void is_at_its_end(const pool_options_t *options) {
     pool_t *pool = new_pool(options, 2);
     pool_map_t *map = start_map(pool, square, &source, NULL);
     for (uint64_t i = 0; i < 5; i++) CHECK_EQUAL(take_square(map, &source), i);
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     pool_free(pool);
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     pool_map_free(map);
 }
 

@@ -1,6 +1,6 @@
 /* A lazy map may be freed with items in flight: those that wait are not run, those that run end, its
  * source is not asked again, and the pool is as it was. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 1000, RUNS = WORD_FIRST, GATE = 0, WINDOW = 50 };
 

@@ -1,6 +1,6 @@
 /* However much passes through a lazy map, it keeps no more than its window: neither this process nor
  * a worker grows with the number of items. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 10000, WARM = 1000, SIZE = 100000, KIB = 1024 };
 

@@ -1,6 +1,6 @@
 /* A lazy map asks its source for nothing before the first result is wanted, never for more than its
  * window ahead of what was taken, and not again after the source has said that it is at its end. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { WORKERS = 2, N = 300 };
 
@@ -13,8 +13,8 @@ static void pull(pool_t *pool, size_t window, size_t chunk_size, int is_unordere
     pool_map_t *map = start_map(pool, square, &source, &options);
     for (uint64_t i = 0; i < n; i++) take_square(map, &source);
     CHECK_EQUAL(source.pulled, n);
-    for (int i = 0; i < 5; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
-    next_answers(map, 0, POOL_ERR_END);
+    for (int i = 0; i < 5; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, 0, POOL_ERR_END);
     CHECK_EQUAL(source.calls_after_end, 1);
     if (window > 0) CHECK(source.most_ahead <= window);
     if (window == 0 && chunk_size > 0) CHECK(source.most_ahead <= 2 * WORKERS * chunk_size);
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
     /* There is nothing. */
     source = (struct source){.end = 0};
     map = start_map(pool, square, &source, NULL);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(source.calls_after_end, 1);
     CHECK_EQUAL(pool_count_workers(pool), 0);
     pool_map_free(map);

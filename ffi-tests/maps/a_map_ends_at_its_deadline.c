@@ -1,6 +1,6 @@
 /* A map ends when its time is over: what was done by then keeps its result, the rest is answered
  * with a timeout and is not run any more. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 200, SLOW = 10, RUNS = WORD_FIRST };
 
@@ -18,7 +18,7 @@ static int32_t wait_if_slow(pool_task_t *task) {
 
 static void let_time_pass(int64_t ms) {
     uint64_t end = now_ns() + (uint64_t)ms * 1000000u;
-    while (now_ns() < end) look_again_soon();
+    while (now_ns() < end) pause_briefly();
 }
 
 /* The slow one makes the time pass by itself. */

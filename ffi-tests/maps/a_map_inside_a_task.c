@@ -1,6 +1,6 @@
 /* A task may map with its own pool, and an item of that may map again: also where there is only one
  * worker, which then runs all of it itself. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 10, DEEP = 3 };
 

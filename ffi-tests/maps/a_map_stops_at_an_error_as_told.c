@@ -1,6 +1,6 @@
 /* After an item has failed, a map goes on, or hands nothing more out, or cancels what waits, as it
  * was told; what was not run is cancelled, and what was keeps its result. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 2000, BAD = 100, RUNS = WORD_FIRST };
 

@@ -1,6 +1,6 @@
 /* A map that has begun comes to its end when its pool is closed, joined or drained meanwhile, and
  * nothing else does; when the pool is stopped, what was not run is cancelled. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { N = 300, RUNS = WORD_FIRST };
@@ -71,7 +71,7 @@ static void runs_to_its_end(const pool_options_t *options) {
     /* Joined: closed for others as long as that takes, and open again afterwards. */
     CHECK_IS(pool_join(pool, 10), POOL_ERR_TIMEOUT);
     pthread_create(&other, NULL, join_it, pool);
-    while (!(pool_state(pool) & POOL_STATE_JOINING)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_JOINING)) pause_briefly();
     CHECK_IS(pool_submit(pool, warm_up, NULL, 0, NULL), POOL_ERR_CLOSED);
     release(0);
     pthread_join(other, NULL);

@@ -1,6 +1,6 @@
 /* A map tells how many items have come back: never fewer than before, in the end all of them, and
  * from the caller's thread, or for a map in the background from another. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { N = 3000 };

@@ -24,7 +24,7 @@ static int32_t wait_at_first(pool_task_t *task) {
 
 static void *release_soon(void *unused) {
     (void)unused;
-    for (int i = 0; i < 10; i++) look_again_soon();
+    for (int i = 0; i < 10; i++) pause_briefly();
     release(GATE);
     return NULL;
 }

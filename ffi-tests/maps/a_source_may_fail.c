@@ -1,10 +1,10 @@
 /* When the source of a lazy map fails, the results of the items before that come first, then what
  * the source has said, once, and then the end. The source is not asked again. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 static void fails_with(pool_t *pool, pool_status_t answer, pool_status_t expected, uint64_t after,
                        size_t chunk_size, int is_unordered) {
-    struct source source = {.end = after, .answer = answer};
+    struct source source = {.end = after, .end_status = answer};
     pool_map_options_t options = POOL_MAP_INIT;
     options.chunk_size = chunk_size;
     options.unordered = is_unordered;
@@ -13,8 +13,8 @@ static void fails_with(pool_t *pool, pool_status_t answer, pool_status_t expecte
         uint64_t index = take_square(map, &source);
         if (!is_unordered) CHECK_EQUAL(index, i);
     }
-    next_answers(map, POOL_FOREVER, expected);
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, expected);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(source.calls_after_end, 1);
     pool_map_free(map);
 }
@@ -32,7 +32,7 @@ static pool_map_t *own_map;
 static pool_status_t ask_own_map(void *user, const void **item, size_t *len) {
     (void)item, (void)len;
     if ((*(int *)user)++) return POOL_ERR_END;
-    next_answers(own_map, POOL_FOREVER, POOL_ERR_STATE);
+    check_next(own_map, POOL_FOREVER, POOL_ERR_STATE);
     CHECK_IS(pool_map_error(own_map, &(pool_error_t){0}), POOL_ERR_STATE);
     return POOL_ERR_END;
 }
@@ -56,15 +56,15 @@ int main(int argc, char **argv) {
     int calls = 0;
     pool_map_t *map;
     CHECK_OK(pool_map_start(pool, square, give_nothing, &calls, NULL, &map));
-    next_answers(map, POOL_FOREVER, POOL_ERR_INVALID);
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_INVALID);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(calls, 1);
     pool_map_free(map);
 
     /* A source that would wait for itself. */
     calls = 0;
     CHECK_OK(pool_map_start(pool, square, ask_own_map, &calls, NULL, &own_map));
-    next_answers(own_map, POOL_FOREVER, POOL_ERR_END);
+    check_next(own_map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(calls, 1);
     pool_map_free(own_map);
 

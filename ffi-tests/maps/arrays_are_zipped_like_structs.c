@@ -1,6 +1,6 @@
 /* A map over several arrays sees element i of each as one struct, as C would lay it out, and as many
  * of them as the shortest array has elements. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 500 };
 

@@ -1,6 +1,6 @@
 /* Whoever divides a map himself gets the results of each chunk in one piece, or the first failure in
  * it, behind which nothing is run; and the bounds of chunks cover every item once. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 1000, RUNS = WORD_FIRST };
 

@@ -1,6 +1,6 @@
 /* What becomes of an item is its own: in whatever chunk it is, a failed one leaves the others their
  * results, its own place is empty, and the map answers the first failure in order. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { N = 200 };
 

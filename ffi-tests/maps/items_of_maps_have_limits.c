@@ -1,7 +1,7 @@
 /* item_hard_limit_ms: an item that runs for longer is killed with its worker and fails so; the items
  * beside it have their results. For maps over an array, in the background, and lazy ones. */
-#include "lazy.h"
-#include "limits.h"
+#include "lazy_map.h"
+#include "time_limits.h"
 
 enum { ITEMS = 12, BAD = 5, LIMIT_MS = 60, STARTED = WORD_FIRST };
 
@@ -9,7 +9,7 @@ enum { ITEMS = 12, BAD = 5, LIMIT_MS = 60, STARTED = WORD_FIRST };
 static int32_t square_or_stay(pool_task_t *task) {
     uint64_t n;
     memcpy(&n, pool_task_args(task, NULL), sizeof n);
-    while (n == BAD) look_again_soon();
+    while (n == BAD) pause_briefly();
     n *= n;
     return pool_task_return(task, &n, sizeof n);
 }

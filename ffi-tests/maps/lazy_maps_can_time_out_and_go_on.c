@@ -1,6 +1,6 @@
 /* A result that does not come in time comes later: nothing is lost, nor pulled twice. Two threads
  * cannot take from one map at once. */
-#include "lazy.h"
+#include "lazy_map.h"
 #include <pthread.h>
 
 enum { N = 60 };
@@ -26,10 +26,10 @@ static void goes_on(pool_t *pool, size_t chunk_size) {
         uint64_t pulled = source.pulled;
         if (i % 7 == 0) {
             if (i % chunk_size == 0) {
-                next_answers(map, 0, POOL_ERR_TIMEOUT);
+                check_next(map, 0, POOL_ERR_TIMEOUT);
                 pulled = source.pulled;
-                next_answers(map, 2, POOL_ERR_TIMEOUT);
-                next_answers(map, 0, POOL_ERR_TIMEOUT);
+                check_next(map, 2, POOL_ERR_TIMEOUT);
+                check_next(map, 0, POOL_ERR_TIMEOUT);
                 CHECK_EQUAL(source.pulled, pulled);
             }
             release(i);
@@ -39,7 +39,7 @@ static void goes_on(pool_t *pool, size_t chunk_size) {
         }
         CHECK_EQUAL(take_square(map, &source), i);
     }
-    next_answers(map, 0, POOL_ERR_END);
+    check_next(map, 0, POOL_ERR_END);
     pool_map_free(map);
 }
 
@@ -60,8 +60,8 @@ static void two_at_once(pool_t *pool) {
     pool_map_t *map = start_map(pool, wait_at_sevenths, &shared_source, &options);
     pthread_create(&thread, NULL, take_first, map);
     word_wait(gate_started(0), 1);
-    next_answers(map, 0, POOL_ERR_STATE);
-    next_answers(map, POOL_FOREVER, POOL_ERR_STATE);
+    check_next(map, 0, POOL_ERR_STATE);
+    check_next(map, POOL_FOREVER, POOL_ERR_STATE);
     CHECK_IS(pool_map_error(map, &(pool_error_t){0}), POOL_ERR_STATE);
     release(0);
     pthread_join(thread, NULL);

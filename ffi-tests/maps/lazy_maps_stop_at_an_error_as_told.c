@@ -1,6 +1,6 @@
 /* After an item of a lazy map has failed, the map goes on, or ends with that item: what was handed
  * out then runs, or is cancelled, as the map was told. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 500, BAD = 40, RUNS = WORD_FIRST };
 
@@ -40,7 +40,7 @@ static void map(pool_t *pool, pool_on_error_t on_error, size_t chunk_size) {
         for (uint64_t i = BAD + 1; i < N; i++) CHECK_EQUAL(take_square(map, &source), i);
         check_error(map, POOL_OK);
     }
-    for (int i = 0; i < 3; i++) next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    for (int i = 0; i < 3; i++) check_next(map, POOL_FOREVER, POOL_ERR_END);
     if (on_error != POOL_ON_ERROR_CONTINUE) CHECK_EQUAL(source.pulled, pulled);
     pool_map_free(map);
     CHECK_OK(pool_join(pool, POOL_FOREVER));

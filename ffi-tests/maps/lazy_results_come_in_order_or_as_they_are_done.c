@@ -1,6 +1,6 @@
 /* The results of a lazy map come in the order of their items, or else as they are done; each once,
  * with its number, of whatever size, and with its own failure. Progress is told for each. */
-#include "lazy.h"
+#include "lazy_map.h"
 
 enum { N = 600, SLOW = 3 };
 
@@ -26,14 +26,14 @@ static void one_is_slow(pool_t *pool, int is_unordered) {
         CHECK(index != SLOW && !seen[index]++);
         if (!is_unordered) CHECK_EQUAL(index, i);
     }
-    next_answers(map, 0, POOL_ERR_TIMEOUT);
-    next_answers(map, 5, POOL_ERR_TIMEOUT);
+    check_next(map, 0, POOL_ERR_TIMEOUT);
+    check_next(map, 5, POOL_ERR_TIMEOUT);
     release(0);
     CHECK_EQUAL(take_square(map, &source), SLOW);
     for (uint64_t i = SLOW + 1; !is_unordered && i < 50; i++) {
         CHECK_EQUAL(take_square(map, &source), i);
     }
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     pool_map_free(map);
 }
 
@@ -114,7 +114,7 @@ static void of_all_sizes(pool_t *pool, int is_unordered, size_t chunk_size) {
         }
         CHECK_EQUAL(progress.done, i + 1);
     }
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     CHECK_EQUAL(progress.calls, N);
     pool_map_free(map);
 }

@@ -1,6 +1,6 @@
 /* Several threads map, in all the ways there are, and submit tasks to the same pool at the same time:
  * each gets what is its own. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { THREADS = 6, ROUNDS = 5, N = 1500 };

@@ -1,6 +1,6 @@
 /* A map of nothing succeeds and starts no worker; arguments and options that make no sense are
  * refused, and nothing of the map is run. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { RAN = WORD_FIRST };
 

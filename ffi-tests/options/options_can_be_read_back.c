@@ -1,6 +1,6 @@
 /* pool_get_options tells what holds: what was given, and values in place of defaults, in every
  * state of the pool. Its pointers are the pool's own. */
-#include "life.h"
+#include "lifecycle.h"
 
 static void check(pool_t *pool, const pool_options_t *given) {
     pool_options_t now = POOL_OPTIONS_INIT;
@@ -10,7 +10,7 @@ static void check(pool_t *pool, const pool_options_t *given) {
     CHECK_EQUAL(now.max_workers, 3);
     CHECK_EQUAL(now.idle_timeout_ms, 60000);
     CHECK_EQUAL(now.max_tasks_per_worker, 1000);
-    CHECK(now.initializer.pointer == count_beginning);
+    CHECK(now.initializer.pointer == count_initializer);
     CHECK_EQUAL(now.initializer.len, 5);
     CHECK(now.initializer.args != given->initializer.args);
     CHECK(memcmp(now.initializer.args, "begin", 5) == 0);
@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     const char *const env[] = {"A=1", "B=2", NULL};
     options.name = name;
     options.max_tasks_per_worker = 1000;
-    pool_function_t begin = {count_beginning, NULL, NULL, "begin", 5};
+    pool_function_t begin = {count_initializer, NULL, NULL, "begin", 5};
     pool_function_t end = {NULL, "libbye.so", "say_bye", NULL, 0};
     options.initializer = begin;
     options.finalizer = end;

@@ -1,5 +1,5 @@
 /* A struct of an older or newer header is read as far as both know it. */
-#include "meet.h"
+#include "rendezvous.h"
 
 /* A struct as a newer header might have it. */
 struct longer_options {

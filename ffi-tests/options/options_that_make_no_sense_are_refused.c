@@ -1,6 +1,6 @@
 /* An option that makes no sense, or none for this kind, is refused with a status, never ignored; and
  * what was handed over with it is given back. */
-#include "meet.h"
+#include "rendezvous.h"
 
 static int drops;
 

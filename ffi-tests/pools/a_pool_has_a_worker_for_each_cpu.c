@@ -1,6 +1,6 @@
 /* A pool that is not told its maximum has a worker for each CPU that it may use, and threads 5 more:
  * so many can be started, and not one above. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sched.h>
 
 static void starts(const pool_options_t *options, uint32_t wanted) {

@@ -1,9 +1,9 @@
 /* Many threads may use an inline pool at once: each runs its own tasks, in a place that no other
  * has at the same time, with that place's state. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
-enum { THREADS = 4, TASKS = 500, IN_PLACE = LIFE_FIRST };
+enum { THREADS = 4, TASKS = 500, IN_PLACE = LIFECYCLE_FIRST };
 
 static pool_t *pool;
 
@@ -13,7 +13,7 @@ static int32_t work(pool_task_t *task) {
     memcpy(&submitter, pool_task_args(task, NULL), sizeof submitter);
     CHECK(pthread_equal(submitter, pthread_self()));
     CHECK_EQUAL(word_add(place, 1), 0);
-    CHECK_OK(count_in_life(task));
+    CHECK_OK(count_task(task));
     CHECK_EQUAL(word_add(place, (uint32_t)-1), 1);
     return 0;
 }
@@ -33,14 +33,14 @@ static void *submit(void *unused) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_INLINE) return SKIPPED;
-    count_lives(&options);
+    count_lifecycle(&options);
     pool = new_pool(&options, 2);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, submit, NULL);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
-    CHECK(word_get(BEGUN) >= 1 && word_get(BEGUN) <= THREADS);
-    CHECK_EQUAL(word_get(ENDED), word_get(BEGUN));
+    CHECK(word_get(INITIALIZED) >= 1 && word_get(INITIALIZED) <= THREADS);
+    CHECK_EQUAL(word_get(FINALIZED), word_get(INITIALIZED));
     pool_free(pool);
     return leaves_nothing_behind();
 }

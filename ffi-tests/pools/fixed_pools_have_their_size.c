@@ -1,13 +1,13 @@
 /* pool_new_fixed makes a pool of the kind and size it is told, whatever the options say about
  * these; everything else they say holds. */
-#include "life.h"
+#include "lifecycle.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv), now = POOL_OPTIONS_INIT;
     pool_kind_t kind = options.kind;
     pool_error_t error;
     pool_t *pool;
-    count_lives(&options);
+    count_lifecycle(&options);
     options.name = "fixed";
     options.kind = (kind + 1) % 3;
     options.max_workers = 7;
@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(now.max_workers, 2);
     CHECK(strcmp(now.name, "fixed") == 0);
     CHECK_EQUAL(pool_count_workers(pool), 0);
-    CHECK_EQUAL(tasks_before_in_this_life(pool), 0);
-    CHECK_EQUAL(word_get(BEGUN), 1);
+    CHECK_EQUAL(tasks_run_before(pool), 0);
+    CHECK_EQUAL(word_get(INITIALIZED), 1);
     pool_free(pool);
 
     CHECK_IS(pool_new_fixed(kind, 0, &options, &pool, &error), POOL_ERR_INVALID);

@@ -1,5 +1,5 @@
 /* NULL, freed and foreign handles, and arguments that make no sense, are answered with a status. */
-#include "meet.h"
+#include "rendezvous.h"
 
 static pool_t *good_pool;
 static future_t *good_future;

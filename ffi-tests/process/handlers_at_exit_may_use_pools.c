@@ -1,8 +1,8 @@
 /* Handlers of pool_at_exit run once, in the thread that exits, while the pools are still open: they
  * may submit and wait, free a pool, and add and remove handlers. */
-#include "again.h"
+#include "rerun.h"
 
-enum { ORDER = LIFE_FIRST, DROPPED };
+enum { ORDER = LIFECYCLE_FIRST, DROPPED };
 
 static pool_t *pool, *spare;
 static uint64_t unwanted;
@@ -52,11 +52,11 @@ int main(int argc, char **argv) {
         CHECK_OK(pool_at_exit(first, &pool, drop, NULL));
         CHECK_OK(pool_at_exit(never, NULL, drop, &unwanted));
         CHECK_OK(pool_at_exit(second, NULL, drop, NULL));
-        pid_of_a_worker(spare);
+        pid_of_any_worker(spare);
         return 17;
     }
-    run_again(argv, "again", 17);
-    CHECK_EQUAL(word_after("again", ORDER), 3);
-    CHECK_EQUAL(word_after("again", DROPPED), 4);
+    rerun(argv, "again", 17);
+    CHECK_EQUAL(word_after_rerun("again", ORDER), 3);
+    CHECK_EQUAL(word_after_rerun("again", DROPPED), 4);
     return leaves_nothing_behind();
 }

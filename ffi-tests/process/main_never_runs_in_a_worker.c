@@ -1,6 +1,6 @@
 /* A program is executed again for its own functions, but only the first time does it reach main. */
 #define NO_WORKER_MAIN
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { MAIN_RAN = WORD_FIRST, WORKERS = 4 };
 

@@ -1,6 +1,6 @@
 /* pool_shutdown_all closes every pool before it waits for any, and can be called again when its
  * time was too short. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { POOLS = 3 };
 

@@ -1,6 +1,6 @@
 /* pool_shutdown_all may be called while other threads make pools, use them and free them: each pool
  * is either shut down by it or freed, never both at once. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { THREADS = 2, POOLS = 60 };

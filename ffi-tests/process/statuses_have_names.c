@@ -1,5 +1,5 @@
 /* Every status has a name and words, and the library knows its version and its CPUs. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <sched.h>
 
 static const char *const NAMES[] = {

@@ -35,7 +35,7 @@ static void many_wait_for_one(void) {
     uint64_t number = 42;
     CHECK_OK(future_new_promise(&promise));
     for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, collect_42, promise);
-    for (int i = 0; i < 5; i++) look_again_soon();
+    for (int i = 0; i < 5; i++) pause_briefly();
     CHECK_OK(future_resolve(promise, &number, sizeof number));
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     future_free(promise);

@@ -1,6 +1,6 @@
 /* pool_grow raises max_workers and starts workers at once, also above the number that the pool was made
  * with; all of them work, and results of any size come from them. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { BEFORE = 1, MORE = 39, ALL = BEFORE + MORE, GATE = 0, LARGE = 3 << 20 };
 
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     for (size_t len = 1; len <= LARGE; len = len == 1 ? 100000 : len == 100000 ? LARGE : LARGE + 1) {
         future_t *futures[ALL];
         unsigned places = 0;
-        shut(GATE);
+        reset_gate(GATE);
         for (int i = 0; i < ALL; i++) CHECK_OK(pool_submit(pool, fill, &len, sizeof len, &futures[i]));
         for (int i = 0; i < ALL; i++) {
             const void *data;

@@ -1,6 +1,6 @@
 /* pool_restart with NOW kills worker processes with what they run; others take their places, and it is
  * neither a failed start nor a lost worker that would break the pool. Threads end their tasks first. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { WORKERS = 3, ROUNDS = 6, GATE = 0 };
 
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     pool_t *pool = new_pool(&options, WORKERS);
     for (int round = 0; round < ROUNDS; round++) {
         future_t *futures[WORKERS];
-        shut(GATE);
+        reset_gate(GATE);
         occupy(pool, GATE, WORKERS, futures);
         CHECK_OK(pool_restart(pool, POOL_RESTART_NOW));
         for (int i = 0; i < WORKERS; i++) {

@@ -1,6 +1,6 @@
 /* pool_restart replaces all workers, some at a time; tasks that run or wait all succeed, and the new workers
  * have run the initializer. While idle, twice, and not when closed. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { WORKERS = 4, TASKS = 400, ROUNDS = 5, GATE = 0 };
 
@@ -17,7 +17,7 @@ static uint64_t lowest_id(pool_t *pool, size_t *n) {
 /* Until only workers are there that have come after these, as many as there were. */
 static uint64_t await_new_ones(pool_t *pool, uint64_t after) {
     size_t n = 0;
-    while (lowest_id(pool, &n) <= after || n < WORKERS) look_again_soon();
+    while (lowest_id(pool, &n) <= after || n < WORKERS) pause_briefly();
     pool_worker_info_t workers[WORKERS] = {{.struct_size = sizeof *workers}};
     uint64_t highest = 0;
     CHECK_OK(pool_workers(pool, workers, WORKERS, &n));
@@ -37,19 +37,19 @@ int main(int argc, char **argv) {
         pool_free(pool);
         return leaves_nothing_behind();
     }
-    count_lives(&options);
+    count_lifecycle(&options);
     options.min_workers = WORKERS;
     pool = new_pool(&options, WORKERS);
     CHECK_IS(pool_restart(pool, 2), POOL_ERR_INVALID);
     CHECK_OK(pool_wait_ready(pool, 0, POOL_FOREVER));
-    while (word_get(BEGUN) < WORKERS) look_again_soon();
+    while (word_get(INITIALIZED) < WORKERS) pause_briefly();
 
     /* Idle. */
     CHECK_OK(pool_restart(pool, POOL_RESTART_GRACEFUL));
     CHECK_OK(pool_wait_ready(pool, WORKERS, POOL_FOREVER));
     uint64_t newest = await_new_ones(pool, WORKERS);
-    word_wait(BEGUN, 2 * WORKERS);
-    CHECK_EQUAL(word_get(ENDED), WORKERS);
+    word_wait(INITIALIZED, 2 * WORKERS);
+    CHECK_EQUAL(word_get(FINALIZED), WORKERS);
 
     /* In the middle of work, again and again. */
     for (int round = 0; round < ROUNDS; round++) {
@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_close(pool));
     CHECK_IS(pool_restart(pool, POOL_RESTART_GRACEFUL), POOL_ERR_CLOSED);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
-    CHECK_EQUAL(word_get(BEGUN), word_get(ENDED));
+    CHECK_EQUAL(word_get(INITIALIZED), word_get(FINALIZED));
     pool_free(pool);
     return leaves_nothing_behind();
 }

@@ -1,5 +1,5 @@
 /* Where a worker cannot be started, or the pool has no room for it, pool_grow changes nothing. */
-#include "life.h"
+#include "lifecycle.h"
 #include <sys/resource.h>
 
 enum { WORKERS = 2, MORE = 20 };

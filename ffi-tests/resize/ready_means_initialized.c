@@ -1,9 +1,9 @@
 /* pool_wait_ready starts workers and waits until their initializers have run; it answers why that will
  * not be when the pool breaks or is shut down. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
-enum { WORKERS = 3, GATE = 0, FAILS = LIFE_FIRST };
+enum { WORKERS = 3, GATE = 0, FAILS = LIFECYCLE_FIRST };
 
 int32_t begin_at_gate(pool_task_t *task) {
     (void)task;
@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_wait_ready(pool, WORKERS, POOL_FOREVER));
     pool_free(pool);
 
-    shut(GATE);
+    reset_gate(GATE);
     word_set(FAILS, 1);
     pool = new_pool(&options, WORKERS);
     CHECK_IS(pool_wait_ready(pool, 2, 0), POOL_ERR_TIMEOUT);
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     pool_free(pool);
 
     /* A shutdown begins meanwhile. */
-    shut(GATE);
+    reset_gate(GATE);
     word_set(FAILS, 0);
     pthread_t stopper;
     pool = new_pool(&options, WORKERS);
@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
     pool_free(pool);
 
     /* Those that leave at once have been there. */
-    shut(GATE);
+    reset_gate(GATE);
     release(GATE);
     options.idle_timeout_ms = POOL_NOW;
     pool = new_pool(&options, WORKERS);

@@ -1,6 +1,6 @@
 /* A pool is restarted again and again while tasks come from several threads: every one of them completes,
  * and in the end every worker is another one. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { WORKERS = 2, THREADS = 2, TASKS = 3000, RESTARTS = 4 };
@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
     skip_inline(&options);
     pthread_t threads[THREADS];
     options.min_workers = WORKERS;
-    count_lives(&options);
+    count_lifecycle(&options);
     pool = new_pool(&options, WORKERS);
     CHECK_OK(pool_wait_ready(pool, 0, POOL_FOREVER));
     for (int i = 0; i < THREADS; i++) CHECK(!pthread_create(&threads[i], NULL, submit_all, NULL));
@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     CHECK_EQUAL(submitting, 0);
     pool_free(pool);
-    CHECK_EQUAL(word_get(BEGUN), word_get(ENDED));
-    CHECK(word_get(BEGUN) >= WORKERS * (RESTARTS + 1));
+    CHECK_EQUAL(word_get(INITIALIZED), word_get(FINALIZED));
+    CHECK(word_get(INITIALIZED) >= WORKERS * (RESTARTS + 1));
     return leaves_nothing_behind();
 }

@@ -1,6 +1,6 @@
 /* pool_shrink takes as many idle workers as it is told, or changes nothing; with WHEN_IDLE those that run a
  * task leave after it. Running tasks are not touched, and the options tell the new numbers. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { WORKERS = 4, FIRST = 0, SECOND = 1, THIRD = 2 };
 
@@ -28,14 +28,14 @@ int main(int argc, char **argv) {
     pool_free(pool);
 
     options.min_workers = WORKERS - 1;
-    count_lives(&options);
+    count_lifecycle(&options);
     pool = new_pool(&options, WORKERS);
     future_t *busy[WORKERS], *queued;
     occupy(pool, FIRST, WORKERS, busy);
     CHECK_IS(pool_shrink(pool, 1, POOL_SHRINK_IDLE), POOL_ERR_STATE);
     check_size(pool, WORKERS - 1, WORKERS);
     CHECK_EQUAL(pool_count_workers(pool), WORKERS);
-    CHECK_OK(pool_submit(pool, count_in_life, NULL, 0, &queued));
+    CHECK_OK(pool_submit(pool, count_task, NULL, 0, &queued));
 
     /* Whoever is first: with one task left, another two leave. */
     CHECK_OK(pool_shrink(pool, 2, POOL_SHRINK_WHEN_IDLE));
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(future_state(queued), FUTURE_COMPLETED);
     future_free(queued);
     await_workers(pool, WORKERS - 2);
-    CHECK_EQUAL(word_get(ENDED), 2);
+    CHECK_EQUAL(word_get(FINALIZED), 2);
 
     /* One is idle: it can go, whichever its place is, and no more. */
     busy[0] = submit_to_gate(pool, SECOND);
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     release(SECOND);
     wait_and_free(busy, 1);
     check_size(pool, 1, 1);
-    CHECK_EQUAL(word_get(ENDED), 3);
+    CHECK_EQUAL(word_get(FINALIZED), 3);
 
     /* Places without a worker go first. */
     CHECK_OK(pool_grow(pool, 2));

@@ -1,9 +1,9 @@
 /* While a pool grows, shrinks and is restarted, all tasks that are submitted run once, and in the end there
  * are as many workers as there may be. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
-enum { SUBMITTERS = 2, TASKS = 300, CHANGES = 60, START = 3, COUNT = LIFE_FIRST };
+enum { SUBMITTERS = 2, TASKS = 300, CHANGES = 60, START = 3, COUNT = LIFECYCLE_FIRST };
 
 static pool_t *pool;
 static int is_over;
@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
     pthread_t submitters[SUBMITTERS];
     uint64_t rounds = 0;
     uint32_t most = START;
-    count_lives(&options);
+    count_lifecycle(&options);
     pool = new_pool(&options, START);
     for (int i = 0; i < SUBMITTERS; i++) pthread_create(&submitters[i], NULL, submit_and_collect, NULL);
     for (uint32_t i = 0; i < CHANGES; i++) {
@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
             CHECK_OK(pool_shrink(pool, n, POOL_SHRINK_WHEN_IDLE));
             most -= n;
         }
-        if (i % 4 == 0) look_again_soon();
+        if (i % 4 == 0) pause_briefly();
     }
     CHECK_OK(pool_wait_ready(pool, most, POOL_FOREVER));
     __atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_get_options(pool, &options));
     CHECK_EQUAL(options.max_workers, most);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
-    CHECK_EQUAL(word_get(BEGUN), word_get(ENDED));
+    CHECK_EQUAL(word_get(INITIALIZED), word_get(FINALIZED));
     pool_free(pool);
     return leaves_nothing_behind();
 }

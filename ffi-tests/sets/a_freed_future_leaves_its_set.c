@@ -1,10 +1,10 @@
 /* A future that is freed leaves its sets without a word, done or not; sets and pools may be freed
  * while futures are in them; and what is freed, or was none, is refused. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <poll.h>
 #include <pthread.h>
 
-static void next_answers(future_set_t *set, int64_t timeout_ms, pool_status_t status) {
+static void check_next(future_set_t *set, int64_t timeout_ms, pool_status_t status) {
     future_t *taken;
     CHECK_IS(future_set_next(set, timeout_ms, &taken), status);
     CHECK(taken == NULL);
@@ -16,7 +16,7 @@ static int is_readable(future_set_t *set) {
 }
 
 static void *wait_for_the_end(void *set) {
-    next_answers((future_set_t *)set, POOL_FOREVER, POOL_ERR_END);
+    check_next((future_set_t *)set, POOL_FOREVER, POOL_ERR_END);
     return NULL;
 }
 
@@ -30,7 +30,7 @@ static void while_somebody_waits(void) {
         CHECK_OK(future_set_add(set, promises[i]));
     }
     pthread_create(&thread, NULL, wait_for_the_end, set);
-    for (int i = 0; i < 3; i++) look_again_soon();
+    for (int i = 0; i < 3; i++) pause_briefly();
     for (int i = 0; i < 2; i++) future_free(promises[i]);
     pthread_join(thread, NULL);
     future_set_free(set);
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
     }
     CHECK_EQUAL(is_readable(set), !can_wait);
     for (int i = 0; i < 6; i += 2) future_free(futures[i]);
-    if (can_wait) next_answers(set, 0, POOL_ERR_TIMEOUT);
+    if (can_wait) check_next(set, 0, POOL_ERR_TIMEOUT);
     release(gate);
     for (int i = 1; i < 6; i += 2) {
         for (int k = 0; k < 2; k++) {
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
             if (can_wait) CHECK(taken == futures[1] || taken == futures[3] || taken == futures[5]);
         }
     }
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
     CHECK(!is_readable(set));
 
     /* Done, but not taken out. */
@@ -75,7 +75,7 @@ int main(int argc, char **argv) {
     CHECK(taken == futures[3] || taken == futures[5]);
     future_free(futures[3]);
     future_free(futures[5]);
-    next_answers(other, POOL_FOREVER, POOL_ERR_END);
+    check_next(other, POOL_FOREVER, POOL_ERR_END);
 
     while_somebody_waits();
 
@@ -93,8 +93,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 2; i++) future_free(futures[i]);
 
     CHECK_IS(future_set_add(other, futures[0]), POOL_ERR_INVALID);
-    next_answers(other, POOL_FOREVER, POOL_ERR_INVALID);
-    next_answers(NULL, POOL_FOREVER, POOL_ERR_INVALID);
+    check_next(other, POOL_FOREVER, POOL_ERR_INVALID);
+    check_next(NULL, POOL_FOREVER, POOL_ERR_INVALID);
     CHECK_EQUAL(future_set_fd(other), -1);
     CHECK_EQUAL(future_set_fd(NULL), -1);
     CHECK_IS(future_set_new(NULL), POOL_ERR_INVALID);
@@ -105,7 +105,7 @@ int main(int argc, char **argv) {
     CHECK_IS(future_set_add(set, NULL), POOL_ERR_INVALID);
     CHECK_IS(future_set_add(NULL, NULL), POOL_ERR_INVALID);
     CHECK_IS(future_set_next(set, 0, NULL), POOL_ERR_INVALID);
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
     future_set_free(set);
     return leaves_nothing_behind();
 }

@@ -1,6 +1,6 @@
 /* A promise that is freed before it was kept leaves its sets, and never comes out of one, however
  * closely somebody looks. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { ROUNDS = 50000 };

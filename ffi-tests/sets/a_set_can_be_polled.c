@@ -1,6 +1,6 @@
 /* A set's descriptor is readable while a future can be taken out at once, for poll() and for epoll,
  * and not otherwise: an event loop needs no thread of its own. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <poll.h>
 #include <sys/epoll.h>
 

@@ -1,7 +1,7 @@
 /* A set gives its futures out in the order in which they are done, whatever that order is, also
  * those that were done before, those of other pools, promises, and those that come while it is read;
  * and says when nothing is left in it. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { N = 8 };
@@ -13,7 +13,7 @@ static void next_is(future_set_t *set, int64_t timeout_ms, future_t *expected) {
     CHECK(future_is_done(taken));
 }
 
-static void next_answers(future_set_t *set, int64_t timeout_ms, pool_status_t status) {
+static void check_next(future_set_t *set, int64_t timeout_ms, pool_status_t status) {
     future_t *taken = (future_t *)set;
     CHECK_IS(future_set_next(set, timeout_ms, &taken), status);
     CHECK(taken == NULL);
@@ -23,8 +23,8 @@ static future_set_t *new_set(void) {
     future_set_t *set = NULL;
     CHECK_OK(future_set_new(&set));
     CHECK(set != NULL);
-    next_answers(set, 0, POOL_ERR_END);
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, 0, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
     return set;
 }
 
@@ -38,15 +38,15 @@ static void in_order_of_their_end(pool_t **pools) {
         else futures[i] = submit_to_gate(pools[i % 2], i);
         CHECK_OK(future_set_add(set, futures[i]));
     }
-    next_answers(set, 0, POOL_ERR_TIMEOUT);
-    next_answers(set, 3, POOL_ERR_TIMEOUT);
+    check_next(set, 0, POOL_ERR_TIMEOUT);
+    check_next(set, 3, POOL_ERR_TIMEOUT);
     for (uint32_t k = 0; k < N; k++) {
         uint32_t i = order[k];
         if (i == 2 || i == 6) CHECK_OK(future_reject(futures[i], 1, NULL));
         else release(i);
         if (k < N / 2) {
             next_is(set, POOL_FOREVER, futures[i]);
-            next_answers(set, 0, k == N - 1 ? POOL_ERR_END : POOL_ERR_TIMEOUT);
+            check_next(set, 0, k == N - 1 ? POOL_ERR_END : POOL_ERR_TIMEOUT);
         } else {
             CHECK_OK(future_wait(futures[i], POOL_FOREVER));
         }
@@ -54,8 +54,8 @@ static void in_order_of_their_end(pool_t **pools) {
     /* Some have been waiting; their order between pools is told by who looks at each pool. */
     future_t *taken;
     for (uint32_t k = N / 2; k < N; k++) CHECK_OK(future_set_next(set, POOL_FOREVER, &taken));
-    next_answers(set, 0, POOL_ERR_END);
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, 0, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
     for (int i = 0; i < N; i++) future_free(futures[i]);
     future_set_free(set);
 }
@@ -72,7 +72,7 @@ static void in_order_of_a_row(pool_t *pool) {
     for (int i = ROW - 1; i >= 0; i--) CHECK_OK(future_set_add(set, futures[i]));
     release(20);
     for (int i = 0; i < ROW; i++) next_is(set, POOL_FOREVER, futures[i]);
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
     for (int i = 0; i < ROW; i++) future_free(futures[i]);
     wait_and_free(&busy, 1);
     future_set_free(set);
@@ -106,7 +106,7 @@ static void fed_while_it_is_read(pool_t *pool) {
         CHECK(reader.taken == future);
         future_free(future);
     }
-    next_answers(set, 0, POOL_ERR_TIMEOUT);
+    check_next(set, 0, POOL_ERR_TIMEOUT);
     CHECK_OK(future_cancel(never, POOL_CANCEL_QUEUED));
     next_is(set, POOL_FOREVER, never);
     future_free(never);
@@ -132,10 +132,10 @@ int main(int argc, char **argv) {
     CHECK_OK(future_set_add(set, futures[1]));
     for (int i = 0; i < 3; i++) next_is(set, 0, futures[i]);
     next_is(set, 0, futures[1]);
-    next_answers(set, 0, POOL_ERR_END);
+    check_next(set, 0, POOL_ERR_END);
     CHECK_OK(future_set_add(set, futures[1]));
     next_is(set, 0, futures[1]);
-    next_answers(set, 0, POOL_ERR_END);
+    check_next(set, 0, POOL_ERR_END);
 
     /* Twice before it is done; and in two sets. */
     future_set_t *other = new_set();
@@ -147,8 +147,8 @@ int main(int argc, char **argv) {
     CHECK_OK(future_resolve(promise, NULL, 0));
     for (int i = 0; i < 2; i++) next_is(set, POOL_FOREVER, promise);
     next_is(other, POOL_FOREVER, promise);
-    next_answers(set, POOL_FOREVER, POOL_ERR_END);
-    next_answers(other, POOL_FOREVER, POOL_ERR_END);
+    check_next(set, POOL_FOREVER, POOL_ERR_END);
+    check_next(other, POOL_FOREVER, POOL_ERR_END);
     future_free(promise);
 
     for (int i = 0; i < 3; i++) future_free(futures[i]);

@@ -1,6 +1,6 @@
 /* Several threads feed a set with thousands of futures of several pools, while others take them out,
  * and others free some of them: each comes out as often as it was added, and nobody is left waiting. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { FEEDERS = 3, TAKERS = 3, EACH = 2000, TAKEN = WORD_FIRST };
@@ -45,7 +45,7 @@ static void *take(void *unused) {
         future_t *future;
         pool_status_t status = future_set_next(set, 20, &future);
         if (status == POOL_ERR_END) {
-            look_again_soon();
+            pause_briefly();
         } else if (status != POOL_ERR_TIMEOUT) {
             CHECK_OK(status);
             word_add(TAKEN + root_of(collect_number(future)), 1);

@@ -1,6 +1,6 @@
 /* A shutdown that is not waited for has closed the pool when it answers: no task is taken any more,
  * and one that waited begins only if it was told to drain. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { ROUNDS = 100, RAN = WORD_FIRST };
 
@@ -9,7 +9,7 @@ static void stops(const pool_options_t *options, pool_stop_t mode) {
     future_t *running, *waiting, *late;
     uint32_t ran = RAN;
     word_set(RAN, 0);
-    shut(0);
+    reset_gate(0);
     occupy(pool, 0, 1, &running);
     CHECK_OK(pool_submit(pool, count_in_word, &ran, sizeof ran, &waiting));
     CHECK_IS(pool_shutdown(pool, mode, 0), POOL_ERR_TIMEOUT);

@@ -1,6 +1,6 @@
 /* on_tick is called by the thread that waits for the pool, now and then: in a join, a shutdown and a
  * terminate, with the options' user; it may ask for a stronger shutdown, and cannot free the pool. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { TICK_MS = 5, ENOUGH = 3, GATE = 0 };
@@ -22,7 +22,7 @@ static void on_tick(void *given) {
 
 static void begin(pool_options_t options, future_t **busy) {
     ticks = 0;
-    shut(GATE);
+    reset_gate(GATE);
     pool = new_pool(&options, 1);
     *busy = submit_to_gate(pool, GATE);
     word_wait(gate_started(GATE), 1);

@@ -1,6 +1,6 @@
 /* A shutdown whose time is over has closed the pool when it returns, however short that time was: a
  * submit after it is refused. */
-#include "meet.h"
+#include "rendezvous.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);

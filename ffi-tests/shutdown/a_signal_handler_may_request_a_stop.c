@@ -1,6 +1,6 @@
 /* pool_request_stop in the handler of a signal, in the middle of submits: nothing is taken after it, what
  * was taken comes to an end as the mode says, and the first pool_shutdown after it answers POOL_OK. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -36,7 +36,7 @@ static void a_round(const pool_options_t *options, int round) {
     CHECK((pool_state(pool) & POOL_STATE_CLOSED) != 0);
     if (options->kind != POOL_INLINE && round % 2) {
         /* All may be over before anybody waits for it. */
-        while (!(pool_state(pool) & POOL_STATE_TERMINATED)) look_again_soon();
+        while (!(pool_state(pool) & POOL_STATE_TERMINATED)) pause_briefly();
     }
     CHECK_OK(pool_shutdown(pool, mode, POOL_FOREVER));
     CHECK_IS(pool_shutdown(pool, mode, POOL_FOREVER), POOL_ERR_CLOSED);

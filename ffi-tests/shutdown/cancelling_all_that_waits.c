@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     CHECK_OK(future_on_done(futures[1], tell, NULL, NULL, NULL));
     CHECK_OK(future_on_done(futures[N], tell, NULL, NULL, NULL));
     start_submitter(&submitter, pool, COUNT);
-    await_sleep(&submitter);
+    await_submitter_sleep(&submitter);
     CHECK_OK(pool_cancel_pending(pool, &n));
     CHECK_EQUAL(n, N);
     for (int i = 1; i <= N; i++) CHECK_EQUAL(future_state(futures[i]), FUTURE_CANCELLED);
@@ -38,7 +38,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(pool_state(pool), 0);
     CHECK_EQUAL(pool_cancelled_count(pool), 0);
 
-    CHECK_OK(end_submitter(&submitter));
+    CHECK_OK(join_submitter(&submitter));
     CHECK_EQUAL(pool_count_pending_tasks(pool), 1);
     release(0);
     wait_and_free(futures, 1 + N);

@@ -1,5 +1,5 @@
 /* A closed pool takes nothing more, runs what it has, and then its workers leave. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { WORKERS = 2, TASKS = 500, GATE = 0, RAN = WORD_FIRST };
 

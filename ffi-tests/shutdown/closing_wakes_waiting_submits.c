@@ -25,12 +25,12 @@ int main(int argc, char **argv) {
         pool_t *pool = new_full_pool(&base, how, 1, COUNT, futures);
         for (int i = 0; i < SUBMITTERS; i++) {
             start_submitter(&submitters[i], pool, COUNT);
-            await_sleep(&submitters[i]);
+            await_submitter_sleep(&submitters[i]);
         }
         pthread_t joiner;
         stop(pool, how, &joiner);
         for (int i = 0; i < SUBMITTERS; i++) {
-            CHECK_IS(end_submitter(&submitters[i]), POOL_ERR_CLOSED);
+            CHECK_IS(join_submitter(&submitters[i]), POOL_ERR_CLOSED);
             CHECK(submitters[i].future == NULL);
         }
         release(how);

@@ -1,12 +1,12 @@
 /* A pool is stopped in stages, each with its time, whatever its workers do: one is stopped by a signal, one
  * is deaf to SIGTERM, one hangs in its finalizer. The last stage ends them all, and every future is done. */
-#include "limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { QUEUED = 30, STARTED = WORD_FIRST, RAN };
 
 static int32_t stop_itself(pool_task_t *task) {
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     word_add(STARTED, 1);
     raise(SIGSTOP);
     return 0;

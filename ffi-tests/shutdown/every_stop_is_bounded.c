@@ -1,17 +1,17 @@
 /* Each stop of a pool, the stronger after the weaker, comes back when its time is over, though a worker is
  * stopped, hangs in its finalizer, or ignores what it is told; the strongest one ends it, and every future
  * is done. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { RUNS, HANGS_AT_END, KINDS_OF_TROUBLE, QUEUED = 10, STARTED = WORD_FIRST, ENDING };
 
 int32_t ignore_all(pool_task_t *task) {
     signal(SIGTERM, SIG_IGN);
-    word_set(SEATS, (uint32_t)getpid());
+    word_set(WORKER_PIDS, (uint32_t)getpid());
     word_add(STARTED, 1);
     uint32_t is_thread;
     memcpy(&is_thread, pool_task_args(task, NULL), sizeof is_thread);
-    while (!is_thread || !word_get(gate_open(0))) look_again_soon();
+    while (!is_thread || !word_get(gate_open(0))) pause_briefly();
     return 0;
 }
 
@@ -33,13 +33,13 @@ static void stop(pool_options_t options, uint32_t trouble, int is_stopped, int t
     uint32_t is_thread = options.kind == POOL_THREAD;
     word_set(STARTED, 0);
     word_set(ENDING, 0);
-    shut(0);
+    reset_gate(0);
     if (trouble == HANGS_AT_END) options.finalizer = end;
     pool_t *pool = new_pool(&options, 1);
     if (trouble == RUNS) {
         CHECK_OK(pool_submit(pool, ignore_all, &is_thread, sizeof is_thread, &busy));
         word_wait(STARTED, 1);
-        if (is_stopped) stop_and_wait((pid_t)word_get(SEATS));
+        if (is_stopped) stop_and_wait((pid_t)word_get(WORKER_PIDS));
     }
     for (int i = 0; i < QUEUED; i++) CHECK_OK(pool_submit(pool, warm_up, NULL, 0, &queued[i]));
     uint64_t since = now_ns();

@@ -1,6 +1,6 @@
 /* A pool may be joined, drained and cancelled by several threads at once: all of them come back,
  * one of them at least has shut it down, and every future is done. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { ROUNDS = 50, TASKS = 20, THREADS = 4 };
@@ -17,13 +17,13 @@ static void *stop(void *argument) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    count_lives(&options);
+    count_lifecycle(&options);
     for (int round = 0; round < ROUNDS; round++) {
         pool = new_pool(&options, 2);
         future_t *futures[TASKS];
         pthread_t threads[THREADS];
         for (int i = 0; i < TASKS; i++) {
-            CHECK_OK(pool_submit(pool, count_in_life, NULL, 0, &futures[i]));
+            CHECK_OK(pool_submit(pool, count_task, NULL, 0, &futures[i]));
         }
         for (size_t i = 0; i < THREADS; i++) {
             pthread_create(&threads[i], NULL, stop, (void *)(uintptr_t)i);
@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
             cancelled += future_state(futures[i]) == FUTURE_CANCELLED;
         }
         CHECK_EQUAL(pool_cancelled_count(pool), cancelled);
-        CHECK_EQUAL(word_get(BEGUN), word_get(ENDED));
+        CHECK_EQUAL(word_get(INITIALIZED), word_get(FINALIZED));
         wait_and_free(futures, TASKS);
         pool_free(pool);
     }

@@ -1,5 +1,5 @@
 /* After a join all workers are gone and the pool works on as before, as often as one likes. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { ROUNDS = 10, TASKS = 50, RAN = WORD_FIRST };
 

@@ -1,12 +1,12 @@
 /* Shut down with CANCEL: tasks that wait never run; tasks that run are told, and waited for. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { QUEUED = 20, STARTED = WORD_FIRST, RAN };
 
 /* Works until it is told to stop. */
 static int32_t work_until_cancelled(pool_task_t *task) {
     word_add(STARTED, 1);
-    while (!pool_task_cancelled(task)) look_again_soon();
+    while (!pool_task_cancelled(task)) pause_briefly();
     return pool_task_return(task, "stopped", 7);
 }
 

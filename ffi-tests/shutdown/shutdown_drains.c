@@ -1,5 +1,5 @@
 /* Shut down with DRAIN: everything that was submitted runs first. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { WORKERS = 2, TASKS = 300, GATE = 0, RAN = WORD_FIRST };
@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
         CHECK_OK(pool_submit(pool, count_in_word, &ran, sizeof ran, &futures[i]));
     }
     pthread_create(&drainer, NULL, drain, NULL);
-    while (!(pool_state(pool) & POOL_STATE_CLOSED)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_CLOSED)) pause_briefly();
     CHECK_IS(pool_submit(pool, warm_up, NULL, 0, NULL), POOL_ERR_CLOSED);
     CHECK_EQUAL(pool_count_pending_tasks(pool), TASKS);
     release(GATE);

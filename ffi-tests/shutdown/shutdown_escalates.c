@@ -1,5 +1,5 @@
 /* A stronger shutdown overtakes a weaker one that still waits; a weaker one changes nothing. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { QUEUED = 20, GATE = 0 };
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     occupy(pool, GATE, 1, &busy);
     for (int i = 0; i < QUEUED; i++) CHECK_OK(pool_submit(pool, warm_up, NULL, 0, &queued[i]));
     pthread_create(&drainer, NULL, drain, NULL);
-    while (!(pool_state(pool) & POOL_STATE_CLOSED)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_CLOSED)) pause_briefly();
     CHECK_EQUAL(future_state(queued[0]), FUTURE_PENDING);
 
     CHECK_IS(pool_shutdown(pool, POOL_STOP_CANCEL, 0), POOL_ERR_TIMEOUT);

@@ -1,5 +1,5 @@
 /* Shut down with KILL: worker processes are killed with what they run, and threads are asked. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -12,9 +12,9 @@ static int32_t do_not_stop(pool_task_t *task) {
     sigset_t all;
     sigfillset(&all);
     if (!is_thread) sigprocmask(SIG_SETMASK, &all, NULL);
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     word_add(STARTED, 1);
-    while (!is_thread || !pool_task_cancelled(task)) look_again_soon();
+    while (!is_thread || !pool_task_cancelled(task)) pause_briefly();
     return 0;
 }
 
@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
         CHECK_IS(future_result(running[i], &data, NULL), POOL_ERR_TERMINATED);
         CHECK_OK(future_error(running[i], &error));
         CHECK_IS(error.status, POOL_ERR_TERMINATED);
-        CHECK(kill(pid_of_seat(i), 0) == -1 && errno == ESRCH);
+        CHECK(kill(pid_of_worker(i), 0) == -1 && errno == ESRCH);
     }
     for (int i = 0; i < QUEUED; i++) {
         CHECK_EQUAL(future_state(queued[i]), FUTURE_CANCELLED);

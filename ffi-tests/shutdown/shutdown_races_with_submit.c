@@ -1,5 +1,5 @@
 /* When a pool is shut down while others submit, each task is refused or comes to an end. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { THREADS = 8, TASKS_MAX = 100000, ENOUGH = 2000 };
@@ -38,7 +38,7 @@ static void race(const pool_options_t *options, pool_stop_t mode, struct submitt
         submitters[i].accepted = 0;
         pthread_create(&submitters[i].thread, NULL, submit_until_closed, &submitters[i]);
     }
-    while (atomic_load(&accepted) < ENOUGH) look_again_soon();
+    while (atomic_load(&accepted) < ENOUGH) pause_briefly();
     CHECK_OK(pool_shutdown(pool, mode, POOL_FOREVER));
     for (int i = 0; i < THREADS; i++) {
         struct submitter *submitter = &submitters[i];

@@ -1,5 +1,5 @@
 /* A shutdown whose time is over has closed the pool, which goes on stopping by itself. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { QUEUED = 20, GATE = 0, OTHER_GATE = 1, RAN = WORD_FIRST };
 
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     release(GATE);
     wait_and_free(futures, QUEUED); /* Nobody waits for the pool, and still they run. */
     CHECK_EQUAL(word_get(RAN), QUEUED);
-    while (!(pool_state(pool) & POOL_STATE_TERMINATED)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_TERMINATED)) pause_briefly();
     CHECK_EQUAL(pool_count_workers(pool), 0);
     CHECK_IS(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER), POOL_ERR_CLOSED);
     future_free(busy);

@@ -17,7 +17,7 @@ static void wait_in_callback(future_t *future, void *user) {
 
 static void *release_soon(void *unused) {
     (void)unused;
-    for (int i = 0; i < 20; i++) look_again_soon();
+    for (int i = 0; i < 20; i++) pause_briefly();
     release(GATE);
     return NULL;
 }

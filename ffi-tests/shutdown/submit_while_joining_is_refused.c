@@ -1,5 +1,5 @@
 /* While a join waits the pool takes no tasks; afterwards it does again. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { GATE = 0 };
@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     pool = new_pool(&options, 1);
     occupy(pool, GATE, 1, &busy);
     pthread_create(&joiner, NULL, join, NULL);
-    while (!(pool_state(pool) & POOL_STATE_JOINING)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_JOINING)) pause_briefly();
     CHECK_IS(pool_submit(pool, warm_up, NULL, 0, &future), POOL_ERR_CLOSED);
     CHECK(future == NULL);
     release(GATE);

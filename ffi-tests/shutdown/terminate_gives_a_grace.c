@@ -1,6 +1,6 @@
 /* pool_terminate asks tasks to end, and gives worker processes the grace for it: what ends in time has
  * its result, what ignores SIGTERM or is stopped is killed, and every future is done. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { LISTENS, IGNORES, IS_STOPPED, SLEEPS, TASKS, QUEUED = 5, STARTED = WORD_FIRST };
 
@@ -16,16 +16,16 @@ int32_t behave(pool_task_t *task) {
     memcpy(&what, pool_task_args(task, NULL), sizeof what);
     if (what == LISTENS) signal(SIGTERM, on_term);
     if (what == IGNORES) signal(SIGTERM, SIG_IGN);
-    word_set(SEATS + what, (uint32_t)getpid());
+    word_set(WORKER_PIDS + what, (uint32_t)getpid());
     word_add(STARTED, 1);
-    while (!(what == LISTENS && was_told && pool_task_cancelled(task))) look_again_soon();
+    while (!(what == LISTENS && was_told && pool_task_cancelled(task))) pause_briefly();
     uint64_t seven = 7;
     return pool_task_return(task, &seven, sizeof seven);
 }
 
 int32_t end_when_asked(pool_task_t *task) {
     word_add(STARTED, 1);
-    while (!pool_task_cancelled(task)) look_again_soon();
+    while (!pool_task_cancelled(task)) pause_briefly();
     return 0;
 }
 
@@ -35,7 +35,7 @@ static void terminate_processes(pool_t *pool) {
     for (uint32_t i = 0; i < TASKS; i++) CHECK_OK(pool_submit(pool, behave, &i, sizeof i, &futures[i]));
     word_wait(STARTED, TASKS);
     for (int i = 0; i < QUEUED; i++) CHECK_OK(pool_submit(pool, warm_up, NULL, 0, &queued[i]));
-    stop_and_wait((pid_t)word_get(SEATS + IS_STOPPED));
+    stop_and_wait((pid_t)word_get(WORKER_PIDS + IS_STOPPED));
     CHECK_OK(pool_terminate(pool, 300));
     CHECK_EQUAL(future_state(futures[LISTENS]), FUTURE_COMPLETED);
     CHECK_EQUAL(collect_number(futures[LISTENS]), 7);
@@ -45,7 +45,7 @@ static void terminate_processes(pool_t *pool) {
         CHECK_IS(future_result(futures[i], &data, NULL), POOL_ERR_TERMINATED);
         CHECK_OK(future_error(futures[i], &error));
         CHECK_EQUAL(error.signal, i == SLEEPS ? SIGTERM : SIGKILL);
-        CHECK_EQUAL(error.worker_pid, word_get(SEATS + i));
+        CHECK_EQUAL(error.worker_pid, word_get(WORKER_PIDS + i));
     }
     for (int i = 0; i < QUEUED; i++) CHECK_EQUAL(future_state(queued[i]), FUTURE_CANCELLED);
     wait_and_free(futures, TASKS);

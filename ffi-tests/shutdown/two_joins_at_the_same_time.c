@@ -1,9 +1,9 @@
 /* Several threads may join a pool at once: everything has run when they come back, and the pool is
  * open again. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
-enum { ROUNDS = 50, TASKS = 20, THREADS = 3, RAN = LIFE_FIRST };
+enum { ROUNDS = 50, TASKS = 20, THREADS = 3, RAN = LIFECYCLE_FIRST };
 
 static pool_t *pool;
 static uint32_t expected;

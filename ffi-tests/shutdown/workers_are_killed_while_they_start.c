@@ -1,13 +1,13 @@
 /* Pools that are stopped while their workers start leave nobody behind, in whatever state the starting
  * was; a worker that has begun with a slow module does not hold a stop up. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { ROUNDS = 30, WORKERS = 6 };
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
-    char *slow = library("slow");
+    char *slow = library_path("slow");
     const char *const modules[] = {slow, NULL};
     const pool_stop_t modes[] = {POOL_STOP_KILL, POOL_STOP_CANCEL, POOL_STOP_DRAIN};
     for (int round = 0; round < ROUNDS; round++) {

@@ -1,6 +1,6 @@
 /* When a module of the options cannot be opened no worker can start: the pool says so, and every
  * future comes to an end. */
-#include "meet.h"
+#include "rendezvous.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
         CHECK(options.start == POOL_FORK);
         CHECK_IS(status, POOL_ERR_BROKEN);
     }
-    while (!(pool_state(pool) & POOL_STATE_BROKEN)) look_again_soon();
+    while (!(pool_state(pool) & POOL_STATE_BROKEN)) pause_briefly();
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK(strstr(error.message, "/no/such/library.so") != NULL);
     CHECK_IS(pool_submit(pool, warm_up, NULL, 0, &future), POOL_ERR_BROKEN);

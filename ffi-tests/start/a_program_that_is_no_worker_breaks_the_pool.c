@@ -1,6 +1,6 @@
 /* A worker_executable that ends before it is up breaks the pool after max_restarts tries, or after
  * as many as there are by default; every later call says so. */
-#include "life.h"
+#include "lifecycle.h"
 
 static void breaks(pool_options_t options, uint32_t most, const char *program) {
     pool_error_t error;
@@ -8,12 +8,12 @@ static void breaks(pool_options_t options, uint32_t most, const char *program) {
     options.worker_executable = program;
     options.max_restarts = most;
     pool_t *pool = new_pool(&options, 2);
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &future));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &future));
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_CANCELLED);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_RESTARTS);
     CHECK(error.message[0] != 0);
-    CHECK_IS(pool_submit(pool, tell_pid, NULL, 0, NULL), POOL_ERR_RESTARTS);
+    CHECK_IS(pool_submit(pool, return_pid, NULL, 0, NULL), POOL_ERR_RESTARTS);
     CHECK_IS(pool_spawn_workers(pool, 1, NULL), POOL_ERR_RESTARTS);
     CHECK_IS(pool_join(pool, POOL_FOREVER), POOL_ERR_RESTARTS);
     CHECK_EQUAL(pool_state(pool), POOL_STATE_BROKEN);

@@ -1,6 +1,6 @@
 /* With fork_with_threads a caller is copied while its other threads allocate and print: what the C library
  * locks is free again in the copies, so their tasks do the same. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { THREADS = 2, POOLS = 20, LINES = WORD_FIRST };

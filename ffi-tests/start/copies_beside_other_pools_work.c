@@ -1,6 +1,6 @@
 /* With fork_with_threads a caller is copied while its other threads make pools and submit to them, which
  * looks functions up in the dynamic loader. Workers that are copies look theirs up as well. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { POOLS = 300 };

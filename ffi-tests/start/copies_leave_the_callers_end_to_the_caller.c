@@ -1,6 +1,6 @@
 /* What the caller has to be done when it exits, and what it has printed but not written, is not done a
  * second time by workers that are copies of it; what their tasks print is written, once. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { HANDLED = WORD_FIRST, ADDED_IN_TASK = WORD_FIRST + 1 };
 

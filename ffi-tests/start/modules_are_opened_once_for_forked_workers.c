@@ -1,6 +1,6 @@
 /* Each worker that is executed opens the modules of the options; for workers that are forked they are
  * opened once. So is what is preloaded, where it can be opened: what cannot is left out. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { OPENED = WORD_FIRST, WORKERS = 3, GATE = 0 };
 
@@ -12,7 +12,7 @@ static uint32_t count_opened(const pool_options_t *options) {
     occupy(pool, GATE, WORKERS, futures);
     release(GATE);
     wait_and_free(futures, WORKERS);
-    shut(GATE);
+    reset_gate(GATE);
     await_workers(pool, 0);
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
     CHECK_OK(pool_check(pool, NULL));
@@ -23,7 +23,7 @@ static uint32_t count_opened(const pool_options_t *options) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
-    char *counted = library("counted");
+    char *counted = library_path("counted");
     const char *const modules[] = {counted, NULL};
     const char *const preload[] = {"/no/such/library.so", counted, NULL};
     options.idle_timeout_ms = POOL_NOW;

@@ -1,9 +1,9 @@
 /* A worker process that is not ready in time is killed and counts as a failed start; one whose initializer
  * or finalizer takes too long breaks the pool, which says so. */
-#include "life.h"
+#include "lifecycle.h"
 #include <sys/stat.h>
 
-enum { BEGAN = LIFE_FIRST };
+enum { BEGAN = LIFECYCLE_FIRST };
 
 int32_t hang(pool_task_t *task) {
     (void)task;

@@ -1,11 +1,11 @@
 /* A function that was submitted keeps its library: its address never comes to mean another. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <dlfcn.h>
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     pool_t *pool = new_pool(&options, 1);
-    char *path = library("plugin");
+    char *path = library_path("plugin");
     pool_task_fn plus_ten;
     future_t *blocker, *future;
     uint64_t n = 1;

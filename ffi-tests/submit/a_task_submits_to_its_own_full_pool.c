@@ -37,7 +37,7 @@ int main(int argc, char **argv) {
             options.max_pending = bound;
             pool = new_pool(&options, workers);
             CHECK_OK(pool_submit(pool, grow, &generations, sizeof generations, NULL));
-            while (word_get(COUNT) < (2u << DEPTH) - 1) look_again_soon();
+            while (word_get(COUNT) < (2u << DEPTH) - 1) pause_briefly();
             CHECK_OK(pool_run(pool, spread, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
             CHECK_OK(pool_join(pool, POOL_FOREVER));
             CHECK_EQUAL(word_get(COUNT), (2u << DEPTH) - 1 + FLAT);

@@ -1,5 +1,5 @@
 /* While one thread waits in pool_run, others submit to the same pool, run, count and look. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 static pool_t *pool;

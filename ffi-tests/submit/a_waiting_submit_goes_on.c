@@ -13,9 +13,9 @@ int main(int argc, char **argv) {
     /* One is cancelled. */
     pool_t *pool = new_full_pool(&base, 0, 1, COUNT, futures);
     start_submitter(&one, pool, COUNT);
-    await_sleep(&one);
+    await_submitter_sleep(&one);
     CHECK_OK(future_cancel(futures[1], POOL_CANCEL_QUEUED));
-    CHECK_OK(end_submitter(&one));
+    CHECK_OK(join_submitter(&one));
     CHECK_EQUAL(pool_count_pending_tasks(pool), 1);
     release(0);
     wait_and_free(futures, 2);
@@ -28,13 +28,13 @@ int main(int argc, char **argv) {
     pool = new_full_pool(&base, 1, 1, COUNT, futures);
     for (int i = 0; i < SUBMITTERS; i++) {
         start_submitter(&line[i], pool, COUNT);
-        await_sleep(&line[i]);
+        await_submitter_sleep(&line[i]);
     }
     future_t *late;
     CHECK_IS(submit_within(pool, count_in_word, COUNT, POOL_NOW, &late), POOL_ERR_FULL);
     release(1);
     for (int i = 0; i < SUBMITTERS; i++) {
-        CHECK_OK(end_submitter(&line[i]));
+        CHECK_OK(join_submitter(&line[i]));
         CHECK_EQUAL(future_id(line[i].future), 3 + (uint64_t)i);
         wait_and_free(&line[i].future, 1);
     }

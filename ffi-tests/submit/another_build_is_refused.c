@@ -1,11 +1,11 @@
 /* When a library was replaced on the disk after the program loaded it, workers would run another
  * build of its functions: they refuse, in words, and go on. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <dlfcn.h>
 
 /* A new file under the name, as an installer makes it: the old one lives as long as it is open. */
 static void install(const char *name, const char *path) {
-    char *build = library(name), *fresh, bytes[4096];
+    char *build = library_path(name), *fresh, bytes[4096];
     size_t n;
     CHECK(asprintf(&fresh, "%s.new", path) > 0);
     FILE *from = fopen(build, "rb"), *to = fopen(fresh, "wb");
@@ -54,10 +54,10 @@ int main(int argc, char **argv) {
 
     /* One that starts now finds the other. */
     is_refused(late, exported);
-    int64_t worker = pid_of_a_worker(late);
+    int64_t worker = pid_of_any_worker(late);
     is_refused(late, hidden());
     is_refused(late, exported);
-    CHECK_EQUAL(pid_of_a_worker(late), worker);
+    CHECK_EQUAL(pid_of_any_worker(late), worker);
     pool_free(early);
     pool_free(late);
     free(path);

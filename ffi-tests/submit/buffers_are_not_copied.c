@@ -1,5 +1,5 @@
 /* A buffer is handed over as it stands: its task reads the very bytes that were written. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { LEN = 64 * 1024, GATE = 0 };
 

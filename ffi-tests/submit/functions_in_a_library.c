@@ -1,6 +1,6 @@
 /* Functions of a library run in every worker: exported or static, by pointer or by name, in a
  * library that is linked with or one that was opened later. */
-#include "meet.h"
+#include "rendezvous.h"
 
 #include "libraries/functions.h"
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ static uint64_t run_symbol(pool_t *pool, const char *module, const char *symbol,
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     pool_t *pool = new_pool(&options, 2);
-    char *functions = library("functions"), *plugin = library("plugin");
+    char *functions = library_path("functions"), *plugin = library_path("plugin");
 
     CHECK_EQUAL(run(pool, triple, 5), 15);
     CHECK_EQUAL(run(pool, quadruple(), 5), 20);

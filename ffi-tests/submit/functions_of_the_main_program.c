@@ -4,7 +4,7 @@
 #ifndef WITH_WORKER_MAIN
 #define NO_WORKER_MAIN
 #endif
-#include "meet.h"
+#include "rendezvous.h"
 
 /* Made ready before main, which must hold in workers too. */
 static uint64_t one;

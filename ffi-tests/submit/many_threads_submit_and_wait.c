@@ -1,5 +1,5 @@
 /* Any number of threads may submit to one pool and wait for one future. */
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 enum { THREADS = 8, ROUNDS = 500 };

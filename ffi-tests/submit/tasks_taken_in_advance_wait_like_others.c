@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, submit_many, pool) == 0);
     for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-    while (word_get(EACH) < THREADS * MANY) look_again_soon();
+    while (word_get(EACH) < THREADS * MANY) pause_briefly();
     CHECK_OK(pool_join(pool, POOL_FOREVER));
     CHECK_EQUAL(word_get(EACH), THREADS * MANY);
     pool_options_t got = POOL_OPTIONS_INIT;

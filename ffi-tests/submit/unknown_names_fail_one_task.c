@@ -1,5 +1,5 @@
 /* A module or symbol that does not exist fails its task with words; the worker lives on. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { ROUNDS = 50 };
 
@@ -22,8 +22,8 @@ static void fails(pool_t *pool, const char *module, const char *symbol, const ch
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     pool_t *pool = new_pool(&options, 1);
-    char *functions = library("functions");
-    int64_t worker = pid_of_a_worker(pool);
+    char *functions = library_path("functions");
+    int64_t worker = pid_of_any_worker(pool);
     for (int round = 0; round < ROUNDS; round++) {
         fails(pool, "libno_such_library.so", "triple", "libno_such_library.so");
         fails(pool, "/dev/null", "triple", "/dev/null");
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     future_t *future;
     CHECK_OK(pool_submit_symbol(pool, functions, "triple", &n, sizeof n, &future));
     CHECK_EQUAL(collect_number(future), 12);
-    CHECK_EQUAL(pid_of_a_worker(pool), worker);
+    CHECK_EQUAL(pid_of_any_worker(pool), worker);
     future_free(future);
     pool_free(pool);
     free(functions);

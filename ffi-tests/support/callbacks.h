@@ -1,8 +1,8 @@
-/* Callbacks that count themselves: number n has a word for its calls and one for its drops. */
+/* Callbacks that count their calls and their drops: callback number n has a shared word for each. */
 #ifndef CALLBACKS_H
 #define CALLBACKS_H
 
-#include "meet.h"
+#include "rendezvous.h"
 
 enum {
     COUNTERS = 100000,                       /* callback numbers are below this */
@@ -30,7 +30,7 @@ static inline void count_drop(void *user) {
     word_add(drops_of((uintptr_t)user), 1);
 }
 
-/* Adds callback number n to the future; answers the library's number for it. */
+/* Adds callback number n to the future. Returns the library's id for it. */
 static inline uint64_t count_when_done(future_t *future, size_t n) {
     uint64_t id = 0;
     CHECK_OK(future_on_done(future, count_call, user_of(n), count_drop, &id));
@@ -42,7 +42,7 @@ static inline void check_counts(size_t n, uint32_t calls, uint32_t drops) {
     CHECK_EQUAL(word_get(drops_of(n)), drops);
 }
 
-/* Waits for the last that happens to a callback: its drop. */
+/* Waits until the callback's user pointer was dropped, which is the last event of a callback. */
 static inline void await_drop(size_t n) {
     word_wait(drops_of(n), 1);
 }

@@ -1,5 +1,5 @@
-/* What every test program begins and ends with: checks that say what failed, and the proof that
- * a freed pool leaves nothing behind.
+/* The frame of every test program: checks that report what failed, and the final check that a freed
+ * pool leaves no descriptor, thread, child process or mapping behind.
  *
  *     int main(int argc, char **argv) {
  *         pool_options_t options = test_begin(argc, argv);
@@ -36,27 +36,27 @@
 #define CHECK_IS(call, expected) check_status(__FILE__, __LINE__, #call, (call), (expected))
 #define CHECK_OK(call) CHECK_IS(call, POOL_OK)
 
-/* Two numbers are the same; says both where they are not. */
+/* Two numbers are equal. Reports both if they are not. */
 #define CHECK_EQUAL(left, right)                                                                  \
     check_equal(__FILE__, __LINE__, #left, (long long)(left), (long long)(right))
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-/* Not by exit, which would wait for the pools that are open and what they run. */
+/* Not exit(), which would wait for open pools and their running tasks. */
 __attribute__((noreturn)) static inline void fail_at_once(void) {
     fflush(NULL);
     _exit(1);
 }
 
 static inline void check_failed(const char *file, int line, const char *what) {
-    fprintf(stderr, "%s:%d: not so: %s\n", file, line, what);
+    fprintf(stderr, "%s:%d: check failed: %s\n", file, line, what);
     fail_at_once();
 }
 
 static inline void check_status(const char *file, int line, const char *what,
                                 pool_status_t status, pool_status_t expected) {
     if (status == expected) return;
-    fprintf(stderr, "%s:%d: %s answers %s, not %s\n", file, line, what, pool_status_name(status),
+    fprintf(stderr, "%s:%d: %s returned %s, not %s\n", file, line, what, pool_status_name(status),
             pool_status_name(expected));
     fail_at_once();
 }
@@ -74,24 +74,24 @@ static inline uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* For loops that look again until something outside has happened. Nothing is ever expected to
- * have happened because this much time has passed. */
-static inline void look_again_soon(void) {
+/* For polling loops that wait for an outside event. No test may rely on an event having happened
+ * because this much time has passed. */
+static inline void pause_briefly(void) {
     struct timespec pause = {0, 1000000};
     nanosleep(&pause, NULL);
 }
 
 static inline void await_busy_workers(pool_t *pool, uint32_t n) {
-    while (pool_count_busy_workers(pool) != n) look_again_soon();
+    while (pool_count_busy_workers(pool) != n) pause_briefly();
 }
 
-/* ---- what the kernel knows of this process ------------------------------------------------- */
+/* ---- resources of this process, as the kernel counts them ---------------------------------- */
 
-struct traces {
+struct resources {
     int descriptors, threads, children, mappings;
 };
 
-static inline int entries_in(const char *folder) {
+static inline int count_entries(const char *folder) {
     int n = 0;
     DIR *entries = opendir(folder);
     CHECK(entries != NULL);
@@ -102,7 +102,7 @@ static inline int entries_in(const char *folder) {
     return n;
 }
 
-static inline int children(void) {
+static inline int count_children(void) {
     int n = 0;
     DIR *threads = opendir("/proc/self/task");
     CHECK(threads != NULL);
@@ -119,7 +119,7 @@ static inline int children(void) {
     return n;
 }
 
-/* Memory shared with workers. Code of the library itself is not counted: it stays. */
+/* Memory shared with workers. The mappings of the library itself stay, and are not counted. */
 static inline int shared_mappings(void) {
     int n = 0;
     char line[4096 + 128];
@@ -130,18 +130,18 @@ static inline int shared_mappings(void) {
     return n;
 }
 
-static inline struct traces traces_now(void) {
-    struct traces now;
-    now.descriptors = entries_in("/proc/self/fd");
-    now.threads = entries_in("/proc/self/task");
-    now.children = children();
+static inline struct resources resources_now(void) {
+    struct resources now;
+    now.descriptors = count_entries("/proc/self/fd");
+    now.threads = count_entries("/proc/self/task");
+    now.children = count_children();
     now.mappings = shared_mappings();
     return now;
 }
 
 /* ---- begin and end ------------------------------------------------------------------------- */
 
-static struct traces traces_at_start;
+static struct resources resources_at_start;
 
 static int32_t warm_up(pool_task_t *task) {
     (void)task;
@@ -160,8 +160,8 @@ static inline pool_t *new_pool(const pool_options_t *options, uint32_t workers) 
     return pool;
 }
 
-/* Reads the kind, and lets the library make what it makes only once in a process. TEST_TMP is a
- * folder for this run; whoever runs the program may choose it. */
+/* Parses the kind, and runs one task, so that the library has created its per-process resources before
+ * they are counted. TEST_TMP is a folder for this run; it is created unless the caller has set it. */
 static inline pool_options_t test_begin(int argc, char **argv) {
 #ifndef NO_WORKER_MAIN
     int code = pool_worker_main(argc, argv);
@@ -174,7 +174,7 @@ static inline pool_options_t test_begin(int argc, char **argv) {
                                                  : POOL_PROCESS;
     if (strcmp(kind, "forkserver") == 0) options.start = POOL_FORKSERVER;
     if (strcmp(kind, "fork") == 0) options.start = POOL_FORK;
-    /* Many programs have threads of their own by then; they hold nothing that workers use. */
+    /* Many programs have started threads by then. These hold no lock that workers need. */
     options.fork_with_threads = options.start == POOL_FORK;
 
     char folder[] = "/tmp/carpool-test-XXXXXX";
@@ -183,34 +183,34 @@ static inline pool_options_t test_begin(int argc, char **argv) {
     pool_t *pool = new_pool(&options, 1);
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
     pool_free(pool);
-    traces_at_start = traces_now();
+    resources_at_start = resources_now();
     return options;
 }
 
-/* For what needs workers: tasks that wait, or run beside each other. */
+/* For tests that need workers: their tasks block, or run concurrently. */
 static inline void skip_inline(const pool_options_t *options) {
     if (options->kind == POOL_INLINE) exit(SKIPPED);
 }
 
-/* The last line of every main. A thread that was joined, or a child that was reaped, may stand in
- * /proc a moment longer, so this looks until nothing is left, and gives up after 2 seconds. */
+/* The last line of every main. A joined thread or a reaped child may remain visible in /proc for a
+ * moment, so this polls until all are gone, for at most 2 seconds. */
 static inline int leaves_nothing_behind(void) {
-    struct traces now;
+    struct resources now;
     CHECK_EQUAL(pool_count_live(), 0);
-    for (int look = 0; look < 2000; look++) {
-        now = traces_now();
-        if (memcmp(&now, &traces_at_start, sizeof now) == 0) return 0;
-        look_again_soon();
+    for (int attempt = 0; attempt < 2000; attempt++) {
+        now = resources_now();
+        if (memcmp(&now, &resources_at_start, sizeof now) == 0) return 0;
+        pause_briefly();
     }
-    CHECK_EQUAL(now.descriptors, traces_at_start.descriptors);
-    CHECK_EQUAL(now.threads, traces_at_start.threads);
-    CHECK_EQUAL(now.children, traces_at_start.children);
-    CHECK_EQUAL(now.mappings, traces_at_start.mappings);
+    CHECK_EQUAL(now.descriptors, resources_at_start.descriptors);
+    CHECK_EQUAL(now.threads, resources_at_start.threads);
+    CHECK_EQUAL(now.children, resources_at_start.children);
+    CHECK_EQUAL(now.mappings, resources_at_start.mappings);
     return 1;
 }
 
-/* The path of one of the libraries in libraries/, which are built beside the program. Yours to free. */
-static inline char *library(const char *name) {
+/* The path of a library of support/libraries, which is built next to the program. The caller frees it. */
+static inline char *library_path(const char *name) {
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     CHECK(length > 0);

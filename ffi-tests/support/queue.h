@@ -1,8 +1,8 @@
-/* Submits that do not wait, or not for long, for a place in the queue. */
+/* A full queue, submits with a timeout, and threads that block in a submit. */
 #ifndef QUEUE_H
 #define QUEUE_H
 
-#include "meet.h"
+#include "rendezvous.h"
 #include <pthread.h>
 
 /* Arguments of the task: a uint32_t. timeout_ms as in pool_call_t.submit_timeout_ms. */
@@ -16,7 +16,7 @@ static inline pool_status_t submit_within(pool_t *pool, pool_task_fn function, u
     return pool_submit_call(pool, &call, future);
 }
 
-/* One worker that waits at the gate, and a queue that is full. */
+/* A pool with one worker, which waits at the gate, and a full queue of `bound` tasks. */
 static inline pool_t *new_full_pool(const pool_options_t *base, uint32_t gate, uint64_t bound,
                                     uint32_t index, future_t **futures) {
     pool_options_t options = *base;
@@ -28,14 +28,14 @@ static inline pool_t *new_full_pool(const pool_options_t *base, uint32_t gate, u
     return pool;
 }
 
-/* A thread that submits one more, and what came of it. */
+/* A thread that submits one more task, and its result. */
 typedef struct submitter_t {
     pool_t *pool;
     uint32_t index;
     future_t *future;
     pool_status_t status;
     pthread_t thread;
-    _Atomic int id; /* the kernel's number of the thread */
+    _Atomic int id; /* its thread id */
 } submitter_t;
 
 static inline void *submit_one_more(void *argument) {
@@ -54,11 +54,11 @@ static inline void start_submitter(submitter_t *submitter, pool_t *pool, uint32_
     CHECK(pthread_create(&submitter->thread, NULL, submit_one_more, submitter) == 0);
 }
 
-/* Until it sleeps: it stands in the line. */
-static inline void await_sleep(submitter_t *submitter) {
+/* Waits until the thread sleeps: its submit is blocked. */
+static inline void await_submitter_sleep(submitter_t *submitter) {
     char path[64], line[256], state = 0;
     while (state != 'S') {
-        look_again_soon();
+        pause_briefly();
         snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&submitter->id));
         FILE *file = fopen(path, "r");
         if (!file) continue;
@@ -67,7 +67,7 @@ static inline void await_sleep(submitter_t *submitter) {
     }
 }
 
-static inline pool_status_t end_submitter(submitter_t *submitter) {
+static inline pool_status_t join_submitter(submitter_t *submitter) {
     CHECK(pthread_join(submitter->thread, NULL) == 0);
     return submitter->status;
 }

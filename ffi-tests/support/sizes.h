@@ -1,8 +1,8 @@
-/* Lengths at which the way of the bytes may change, and bytes that prove themselves. */
+/* Lengths around which the library may store bytes differently, and a byte pattern that can be verified. */
 #ifndef SIZES_H
 #define SIZES_H
 
-#include "meet.h"
+#include "rendezvous.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -13,29 +13,28 @@ static const size_t SIZES[] = {
     MIB,  MIB + 1,     4 * MIB - 1,  16 * MIB,  64 * MIB,       64 * MIB + 1, 300 * MIB,
 };
 
-/* Each eight bytes depend on their place and on the length, so that no piece can stand for
- * another. */
-static inline uint64_t pattern(size_t place, size_t len) {
-    return (place + 1) * 0x9e3779b97f4a7c15u ^ len;
+/* Each 8 bytes depend on their offset and on the length, so that no two pieces are the same. */
+static inline uint64_t pattern(size_t offset, size_t len) {
+    return (offset + 1) * 0x9e3779b97f4a7c15u ^ len;
 }
 
 static inline void fill(void *bytes, size_t len) {
-    for (size_t place = 0; place < len; place += 8) {
-        uint64_t eight = pattern(place, len);
-        memcpy((char *)bytes + place, &eight, len - place < 8 ? len - place : 8);
+    for (size_t offset = 0; offset < len; offset += 8) {
+        uint64_t eight = pattern(offset, len);
+        memcpy((char *)bytes + offset, &eight, len - offset < 8 ? len - offset : 8);
     }
 }
 
 static inline int is_filled(const void *bytes, size_t len) {
     int differs = 0;
-    for (size_t place = 0; place < len; place += 8) {
-        uint64_t eight = pattern(place, len);
-        differs |= memcmp((const char *)bytes + place, &eight, len - place < 8 ? len - place : 8);
+    for (size_t offset = 0; offset < len; offset += 8) {
+        uint64_t eight = pattern(offset, len);
+        differs |= memcmp((const char *)bytes + offset, &eight, len - offset < 8 ? len - offset : 8);
     }
     return !differs;
 }
 
-/* Bytes are aligned for any type where they are more than 8, else to 8. */
+/* More than 8 bytes are aligned for any type, fewer to 8. */
 static inline int is_aligned(const void *bytes, size_t len) {
     return (uintptr_t)bytes % (len > 8 ? _Alignof(max_align_t) : 8) == 0;
 }

@@ -1,6 +1,6 @@
 /* A task in a worker may make a pool, threads or processes; processes to a depth that is told, and
  * nothing of them is left. */
-#include "life.h"
+#include "lifecycle.h"
 
 /* Arguments: the kind, an int32_t. Makes a pool of that kind whose task makes the next one. Result:
  * how many there are below. */

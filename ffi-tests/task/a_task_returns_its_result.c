@@ -1,5 +1,5 @@
 /* A task's result comes back, as often as it is asked for, and lives as long as its future. */
-#include "meet.h"
+#include "rendezvous.h"
 
 static int32_t add(pool_task_t *task) {
     size_t len;

@@ -1,5 +1,5 @@
 /* Each worker has a pointer of its own: NULL at first, then what its last task left there. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { WORKERS = 2, ROUNDS = 50 };
 

@@ -1,6 +1,6 @@
 /* A task that another one runs while it waits cannot wait for that one, nor for those below it: it
  * is told so in every way of waiting, and what it was run for goes on. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { DEPTH = 5 };
 

@@ -1,5 +1,5 @@
 /* Tasks are numbered in each pool from 1, and know their number. */
-#include "meet.h"
+#include "rendezvous.h"
 
 static int32_t tell_id(pool_task_t *task) {
     uint64_t id = pool_task_id(task);

@@ -1,5 +1,5 @@
 /* Progress is seen while the task runs, and stays as it was when the task is done. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { GATE = 0 };
 

@@ -1,5 +1,5 @@
 /* A task that would wait for its own pool to stop is told so, instead of waiting for itself. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { RAN = WORD_FIRST };
 

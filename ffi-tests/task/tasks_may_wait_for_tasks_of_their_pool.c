@@ -1,6 +1,6 @@
 /* A task of a thread pool may submit to its pool and wait, however it waits, also with one worker:
  * what nobody has begun it runs itself. To wait for itself is answered, not waited for. */
-#include "life.h"
+#include "lifecycle.h"
 
 static pool_t *pool;
 static future_t *_Atomic own;

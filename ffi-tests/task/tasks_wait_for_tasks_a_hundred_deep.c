@@ -1,6 +1,6 @@
 /* One worker is enough for a hundred tasks that each wait for the next; so is an inline pool, where
  * each of them has a place of its own. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { DEPTH = 100 };
 

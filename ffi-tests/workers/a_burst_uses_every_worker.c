@@ -1,5 +1,5 @@
 /* Tasks that are submitted together run together: none waits while a worker is free. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { WORKERS = 4, BURSTS = 200 };
 
@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
         }
         wait_and_free(futures, WORKERS);
         /* Now and then all fall asleep before the next burst. */
-        if (burst % 20 == 19) look_again_soon();
+        if (burst % 20 == 19) pause_briefly();
     }
     pool_free(pool);
     return leaves_nothing_behind();

@@ -1,6 +1,6 @@
 /* A finalizer that fails breaks the pool, with its code and its words; results that were delivered
  * before stay. */
-#include "life.h"
+#include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {
     return pool_task_fail(task, -5, "cannot say goodbye");
@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     CHECK_IS(pool_check(pool, &error), POOL_ERR_FINALIZER);
     CHECK_EQUAL(error.task_code, -5);
     CHECK(strcmp(error.message, "cannot say goodbye") == 0);
-    CHECK_IS(pool_submit(pool, tell_pid, NULL, 0, NULL), POOL_ERR_FINALIZER);
+    CHECK_IS(pool_submit(pool, return_pid, NULL, 0, NULL), POOL_ERR_FINALIZER);
     CHECK_EQUAL(collect_number(future), 81);
     future_free(future);
     pool_free(pool);

@@ -1,6 +1,6 @@
 /* An initializer that fails breaks the pool: what waits is cancelled and says why, later calls
  * answer with its code and its words. */
-#include "life.h"
+#include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {
     return pool_task_fail(task, 42, "no licence");
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     future_t *future;
     pool_error_t error;
     const void *data;
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &future));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &future));
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_CANCELLED);
     CHECK_IS(future_result(future, &data, NULL), POOL_ERR_CANCELLED);
@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(error.task_code, 42);
     CHECK(strstr(error.message, "no licence") != NULL);
 
-    CHECK_IS(pool_submit(pool, tell_pid, NULL, 0, NULL), POOL_ERR_INITIALIZER);
+    CHECK_IS(pool_submit(pool, return_pid, NULL, 0, NULL), POOL_ERR_INITIALIZER);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_INITIALIZER);
     CHECK_EQUAL(error.task_code, 42);
     CHECK(strcmp(error.message, "no licence") == 0);

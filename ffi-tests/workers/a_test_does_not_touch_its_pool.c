@@ -1,6 +1,6 @@
 /* pool_test runs beside a pool that is at work: that goes on, keeps its workers, and its numbers;
  * a broken pool says that it is. */
-#include "life.h"
+#include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {
     return pool_task_fail(task, 3, "no");
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     future_t *running, *waiting;
     pool_error_t error;
     occupy(pool, 0, 1, &running);
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &waiting));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &waiting));
     CHECK_OK(pool_test(pool, POOL_FOREVER, &error));
     CHECK_EQUAL(future_state(running), FUTURE_RUNNING);
     CHECK_EQUAL(future_state(waiting), FUTURE_PENDING);
@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
 
     options.initializer.pointer = refuse;
     pool = new_pool(&options, 1);
-    CHECK_IS(pool_run(pool, tell_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
     CHECK_IS(pool_test(pool, POOL_FOREVER, &error), POOL_ERR_INITIALIZER);
     CHECK_EQUAL(error.task_code, 3);
     pool_free(pool);

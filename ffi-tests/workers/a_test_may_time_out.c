@@ -1,7 +1,7 @@
 /* pool_test gives up when its time is over, also while an initializer does not come to an end. */
-#include "life.h"
+#include "lifecycle.h"
 
-enum { GO = LIFE_FIRST };
+enum { GO = LIFECYCLE_FIRST };
 
 static int32_t take_long(pool_task_t *task) {
     (void)task;

@@ -1,6 +1,6 @@
 /* pool_test tries a second pool of the same configuration: the answer is what is wrong with that,
  * and the pool itself is not touched. */
-#include "life.h"
+#include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {
     return pool_task_fail(task, 13, "not today");

@@ -1,12 +1,12 @@
 /* When a pool breaks, what waits is cancelled and listed with its arguments; what runs ends as it
  * does, and results that were there stay. */
-#include "life.h"
+#include "lifecycle.h"
 
-enum { TASKS = 50, ALL_IN = LIFE_FIRST };
+enum { TASKS = 50, ALL_IN = LIFECYCLE_FIRST };
 
 /* The second worker fails, when everything has been submitted. */
 static int32_t refuse_the_second(pool_task_t *task) {
-    if (word_add(BEGUN, 1) == 0) return 0;
+    if (word_add(INITIALIZED, 1) == 0) return 0;
     word_wait(ALL_IN, 1);
     return pool_task_fail(task, 42, "only one");
 }

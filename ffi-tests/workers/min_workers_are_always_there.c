@@ -1,6 +1,6 @@
 /* min_workers start with the pool, stay however long they have nothing to do, and come back after
  * a join; only those beyond them leave. */
-#include "life.h"
+#include "lifecycle.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);

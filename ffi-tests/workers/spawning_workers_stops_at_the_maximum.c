@@ -1,6 +1,6 @@
 /* pool_spawn_workers starts as many as asked for, or as waiting tasks need, but never more than
  * max_workers in all. */
-#include "life.h"
+#include "lifecycle.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);

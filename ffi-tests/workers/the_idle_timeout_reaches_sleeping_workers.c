@@ -1,6 +1,6 @@
 /* pool_set_idle_timeout reaches workers that are asleep; POOL_FOREVER keeps them, POOL_NOW lets a
  * worker go as soon as no task waits. */
-#include "life.h"
+#include "lifecycle.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
@@ -11,13 +11,13 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_spawn_max_workers(pool, &spawned));
     CHECK_EQUAL(spawned, 2);
     CHECK_EQUAL(pool_count_workers(pool), 2);
-    pid_of_a_worker(pool);
+    pid_of_any_worker(pool);
     CHECK_OK(pool_set_idle_timeout(pool, 1));
     await_workers(pool, 0);
 
     CHECK_OK(pool_set_idle_timeout(pool, POOL_NOW));
     for (int i = 0; i < 3; i++) {
-        pid_of_a_worker(pool);
+        pid_of_any_worker(pool);
         await_workers(pool, 0);
     }
     pool_options_t now = POOL_OPTIONS_INIT;

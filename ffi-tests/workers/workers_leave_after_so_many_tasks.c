@@ -1,6 +1,6 @@
 /* A worker leaves after max_tasks_per_worker tasks, failed ones counted; what it did is delivered,
  * it is replaced while tasks wait, and nobody calls that a loss. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { MOST = 3, TASKS = 20 };
 
@@ -12,19 +12,19 @@ static int32_t fail_in_life(pool_task_t *task) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    count_lives(&options);
+    count_lifecycle(&options);
     options.max_tasks_per_worker = MOST;
     pool_t *pool = new_pool(&options, 1);
     for (uint64_t task = 0; task < TASKS; task++) {
-        CHECK_EQUAL(tasks_before_in_this_life(pool), task % MOST);
+        CHECK_EQUAL(tasks_run_before(pool), task % MOST);
     }
     CHECK_OK(pool_join(pool, POOL_FOREVER));
-    CHECK_EQUAL(word_get(BEGUN), (TASKS + MOST - 1) / MOST);
-    CHECK_EQUAL(word_get(ENDED), (TASKS + MOST - 1) / MOST);
+    CHECK_EQUAL(word_get(INITIALIZED), (TASKS + MOST - 1) / MOST);
+    CHECK_EQUAL(word_get(FINALIZED), (TASKS + MOST - 1) / MOST);
 
     future_t *futures[TASKS];
     for (int i = 0; i < TASKS; i++) {
-        CHECK_OK(pool_submit(pool, i % 2 ? fail_in_life : count_in_life, NULL, 0, &futures[i]));
+        CHECK_OK(pool_submit(pool, i % 2 ? fail_in_life : count_task, NULL, 0, &futures[i]));
     }
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
     for (int i = 0; i < TASKS; i++) {
@@ -32,6 +32,6 @@ int main(int argc, char **argv) {
     }
     wait_and_free(futures, TASKS);
     pool_free(pool);
-    CHECK_EQUAL(word_get(BEGUN), word_get(ENDED));
+    CHECK_EQUAL(word_get(INITIALIZED), word_get(FINALIZED));
     return leaves_nothing_behind();
 }

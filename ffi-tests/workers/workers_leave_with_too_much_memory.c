@@ -1,7 +1,7 @@
 /* A worker leaves after the task that has brought it over max_memory_per_worker: its result is
  * delivered, no other task is lost, and another worker takes its place. One that has as much from the
  * beginning stays until it has so much more. */
-#include "life.h"
+#include "lifecycle.h"
 
 enum { MEGABYTE = 1 << 20, TASKS = 12 };
 
@@ -18,12 +18,12 @@ int32_t hoard(pool_task_t *task) {
     uint32_t bytes;
     memcpy(&bytes, pool_task_args(task, NULL), sizeof bytes);
     take_memory(bytes);
-    return count_in_life(task);
+    return count_task(task);
 }
 
 int32_t begin_fat(pool_task_t *task) {
     take_memory(64 * MEGABYTE);
-    return count_beginning(task);
+    return count_initializer(task);
 }
 
 static uint64_t keep(pool_t *pool, uint32_t bytes) {
@@ -37,7 +37,7 @@ static uint64_t keep(pool_t *pool, uint32_t bytes) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
-    count_lives(&options);
+    count_lifecycle(&options);
     options.max_memory_per_worker = 48 * MEGABYTE;
     pool_t *pool = new_pool(&options, 1);
     for (int round = 0; round < 3; round++) {
@@ -45,8 +45,8 @@ int main(int argc, char **argv) {
         CHECK_EQUAL(keep(pool, 64 * MEGABYTE), 1);
     }
     CHECK_OK(pool_join(pool, POOL_FOREVER));
-    CHECK_EQUAL(word_get(BEGUN), 3);
-    CHECK_EQUAL(word_get(ENDED), 3);
+    CHECK_EQUAL(word_get(INITIALIZED), 3);
+    CHECK_EQUAL(word_get(FINALIZED), 3);
 
     future_t *futures[TASKS];
     uint32_t much = 64 * MEGABYTE;
@@ -56,8 +56,8 @@ int main(int argc, char **argv) {
     for (int i = 0; i < TASKS; i++) CHECK_EQUAL(collect_number(futures[i]), 0);
     wait_and_free(futures, TASKS);
     pool_free(pool);
-    CHECK_EQUAL(word_get(BEGUN), 3 + TASKS);
-    CHECK_EQUAL(word_get(ENDED), 3 + TASKS);
+    CHECK_EQUAL(word_get(INITIALIZED), 3 + TASKS);
+    CHECK_EQUAL(word_get(FINALIZED), 3 + TASKS);
 
     options.initializer.pointer = begin_fat;
     pool = new_pool(&options, 1);

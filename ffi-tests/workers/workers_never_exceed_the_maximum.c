@@ -1,6 +1,6 @@
 /* However many threads ask for workers, and submit besides, there are never more than
  * max_workers, and what the calls say they started adds up. */
-#include "life.h"
+#include "lifecycle.h"
 #include <pthread.h>
 
 enum { MOST = 3, THREADS = 4, ROUNDS = 50 };

@@ -1,5 +1,5 @@
 /* Workers start when there is work for them, at most as many as the pool may have. */
-#include "meet.h"
+#include "rendezvous.h"
 
 enum { WORKERS = 4, TASKS = 10, FIRST = 0, SECOND = 1 };
 

@@ -1,6 +1,6 @@
 /* A library that counts how often it was opened, in the first word of a program's own, and whose function
  * waits at a gate. */
-#include "meet.h"
+#include "rendezvous.h"
 
 __attribute__((constructor)) static void count(void) {
     word_add(WORD_FIRST, 1);

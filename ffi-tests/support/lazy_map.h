@@ -1,15 +1,15 @@
-/* A source of numbers that watches how it is used, for lazy maps. */
-#ifndef LAZY_H
-#define LAZY_H
+/* A source of numbers for lazy maps that records how it is used. */
+#ifndef LAZY_MAP_H
+#define LAZY_MAP_H
 
-#include "meet.h"
+#include "rendezvous.h"
 
 struct source {
-    uint64_t end;         /* so many numbers, from 0 */
-    pool_status_t answer; /* what comes then; 0: the end */
-    uint64_t pulled;      /* so many were given out */
-    uint64_t taken;       /* the program counts here what it was given by the map */
-    uint64_t most_ahead;  /* the largest difference of these two */
+    uint64_t end;             /* it yields the numbers 0 to end - 1 */
+    pool_status_t end_status; /* its status after them; 0: POOL_ERR_END */
+    uint64_t pulled;          /* how many numbers the map has pulled */
+    uint64_t taken;           /* how many results the program has taken; counted by the program */
+    uint64_t most_ahead;      /* the largest difference between these two */
     uint64_t item, calls_after_end;
 };
 
@@ -17,7 +17,7 @@ static inline pool_status_t next_number(void *user, const void **item, size_t *l
     struct source *source = (struct source *)user;
     if (source->pulled == source->end) {
         source->calls_after_end++;
-        return source->answer ? source->answer : POOL_ERR_END;
+        return source->end_status ? source->end_status : POOL_ERR_END;
     }
     source->item = source->pulled++;
     if (source->pulled - source->taken > source->most_ahead) {
@@ -37,7 +37,7 @@ static inline pool_map_t *start_map(pool_t *pool, pool_task_fn function, struct 
     return map;
 }
 
-/* Takes one whose result is the square of its number; answers that number. */
+/* Takes a result, which is the square of its index. Returns the index. */
 static inline uint64_t take_square(pool_map_t *map, struct source *source) {
     const void *data = NULL;
     uint64_t index = UINT64_MAX, number;
@@ -50,8 +50,8 @@ static inline uint64_t take_square(pool_map_t *map, struct source *source) {
     return index;
 }
 
-/* What the map answers now, without a result. */
-static inline void next_answers(pool_map_t *map, int64_t timeout_ms, pool_status_t expected) {
+/* The next call of pool_map_next returns this status, and no result. */
+static inline void check_next(pool_map_t *map, int64_t timeout_ms, pool_status_t expected) {
     const void *data = map;
     size_t len = 9;
     CHECK_IS(pool_map_next(map, timeout_ms, &data, &len, NULL), expected);

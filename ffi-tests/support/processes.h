@@ -1,13 +1,13 @@
-/* How to die, and how to see that somebody is dead. */
-#ifndef DEATHS_H
-#define DEATHS_H
+/* The state of worker processes, and how to stop or kill them and wait until that has happened. */
+#ifndef PROCESSES_H
+#define PROCESSES_H
 
-#include "meet.h"
+#include "rendezvous.h"
 #include <errno.h>
 #include <signal.h>
 
-/* A letter, as proc(5) tells it; 0: it is gone. */
-static inline char state_of(pid_t pid) {
+/* The state letter of proc(5), or 0 if there is no such process. */
+static inline char process_state(pid_t pid) {
     char path[64], line[512], state = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "r");
@@ -17,35 +17,35 @@ static inline char state_of(pid_t pid) {
     return state;
 }
 
-/* A process that was killed is dead when it is gone, or waits for its parent to notice. */
+/* Gone, or a zombie that its parent has not reaped yet. */
 static inline int is_dead(pid_t pid) {
-    char state = state_of(pid);
+    char state = process_state(pid);
     return state == 0 || state == 'Z' || state == 'X';
 }
 
-/* It does nothing any more, not even with other signals, until it is continued or killed. */
+/* From then on it does nothing, and handles no other signal, until it is continued or killed. */
 static inline void stop_and_wait(pid_t pid) {
     kill(pid, SIGSTOP);
-    while (state_of(pid) != 'T') look_again_soon();
+    while (process_state(pid) != 'T') pause_briefly();
 }
 
 static inline void kill_and_wait(pid_t pid) {
     kill(pid, SIGKILL);
-    while (!is_dead(pid)) look_again_soon();
+    while (!is_dead(pid)) pause_briefly();
 }
 
-/* Starts all n workers of a pool and learns their processes; afterwards all are idle. */
-static inline void learn_workers(pool_t *pool, uint32_t gate, uint32_t n, pid_t *pids) {
+/* Starts all n workers of a pool and gets their pids. On return all are idle. */
+static inline void get_worker_pids(pool_t *pool, uint32_t gate, uint32_t n, pid_t *pids) {
     future_t *futures[64];
     CHECK(n <= 64);
     occupy(pool, gate, n, futures);
-    for (uint32_t i = 0; i < n; i++) pids[i] = pid_of_seat(i);
+    for (uint32_t i = 0; i < n; i++) pids[i] = pid_of_worker(i);
     release(gate);
     wait_and_free(futures, n);
     await_busy_workers(pool, 0);
 }
 
-/* The error of a task that was lost with its worker. */
+/* The error of a task whose worker died. */
 static inline pool_error_t check_lost(future_t *future) {
     pool_error_t error;
     const void *data;

@@ -1,22 +1,26 @@
-/* The processes that workers are forked from. */
-#ifndef TEMPLATES_H
-#define TEMPLATES_H
+/* Forkservers: the child processes that workers are forked from. */
+#ifndef FORKSERVER_H
+#define FORKSERVER_H
 
-#include "life.h"
-#include "deaths.h"
+#include "lifecycle.h"
+#include "processes.h"
 
-static inline int is_template(pid_t pid) {
+/* Its name in /proc is that of the pool and this. */
+#define FORKSERVER_SUFFIX "/template"
+
+static inline int is_forkserver(pid_t pid) {
     char path[64], name[64] = {0};
     snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
     FILE *file = fopen(path, "r");
     if (!file) return 0;
     char *end = fgets(name, sizeof name, file) ? strchr(name, '\n') : NULL;
     fclose(file);
-    return end && end - name >= 9 && strncmp(end - 9, "/template", 9) == 0;
+    size_t length = strlen(FORKSERVER_SUFFIX);
+    return end && (size_t)(end - name) >= length && strncmp(end - length, FORKSERVER_SUFFIX, length) == 0;
 }
 
-/* The last one that this process has, or 0; and how many there are. */
-static inline pid_t template_and_count(int *count) {
+/* Counts the forkservers of this process. Returns the pid of the last one found, or 0. */
+static inline pid_t find_forkservers(int *count) {
     pid_t found = 0;
     *count = 0;
     DIR *threads = opendir("/proc/self/task");
@@ -28,7 +32,7 @@ static inline pid_t template_and_count(int *count) {
         FILE *file = thread->d_name[0] == '.' ? NULL : fopen(path, "r");
         if (!file) continue;
         while (fscanf(file, "%d", &pid) == 1) {
-            if (!is_template(pid) || is_dead(pid)) continue;
+            if (!is_forkserver(pid) || is_dead(pid)) continue;
             found = pid;
             ++*count;
         }
@@ -38,28 +42,28 @@ static inline pid_t template_and_count(int *count) {
     return found;
 }
 
-static inline pid_t template_now(void) {
+static inline pid_t current_forkserver(void) {
     int count;
-    return template_and_count(&count);
+    return find_forkservers(&count);
 }
 
-static inline int count_templates(void) {
+static inline int count_forkservers(void) {
     int count;
-    template_and_count(&count);
+    find_forkservers(&count);
     return count;
 }
 
-static inline pid_t template_of(pool_t *pool) {
+static inline pid_t forkserver_of(pool_t *pool) {
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
-    pid_t pid = template_now();
+    pid_t pid = current_forkserver();
     CHECK(pid > 0);
     return pid;
 }
 
-/* Kills it, and waits until the pool has noticed. */
-static inline void kill_template(pid_t pid) {
+/* Kills it, and waits until the pool has reaped it. */
+static inline void kill_forkserver(pid_t pid) {
     kill(pid, SIGKILL);
-    while (state_of(pid) != 0) look_again_soon();
+    while (process_state(pid) != 0) pause_briefly();
 }
 
 #endif

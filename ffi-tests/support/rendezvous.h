@@ -1,10 +1,10 @@
-/* How a test and its tasks meet without sleeping: numbered words that all of them see, in threads
- * and in worker processes alike.
+/* Synchronization of a test with its tasks, without sleeps: an array of words that the program, its
+ * threads and its worker processes share, and gates, where tasks wait until the test releases them.
  *
- * The words are a file in TEST_TMP, which workers inherit with the environment. Waiting is a futex
- * on the word, so whoever waits wakes when it changes, and no earlier. */
-#ifndef MEET_H
-#define MEET_H
+ * The array is a file in TEST_TMP, which workers inherit with the environment. Waiting is a futex wait
+ * on the word, so a waiter wakes when the word changes, and no earlier. */
+#ifndef RENDEZVOUS_H
+#define RENDEZVOUS_H
 
 #include "check.h"
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 enum {
     WORDS = 1 << 20,
     GATES = 64,
-    SEATS = 2 * GATES,       /* from here: the process of each worker that came to a gate */
-    WORD_FIRST = SEATS + 64, /* the first word for a program's own use */
+    WORKER_PIDS = 2 * GATES,       /* from here, by index: the pid of each worker that reached a gate */
+    WORD_FIRST = WORKER_PIDS + 64, /* the first word for a program's own use */
 };
 
 static inline _Atomic uint32_t *word(size_t index) {
@@ -62,7 +62,7 @@ static inline void word_wait(size_t index, uint32_t at_least) {
     }
 }
 
-/* ---- gates: tasks that say that they run, and wait to be released ---------------------------- */
+/* ---- gates: tasks that report that they run, and wait to be released -------------------------- */
 
 static inline size_t gate_started(uint32_t gate) {
     return 2 * (size_t)gate;
@@ -72,21 +72,21 @@ static inline size_t gate_open(uint32_t gate) {
     return 2 * (size_t)gate + 1;
 }
 
-static inline pid_t pid_of_seat(uint32_t worker) {
-    return (pid_t)word_get(SEATS + worker);
+static inline pid_t pid_of_worker(uint32_t worker) {
+    return (pid_t)word_get(WORKER_PIDS + worker);
 }
 
-/* Arguments: the number of its gate. */
+/* Arguments: the number of the gate. */
 static inline int32_t wait_at_gate(pool_task_t *task) {
     uint32_t gate;
     memcpy(&gate, pool_task_args(task, NULL), sizeof gate);
-    word_set(SEATS + pool_task_worker(task), (uint32_t)getpid());
+    word_set(WORKER_PIDS + pool_task_worker(task), (uint32_t)getpid());
     word_add(gate_started(gate), 1);
     word_wait(gate_open(gate), 1);
     return 0;
 }
 
-/* An inline pool would wait for ever: there is nothing to test for it. */
+/* Skips the test for an inline pool, whose submit would wait for ever. */
 static inline future_t *submit_to_gate(pool_t *pool, uint32_t gate) {
     future_t *future;
     pool_options_t options = POOL_OPTIONS_INIT;
@@ -96,7 +96,7 @@ static inline future_t *submit_to_gate(pool_t *pool, uint32_t gate) {
     return future;
 }
 
-/* Keeps n workers busy: afterwards n tasks run and wait at the gate. */
+/* Keeps n workers busy: on return n tasks are running and wait at the gate. */
 static inline void occupy(pool_t *pool, uint32_t gate, uint32_t n, future_t **futures) {
     for (uint32_t i = 0; i < n; i++) futures[i] = submit_to_gate(pool, gate);
     word_wait(gate_started(gate), n);
@@ -106,13 +106,13 @@ static inline void release(uint32_t gate) {
     word_set(gate_open(gate), 1);
 }
 
-/* For a gate that nobody waits at any more: it can be used again. */
-static inline void shut(uint32_t gate) {
+/* Makes a gate usable again. No task may be waiting at it. */
+static inline void reset_gate(uint32_t gate) {
     word_set(gate_started(gate), 0);
     word_set(gate_open(gate), 0);
 }
 
-/* ---- tasks that many programs use ------------------------------------------------------------ */
+/* ---- tasks that many programs use ------------------------------------------------------------- */
 
 /* Adds 1 to the word whose number is the argument, a uint32_t. */
 static inline int32_t count_in_word(pool_task_t *task) {
@@ -130,8 +130,8 @@ static inline int32_t square(pool_task_t *task) {
     return pool_task_return(task, &n, sizeof n);
 }
 
-/* Result: the process that the task runs in, an int64_t. */
-static inline int32_t tell_pid(pool_task_t *task) {
+/* Result: the pid of the task's process, an int64_t. */
+static inline int32_t return_pid(pool_task_t *task) {
     int64_t pid = getpid();
     return pool_task_return(task, &pid, sizeof pid);
 }
@@ -146,9 +146,9 @@ static inline uint64_t collect_number(future_t *future) {
     return number;
 }
 
-static inline int64_t pid_of_a_worker(pool_t *pool) {
+static inline int64_t pid_of_any_worker(pool_t *pool) {
     int64_t pid;
-    CHECK_OK(pool_run(pool, tell_pid, NULL, 0, POOL_FOREVER, &pid, sizeof pid, NULL));
+    CHECK_OK(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, &pid, sizeof pid, NULL));
     return pid;
 }
 

@@ -1,22 +1,22 @@
-/* Programs that run themselves again, with one more argument, to see how they end. */
-#ifndef AGAIN_H
-#define AGAIN_H
+/* Programs that execute themselves once more, with one more argument, and check how that process exits. */
+#ifndef RERUN_H
+#define RERUN_H
 
-#include "life.h"
+#include "lifecycle.h"
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static inline void folder_of(const char *how, char *path, size_t capacity) {
+static inline void rerun_folder(const char *how, char *path, size_t capacity) {
     int length = snprintf(path, capacity, "%s/%s", getenv("TEST_TMP"), how);
     CHECK(length > 0 && (size_t)length < capacity);
 }
 
-/* Runs it again: its third argument says how, and it has words of its own. Ends when it has ended,
- * which must be by this exit status. */
-static inline void run_again(char **argv, const char *how, int expected) {
+/* Executes this program once more, with `how` as its third argument and a TEST_TMP of its own, and so
+ * with shared words of its own. Returns when it has exited, which must be with the expected status. */
+static inline void rerun(char **argv, const char *how, int expected) {
     char folder[4096];
     int status;
-    folder_of(how, folder, sizeof folder);
+    rerun_folder(how, folder, sizeof folder);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -31,11 +31,11 @@ static inline void run_again(char **argv, const char *how, int expected) {
     CHECK_EQUAL(WEXITSTATUS(status), expected);
 }
 
-/* What one of its words was when it ended. */
-static inline uint32_t word_after(const char *how, size_t index) {
+/* The value that one of its shared words had when it exited. */
+static inline uint32_t word_after_rerun(const char *how, size_t index) {
     char folder[4096], path[4096 + 8];
     uint32_t value;
-    folder_of(how, folder, sizeof folder);
+    rerun_folder(how, folder, sizeof folder);
     snprintf(path, sizeof path, "%s/words", folder);
     int file = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(file >= 0);

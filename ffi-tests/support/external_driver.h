@@ -1,12 +1,12 @@
-/* Pools with POOL_DRIVER_EXTERNAL, and callbacks that fail where nobody has asked for them. */
-#ifndef DRIVING_H
-#define DRIVING_H
+/* Pools with POOL_DRIVER_EXTERNAL, and callbacks that fail if they run outside pool_process_events. */
+#ifndef EXTERNAL_DRIVER_H
+#define EXTERNAL_DRIVER_H
 
 #include "callbacks.h"
 #include <poll.h>
 #include <pthread.h>
 
-/* This thread is in a call that may run callbacks. */
+/* Whether this thread is in a call that may run callbacks. */
 static _Thread_local int may_call;
 
 static inline pool_t *new_driven_pool(const pool_options_t *options, uint32_t workers) {
@@ -17,8 +17,8 @@ static inline pool_t *new_driven_pool(const pool_options_t *options, uint32_t wo
     return pool;
 }
 
-/* How many callbacks were run. */
-static inline uint32_t process(pool_t *pool) {
+/* Returns the number of callbacks that ran. */
+static inline uint32_t process_events(pool_t *pool) {
     uint32_t n = UINT32_MAX;
     int before = may_call;
     may_call = 1;
@@ -27,7 +27,7 @@ static inline uint32_t process(pool_t *pool) {
     return n;
 }
 
-/* Waits until callbacks are due; false: it took longer. */
+/* Waits until callbacks are due. Returns false on timeout. */
 static inline int is_due_within(pool_t *pool, int timeout_ms) {
     struct pollfd look = {pool_fd(pool), POLLIN, 0};
     int n = poll(&look, 1, timeout_ms);
@@ -36,7 +36,7 @@ static inline int is_due_within(pool_t *pool, int timeout_ms) {
     return n;
 }
 
-/* The descriptor and the time to wait say the same. */
+/* The descriptor and pool_next_timeout_ms agree. */
 static inline void check_due(pool_t *pool, int is_due) {
     for (int twice = 0; twice < 2; twice++) {
         CHECK_EQUAL(is_due_within(pool, 0), is_due);
@@ -44,11 +44,11 @@ static inline void check_due(pool_t *pool, int is_due) {
     }
 }
 
-/* The loop of a program: until callback n has been called, and its user dropped. */
+/* The event loop of a program. Returns when callback n was called and its user pointer dropped. */
 static inline void drive_until_drop(pool_t *pool, size_t n) {
     while (word_get(drops_of(n)) == 0) {
         CHECK(is_due_within(pool, -1));
-        process(pool);
+        process_events(pool);
     }
 }
 
