@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not know. Prose rots; this does not.
+//! Rules of the code base that the compiler does not check: layers, sizes, names, and generated documents.
 
 use std::path::Path;
 use std::process::Command;
