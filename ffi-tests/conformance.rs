@@ -4,12 +4,13 @@
 //! A program promises one thing and is named after it. It gets the kind as its argument and answers
 //! with its exit code: 0 passed, 77 nothing to test for this kind, else failed. What it printed is
 //! shown only then. Words on the command line choose the programs whose names contain them, and
-//! kind=NAME chooses the kinds.
+//! kind=NAME chooses the kinds. CC, CFLAGS, CXX and CXXFLAGS mean what they do for make.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -68,7 +69,13 @@ struct Test {
 /// A compiler's command line and what it makes.
 struct Build {
     name: String,
-    command: Vec<String>,
+    command: Command,
+}
+
+/// The compilers, with the flags that all programs and libraries have in common.
+struct Compilers {
+    c: cc::Tool,
+    cxx: cc::Tool,
 }
 
 enum Outcome {
@@ -87,7 +94,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     fs::create_dir_all(BUILT).unwrap();
-    let (mut tests, builds) = programs();
+    let compilers = Compilers::find();
+    let (mut tests, builds) = programs(&compilers);
     tests.extend(examples().into_iter().chain(python()));
     let all = tests.len();
     tests.retain(|test| {
@@ -102,7 +110,7 @@ fn main() -> ExitCode {
 
     let start = Instant::now();
     println!("\nbuilding {} programs", builds.len());
-    if !compile(&libraries()) || !compile(&builds) {
+    if !compile(libraries(&compilers)) || !compile(builds) {
         return ExitCode::FAILURE;
     }
     println!("running {} tests", tests.len());
@@ -142,7 +150,7 @@ fn main() -> ExitCode {
 
 // ---- what there is to build and to run ----------------------------------------------------------
 
-fn programs() -> (Vec<Test>, Vec<Build>) {
+fn programs(compilers: &Compilers) -> (Vec<Test>, Vec<Build>) {
     let (mut tests, mut builds) = (Vec::new(), Vec::new());
     for source in sources() {
         let stem = stem(&source);
@@ -158,12 +166,9 @@ fn programs() -> (Vec<Test>, Vec<Build>) {
             let linked =
                 LINKED.iter().filter(|(program, _)| *program == stem).map(|(_, flag)| *flag);
             let program = format!("{BUILT}/{name}");
-            let mut command = compiler(&source, &program);
-            command.extend(flags.iter().copied().chain(linked).map(String::from));
-            command.extend(["-Lout/lib", "-lcarpool", "-lm"].map(String::from));
-            for folder in ["out/lib", BUILT] {
-                command.push(format!("-Wl,-rpath,{}", fs::canonicalize(folder).unwrap().display()));
-            }
+            let mut command = compilers.command(&source, &program);
+            command.args(flags).args(linked).args(["-Lout/lib", "-lcarpool", "-lm"]);
+            command.args(["out/lib", BUILT].map(runtime_path));
             builds.push(Build { name: name.clone(), command });
             for kind in KINDS {
                 tests.push(Test {
@@ -194,7 +199,7 @@ fn sources() -> Vec<PathBuf> {
     found
 }
 
-fn libraries() -> Vec<Build> {
+fn libraries(compilers: &Compilers) -> Vec<Build> {
     let mut builds = Vec::new();
     for source in files(Path::new("ffi-tests/support/libraries")) {
         let stem = stem(&source);
@@ -210,39 +215,54 @@ fn libraries() -> Vec<Build> {
             named.push((&stem, &[]));
         }
         for (name, flags) in named {
-            let mut command = compiler(&source, &format!("{BUILT}/lib{name}.so"));
-            command.extend(["-shared", "-fPIC"].iter().chain(flags).map(|flag| flag.to_string()));
-            command.extend(["-Lout/lib", "-lcarpool"].map(String::from));
-            command.push(format!("-Wl,-rpath,{}", fs::canonicalize("out/lib").unwrap().display()));
+            let mut command = compilers.command(&source, &format!("{BUILT}/lib{name}.so"));
+            command.args(["-shared", "-fPIC"]).args(flags).args(["-Lout/lib", "-lcarpool"]);
+            command.arg(runtime_path("out/lib"));
             builds.push(Build { name: name.into(), command });
         }
     }
     builds
 }
 
-fn compiler(source: &Path, output: &str) -> Vec<String> {
-    let (compiler, standard) = match source.extension() {
-        Some(ending) if ending == "cc" => ("c++", "-std=c++11"),
-        _ => ("cc", "-std=c11"),
-    };
-    let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
-    let rest = [
-        "-O2",
-        "-g",
-        "-pthread",
-        "-Wl,--build-id",
-        "-Iout/include",
-        "-Iffi-tests/support",
-        "-Lout/tests",
-    ];
-    let files = ["-o", output, source.to_str().unwrap()];
-    [compiler, standard]
-        .into_iter()
-        .chain(warnings)
-        .chain(rest)
-        .chain(files)
-        .map(String::from)
-        .collect()
+impl Compilers {
+    fn find() -> Self {
+        let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+        let version = String::from_utf8(rustc.stdout).unwrap();
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        let mut build = cc::Build::new();
+        build
+            .cargo_metadata(false)
+            .out_dir(BUILT)
+            .host(host)
+            .target(host)
+            .opt_level(2)
+            .debug(true)
+            .force_frame_pointer(false)
+            .pic(false)
+            .warnings(true)
+            .extra_warnings(true)
+            .warnings_into_errors(true)
+            .include("out/include")
+            .include("ffi-tests/support")
+            .flag("-Wpedantic")
+            .flag("-pthread");
+        Self {
+            c: build.clone().std("c11").get_compiler(),
+            cxx: build.cpp(true).std("c++11").get_compiler(),
+        }
+    }
+
+    /// Compiles and links a source. What follows on the command line comes behind it, as libraries must.
+    fn command(&self, source: &Path, output: &str) -> Command {
+        let is_cxx = source.extension().is_some_and(|ending| ending == "cc");
+        let mut command = if is_cxx { &self.cxx } else { &self.c }.to_command();
+        command.args(["-Wl,--build-id", &format!("-L{BUILT}"), "-o", output]).arg(source);
+        command
+    }
+}
+
+fn runtime_path(folder: &str) -> String {
+    format!("-Wl,-rpath,{}", fs::canonicalize(folder).unwrap().display())
 }
 
 /// The examples tell in their first comment what they print.
@@ -309,28 +329,27 @@ fn stem(path: &Path) -> String {
 
 // ---- building -----------------------------------------------------------------------------------
 
-fn compile(builds: &[Build]) -> bool {
-    let next = AtomicUsize::new(0);
-    let failures = AtomicUsize::new(0);
+fn compile(builds: Vec<Build>) -> bool {
+    let builds = Mutex::new(builds.into_iter());
+    let all_built = AtomicBool::new(true);
+    let next = || builds.lock().unwrap().next();
     thread::scope(|scope| {
         for _ in 0..COMPILERS {
             scope.spawn(|| {
-                while let Some(build) = builds.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let output =
-                        Command::new(&build.command[0]).args(&build.command[1..]).output().unwrap();
+                while let Some(Build { name, mut command }) = next() {
+                    let output = command
+                        .output()
+                        .unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
                     if !output.status.success() {
-                        failures.fetch_add(1, Ordering::Relaxed);
-                        println!(
-                            "FAILED to build {}\n{}",
-                            build.name,
-                            String::from_utf8_lossy(&output.stderr)
-                        );
+                        all_built.store(false, Ordering::Relaxed);
+                        let errors = String::from_utf8_lossy(&output.stderr);
+                        println!("FAILED to build {name}\n{errors}");
                     }
                 }
             });
         }
     });
-    failures.into_inner() == 0
+    all_built.into_inner()
 }
 
 // ---- running ------------------------------------------------------------------------------------
