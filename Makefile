@@ -38,7 +38,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check mutations bench counts header install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -132,6 +132,9 @@ counts:                                             ## counts instructions with 
 header:                                             ## writes include/carpool.h anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
+architecture:                                       ## writes the list of files into ARCHITECTURE.md anew
+	UPDATE_ARCHITECTURE=1 $(CARGO) test --locked --test tidy the_architecture
+
 # $(call under_prefix,folder): the folder if it is absolute, else below the prefix.
 under_prefix = $(if $(filter /%,$1),$1,$(PREFIX)/$1)
 libdir = $(call under_prefix,$(LIBDIR))
@@ -167,6 +170,6 @@ doctor:                                             ## the tools there are, and 
 	@python3 ffi-tests/tools.py doctor
 
 help:                                               ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 FORCE:

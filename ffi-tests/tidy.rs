@@ -1,10 +1,10 @@
 //! Rules of the code base that the compiler does not check: layers, sizes, names, and generated documents.
 
 #[path = "tidy/paths.rs"]
-#[allow(dead_code, reason = "cycles are not looked for yet")]
 mod paths;
 
-use paths::File;
+use paths::{File, Graph, is_name, tokens_of};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -38,6 +38,19 @@ const FORBIDDEN: [(&str, &str); 1] = [("supervisor", "pool")];
 
 /// Rooms that use only one name of another one: (room, the other one, the name).
 const ONLY: [(&str, &str, &str); 1] = [("pool", "supervisor", "Supervisor")];
+
+/// The largest cycle of files that use each other, within a room. None may span rooms.
+const CYCLE_MAX: usize = 3;
+
+/// Whether a file uses the mod.rs of its own folder, in the search for cycles. A file that implements
+/// methods of its room's main type does, and that type uses the file, if it has a field from there.
+const CYCLES_THROUGH_MOD: bool = true;
+
+/// Words of the implementation that the header must not use, in any case.
+const PRIVATE_WORDS: [&str; 13] = [
+    "board", "gone", "answers", "desk", "roll", "herald", "doom", "sentence", "nursery", "crew",
+    "outbox", "fat", "worn",
+];
 
 /// The longest file, which holds one noun, and the longest function, which fits a screen.
 const LINES_MAX: usize = 700;
@@ -232,14 +245,113 @@ fn the_map_names_every_room() {
     none(wrong);
 }
 
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
+const FILES: [&str; 2] = ["<!-- files -->", "<!-- /files -->"];
+
+/// `make architecture` (UPDATE_ARCHITECTURE=1) writes the list anew.
 #[test]
-fn the_architecture_names_every_file() {
-    let account = fs::read_to_string("ARCHITECTURE.md").unwrap_or_default();
-    let missing = sources().into_iter().map(|source| source.path).filter(|path| {
-        let inside = path.strip_prefix("src/").unwrap();
-        !account.contains(inside)
+fn the_architecture_lists_every_file() {
+    let text = fs::read_to_string(ARCHITECTURE).unwrap();
+    let parts = text.split_once(FILES[0]).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(FILES[1])?;
+        Some((before, after))
     });
-    none(missing.map(|path| format!("ARCHITECTURE.md does not name {path}")).collect());
+    let Some((before, after)) = parts else {
+        panic!("{ARCHITECTURE} has no place for the list of files: {} {}", FILES[0], FILES[1]);
+    };
+    let list = files_of(Path::new("src"));
+    let wanted = format!("{before}{}\n\n{list}\n{}{after}", FILES[0], FILES[1]);
+    if env::var_os("UPDATE_ARCHITECTURE").is_some() {
+        fs::write(ARCHITECTURE, &wanted).unwrap();
+    }
+    let is_current = fs::read_to_string(ARCHITECTURE).unwrap() == wanted;
+    assert!(is_current, "{ARCHITECTURE} is out of date: make architecture");
+}
+
+/// A line for each file with its first sentence: those of the folder, then those of each folder in it.
+fn files_of(folder: &Path) -> String {
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let opens = |path: &Path| path.ends_with("lib.rs") || path.ends_with("mod.rs");
+    paths.sort_by_key(|path| (path.is_dir(), !opens(path), path.clone()));
+    let lines = paths.iter().map(|path| {
+        if path.is_dir() {
+            return format!("\n{}", files_of(path));
+        }
+        let inside = path.strip_prefix("src").unwrap().display();
+        format!("- `{inside}` {}\n", first_sentence(&fs::read_to_string(path).unwrap()))
+    });
+    lines.collect()
+}
+
+/// Of the comment that opens a file, in Rust or C.
+fn first_sentence(text: &str) -> String {
+    let comment = text.lines().map(|line| {
+        let line = line.trim_start_matches("//!").trim_start_matches("/*").trim_start_matches(" *");
+        line.trim_end_matches("*/").trim()
+    });
+    let paragraph: Vec<&str> = comment.take_while(|line| !line.is_empty()).collect();
+    let paragraph = paragraph.join(" ");
+    paragraph.split_once(". ").map_or(paragraph.clone(), |(first, _)| format!("{first}."))
+}
+
+#[test]
+fn no_type_name_is_defined_twice() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources() {
+        for (line, name) in types_of(&source.text) {
+            places.entry(name).or_default().push(format!("{}:{line}", source.path));
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    none(places.iter().map(|(name, places)| format!("{name}: {}", places.join(", "))).collect());
+}
+
+/// The types that a file defines, with their lines; without those of traits.
+fn types_of(text: &str) -> Vec<(usize, String)> {
+    let tokens = tokens_of(text);
+    let mut found = Vec::new();
+    // For each block that is open: whether it is of a trait, or implements something.
+    let (mut blocks, mut begins_impl) = (Vec::new(), false);
+    for pair in tokens.windows(2) {
+        let [(_, token), (line, next)] = [pair[0], pair[1]];
+        match token {
+            "{" => blocks.push(std::mem::take(&mut begins_impl)),
+            "}" => {
+                blocks.pop();
+            }
+            ";" => begins_impl = false,
+            "impl" | "trait" => begins_impl = true,
+            _ => {}
+        }
+        let defines = ["struct", "enum", "trait", "union"].contains(&token)
+            || token == "type" && blocks.last() != Some(&true);
+        if defines && is_name(next) {
+            found.push((line, next.to_string()));
+        }
+    }
+    found
+}
+
+#[test]
+fn files_use_each_other_in_no_large_cycle() {
+    let files = sources().into_iter().filter(|source| !source.is_model());
+    let files: Vec<Source> = files.collect();
+    let read = |source: &Source| File::read(&source.path, &source.text, false);
+    let graph = Graph::new(files.iter().map(read).collect(), CYCLES_THROUGH_MOD);
+    let mut wrong = Vec::new();
+    for cycle in graph.cycles() {
+        let mut rooms: Vec<&str> = cycle.iter().map(|file| files[*file].room()).collect();
+        rooms.dedup();
+        if cycle.len() > CYCLE_MAX || rooms.len() > 1 {
+            let (count, rooms) = (cycle.len(), rooms.join(", "));
+            wrong.push(format!(
+                "{count} files of {rooms} use each other:\n{}\n",
+                graph.describe(&cycle)
+            ));
+        }
+    }
+    none(wrong);
 }
 
 #[test]
@@ -282,6 +394,19 @@ fn every_function_is_explained() {
             wrong.push(format!("{} has no comment", function.name));
         } else if function.returns == "pool_status_t" && !function.comment.contains("@return") {
             wrong.push(format!("{} does not say what it returns", function.name));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn the_header_uses_no_private_words() {
+    let mut wrong = Vec::new();
+    for (number, line) in header().lines().enumerate() {
+        for word in
+            identifiers(line).filter(|it| PRIVATE_WORDS.contains(&it.to_lowercase().as_str()))
+        {
+            wrong.push(format!("include/carpool.h:{} says {word}", number + 1));
         }
     }
     none(wrong);

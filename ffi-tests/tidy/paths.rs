@@ -172,7 +172,8 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    pub(crate) fn new(files: Vec<File>) -> Self {
+    /// With `parents` a file also uses the mod.rs of its own folder, where it takes a name from there.
+    pub(crate) fn new(files: Vec<File>, parents: bool) -> Self {
         let mut graph = Self { files, edges: BTreeMap::new() };
         for from in 0..graph.files.len() {
             let mut found: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
@@ -185,6 +186,7 @@ impl Graph {
                 };
                 if let Some(Target::Item(to)) = graph.resolve(&path)
                     && to != from
+                    && (parents || !graph.is_parent(to, from))
                 {
                     found.entry(to).or_default().insert(path.last().unwrap().clone());
                 }
@@ -192,6 +194,11 @@ impl Graph {
             graph.edges.insert(from, found);
         }
         graph
+    }
+
+    fn is_parent(&self, parent: usize, file: usize) -> bool {
+        let folder = self.files[parent].path.strip_suffix("mod.rs");
+        folder.is_some_and(|folder| self.files[file].path.starts_with(folder))
     }
 
     fn module(&self, name: &str) -> Option<usize> {
@@ -469,4 +476,62 @@ fn is_public(before: &[Token]) -> bool {
         Some((_, ")")) => open.is_some_and(|open| open > 0 && before[open - 1].1 == "pub"),
         _ => false,
     }
+}
+
+// ---- tests --------------------------------------------------------------------------------------
+
+fn graph_of(files: &[(&str, &str)]) -> Graph {
+    Graph::new(files.iter().map(|(path, text)| File::read(path, text, false)).collect(), true)
+}
+
+#[test]
+fn paths_lead_to_the_files_that_define_what_they_name() {
+    let graph = graph_of(&[
+        ("src/lib.rs", "mod a; mod b;"),
+        (
+            "src/a/mod.rs",
+            "mod x; mod y;\npub(crate) use x::{X, make as create};\npub(crate) use y::*;",
+        ),
+        ("src/a/x.rs", "pub(crate) struct X;\npub(crate) fn make() {}"),
+        ("src/a/y.rs", "pub(crate) enum Y { One }\nuse super::X;"),
+        ("src/b.rs", "use crate::a::{self, Y::One};\nfn f(_: a::X) { a::create(); }"),
+    ]);
+    assert!(graph.cycles().is_empty());
+    assert_eq!(
+        graph.describe(&[2, 3, 4]),
+        "    a/x.rs uses \n    a/y.rs uses a/x.rs (X)\n    b.rs uses a/x.rs (X create), a/y.rs (One)"
+    );
+}
+
+#[test]
+fn tests_comments_and_texts_use_nothing() {
+    let unused =
+        "/* use crate::b::B; */ // use crate::b::B;\nconst S: &str = \"crate::b::B \\\" '\";
+        const R: &str = r#\"\" use crate::b::B;\"#; const C: [char; 2] = ['\"', '\\''];
+        #[cfg(all(test, not(loom)))] mod tests { use crate::b::B; }\nfn f<'a>(_: &'a str) {}";
+    let graph = graph_of(&[
+        ("src/lib.rs", ""),
+        ("src/a.rs", unused),
+        ("src/b.rs", "pub struct B;\nuse crate::a::f;"),
+    ]);
+    assert!(graph.cycles().is_empty());
+    let used = format!("{unused}\n#[cfg(not(test))] use crate::b::B;");
+    let graph = graph_of(&[
+        ("src/lib.rs", ""),
+        ("src/a.rs", &used),
+        ("src/b.rs", "pub struct B;\nuse crate::a::f;"),
+    ]);
+    assert_eq!(graph.cycles(), [[1, 2]]);
+}
+
+#[test]
+fn files_that_reach_each_other_are_one_cycle() {
+    let graph = graph_of(&[
+        ("src/lib.rs", ""),
+        ("src/a.rs", "pub fn a() { crate::b::b() }"),
+        ("src/b.rs", "pub fn b() { crate::c::c() }"),
+        ("src/c.rs", "pub fn c() { crate::a::a(); crate::d::d() }"),
+        ("src/d.rs", "pub fn d() {}"),
+    ]);
+    assert_eq!(graph.cycles(), [[1, 2, 3]]);
 }
