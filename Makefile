@@ -29,16 +29,16 @@ HEADER := $(OUT)/include/carpool.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
-# Two examples need a library of others, whose header may be missing.
-has = $(shell echo '\#include <$1>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
-OPENSSL := $(call has,openssl/evp.h)
-PNG := $(call has,png.h)
+# Two examples need a third-party library, whose header may be missing.
+has_header = $(shell echo '\#include <$1>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
+OPENSSL := $(call has_header,openssl/evp.h)
+PNG := $(call has_header,png.h)
 EXAMPLES := $(patsubst examples-c/%.c,$(OUT)/bin/%,$(filter-out %_functions.c,$(wildcard examples-c/*.c)))
 EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test mutations bench counts header install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -70,25 +70,25 @@ $(STATIC): $(RUST) $(SHARED) src/worker/preinit.S
 	rm -f $@
 	$(AR) rcs $@ $(OUT)/obj/carpool.o $(OUT)/obj/preinit.o
 
-# $(call worker,file,from its folder to the library's)
-worker = $(C) -Iinclude -o $1 src/worker/carpool-worker.c -L$(OUT)/lib -lcarpool -Wl,-rpath,'$$ORIGIN/'$2 $(LDFLAGS)
+# $(call build_worker,file,from its folder to the library's)
+build_worker = $(C) -Iinclude -o $1 src/worker/carpool-worker.c -L$(OUT)/lib -lcarpool -Wl,-rpath,'$$ORIGIN/'$2 $(LDFLAGS)
 
 $(WORKER): src/worker/carpool-worker.c include/carpool.h $(SHARED)
 	@mkdir -p $(@D)
-	$(call worker,$@,../../lib)
+	$(call build_worker,$@,../../lib)
 
 $(HEADER): include/carpool.h
 	install -D -m 644 $< $@
 
-# $(call filled,file in cmake/,from the library's folder to the prefix,from there to the headers)
-filled = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@NATIVE_LIBS@|$(NATIVE_LIBS)|g' \
+# $(call subst_vars,file in cmake/,from the library's folder to the prefix,from there to the headers)
+subst_vars = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@NATIVE_LIBS@|$(NATIVE_LIBS)|g' \
   -e "s|@POINTER_SIZE@|`echo __SIZEOF_POINTER__ | $(CC) -E -P -`|g" \
   -e 's|@LIBDIR_TO_PREFIX@|'$2'|g' -e 's|@INCLUDEDIR@|'$3'|g' cmake/$1.in
 
 package: $(HEADER) $(CMAKE) $(CMAKE_VERSION) $(PC)
 $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 	@mkdir -p $(@D)
-	@$(call filled,$(@F),..,include) > $@
+	@$(call subst_vars,$(@F),..,include) > $@
 
 examples: $(EXAMPLES)                               ## the programs of examples-c, in out/bin
 	$(if $(OPENSSL),,@echo "skip: sha256tree: openssl/evp.h is missing (Debian: libssl-dev)")
@@ -118,8 +118,10 @@ run: all                                            ## hashes a folder with sha2
 test:                                               ## all tests; REQUIRE=all: none may be skipped
 	@python3 ffi-tests/run.py
 
-mutations:                                          ## breaks the protocols, and sees their models fail
-	python3 ffi-tests/mutations.py
+check: test                                         ## the same as test
+
+mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
+	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))
 
 bench: all                                          ## measures pools beside what others reach
 	python3 benches/harness/run.py
@@ -130,13 +132,16 @@ counts:                                             ## counts instructions with 
 header:                                             ## writes include/carpool.h anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
-# $(call below,folder): one that is not absolute lies below the prefix.
-below = $(if $(filter /%,$1),$1,$(PREFIX)/$1)
-libdir = $(call below,$(LIBDIR))
-includedir = $(call below,$(INCLUDEDIR))
+architecture:                                       ## writes the list of files into ARCHITECTURE.md anew
+	UPDATE_ARCHITECTURE=1 $(CARGO) test --locked --test tidy the_architecture
+
+# $(call under_prefix,folder): the folder if it is absolute, else below the prefix.
+under_prefix = $(if $(filter /%,$1),$1,$(PREFIX)/$1)
+libdir = $(call under_prefix,$(LIBDIR))
+includedir = $(call under_prefix,$(INCLUDEDIR))
 workerdir = $(PREFIX)/libexec/carpool
-# $(call way,from,to): the relative path.
-way = "`realpath -ms --relative-to="$1" "$2"`"
+# $(call relpath,from,to): the path of `to` relative to `from`.
+relpath = "`realpath -ms --relative-to="$1" "$2"`"
 
 install:                                            ## copies to PREFIX (DESTDIR, LIBDIR, INCLUDEDIR)
 	@test -e $(STATIC) -a -e $(WORKER) || $(MAKE) all
@@ -146,9 +151,9 @@ install:                                            ## copies to PREFIX (DESTDIR
 	install -m 644 $(STATIC) "$(DESTDIR)$(libdir)"
 	install -m 755 $(SHARED) "$(DESTDIR)$(libdir)"
 	cp -fP $(OUT)/lib/libcarpool.so $(OUT)/lib/libcarpool.so.$(MAJOR) "$(DESTDIR)$(libdir)"
-	$(call worker,"$(DESTDIR)$(workerdir)/carpool-worker",$(call way,$(workerdir),$(libdir)))
+	$(call build_worker,"$(DESTDIR)$(workerdir)/carpool-worker",$(call relpath,$(workerdir),$(libdir)))
 	@for file in $(patsubst $(OUT)/lib/%,%,$(CMAKE) $(CMAKE_VERSION) $(PC)); do \
-	  $(call filled,$$(basename $$file),$(call way,$(libdir),$(PREFIX)),$(call way,$(PREFIX),$(includedir))) \
+	  $(call subst_vars,$$(basename $$file),$(call relpath,$(libdir),$(PREFIX)),$(call relpath,$(PREFIX),$(includedir))) \
 	    > "$(DESTDIR)$(libdir)/$$file" || exit; done
 
 uninstall:                                          ## removes what install has copied, given the same folders
@@ -165,6 +170,6 @@ doctor:                                             ## the tools there are, and 
 	@python3 ffi-tests/tools.py doctor
 
 help:                                               ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 FORCE:

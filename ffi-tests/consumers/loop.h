@@ -2,7 +2,7 @@
  * one, and a callback for each, all in the loop's thread; then nothing is left.
  *
  *     drive_begin(argc, argv);
- *     ... watch pool_fd(drive.pool), call drive_turn() whenever it is readable, until it answers 0 ...
+ *     ... watch pool_fd(drive.pool), call drive_turn() whenever it is readable, until it returns 0 ...
  *     return drive_end();
  */
 #ifndef LOOP_H

@@ -10,7 +10,7 @@ KINDS = ["thread", "spawn"]
 
 def runs_in(loop, folder, *flags):
     program = folder / loop
-    includes = [f"-I{prefix()}/include", f"-I{ROOT}/ffi-tests/c"]
+    includes = [f"-I{prefix()}/include", f"-I{ROOT}/ffi-tests/support"]
     own = ["-L", prefix() / "lib", f"-Wl,-rpath,{prefix()}/lib", "-lcarpool", "-pthread"]
     warnings = ["-Wall", "-Wextra", "-Werror"]
     run(CC, "-std=gnu11", "-O2", *warnings, *includes, "-o", program, HERE / f"loop_{loop}.c", *own, *flags)
@@ -40,7 +40,7 @@ def glib_runs_the_callbacks(folder):
 def asyncio_runs_the_callbacks(folder):
     source, tasks = folder / "tasks.c", folder / "libtasks.so"
     source.write_text('#include "loop.h"\n')
-    includes = [f"-I{prefix()}/include", f"-I{ROOT}/ffi-tests/c", f"-I{HERE}"]
+    includes = [f"-I{prefix()}/include", f"-I{ROOT}/ffi-tests/support", f"-I{HERE}"]
     run(CC, "-shared", "-fPIC", *includes, "-o", tasks, source, "-L", prefix() / "lib", "-lcarpool")
     places = folder / "places.c"
     fields = ["kind", "max_workers", "driver"]

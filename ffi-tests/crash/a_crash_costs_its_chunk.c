@@ -1,6 +1,6 @@
 /* A worker that dies in an item of a map takes the items of that chunk with it, and no others: they
  * say that their worker was lost, and have no results. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { N = 1000, BAD = 335, WORST = 777 };
 

@@ -1,5 +1,5 @@
 /* A finalizer that takes its process with it breaks the pool, and the error says how. */
-#include "life.h"
+#include "lifecycle.h"
 #include <signal.h>
 
 static int32_t die(pool_task_t *task) {
@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     options.finalizer.pointer = die;
     pool_t *pool = new_pool(&options, 1);
     pool_error_t error;
-    int64_t pid = pid_of_a_worker(pool);
+    int64_t pid = pid_of_any_worker(pool);
     CHECK_IS(pool_join(pool, POOL_FOREVER), POOL_ERR_FINALIZER);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_FINALIZER);
     CHECK_EQUAL(error.signal, SIGKILL);

@@ -1,13 +1,13 @@
 /* Workers that die while they start, one after the other, break the pool after max_restarts of
  * them; what waits is cancelled, and the words say how they died. */
-#include "life.h"
+#include "lifecycle.h"
 #include <signal.h>
 
 enum { MOST = 3 };
 
 static int32_t die(pool_task_t *task) {
     (void)task;
-    word_add(BEGUN, 1);
+    word_add(INITIALIZED, 1);
     raise(SIGKILL);
     return 0;
 }
@@ -20,12 +20,12 @@ int main(int argc, char **argv) {
     pool_t *pool = new_pool(&options, 1);
     future_t *future;
     pool_error_t error;
-    CHECK_OK(pool_submit(pool, tell_pid, NULL, 0, &future));
+    CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &future));
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_CANCELLED);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_RESTARTS);
     CHECK(strstr(error.message, "SIGKILL") != NULL);
-    CHECK_EQUAL(word_get(BEGUN), MOST);
+    CHECK_EQUAL(word_get(INITIALIZED), MOST);
     CHECK_EQUAL(pool_count_workers(pool), 0);
     future_free(future);
     pool_free(pool);

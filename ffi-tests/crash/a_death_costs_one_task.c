@@ -1,6 +1,6 @@
 /* However a worker dies, it takes only the task that it ran with it: that one fails and says how,
  * the worker is replaced, and everything else completes. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { WORKERS = 2, GOOD = 200 };
 

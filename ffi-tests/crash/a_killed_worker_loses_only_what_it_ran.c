@@ -1,7 +1,7 @@
 /* With POOL_PREFETCH a worker that is killed has taken tasks from the queue that it had not begun: these
  * are run by another, once; only the one that ran is lost. */
-#include "deaths.h"
-#include "../c/queue.h"
+#include "processes.h"
+#include "queue.h"
 
 enum { COUNT = WORD_FIRST, N = 200, ROUNDS = 4 };
 
@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
             CHECK_OK(pool_submit(pool, count_in_word, &index, sizeof index, &futures[i]));
         release(2 * round);
         word_wait(gate_started(2 * round + 1), 1);
-        CHECK(kill(pid_of_seat(0), SIGKILL) == 0);
+        CHECK(kill(pid_of_worker(0), SIGKILL) == 0);
         CHECK_OK(future_wait(next, POOL_FOREVER));
         check_lost(next);
         for (uint32_t i = 0; i < N; i++) {

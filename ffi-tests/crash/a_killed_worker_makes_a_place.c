@@ -1,6 +1,6 @@
 /* Submits that wait for a place go on when the worker is killed that all wait for, again and again. */
-#include "deaths.h"
-#include "../c/queue.h"
+#include "processes.h"
+#include "queue.h"
 
 enum { COUNT = WORD_FIRST, ROUNDS = 5 };
 
@@ -15,9 +15,9 @@ int main(int argc, char **argv) {
         occupy(pool, round, 1, &running);
         CHECK_OK(submit_within(pool, count_in_word, COUNT, POOL_FOREVER, &waiting));
         start_submitter(&submitter, pool, COUNT);
-        await_sleep(&submitter);
-        CHECK(kill(pid_of_seat(0), SIGKILL) == 0);
-        CHECK_OK(end_submitter(&submitter));
+        await_submitter_sleep(&submitter);
+        CHECK(kill(pid_of_worker(0), SIGKILL) == 0);
+        CHECK_OK(join_submitter(&submitter));
         CHECK_OK(future_wait(running, POOL_FOREVER));
         CHECK_EQUAL(future_state(running), FUTURE_FAILED);
         future_free(running);

@@ -1,6 +1,6 @@
 /* A copy of the caller cannot be made a second time as it was: when it is gone its workers work on, and
  * the next one that is needed breaks the pool, which says why. */
-#include "templates.h"
+#include "forkserver.h"
 
 enum { GATE = 0 };
 
@@ -11,7 +11,7 @@ int main(int argc, char **argv) {
     pool_t *pool = new_pool(&options, 2);
     pool_error_t error;
     future_t *running, *waiting;
-    kill_template(template_of(pool));
+    kill_forkserver(forkserver_of(pool));
     CHECK_OK(pool_check(pool, NULL));
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
 

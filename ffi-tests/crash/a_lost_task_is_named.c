@@ -1,11 +1,11 @@
 /* The message of a lost task names its function, where that has a name that others can see. */
-#include "deaths.h"
+#include "processes.h"
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
     pool_t *pool = new_pool(&options, 1);
-    char *path = library("deadly");
+    char *path = library_path("deadly");
     future_t *future;
     CHECK_OK(pool_submit_symbol(pool, path, "fall_over", NULL, 0, &future));
     CHECK_OK(future_wait(future, POOL_FOREVER));

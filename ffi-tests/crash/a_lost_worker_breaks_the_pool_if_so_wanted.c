@@ -1,7 +1,7 @@
 /* POOL_LOST_BREAK: with the first worker that is lost with its task the pool is broken; that task fails,
  * what waits is cancelled, and what others run ends. */
-#include "../c/limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 2, QUEUED = 20, GATE = 0, STARTED = WORD_FIRST };
 

@@ -1,5 +1,5 @@
 /* A worker that was stopped while idle holds nothing that the others need. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { WORKERS = 2, TASKS = 200, ROUNDS = 6 };
 
@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
     for (uint32_t round = 0; round < ROUNDS; round++) {
         future_t *futures[TASKS];
         pid_t pids[WORKERS];
-        learn_workers(pool, round, WORKERS, pids);
+        get_worker_pids(pool, round, WORKERS, pids);
         pid_t stopped = pids[round % WORKERS];
         stop_and_wait(stopped);
         for (uint64_t i = 0; i < TASKS; i++) {
@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
 
     /* A pool that is freed does not wait for one either. */
     pid_t pids[WORKERS];
-    learn_workers(pool, ROUNDS, WORKERS, pids);
+    get_worker_pids(pool, ROUNDS, WORKERS, pids);
     kill(pids[0], SIGSTOP);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_KILL, POOL_FOREVER));
     pool_free(pool);

@@ -1,6 +1,6 @@
 /* A task of high priority whose worker is killed comes back before all that wait with a lower one. */
-#include "deaths.h"
-#include "../c/queue.h"
+#include "processes.h"
+#include "queue.h"
 
 enum { NEXT = WORD_FIRST, FIRST_RUN, TURN };
 

@@ -1,6 +1,6 @@
 /* The process that workers are forked from may die: the next worker that is needed has another one
  * made. So it is with a copy of the caller where fork_with_threads allows that. */
-#include "templates.h"
+#include "forkserver.h"
 
 enum { ROUNDS = 5 };
 
@@ -10,12 +10,12 @@ int main(int argc, char **argv) {
     options.idle_timeout_ms = POOL_NOW;
     pool_t *pool = new_pool(&options, 1);
     for (int round = 0; round < ROUNDS; round++) {
-        pid_t before = template_of(pool);
+        pid_t before = forkserver_of(pool);
         await_workers(pool, 0);
-        CHECK_EQUAL(template_of(pool), before);
+        CHECK_EQUAL(forkserver_of(pool), before);
         await_workers(pool, 0);
-        kill_template(before);
-        CHECK(template_of(pool) != before);
+        kill_forkserver(before);
+        CHECK(forkserver_of(pool) != before);
     }
     CHECK_OK(pool_check(pool, NULL));
     pool_free(pool);

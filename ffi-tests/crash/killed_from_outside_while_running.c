@@ -1,5 +1,5 @@
 /* When somebody kills a worker that runs a task, exactly that task fails. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { WORKERS = 3, QUEUED = 100, ROUNDS = 10 };
 
@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
         for (uint64_t i = 0; i < QUEUED; i++) {
             CHECK_OK(pool_submit(pool, square, &i, sizeof i, &queued[i]));
         }
-        pid_t victim = pid_of_seat(gate % WORKERS);
+        pid_t victim = pid_of_worker(gate % WORKERS);
         kill(victim, SIGKILL);
         /* While the others wait at the gate, the one that replaces it does all the rest. */
         for (uint64_t i = 0; i < QUEUED; i++) CHECK_EQUAL(collect_number(queued[i]), i * i);

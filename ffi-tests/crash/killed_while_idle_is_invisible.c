@@ -1,5 +1,5 @@
 /* A worker that is killed while it has nothing to do is replaced, and nobody notices. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { WORKERS = 3, TASKS = 1000, ROUNDS = 10 };
 
@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
     static future_t *futures[TASKS];
     for (uint32_t round = 0; round < ROUNDS; round++) {
         pid_t pids[WORKERS];
-        learn_workers(pool, round, WORKERS, pids);
+        get_worker_pids(pool, round, WORKERS, pids);
         /* All of them, or all but one. */
         for (int i = round % 2; i < WORKERS; i++) kill_and_wait(pids[i]);
         for (uint64_t i = 0; i < TASKS; i++) {

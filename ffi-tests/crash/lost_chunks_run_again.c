@@ -1,7 +1,7 @@
 /* Maps in a pool with POOL_LOST_RETRY: items whose worker is lost run again, in chunks and lazily, and every
  * item has its result; one that always kills its worker fails, with no other item than those of its chunk. */
-#include "../c/lazy.h"
-#include "deaths.h"
+#include "lazy_map.h"
+#include "processes.h"
 
 enum { WORKERS = 2, ITEMS = 60, BAD = 17, CHUNK = 4, RUNS = WORD_FIRST, DEATHS = RUNS + ITEMS };
 
@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     struct source source = {.end = ITEMS};
     pool_map_t *map = start_map(pool, square_or_die, &source, &how);
     for (uint64_t i = 0; i < ITEMS; i++) CHECK_EQUAL(take_square(map, &source), i);
-    next_answers(map, POOL_FOREVER, POOL_ERR_END);
+    check_next(map, POOL_FOREVER, POOL_ERR_END);
     pool_map_free(map);
     pool_free(pool);
     return leaves_nothing_behind();

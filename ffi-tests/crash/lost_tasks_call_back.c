@@ -1,7 +1,7 @@
 /* A task that is lost with its worker calls back like any other, and its callback sees how the
  * worker died; so do the tasks around it. */
 #include "callbacks.h"
-#include "deaths.h"
+#include "processes.h"
 
 enum { N = 100, BAD = 7 /* each so manyth */ };
 

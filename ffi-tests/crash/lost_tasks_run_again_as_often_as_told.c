@@ -1,8 +1,8 @@
 /* POOL_LOST_RETRY: a task whose worker is lost runs again, as often as its own retries or the pool's say,
  * and fails then. Each task has its own count. One that is cancelled or has passed its limit does not run
  * again. */
-#include "../c/limits.h"
-#include "deaths.h"
+#include "time_limits.h"
+#include "processes.h"
 
 enum { WORKERS = 2, GOOD = 100, RUNS = WORD_FIRST, ACCEPTED = RUNS + 64, STARTED = ACCEPTED + 1 };
 

@@ -1,6 +1,6 @@
 /* While somebody kills workers all the time, each of very many tasks has exactly one outcome, and
  * no more fail than workers were killed. */
-#include "deaths.h"
+#include "processes.h"
 #include <pthread.h>
 
 enum { WORKERS = 2, WINDOW = 256, PIDS = WORD_FIRST, RAN_FOR_MS = 2500, PAUSE_US = 4000 };

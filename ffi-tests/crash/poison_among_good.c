@@ -1,5 +1,5 @@
 /* Tasks that kill their workers are not run again, and do not harm the many good ones between. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { TASKS = 2020, EVERY = 101, RAN = WORD_FIRST };
 

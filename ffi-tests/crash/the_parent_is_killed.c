@@ -1,6 +1,6 @@
 /* When the program is killed outright, no worker outlives it by more than a second: not a busy
  * one, not one that blocks all signals, not an idle one, and not one that was just starting. */
-#include "deaths.h"
+#include "processes.h"
 #include <sys/wait.h>
 
 enum { ROUNDS = 8, WORKERS = 6, BUSY_GATE = 0, DEAF_GATE = 1, IDLE_GATE = 2, LATE_GATE = 3 };
@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
         uint64_t died = now_ns();
         int alive = alive_with(mark);
         while (alive && now_ns() < died + 1000000000) {
-            look_again_soon();
+            pause_briefly();
             alive = alive_with(mark);
         }
         printf("round %d: after %" PRIu64 " us\n", round, (now_ns() - died) / 1000);

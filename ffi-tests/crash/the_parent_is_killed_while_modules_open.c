@@ -1,6 +1,6 @@
 /* A program may be killed while its first worker, or what workers are forked from, still opens modules:
  * that goes with it. */
-#include "templates.h"
+#include "forkserver.h"
 #include <sys/wait.h>
 
 enum { OPENING = WORD_FIRST, CHILD = WORD_FIRST + 1 };
@@ -30,7 +30,7 @@ static void begin_and_die(const pool_options_t *options, char *slow) {
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
-    char *slow = library("slow");
+    char *slow = library_path("slow");
     pid_t host = fork();
     CHECK(host >= 0);
     if (host == 0) {
@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     pid_t child = (pid_t)word_get(CHILD);
     CHECK(child > 0);
-    while (!is_dead(child)) look_again_soon();
+    while (!is_dead(child)) pause_briefly();
     free(slow);
     return leaves_nothing_behind();
 }

@@ -1,5 +1,5 @@
 /* Workers that kill one another are replaced, and both tasks come to an end. */
-#include "deaths.h"
+#include "processes.h"
 
 enum { ROUNDS = 20, PIDS = WORD_FIRST };
 

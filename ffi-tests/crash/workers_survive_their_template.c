@@ -1,6 +1,6 @@
 /* The death of the process that they were forked from costs the workers nothing: what runs runs on,
  * they take more tasks, and the death of one of them is still seen. */
-#include "templates.h"
+#include "forkserver.h"
 
 enum { WORKERS = 2, FIRST = 0, SECOND = 1 };
 
@@ -11,17 +11,17 @@ int main(int argc, char **argv) {
     future_t *first[WORKERS], *second[WORKERS];
     pid_t pids[WORKERS];
     occupy(pool, FIRST, WORKERS, first);
-    for (uint32_t i = 0; i < WORKERS; i++) pids[i] = pid_of_seat(i);
-    pid_t template = template_now();
+    for (uint32_t i = 0; i < WORKERS; i++) pids[i] = pid_of_worker(i);
+    pid_t template = current_forkserver();
     CHECK(template > 0);
-    kill_template(template);
+    kill_forkserver(template);
     release(FIRST);
     CHECK_OK(future_wait_many(first, WORKERS, POOL_WAIT_ALL, POOL_FOREVER, NULL));
     for (int i = 0; i < WORKERS; i++) CHECK_EQUAL(future_state(first[i]), FUTURE_COMPLETED);
     wait_and_free(first, WORKERS);
 
     occupy(pool, SECOND, WORKERS, second);
-    for (uint32_t i = 0; i < WORKERS; i++) CHECK_EQUAL(pid_of_seat(i), pids[i]);
+    for (uint32_t i = 0; i < WORKERS; i++) CHECK_EQUAL(pid_of_worker(i), pids[i]);
     kill(pids[0], SIGKILL);
     size_t done;
     CHECK_OK(future_wait_many(second, WORKERS, POOL_WAIT_FIRST, POOL_FOREVER, &done));

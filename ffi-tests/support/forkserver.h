@@ -1,0 +1,69 @@
+/* Forkservers: the child processes that workers are forked from. */
+#ifndef FORKSERVER_H
+#define FORKSERVER_H
+
+#include "lifecycle.h"
+#include "processes.h"
+
+/* Its name in /proc is that of the pool and this. */
+#define FORKSERVER_SUFFIX "/template"
+
+static inline int is_forkserver(pid_t pid) {
+    char path[64], name[64] = {0};
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    char *end = fgets(name, sizeof name, file) ? strchr(name, '\n') : NULL;
+    fclose(file);
+    size_t length = strlen(FORKSERVER_SUFFIX);
+    return end && (size_t)(end - name) >= length && strncmp(end - length, FORKSERVER_SUFFIX, length) == 0;
+}
+
+/* Counts the forkservers of this process. Returns the pid of the last one found, or 0. */
+static inline pid_t find_forkservers(int *count) {
+    pid_t found = 0;
+    *count = 0;
+    DIR *threads = opendir("/proc/self/task");
+    CHECK(threads != NULL);
+    for (struct dirent *thread = readdir(threads); thread; thread = readdir(threads)) {
+        char path[512];
+        int pid;
+        snprintf(path, sizeof path, "/proc/self/task/%s/children", thread->d_name);
+        FILE *file = thread->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (!file) continue;
+        while (fscanf(file, "%d", &pid) == 1) {
+            if (!is_forkserver(pid) || is_dead(pid)) continue;
+            found = pid;
+            ++*count;
+        }
+        fclose(file);
+    }
+    closedir(threads);
+    return found;
+}
+
+static inline pid_t current_forkserver(void) {
+    int count;
+    return find_forkservers(&count);
+}
+
+static inline int count_forkservers(void) {
+    int count;
+    find_forkservers(&count);
+    return count;
+}
+
+static inline pid_t forkserver_of(pool_t *pool) {
+    CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    pid_t pid = current_forkserver();
+    CHECK(pid > 0);
+    return pid;
+}
+
+/* Kills it, and waits until the pool has reaped it. */
+static inline void kill_forkserver(pid_t pid) {
+    kill(pid, SIGKILL);
+    while (process_state(pid) != 0) pause_briefly();
+}
+
+#endif
