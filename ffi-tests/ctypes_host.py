@@ -5,7 +5,7 @@ import os
 import sys
 from ctypes import POINTER, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 
-POOL_OK, ERR_TASK, ERR_WORKER_LOST, ERR_FUNCTION = 0, 10, 11, 18
+POOL_OK, ERR_TASK, ERR_WORKER_LOST, ERR_FUNCTION = 0, 10, 11, 17
 PROCESS, THREAD = 0, 1
 FOREVER = -1
 

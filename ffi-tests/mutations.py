@@ -36,48 +36,48 @@ ENVIRONMENT = {
 SECONDS = 120  # A model that takes longer never ends.
 SECONDS_UNBROKEN = 900  # For a build, or for all models together.
 
-HEARS = "a_sleeping_worker_hears_the_task_and_the_waiter_its_result"
+RESULT = "a_sleeping_worker_gets_the_task_and_the_waiter_its_result"
 TWO = "two_tasks_wake_two_workers"
 ONCE = "a_task_is_claimed_once"
 CANCEL = "cancel_and_claim_never_both_win"
-AGAIN = "a_cancelled_slot_serves_again_while_a_worker_looks"
-TURN = "a_task_in_the_slot_of_a_cancelled_one_has_a_turn_of_its_own"
-CANCELLED = "a_waiter_hears_that_its_task_is_cancelled"
-BACK = "a_task_that_a_worker_puts_back_is_done_by_another"
+REUSED = "a_cancelled_slot_is_reused_while_a_worker_takes"
+POSITION = "a_task_in_a_reused_slot_keeps_its_own_position"
+CANCELLED = "a_waiter_is_woken_when_its_task_is_cancelled"
+REQUEUED = "a_requeued_task_is_run_by_another_worker"
 FULL = "a_ring_full_of_cancelled_tasks_takes_new_ones"
-NOTICE = "a_notice_tells_of_the_first_of_two"
-NEWS = "a_sleeper_hears_of_a_new_idle_time"
-LEFT = "what_was_left_to_a_worker_that_leaves_is_left_to_another"
-LEAVE = "a_worker_is_told_to_leave_in_its_sleep"
-ORDER = "a_worker_is_ordered_to_leave_in_its_sleep"
-ASKED = "one_of_two_leaves_and_the_task_is_done"
-TAKEN_BACK = "a_request_to_leave_is_taken_back_or_taken"
-BEFORE_LEAVING = "what_was_left_to_a_worker_that_is_told_to_leave_is_done"
-GATE = "no_task_stays_behind_a_shut_gate"
-STOPS = "a_worker_that_stops_at_any"  # The beginning of two names, even and odd steps: one of both must fail.
-TAKES_OVER = "a_sleeper_takes_over_from_a_worker_that_stops"
-WAKER = "a_sleeper_is_woken_though_its_waker_stops"
-LAST = "the_last_to_leave_frees_the_pool_and_nobody_else"
-BLOCK = "a_block_has_one_taker_at_a_time"
-FREE = "a_free_slot_is_given_to_one_taker"
-GIVERS = "slots_given_back_at_once_are_all_listed"
-SEEN = "no_task_runs_unseen_by_the_watch"
-DOOM = "a_worker_that_is_doomed_takes_no_other_task"
+EVENT = "the_completion_event_wakes_a_waiter_for_several_tasks"
+IDLE_TIME = "a_sleeper_sees_a_new_idle_time"
+LEFT = "a_task_left_to_a_worker_that_exits_is_run_by_another"
+STAGE_CHANGE = "a_sleeping_worker_exits_when_the_stage_changes"
+RETIRED = "a_sleeping_worker_exits_when_its_seat_is_retired"
+ONE_OF_TWO = "one_of_two_workers_retires_and_the_task_is_run"
+WITHDRAWN = "a_retire_request_is_withdrawn_or_taken"
+BEFORE_RETIRING = "a_task_left_to_a_retiring_worker_is_run"
+CLOSED_POOL = "no_task_stays_in_a_closed_pool"
+DIES = "a_worker_that_dies_at_any"  # The beginning of two names, even and odd steps: one of both must fail.
+TAKES_OVER = "a_sleeper_takes_over_from_a_worker_that_dies"
+WAKER = "a_sleeper_is_woken_even_if_its_waker_dies"
+LAST = "exactly_the_last_holder_frees_the_pool"
+BLOCK = "a_block_is_taken_by_one_thread_at_a_time"
+FREE = "a_free_slot_is_taken_by_one_thread"
+FREED = "slots_freed_concurrently_are_all_in_the_list"
+LIMIT = "no_task_with_a_limit_runs_unseen_by_the_supervisor"
+KILL = "a_worker_with_a_pending_kill_takes_no_other_task"
 SIGNAL = "a_signal_reaches_the_task_that_it_is_for"
-BEGUN = "the_beginning_of_a_task_is_told"
-PLACE = "a_waiting_submit_hears_of_a_place"
-SHUT = "a_waiting_submit_hears_of_a_shut_gate"
-CLAIMER = "a_worker_that_stops_while_it_claims_leaves_no_submit_waiting"
-BOUND = "two_submits_never_pass_the_bound"
-RANKED = "a_sleeping_worker_hears_of_a_task_of_another_rank"
-FIRST = "the_first_rank_comes_first_and_each_task_once"
-RANK_CANCEL = "a_cancelled_task_of_another_rank_is_not_run"
-RANK_BACK = "a_task_of_another_rank_comes_back_to_it"
-SHARED = "who_has_nothing_to_do_takes_from_a_batch"
-BATCH_ONCE = "a_batch_is_run_once"
-BATCH_STOPS = "a_worker_that_stops_with_a_batch_costs_at_most_one_task"
+STARTED = "the_start_of_a_task_is_notified"
+CAPACITY = "a_waiting_submit_gets_free_capacity"
+CLOSING = "a_waiting_submit_ends_when_the_pool_closes"
+CLAIMER = "a_worker_that_dies_while_it_claims_leaves_no_submit_waiting"
+BOUND = "two_submits_never_exceed_the_bound"
+PRIORITY = "a_sleeping_worker_gets_a_task_of_another_priority"
+FIRST = "the_first_priority_comes_first_and_each_task_runs_once"
+PRIORITY_CANCEL = "a_cancelled_task_of_another_priority_is_not_run"
+PRIORITY_KEPT = "a_requeued_task_keeps_its_priority"
+SHARED = "an_idle_worker_takes_from_the_batch_of_another"
+BATCH_ONCE = "each_task_of_a_batch_is_run_once"
+BATCH_DIES = "a_worker_that_dies_with_a_batch_costs_at_most_one_task"
 BATCH_CANCEL = "a_cancelled_task_of_a_batch_is_not_run"
-CLOSES = "a_slot_given_back_while_the_list_closes_is_counted_by_one_of_both"
+CLOSES = "a_slot_freed_while_the_list_closes_is_counted_once"
 
 
 def relaxed(text):
@@ -97,138 +97,143 @@ def silent(change):
     return f"self.wake_if_made(slot, {change})", f"{change} != Change::TooLate"
 
 
-VACATE = "fn vacate(&self, seat: SeatIndex) {"
+CLEAR = "fn clear(&self, seat: SeatIndex) {"
 STEP = "self.0.fetch_update(AcqRel, Relaxed, checked).ok()"
 IN_TWO_STEPS = "let now = self.0.load(Acquire); checked(now).map(|next| { self.0.store(next, Release); now })"
-MARK = "self.0.compare_exchange(now, marked, Relaxed, Relaxed).is_ok().then_some(marked)"
+FLAG = "self.0.compare_exchange(now, marked, Relaxed, Relaxed).is_ok().then_some(marked)"
 LOOK = "let now = self.0.load(Acquire);\n            if generation_of(now) != generation {"
 SLEEP = "self.0.sleep_if(marked, scope, left);"
 IF_READY = "(now & PHASE == READY).then(|| cancelled(now))"
-SETTLE = "self.change(self.generation(), |now| holds(now, seat).then(|| settled(now)))"
-SETTLE_SILENTLY = f"match {SETTLE} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
-PASS = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
-POST = "self.slot(entry.slot).word.publish(entry.generation);\n        self.write(spot, entry);"
-STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.bell.wake_all();"
-IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.bell.wake_all();"
-ORDERED = "self.order(seat).store(ORDERED, Relaxed);\n        self.bell.wake(seat);"
-LEAVER = "self.leavers_word().fetch_update(Relaxed, Relaxed, taken).is_ok()"
-LEAVER_IN_TWO_STEPS = """{
-            let now = self.leavers_word().load(Relaxed);
-            taken(now).map(|next| self.leavers_word().store(next, Relaxed)).is_some()
+END_ORPHANED = "self.change(self.generation(), |now| holds(now, seat).then(|| ended(now)))"
+END_SILENTLY = f"match {END_ORPHANED} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
+SKIP = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
+ENQUEUE = "self.slot(entry.slot).word.publish(entry.generation);\n        self.write_entry(reservation, entry);"
+STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.sleepers.wake_all();"
+IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.sleepers.wake_all();"
+RETIRE = "self.retire_word(seat).store(REQUESTED, Relaxed);\n        self.sleepers.wake(seat);"
+QUOTA = "self.quota_word().fetch_update(Relaxed, Relaxed, taken).is_ok()"
+QUOTA_IN_TWO_STEPS = """{
+            let now = self.quota_word().load(Relaxed);
+            taken(now).map(|next| self.quota_word().store(next, Relaxed)).is_some()
         }"""
-REQUEUE = """let made = word.requeue(seat) != Change::TooLate;
-        // The position is ours either way; an entry for a slot that is not ready is a dead one.
-        self.write(spot, Entry { slot, generation });"""
+REQUEUE = "let made = word.requeue(seat) != Change::TooLate;"
+WRITTEN_FIRST = f"self.write_entry(reservation, RingEntry {{ slot, generation }}); {REQUEUE}"
 FINISH = "self.wake(slot, finished.waiters());"
-RING = "if waiters.on_notice {\n            self.ring_notice();"
-FOUND = "self.bell.found(seat, || self.has_task());"
+NOTIFY = "if waiters.on_event {\n            self.notify_completion();"
+STOP_SEARCHING = "self.sleepers.stop_searching(seat, || self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
-PLACE_LOOK = "found = look();\n            if found.is_none() {"
+CAPACITY_LOOK = "result = attempt();\n            if result.is_none() {"
 RESERVE = "self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()"
 RESERVE_IN_TWO_STEPS = """{
             let next = self.next.load(Relaxed);
             (next < end).then(|| { self.next.store(next + 1, Relaxed); next })
         }"""
-HAS_RANKED = "(features & feature::BANDS != 0 && self.has_ranked_task(features))"
-BY_RANK = "Rank::all().find_map(|rank| match"
+HAS_PRIORITY = "(features & feature::PRIORITIES != 0 && self.has_priority_task(features))"
+BY_PRIORITY = "Priority::all().find_map(|priority| match"
 FREE_GIVE = "match self.head.compare_exchange_weak(head, new, Release, Relaxed) {"
 CLOSE_IN_TWO_STEPS = "{ let head = self.head.load(Acquire); self.head.store(CLOSED, Release); head }"
 
+# The files that most rows break, in src/.
+SLEEPERS, SLOT, RING, QUEUE, BOARD = (f"board/{name}.rs" for name in ("sleep", "slot", "ring", "queue", "mod"))
+PREFETCH, RETIRING, WAITERS, HEAP = (f"board/{name}.rs" for name in ("prefetch", "retire", "waiters", "heap"))
+TAIL, TIMER, FREE_LIST = (f"board/parent/{name}.rs" for name in ("tail", "limit_timer", "free_list"))
+HANDLES = "handle_table.rs"
+
 # (what is broken, file in src/, its text, what replaces it, models that must fail)
 MUTATIONS = [
-    ("ring: no fence", "board/bell.rs", *without("fence(SeqCst);", "fence(SeqCst);\n        // As a rule"), [HEARS, GATE]),
-    ("fall_asleep: no fence", "board/bell.rs", *without("fence(SeqCst);", "fence(SeqCst);\n        if wanted()"), [HEARS]),
-    ("fall_asleep: does not look again", "board/bell.rs", "if wanted() {", "if false && wanted() {", [HEARS, LEAVE]),
-    ("fall_asleep: looks at its bed without acquire", "board/bell.rs", *relaxed("let seen = bed.load(Acquire)"), [HEARS]),
-    ("found: no fence", "board/bell.rs", *without("fence(SeqCst);", "fence(SeqCst);\n        if more()"), [TWO]),
-    ("found: rings nobody", "board/bell.rs", "if more() {", "if false && more() {", [TWO]),
-    ("vacate: does nothing", "board/bell.rs", VACATE, f"{VACATE} return;", [STOPS]),
-    ("vacate: shakes nobody", "board/bell.rs", "self.shake_all(group, self.group", "let _ = (group, self.group", [WAKER]),
-    ("shake: leaves the bed as it is", "board/bell.rs", "bed.0.fetch_add(1, Release);", "", [HEARS, LEAVE]),
-    ("shake: no release", "board/bell.rs", *relaxed("bed.0.fetch_add(1, Release)"), [HEARS]),
-    ("step: in two steps", "board/slot.rs", STEP, IN_TWO_STEPS, [ONCE, CANCEL]),
-    ("step: no ordering", "board/slot.rs", *relaxed(STEP), [STOPS]),
-    ("claim: of any generation", "board/slot.rs", "match self.step(generation,", "match self.step(self.generation(),", [TURN]),
-    ("finish: no ordering", "board/slot.rs", *relaxed("outcome.phase(), AcqRel"), [HEARS]),
-    ("cancel: in any phase", "board/slot.rs", IF_READY, "Some(cancelled(now))", [CANCEL]),
-    ("settle: forgets the waiters", "board/slot.rs", SETTLE, SETTLE_SILENTLY, [STOPS]),
-    ("requeue: forgets the waiters", "board/slot.rs", "KEPT | u64::MAX", "u64::MAX", [BACK]),
-    ("phase: no acquire", "board/slot.rs", *relaxed("phase_of(self.0.load(Acquire))"), [NOTICE]),
-    ("wait: no acquire", "board/slot.rs", *relaxed(LOOK), [HEARS]),
-    ("wait: does not look again", "board/slot.rs", SLEEP, f"{SLEEP} return Waited::Done;", [HEARS]),
-    ("mark_waited: sets no flag", "board/slot.rs", MARK, "Some(now)", [HEARS, NOTICE]),
-    ("mark_waited: writes over the phase", "board/slot.rs", MARK, "self.0.store(marked, Relaxed); Some(marked)", [HEARS]),
-    ("look: at an entry of any lap", "board/ring.rs", "if lap_of(packed) == self.lap(position) {", "if true {", [HEARS, FULL]),
-    ("look: no acquire", "board/ring.rs", *relaxed("self.entry_at(position).load(Acquire);\n            if lap_of"), [HEARS]),
-    ("write: no release", "board/ring.rs", *relaxed("store(packed, Release)"), [HEARS, AGAIN]),
-    ("pass: by two", "board/ring.rs", PASS, PASS.replace("+ 1", "+ 2"), [FULL]),
-    ("pass_many: by one more", "board/ring.rs", "position, position + count, ", "position, position + count + 1, ", [TWO]),
-    ("pass: moves the head back", "board/ring.rs", PASS, "self.head().store(position + 1, Relaxed);", [FULL]),
-    ("make_room: keeps dead entries", "board/ring.rs", "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
-    ("post: writes the entry first", "board/queue.rs", *swapped(POST), [HEARS]),
-    ("take: notes nothing", "board/queue.rs", "next.store(batch::pack(entry), Relaxed);", "", [STOPS, TAKES_OVER]),
-    ("empty_batch: forgets the next", "board/batch.rs", ".chain([&seat.next])", ".chain([])", [STOPS]),
-    ("ring: sees nobody", "board/bell.rs", "self.group(group).load(Relaxed) != 0", "false", [HEARS]),
-    ("finish: wakes nobody", "board/mod.rs", *without(FINISH, FINISH), [HEARS, NOTICE]),
-    ("cancel: wakes nobody", "board/mod.rs", *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),
-    ("settle: wakes nobody", "board/mod.rs", *silent("self.slot(slot).word.settle(seat, outcome)"), [STOPS]),
-    ("requeue: writes the entry first", "board/queue.rs", *swapped(REQUEUE), [BACK]),
-    ("requeue: rings nobody", "board/queue.rs", *without("self.bell.ring();", "self.bell.ring();\n        made"), [BACK]),
-    ("wake_again: does nothing", "board/mod.rs", "if word.phase().is_done() {", "if false {", [STOPS]),
-    ("wake: rings no notice", "board/mod.rs", *without("self.ring_notice();", RING), [NOTICE]),
-    ("ring_notice: no release", "board/notice.rs", *relaxed("self.notice().fetch_update(Release, Relaxed, rung)"), [NOTICE]),
-    ("ring_notice: leaves the count", "board/notice.rs", ".wrapping_add(RING)", "", [NOTICE]),
-    ("ring_notice: sees no sleeper", "board/notice.rs", "before & WAITED != 0", "false && before > 0", [NOTICE]),
-    ("heed_notice: leaves no mark", "board/notice.rs", "fetch_or(WAITED, Relaxed)", "load(Relaxed)", [NOTICE]),
-    ("search: does not look at the idle time", "board/mod.rs", "|| new();", ";", [NEWS]),
-    ("set_idle_time: wakes nobody", "board/mod.rs", *without("self.bell.wake_all();", IDLE), [NEWS]),
-    ("search: leaves without ringing", "board/mod.rs", FOUND, f"if rest == Rest::Roused {{ {FOUND} }}", [LEFT]),
-    ("set_stage: wakes nobody", "board/mod.rs", *without("self.bell.wake_all();", STAGE), [LEAVE]),
-    ("set_stage: wakes first", "board/mod.rs", *swapped(STAGE), [LEAVE]),
-    ("order_to_leave: wakes nobody", "board/leave.rs", *without("self.bell.wake(seat);", ORDERED), [ORDER]),
-    ("bell wake: no ordering", "board/bell.rs", *relaxed("self.group(group).fetch_and(!sleeping, AcqRel);"), [ORDER]),
-    ("search: does not look for orders", "board/mod.rs", "self.may_have_to_leave(seat) || (", "(", [ORDER]),
-    ("search: goes as ordered without ringing", "board/mod.rs", FOUND, f"if !self.may_have_to_leave(seat) {{ {FOUND} }}", [BEFORE_LEAVING]),
-    ("ask_to_leave: wakes nobody", "board/leave.rs", "self.bell.wake_all();", "", [ASKED]),
-    ("take_leave: in two steps", "board/leave.rs", LEAVER, LEAVER_IN_TWO_STEPS, [ASKED, TAKEN_BACK]),
-    ("arm: rings nobody", "board/alarm.rs", "fetch_min(limit_ms, AcqRel) > limit_ms", "fetch_min(limit_ms, AcqRel) > u64::MAX", [SEEN]),
-    ("disarm: no fence", "board/alarm.rs", *without("fence(SeqCst);", "fence(SeqCst);\n        if is_idle()"), [SEEN]),
-    ("disarm: does not look again", "board/alarm.rs", "if is_idle() {", "if true {", [SEEN]),
-    ("doom: in any phase", "board/slot.rs", "(now & PHASE == RUNNING).then_some(now | DOOMED)", "Some(now | DOOMED)", [DOOM]),
-    ("finish: does not see the doom", "board/word.rs", "self.0 & DOOMED != 0", "false", [DOOM]),
-    ("finish: heeds no waiter", "board/word.rs", "WAITED | NOTICED | DOOMED | SIGNALLED", "DOOMED | SIGNALLED", [HEARS]),
-    ("finish: does not await the signal", "board/mod.rs", "finished.signalled()", "None", [SIGNAL]),
-    ("claim: tells nobody", "board/mod.rs", "if claim == Claim::YoursToTell {", "if false {", [BEGUN]),
-    ("ask_announcement: in any phase", "board/slot.rs", "(now & PHASE == READY).then_some(now | ANNOUNCED)", "Some(now | ANNOUNCED)", [BEGUN]),
-    ("retag: the old tag", "board/free.rs", "(head >> SLOT_BITS).wrapping_add(1)", "(head >> SLOT_BITS)", [FREE]),
-    ("free take: no acquire", "board/free.rs", *relaxed(FREE_TAKE), [FREE]),
-    ("give: in two steps", "board/free.rs", FREE_GIVE, "self.head.store(new, Release); match Ok::<_, u64>(new) {", [GIVERS]),
-    ("give: no release", "board/free.rs", *relaxed(FREE_GIVE), [FREE]),
-    ("give: to a closed list", "board/free.rs", "if head & SLOT_MASK == CLOSED {", "if false {", [CLOSES]),
-    ("close: does not count", "board/free.rs", "listed += 1;", "", [FREE]),
-    ("give: leaves the block's bit", "board/heap.rs", ".fetch_and(!bit, Release)", ".fetch_and(u64::MAX, Release)", [BLOCK]),
-    ("take_of: whoever had it", "board/heap.rs", "if before & (1 << bit) == 0 {", "if true {", [BLOCK]),
-    ("settle: no ordering", "cells.rs", *relaxed("fetch_add(holders, AcqRel)"), [LAST]),
-    ("settle: asks before it adds", "cells.rs", "AcqRel) + holders == 0", "AcqRel) == 0", [LAST]),
-    ("tell_of_place: no fence", "board/places.rs", *without("fence(SeqCst);", "fence(SeqCst);\n        if self.place()"), [PLACE]),
-    ("await_place: no fence", "board/places.rs", *without("fence(SeqCst);", "fence(SeqCst);\n            found"), [PLACE]),
-    ("await_place: does not look again", "board/places.rs", PLACE_LOOK, "if true {", [PLACE]),
-    ("await_place: leaves no mark", "board/places.rs", "self.place().swap(WAITED, Relaxed);", "", [PLACE]),
-    ("rouse_submitter: leaves the mark", "board/places.rs", "self.place().swap(0, Release);", "", [PLACE, SHUT]),
-    ("rouse_submitter: wakes nobody", "board/places.rs", "self.place().wake(1, self.scope);", "", [PLACE, SHUT, CLAIMER]),
-    ("reserve_below: in two steps", "board/ring.rs", RESERVE, RESERVE_IN_TWO_STEPS, [BOUND]),
-    ("write_in_band: says nothing of the band", "board/queue.rs", "& rank.feature() == 0 {", "& rank.feature() == u64::MAX {", [RANKED]),
-    ("has_task: does not look into the bands", "board/queue.rs", HAS_RANKED, HAS_RANKED.replace("!= 0", "== u64::MAX"), [RANKED]),
-    ("take_by_rank: the last first", "board/queue.rs", BY_RANK, BY_RANK.replace("find_map", "collect::<Vec<_>>().into_iter().rev().find_map"), [FIRST]),
-    ("claim: of any phase", "board/slot.rs", "(now & PHASE == READY).then(|| running(now))", "Some(running(now))", [RANK_CANCEL, BATCH_CANCEL, BATCH_ONCE]),
-    ("requeue: forgets the rank", "board/queue.rs", "let rank = record.call().rank;", "let rank = Rank::USUAL;", [RANK_BACK]),
-    ("note_batch: notes nothing", "board/batch.rs", "place.store(entry, Relaxed);", "place.store(entry & 0, Relaxed);", [BATCH_STOPS]),
-    ("note_batch: does not say how many", "board/batch.rs", "own.left.store(count as u32, Relaxed);", "", [BATCH_ONCE]),
-    ("has_batched_task: no fence", "board/batch.rs", "fence(Acquire);", "", [SHARED]),
-    ("pass_many: no release", "board/ring.rs", *relaxed("position + count, Release, Relaxed"), [SHARED]),
-    ("take_from_others: takes nothing", "board/batch.rs", "self.crew().find_map(", "self.crew().take(0).find_map(", [SHARED]),
-    ("empty_batch: answers nothing", "board/batch.rs", "entries.filter(|entry| self.is_live(*entry))", "entries.filter(|_| false)", [BATCH_STOPS]),
-    ("close: in two steps", "board/free.rs", "self.head.swap(CLOSED, AcqRel)", CLOSE_IN_TWO_STEPS, [CLOSES]),
+    ("notify_one: no fence", SLEEPERS, *without("fence(SeqCst);", "fn notify_one(&self) {\n        fence(SeqCst);"), [RESULT, CLOSED_POOL]),
+    ("sleep: no fence", SLEEPERS, *without("fence(SeqCst);", "fence(SeqCst);\n        if wanted()"), [RESULT]),
+    ("sleep: does not look again", SLEEPERS, "if wanted() {", "if false && wanted() {", [RESULT, STAGE_CHANGE]),
+    ("sleep: reads its parker without acquire", SLEEPERS, *relaxed("let seen = parker.load(Acquire)"), [RESULT]),
+    ("stop_searching: no fence", SLEEPERS, *without("fence(SeqCst);", "fence(SeqCst);\n        if more()"), [TWO]),
+    ("stop_searching: wakes nobody", SLEEPERS, "if more() {", "if false && more() {", [TWO]),
+    ("clear: does nothing", SLEEPERS, CLEAR, f"{CLEAR} return;", [DIES]),
+    ("clear: unparks nobody", SLEEPERS, "self.unpark_all(group, self.group", "let _ = (group, self.group", [WAKER]),
+    ("unpark: leaves the parker as it is", SLEEPERS, "parker.0.fetch_add(1, Release);", "", [RESULT, STAGE_CHANGE]),
+    ("unpark: no release", SLEEPERS, *relaxed("parker.0.fetch_add(1, Release)"), [RESULT]),
+    ("step: in two steps", SLOT, STEP, IN_TWO_STEPS, [ONCE, CANCEL]),
+    ("step: no ordering", SLOT, *relaxed(STEP), [DIES]),
+    ("claim: of any generation", SLOT, "match self.step(generation,", "match self.step(self.generation(),", [POSITION]),
+    ("finish: no ordering", SLOT, *relaxed("outcome.phase(), AcqRel"), [RESULT]),
+    ("cancel: in any phase", SLOT, IF_READY, "Some(cancelled(now))", [CANCEL]),
+    ("end_orphaned: forgets the waiters", SLOT, END_ORPHANED, END_SILENTLY, [DIES]),
+    ("requeue: forgets the waiters", SLOT, "KEPT_ON_REQUEUE | u64::MAX", "u64::MAX", [REQUEUED]),
+    ("phase: no acquire", SLOT, *relaxed("phase_of(self.0.load(Acquire))"), [EVENT]),
+    ("wait: no acquire", SLOT, *relaxed(LOOK), [RESULT]),
+    ("wait: does not look again", SLOT, SLEEP, f"{SLEEP} return Waited::Done;", [RESULT]),
+    ("set_waiting_flag: sets no flag", SLOT, FLAG, "Some(now)", [RESULT, EVENT]),
+    ("set_waiting_flag: writes over the phase", SLOT, FLAG, "self.0.store(marked, Relaxed); Some(marked)", [RESULT]),
+    ("peek: at an entry of any lap", RING, "if lap_of(packed) == self.lap(position) {", "if true {", [RESULT, FULL]),
+    ("peek: no acquire", RING, *relaxed("self.entry_at(position).load(Acquire);\n            if lap_of"), [RESULT]),
+    ("write: no release", RING, *relaxed("store(packed, Release)"), [RESULT, REUSED]),
+    ("skip: by two", RING, SKIP, SKIP.replace("+ 1", "+ 2"), [FULL]),
+    ("advance: by one more", RING, "position, position + count, ", "position, position + count + 1, ", [TWO]),
+    ("skip: moves the head back", RING, SKIP, "self.head().store(position + 1, Relaxed);", [FULL]),
+    ("make_room: keeps dead entries", TAIL, "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
+    ("enqueue: writes the entry first", QUEUE, *swapped(ENQUEUE), [RESULT]),
+    ("take: notes nothing", QUEUE, "next.store(prefetch::pack(entry), Relaxed);", "", [DIES, TAKES_OVER]),
+    ("drain_prefetched: forgets the next", PREFETCH, ".chain([&seat.next])", ".chain([])", [DIES]),
+    ("notify_one: sees nobody", SLEEPERS, "self.group(group).load(Relaxed) != 0", "false", [RESULT]),
+    ("finish: wakes nobody", BOARD, *without(FINISH, FINISH), [RESULT, EVENT]),
+    ("cancel: wakes nobody", BOARD, *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),
+    ("end_orphaned: wakes nobody", BOARD, *silent("self.slot(slot).word.end_orphaned(seat, outcome)"), [DIES]),
+    ("requeue: writes the entry first", QUEUE, REQUEUE, WRITTEN_FIRST, [REQUEUED]),
+    ("requeue: wakes nobody", QUEUE, *without("self.sleepers.notify_one();", "self.sleepers.notify_one();\n        made"), [REQUEUED]),
+    ("rewake: does nothing", BOARD, "if word.phase().is_done() {", "if false {", [DIES]),
+    ("wake: notifies no completion", BOARD, *without("self.notify_completion();", NOTIFY), [EVENT]),
+    ("notify_completion: no release", WAITERS, *relaxed("self.completion_event().fetch_update(Release, Relaxed, notified)"), [EVENT]),
+    ("notify_completion: leaves the count", WAITERS, ".wrapping_add(ONE_NOTIFICATION)", "", [EVENT]),
+    ("notify_completion: sees no sleeper", WAITERS, "before & WAITED != 0", "false && before > 0", [EVENT]),
+    ("prepare_wait: leaves no mark", WAITERS, "fetch_or(WAITED, Relaxed)", "load(Relaxed)", [EVENT]),
+    ("find_or_sleep: does not look at the idle time", BOARD, "|| changed();", ";", [IDLE_TIME]),
+    ("set_idle_time: wakes nobody", BOARD, *without("self.sleepers.wake_all();", IDLE), [IDLE_TIME]),
+    ("find_or_sleep: leaves and wakes nobody", BOARD, STOP_SEARCHING, f"if reason == WakeReason::Notified {{ {STOP_SEARCHING} }}", [LEFT]),
+    ("set_stage: wakes nobody", BOARD, *without("self.sleepers.wake_all();", STAGE), [STAGE_CHANGE]),
+    ("set_stage: wakes first", BOARD, *swapped(STAGE), [STAGE_CHANGE]),
+    ("retire_seat: wakes nobody", RETIRING, *without("self.sleepers.wake(seat);", RETIRE), [RETIRED]),
+    ("wake a seat: no ordering", SLEEPERS, *relaxed("self.group(group).fetch_and(!sleeping, AcqRel);"), [RETIRED]),
+    ("find_or_sleep: does not look for orders", BOARD, "self.may_have_to_retire(seat) || (", "(", [RETIRED]),
+    ("find_or_sleep: retires and wakes nobody", BOARD, STOP_SEARCHING, f"if !self.may_have_to_retire(seat) {{ {STOP_SEARCHING} }}", [BEFORE_RETIRING]),
+    ("request_retire: wakes nobody", RETIRING, "self.sleepers.wake_all();", "", [ONE_OF_TWO]),
+    ("take_retire: in two steps", RETIRING, QUOTA, QUOTA_IN_TWO_STEPS, [ONE_OF_TWO, WITHDRAWN]),
+    ("arm: wakes nobody", TIMER, "fetch_min(limit_ms, AcqRel) > limit_ms", "fetch_min(limit_ms, AcqRel) > u64::MAX", [LIMIT]),
+    ("disarm: no fence", TIMER, *without("fence(SeqCst);", "fence(SeqCst);\n        if is_idle()"), [LIMIT]),
+    ("disarm: does not look again", TIMER, "if is_idle() {", "if true {", [LIMIT]),
+    ("mark_for_kill: in any phase", SLOT, "(now & PHASE == RUNNING).then_some(now | KILL_PENDING)", "Some(now | KILL_PENDING)", [KILL]),
+    ("finish: does not see the pending kill", SLOT, "self.0 & KILL_PENDING != 0", "false", [KILL]),
+    ("finish: heeds no waiter", SLOT, "WAITED | EVENT_WAITED | KILL_PENDING | SIGNAL_PENDING", "KILL_PENDING | SIGNAL_PENDING", [RESULT]),
+    ("finish: does not await the signal", BOARD, "finished.pending_signal()", "None", [SIGNAL]),
+    ("claim: notifies nobody", BOARD, "if claim == Claim::YoursAndNotify {", "if false {", [STARTED]),
+    ("subscribe_start: in any phase", SLOT, "(now & PHASE == READY).then_some(now | START_SUBSCRIBED)", "Some(now | START_SUBSCRIBED)", [STARTED]),
+    ("retag: the old tag", FREE_LIST, "(head >> SLOT_BITS).wrapping_add(1)", "(head >> SLOT_BITS)", [FREE]),
+    ("free take: no acquire", FREE_LIST, *relaxed(FREE_TAKE), [FREE]),
+    ("give: in two steps", FREE_LIST, FREE_GIVE, "self.head.store(new, Release); match Ok::<_, u64>(new) {", [FREED]),
+    ("give: no release", FREE_LIST, *relaxed(FREE_GIVE), [FREE]),
+    ("give: to a closed list", FREE_LIST, "if head & SLOT_MASK == CLOSED {", "if false {", [CLOSES]),
+    ("close: does not count", FREE_LIST, "free += 1;", "", [FREE]),
+    ("give: leaves the block's bit", HEAP, ".fetch_and(!bit, Release)", ".fetch_and(u64::MAX, Release)", [BLOCK]),
+    ("take_of: a block that is taken", HEAP, "if before & (1 << bit) == 0 {", "if true {", [BLOCK]),
+    ("adjust: no ordering", HANDLES, *relaxed("fetch_add(by, AcqRel)"), [LAST]),
+    ("adjust: compares before it adds", HANDLES, "AcqRel) + by == 0", "AcqRel) == 0", [LAST]),
+    ("notify_capacity: no fence", WAITERS, *without("fence(SeqCst);", "fence(SeqCst);\n        if self.capacity_event()"), [CAPACITY]),
+    ("wait_for_capacity: no fence", WAITERS, *without("fence(SeqCst);", "fence(SeqCst);\n            result"), [CAPACITY]),
+    ("wait_for_capacity: does not look again", WAITERS, CAPACITY_LOOK, "if true {", [CAPACITY]),
+    ("wait_for_capacity: leaves no mark", WAITERS, "self.capacity_event().swap(WAITED, Relaxed);", "", [CAPACITY]),
+    ("wake_submitter: leaves the mark", WAITERS, "self.capacity_event().swap(0, Release);", "", [CAPACITY, CLOSING]),
+    ("wake_submitter: wakes nobody", WAITERS, "self.capacity_event().wake(1, self.scope);", "", [CAPACITY, CLOSING, CLAIMER]),
+    ("reserve_below: in two steps", TAIL, RESERVE, RESERVE_IN_TWO_STEPS, [BOUND]),
+    ("write_priority_entry: sets no feature", QUEUE, "& priority.feature_bit() == 0 {", "& priority.feature_bit() == u64::MAX {", [PRIORITY]),
+    ("has_task: not in the priority rings", QUEUE, HAS_PRIORITY, HAS_PRIORITY.replace("!= 0", "== u64::MAX"), [PRIORITY]),
+    ("take_by_priority: the last first", QUEUE, BY_PRIORITY, BY_PRIORITY.replace("find_map", "collect::<Vec<_>>().into_iter().rev().find_map"), [FIRST]),
+    ("claim: of any phase", SLOT, "(now & PHASE == READY).then(|| running(now))", "Some(running(now))", [PRIORITY_CANCEL, BATCH_CANCEL, BATCH_ONCE]),
+    ("requeue: forgets the priority", QUEUE, "let priority = record.call().priority;", "let priority = Priority::DEFAULT;", [PRIORITY_KEPT]),
+    ("fill_prefetched: notes nothing", PREFETCH, "stored.store(entry, Relaxed);", "stored.store(entry & 0, Relaxed);", [BATCH_DIES]),
+    ("fill_prefetched: sets no count", PREFETCH, "own.prefetched_left.store(count as u32, Relaxed);", "", [BATCH_ONCE]),
+    ("has_prefetched_task: no fence", PREFETCH, "fence(Acquire);", "", [SHARED]),
+    ("advance: no release", RING, *relaxed("position + count, Release, Relaxed"), [SHARED]),
+    ("take_from_others: takes nothing", PREFETCH, "self.used_seats().find_map(", "self.used_seats().take(0).find_map(", [SHARED]),
+    ("drain_prefetched: returns nothing", PREFETCH, "entries.filter(|entry| self.is_live(*entry))", "entries.filter(|_| false)", [BATCH_DIES]),
+    ("close: in two steps", FREE_LIST, "self.head.swap(CLOSED, AcqRel)", CLOSE_IN_TWO_STEPS, [CLOSES]),
 ]
 
 

@@ -1,17 +1,17 @@
-//! Time stamps that cost less than a task: the CPU's own counter, where it ticks evenly.
+//! Time stamps that cost less than a task: the counter of the CPU, if its rate is constant.
 //!
-//! A stamp is a number of ticks, comparable between all processes of the machine. It becomes
-//! nanoseconds only when somebody asks for a duration.
+//! A stamp is a number of ticks, comparable between all processes of the machine. It is converted
+//! to nanoseconds only when a duration is requested.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The present stamp.
+/// The stamp of the current time.
 #[inline(always)]
 pub(crate) fn now() -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
-        if ticks_evenly() {
+        if has_constant_rate() {
             // SAFETY: the instruction reads a counter and has no other effect.
             return unsafe { std::arch::x86_64::_rdtsc() };
         }
@@ -37,34 +37,34 @@ fn monotonic_ns() -> u64 {
 /// The kernel's monotonic clock.
 pub(crate) fn monotonic() -> Duration {
     let mut now = std::mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: room for the time; the clock is there on every Linux.
+    // SAFETY: the pointer is valid for a timespec; the clock exists on every Linux.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr()) };
-    // SAFETY: zeros, or what the kernel has written: numbers.
+    // SAFETY: zeros, or what the kernel has written: both are valid numbers.
     let now = unsafe { now.assume_init() };
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
-/// Whether the counter runs at one speed in every state of the CPU: CPUID 8000_0007h, EDX bit 8.
+/// Whether the counter has the same rate in every state of the CPU: CPUID 8000_0007h, EDX bit 8.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn ticks_evenly() -> bool {
-    EVENLY.get().copied().unwrap_or_else(ask_cpu)
+fn has_constant_rate() -> bool {
+    CONSTANT_RATE.get().copied().unwrap_or_else(read_cpuid)
 }
 
 #[cfg(target_arch = "x86_64")]
-static EVENLY: OnceLock<bool> = OnceLock::new();
+static CONSTANT_RATE: OnceLock<bool> = OnceLock::new();
 
 #[cfg(target_arch = "x86_64")]
 #[cold]
 #[inline(never)]
-fn ask_cpu() -> bool {
-    *EVENLY.get_or_init(|| {
+fn read_cpuid() -> bool {
+    *CONSTANT_RATE.get_or_init(|| {
         let highest = std::arch::x86_64::__cpuid(0x8000_0000).eax;
         highest >= 0x8000_0007 && std::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0
     })
 }
 
-/// One moment on both clocks; a second one, taken later, gives the length of a tick.
+/// One point in time on both clocks; a second one, taken later, gives the length of a tick.
 struct Base {
     stamp: u64,
     instant: Instant,
@@ -73,21 +73,21 @@ struct Base {
 static BASE: OnceLock<Base> = OnceLock::new();
 
 impl Base {
-    /// The present moment. A thread may be stopped between the two clocks: of a few looks the one counts that
-    /// took the shortest time.
+    /// The current time. The thread may be preempted between the two clocks, so the fastest of a
+    /// few samples is used.
     fn now() -> Base {
-        let look = || {
+        let sample = || {
             let (before, instant) = (now(), Instant::now());
             (now().wrapping_sub(before), Base { stamp: before, instant })
         };
-        let looks = (0..LOOKS).map(|_| look()).min_by_key(|(took, _)| *took);
-        looks.map_or_else(|| look().1, |(_, base)| base)
+        let samples = (0..SAMPLES).map(|_| sample()).min_by_key(|(took, _)| *took);
+        samples.map_or_else(|| sample().1, |(_, base)| base)
     }
 }
 
-const LOOKS: u32 = 4;
+const SAMPLES: u32 = 4;
 
-/// Notes the moment from which ticks are measured. The longer ago, the more exact.
+/// Records the time from which ticks are measured. The longer ago, the more exact.
 pub(crate) fn start() {
     BASE.get_or_init(Base::now);
 }
@@ -96,10 +96,11 @@ fn ns_per_tick() -> f64 {
     start();
     let Some(base) = BASE.get() else { return 1.0 };
     loop {
-        let present = Base::now();
-        let ticks = present.stamp.wrapping_sub(base.stamp);
-        let ns = present.instant.duration_since(base.instant).as_nanos();
-        // Reading the two clocks takes tens of nanoseconds: below 0.1 ms that would show.
+        let current = Base::now();
+        let ticks = current.stamp.wrapping_sub(base.stamp);
+        let ns = current.instant.duration_since(base.instant).as_nanos();
+        // Reading the two clocks takes tens of nanoseconds: the error would be too large below 0.1
+        // ms.
         if ns > 100_000 && ticks > 0 {
             return ns as f64 / ticks as f64;
         }
@@ -107,26 +108,26 @@ fn ns_per_tick() -> f64 {
     }
 }
 
-/// A number of ticks in nanoseconds.
+/// Converts ticks to nanoseconds.
 pub(crate) fn ns_of_ticks(ticks: u64) -> u64 {
     (ticks as f64 * ns_per_tick()) as u64
 }
 
-/// Nanoseconds in a tick, times 2^31: for [`scaled`].
+/// Nanoseconds per tick, times 2^31: for [`scaled`].
 pub(crate) fn scale() -> u64 {
     (ns_per_tick() * (1_u64 << 31) as f64) as u64
 }
 
-/// About how many ticks these nanoseconds are; measured once.
+/// Converts nanoseconds to ticks, approximately; the rate is measured once.
 pub(crate) fn ticks_of_ns(ns: u64) -> u64 {
     static TICKS_PER_NS: OnceLock<f64> = OnceLock::new();
     (ns as f64 * TICKS_PER_NS.get_or_init(|| 1.0 / ns_per_tick())) as u64
 }
 
-/// Bits of the fraction of a packed span; the other 5 are its exponent.
+/// Bits of the fraction of a packed duration; the other 5 are its exponent.
 const FRACTION_BITS: u32 = 27;
 
-/// A span of ticks in 32 bits, exact to 8 digits: 27 bits, shifted left by 0 to 31.
+/// Packs a duration in ticks into 32 bits, exact to 8 digits: 27 bits, shifted left by 0 to 31.
 #[inline]
 pub(crate) fn pack(ticks: u64) -> u32 {
     if ticks < 1 << FRACTION_BITS {
@@ -140,11 +141,12 @@ pub(crate) fn pack(ticks: u64) -> u32 {
     (shift << FRACTION_BITS) | (ticks >> shift) as u32
 }
 
+/// The inverse of [`pack`].
 pub(crate) fn unpack(packed: u32) -> u64 {
     u64::from(packed & ((1 << FRACTION_BITS) - 1)) << (packed >> FRACTION_BITS)
 }
 
-/// A packed span in nanoseconds, by somebody's [`scale`].
+/// A packed duration in nanoseconds, by a [`scale`].
 #[inline]
 pub(crate) fn scaled(packed: u32, scale: u64) -> u64 {
     let fraction = u64::from(packed & ((1 << FRACTION_BITS) - 1));
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scale_gives_the_same_nanoseconds() {
+    fn scaling_gives_the_same_nanoseconds() {
         for ns in [1000, 1_000_000_000, 10_000_000_000_000] {
             let ticks = ticks_of_ns(ns);
             let (exact, quick) = (ns_of_ticks(ticks), scaled(pack(ticks), scale()));
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_span_keeps_eight_digits() {
+    fn a_packed_duration_keeps_eight_digits() {
         for ticks in [0, 1, 999, (1 << 27) - 1, 1 << 27, 123_456_789_012, (1 << 58) - 1] {
             let back = unpack(pack(ticks));
             assert!(back <= ticks && ticks - back <= ticks >> 26, "{ticks} became {back}");

@@ -3,10 +3,10 @@
 //! To add a status: add the variant with its doc comment (it becomes the header's), and its row in
 //! [`TABLE`]. Numbers are never changed and never used again.
 
-use serde::{Deserialize, Serialize};
-use std::ffi::CStr;
 pub(crate) use pool_status as Status;
 use pool_status::*;
+use serde::{Deserialize, Serialize};
+use std::ffi::CStr;
 
 /// What a call answers. 0 is success; the numbers never change.
 #[repr(C)]
@@ -37,40 +37,38 @@ pub enum pool_status {
     POOL_ERR_TASK = 10,
     /// The worker that ran the task is gone: killed, crashed, or left by exit.
     POOL_ERR_WORKER_LOST = 11,
-    /// The task was stopped by its soft limit.
-    POOL_ERR_SOFT_LIMIT = 12,
     /// The task was stopped by its hard limit.
-    POOL_ERR_HARD_LIMIT = 13,
+    POOL_ERR_HARD_LIMIT = 12,
     /// The task was running when it was killed on request.
-    POOL_ERR_TERMINATED = 14,
+    POOL_ERR_TERMINATED = 13,
     /// Workers died too often while they started.
-    POOL_ERR_RESTARTS = 15,
+    POOL_ERR_RESTARTS = 14,
     /// There is no room for another task now.
-    POOL_ERR_FULL = 16,
+    POOL_ERR_FULL = 15,
     /// The bytes are more than fit.
-    POOL_ERR_TOO_LARGE = 17,
+    POOL_ERR_TOO_LARGE = 16,
     /// No such module or symbol, or not the same build of it; the message says what to do.
-    POOL_ERR_FUNCTION = 18,
+    POOL_ERR_FUNCTION = 17,
     /// The call would wait for itself: it was made by a task of the same pool.
-    POOL_ERR_DEADLOCK = 19,
+    POOL_ERR_DEADLOCK = 18,
     /// The handle belongs to the process that this one was forked from.
-    POOL_ERR_WRONG_PROCESS = 20,
+    POOL_ERR_WRONG_PROCESS = 19,
     /// The task has not finished.
-    POOL_ERR_NOT_DONE = 21,
+    POOL_ERR_NOT_DONE = 20,
     /// The object is in a state in which the call has no meaning.
-    POOL_ERR_STATE = 22,
+    POOL_ERR_STATE = 21,
     /// There is nothing more to come.
-    POOL_ERR_END = 23,
+    POOL_ERR_END = 22,
     /// This version of the library does not do that.
-    POOL_ERR_UNSUPPORTED = 24,
+    POOL_ERR_UNSUPPORTED = 23,
     /// The task was not started before its deadline.
-    POOL_ERR_EXPIRED = 25,
+    POOL_ERR_EXPIRED = 24,
     /// The struct or the worker belongs to another version of the library.
-    POOL_ERR_VERSION = 26,
+    POOL_ERR_VERSION = 25,
 }
 
 /// Each status with its name and its sentence.
-const TABLE: [(Status, &CStr, &CStr); 27] = [
+const TABLE: [(Status, &CStr, &CStr); 26] = [
     (POOL_OK, c"POOL_OK", c"success"),
     (POOL_ERR_INVALID, c"POOL_ERR_INVALID", c"invalid argument or handle"),
     (POOL_ERR_NOMEM, c"POOL_ERR_NOMEM", c"not enough memory"),
@@ -83,7 +81,6 @@ const TABLE: [(Status, &CStr, &CStr); 27] = [
     (POOL_ERR_CANCELLED, c"POOL_ERR_CANCELLED", c"the task was cancelled"),
     (POOL_ERR_TASK, c"POOL_ERR_TASK", c"the task failed"),
     (POOL_ERR_WORKER_LOST, c"POOL_ERR_WORKER_LOST", c"the worker running the task is gone"),
-    (POOL_ERR_SOFT_LIMIT, c"POOL_ERR_SOFT_LIMIT", c"the task passed its soft limit"),
     (POOL_ERR_HARD_LIMIT, c"POOL_ERR_HARD_LIMIT", c"the task passed its hard limit"),
     (POOL_ERR_TERMINATED, c"POOL_ERR_TERMINATED", c"the task was killed on request"),
     (POOL_ERR_RESTARTS, c"POOL_ERR_RESTARTS", c"workers died too often while starting"),

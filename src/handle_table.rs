@@ -1,51 +1,54 @@
-//! A table of values that handles name. A value is freed when its last holder is gone.
+//! A table of handles and their values. A value is freed when its last holder has released it.
 //!
-//! The table lives as long as the process, so looking up a handle never reads freed memory. An entry
-//! goes through these states:
+//! The table lives as long as the process, so a lookup never reads freed memory. An entry has these
+//! states:
 //!
-//! | state  | `usage` | `epoch`                   | `value` | `holders`                               |
-//! |--------|---------|---------------------------|---------|-----------------------------------------|
-//! | vacant | FREE    | even: no handle has it    | NULL    | 0                                       |
-//! | open   | USED    | odd: that of its handle   | set     | 0                                       |
-//! | closed | USED    | even                      | set     | minus the holders that have left, then  |
-//! |        |         |                           |         | plus those there were; 0 is the end     |
+//! | state  | `usage` | `epoch`                 | `value` | `holders`                             |
+//! |--------|---------|-------------------------|---------|---------------------------------------|
+//! | vacant | FREE    | even: no handle has it  | NULL    | 0                                     |
+//! | open   | USED    | odd: that of its handle | set     | 0                                     |
+//! | closed | USED    | even                    | set     | minus the holders that have released  |
+//! |        |         |                         |         | it, then plus those there were; at 0  |
+//! |        |         |                         |         | the value is freed                    |
 //!
-//! A value has one owner, who may [`HandleTable::close`] its handle, and any number of holders, which the
-//! value counts itself. After closing, the owner adds the holders that are left
-//! ([`HandleTable::adjust_holders`]), and each holder subtracts itself when it leaves. The call that
-//! brings the sum to 0 has the only access left, because all others have subtracted themselves; it gets the
-//! value.
+//! A value has one owner, which may [`HandleTable::close`] its handle, and any number of holders,
+//! which the value counts itself. After closing, the owner adds the number of holders that are left
+//! ([`HandleTable::adjust_holders`]), and each holder subtracts itself when it releases the value.
+//! The call that brings the sum to 0 has the only access left, because all others have subtracted
+//! themselves; it gets the value.
 
 use crate::error::{Error, Result, Status};
 use crate::process;
-use crate::sync::AtomicI64;
-use crate::sync::Ordering::*;
 use crate::sync::plain::{AtomicPtr, AtomicU32, AtomicU64};
+use crate::sync::{AtomicI64, Ordering::*};
 
-/// How many values a table holds at most.
+/// The most values of a table.
 pub(crate) const HANDLES_MAX: usize = 1 << 12;
-/// Epochs are 48 bits wide.
+/// Epochs have 48 bits.
 const EPOCH_MASK: u64 = (1 << 48) - 1;
 
+/// See the module documentation.
 pub(crate) struct HandleTable<T> {
     entries: [HandleEntry<T>; HANDLES_MAX],
 }
 
 struct HandleEntry<T> {
     usage: AtomicU32,
-    /// The [`process::fork_generation`] in which the value was made.
+    /// The [`process::fork_generation`] in which the value was created.
     fork_generation: AtomicU32,
     epoch: AtomicU64,
     value: AtomicPtr<T>,
     holders: Holders,
 }
 
-/// The holders that have not left; negative until the owner has added how many there are.
+/// The number of holders that have not released the value; negative until the owner has added their
+/// number.
 pub(crate) struct Holders(AtomicI64);
 
 impl Holders {
-    /// Adds the remaining holders, or subtracts one. True: that was the last, and the caller has the only
-    /// access left. AcqRel; pairs with itself: the last sees all that the others did.
+    /// Adds the remaining holders, or subtracts one. True: that was the last, and the caller has
+    /// the only access left. AcqRel; pairs with itself: the last one sees all effects of the
+    /// others.
     pub(crate) fn adjust(&self, by: i64) -> bool {
         self.0.fetch_add(by, AcqRel) + by == 0
     }
@@ -64,7 +67,7 @@ impl Holders {
 const FREE: u32 = 0;
 const USED: u32 = 1;
 
-/// An entry for a new value. Nobody else uses it until it is filled or dropped.
+/// An entry for a new value. No other thread uses it until it is filled or dropped.
 pub(crate) struct Reserved<T: 'static> {
     table: &'static HandleTable<T>,
     pub(crate) index: u16,
@@ -86,6 +89,7 @@ impl<T> HandleTable<T> {
         HandleTable { entries }
     }
 
+    /// Reserves a vacant entry.
     pub(crate) fn reserve(&'static self) -> Result<Reserved<T>> {
         process::count_forks();
         for (index, entry) in self.entries.iter().enumerate() {
@@ -97,8 +101,8 @@ impl<T> HandleTable<T> {
                 return Ok(Reserved { table: self, index: index as u16, epoch });
             }
         }
-        let words = "4096 pools are alive, freed ones with futures included";
-        Err(Error::new(Status::POOL_ERR_FULL, words))
+        let message = "4096 pools are alive, freed ones with futures included";
+        Err(Error::new(Status::POOL_ERR_FULL, message))
     }
 
     /// The value of an entry, open or closed. For its holders.
@@ -112,15 +116,15 @@ impl<T> HandleTable<T> {
         if entry.fork_generation.load(Relaxed) != process::fork_generation() {
             return Err(Status::POOL_ERR_WRONG_PROCESS.into());
         }
-        // SAFETY: the pointer stands in the entry, so `adjust_holders` has not freed the value, and it
-        // does not while a holder, or the owner, has not subtracted itself. The header forbids freeing
-        // a handle while another call with that very handle is in progress, so a caller with a valid
-        // handle is one of them until it returns. It also forbids calls with handles that were freed
-        // before while their pool is being freed.
+        // SAFETY: the entry has the pointer, so `adjust_holders` has not freed the value, and it
+        // does not while a holder, or the owner, has not subtracted itself. The header forbids
+        // freeing a handle while another call with the same handle is in progress, so a caller with
+        // a valid handle counts as a holder until it returns. It also forbids calls with handles
+        // that were freed before while their pool is being freed.
         Ok(unsafe { &*value })
     }
 
-    /// The value of an entry, if this is the epoch of its handle.
+    /// The value of an entry, if its handle has this epoch.
     #[inline]
     pub(crate) fn get(&self, index: u16, epoch: u64) -> Result<&T> {
         let value = self.held(index)?;
@@ -130,7 +134,7 @@ impl<T> HandleTable<T> {
         }
     }
 
-    /// The epoch of the handle that names this entry; even: there is no such handle.
+    /// The epoch of the handle of this entry; even: there is none.
     #[inline]
     pub(crate) fn epoch(&self, index: u16) -> u64 {
         self.entry(index).epoch.load(Acquire)
@@ -146,8 +150,8 @@ impl<T> HandleTable<T> {
         Ok(())
     }
 
-    /// Adds the holders that remain when the handle is closed, or subtracts one. The last one gets the
-    /// value, to free it.
+    /// Adds the remaining holders after the handle was closed, or subtracts one. The last one gets
+    /// the value, and frees it.
     #[must_use]
     pub(crate) fn adjust_holders(&self, index: u16, by: i64) -> Option<Box<T>> {
         let entry = self.entry(index);
@@ -158,8 +162,8 @@ impl<T> HandleTable<T> {
         if value.is_null() {
             return None;
         }
-        // SAFETY: `fill` made it a raw pointer, the swap hands it to one caller, and nobody else has
-        // access any more: see the module's table.
+        // SAFETY: the pointer comes from `Box::into_raw` in `fill`, the swap hands it to one
+        // caller, and no other has access any more: see the table in the module documentation.
         let value = unsafe { Box::from_raw(value) };
         entry.usage.store(FREE, Release);
         Some(value)
@@ -173,12 +177,11 @@ impl<T> HandleTable<T> {
         Ok(())
     }
 
-    /// The entries with an open handle that this process made, with their epochs.
+    /// The entries with an open handle from this process, and their epochs.
     pub(crate) fn open_handles(&self) -> Vec<(u16, u64)> {
         let generation = process::fork_generation();
         let numbered = self.entries.iter().enumerate();
-        let own =
-            numbered.filter(|(_, entry)| entry.fork_generation.load(Relaxed) == generation);
+        let own = numbered.filter(|(_, entry)| entry.fork_generation.load(Relaxed) == generation);
         let epochs = own.map(|(index, entry)| (index as u16, entry.epoch.load(Acquire)));
         epochs.filter(|(_, epoch)| epoch & 1 == 1).collect()
     }

@@ -65,10 +65,10 @@ mod handle_table;
 #[cfg(not(loom))]
 mod pool;
 mod process;
-mod sync;
 #[cfg(not(loom))]
 mod state;
 #[cfg(not(loom))]
 mod supervisor;
+mod sync;
 #[cfg(not(loom))]
 mod worker;

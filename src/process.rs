@@ -1,14 +1,14 @@
-//! What is true of the whole process: how often it was forked, and what runs when it exits.
+//! Process-wide state: how often the process was forked, its exit handler, and thread identities.
 
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU32;
 use std::sync::OnceLock;
 
-/// How many forks lie between this process and the one that loaded the library.
+/// The number of forks since the process that loaded the library.
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// How many forks lie between this process and the one that loaded the library. A value that differs
-/// from an earlier one was read in a forked child. Relaxed: the child has one thread when it changes.
+/// The number of forks since the process that loaded the library. A value that differs from an
+/// earlier one was read in a forked child. Relaxed: the child has a single thread when it changes.
 #[inline]
 pub(crate) fn fork_generation() -> u32 {
     FORK_GENERATION.load(Relaxed)
@@ -21,7 +21,7 @@ pub(crate) fn count_forks() {
         FORK_GENERATION.fetch_add(1, Relaxed);
     }
     COUNTING.get_or_init(|| {
-        // SAFETY: the handler changes an atomic number, and the library is never unloaded.
+        // SAFETY: the handler only changes an atomic number, and the library is never unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }
@@ -35,19 +35,19 @@ pub(crate) fn call_at_exit(function: extern "C" fn()) {
     unsafe { libc::atexit(function) };
 }
 
-/// Runs the function of [`call_at_exit`] now, in a process that ends without its exit handlers.
+/// Runs the function of [`call_at_exit`] now, in a process that exits without its exit handlers.
 pub(crate) fn run_exit_handler() {
     if let Some(function) = EXIT_HANDLER.get() {
         function();
     }
 }
 
-/// A thread of this process. No other thread that is alive has the same one.
+/// A thread of this process. Its identity differs from that of every other live thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThreadId(libc::pthread_t);
 
-/// The calling thread. Unlike [`std::thread::current`] it works in exit handlers too, when the thread's
-/// local data is gone.
+/// The calling thread. Unlike [`std::thread::current`] it also works in exit handlers, after the
+/// thread's local data was destroyed.
 pub(crate) fn this_thread() -> ThreadId {
     // SAFETY: the function has no precondition and only returns a number.
     ThreadId(unsafe { libc::pthread_self() })

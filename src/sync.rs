@@ -1,7 +1,7 @@
-//! The only door to atomics, fences and sleeping.
+//! Atomics, fences, locks, futexes and deadlines. No other file uses std's atomics or futexes.
 //!
-//! Everything above imports atomics from here, so that `--cfg loom` swaps them all at once.
-//! Sleep/wake handshakes use [`fence`]`(SeqCst)`, not `SeqCst` loads and stores: both are right,
+//! Because all code imports atomics from here, `--cfg loom` replaces all of them at once.
+//! Sleep/wake handshakes use [`fence`]`(SeqCst)`, not `SeqCst` loads and stores: both are correct,
 //! but loom checks only the fence.
 
 #[cfg(loom)]
@@ -11,7 +11,7 @@ pub(crate) use model::{AtomicI64, AtomicU32, AtomicU64, fence};
 pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, fence};
-/// For what no model runs through, such as process-wide tables.
+/// For code that no model runs, such as process-wide tables.
 pub(crate) mod plain {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 }
@@ -20,8 +20,8 @@ pub(crate) use std::sync::MutexGuard;
 use std::sync::{Condvar, PoisonError};
 use std::time::{Duration, Instant};
 
-/// std's mutex, but a panic in the thread that holds it poisons nothing: no lock of the library is held while
-/// user code runs, and what it protects is consistent at every step.
+/// std's mutex without poisoning: no lock of the library is held while user code runs, and the
+/// protected data is consistent at every step.
 #[derive(Default)]
 pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -44,7 +44,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Who may sleep on the words of a region. The kernel finds sleepers of one process faster.
+/// Which threads may sleep on a word. The kernel finds sleepers of a single process faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// The threads of this process.
@@ -53,7 +53,7 @@ pub(crate) enum Scope {
     Shared,
 }
 
-/// When a wait gives up.
+/// The time at which a wait ends without success.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Deadline {
     #[default]
@@ -62,7 +62,8 @@ pub(crate) enum Deadline {
 }
 
 impl Deadline {
-    /// From the C API's milliseconds: -1 never, 0 and other negative numbers at once.
+    /// From a timeout of the C API in milliseconds: -1 is never, 0 and other negative numbers are
+    /// now.
     pub(crate) fn from_ms(timeout_ms: i64) -> Deadline {
         if timeout_ms == -1 {
             return Deadline::Never;
@@ -71,10 +72,10 @@ impl Deadline {
         Instant::now().checked_add(span).map_or(Deadline::Never, Deadline::At)
     }
 
-    /// So many milliseconds after a moment; -1 and other negative numbers: never.
-    pub(crate) fn after(moment: &Instant, span_ms: i64) -> Deadline {
+    /// This many milliseconds after a point in time. Negative: never.
+    pub(crate) fn after(start: &Instant, span_ms: i64) -> Deadline {
         let span = u64::try_from(span_ms).ok().map(Duration::from_millis);
-        span.and_then(|span| moment.checked_add(span)).map_or(Deadline::Never, Deadline::At)
+        span.and_then(|span| start.checked_add(span)).map_or(Deadline::Never, Deadline::At)
     }
 
     /// The earlier of two.
@@ -85,7 +86,7 @@ impl Deadline {
         }
     }
 
-    /// How long is left; None means for ever.
+    /// The time left; None: no deadline.
     pub(crate) fn left(self) -> Option<Duration> {
         match self {
             Deadline::Never => None,
@@ -93,7 +94,8 @@ impl Deadline {
         }
     }
 
-    /// Sleeps until the condition is told or the time is over, or for less. None: it was over before.
+    /// Waits until the condition variable is notified or the deadline passes; may return early.
+    /// None: the deadline had passed before.
     pub(crate) fn wait_on<'a, T>(
         self,
         condition: &Condvar,
@@ -114,8 +116,8 @@ impl Deadline {
     }
 }
 
-/// A word that threads, and processes mapping the same page, can sleep on. The kernel compares its
-/// low half only; whoever wakes a sleeper changes that half first.
+/// A word that threads can sleep on, also of other processes that map the same page. The kernel
+/// compares its low half only: change that half before waking a sleeper.
 #[derive(Default)]
 #[cfg_attr(not(loom), repr(transparent))]
 pub(crate) struct WaitWord {
@@ -138,10 +140,10 @@ impl std::ops::Deref for WaitWord {
 const _: () = assert!(cfg!(target_endian = "little"), "the low half must come first in memory");
 
 #[cfg(not(loom))]
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
+#[expect(clippy::disallowed_methods, reason = "the only file with futex calls")]
 impl WaitWord {
-    /// Sleeps if the low half still is that of `seen`, until woken or `left` is over. May return
-    /// early, so callers loop.
+    /// Sleeps if the low half still equals that of `seen`, until woken or until `left` has passed.
+    /// May return early, so callers loop.
     pub(crate) fn sleep_if(&self, seen: u64, scope: Scope, left: Option<Duration>) {
         let low_half = self.word.as_ptr().cast::<u32>();
         let time = left.map(|left| libc::timespec {
@@ -155,7 +157,7 @@ impl WaitWord {
         unsafe { libc::syscall(libc::SYS_futex, low_half, operation, seen as u32, time) };
     }
 
-    /// Wakes up to `sleepers` of those asleep on the word.
+    /// Wakes up to `sleepers` threads that sleep on the word.
     pub(crate) fn wake(&self, sleepers: i32, scope: Scope) {
         let low_half = self.word.as_ptr();
         let operation = libc::FUTEX_WAKE | scope.flag();
@@ -174,7 +176,7 @@ impl Scope {
     }
 }
 
-/// The kernel as loom sees it: compare under the hash bucket's lock, then sleep.
+/// The kernel as a model: compares under the lock of the hash bucket, then sleeps.
 #[cfg(loom)]
 impl WaitWord {
     pub(crate) fn sleep_if(&self, seen: u64, _scope: Scope, _left: Option<Duration>) {
@@ -192,32 +194,33 @@ impl WaitWord {
     }
 }
 
-/// A word to sleep on among others, with what was seen of it.
+/// A word of a [`sleep_on_any`], and the value that was read from it.
 pub(crate) struct Sleeper<'a> {
     pub(crate) word: &'a WaitWord,
     pub(crate) seen: u64,
     pub(crate) scope: Scope,
 }
 
-/// Sleeps until one of the words has changed and is woken, or `left` is over. May return early.
+/// Sleeps until one of the words has changed and is woken, or until `left` has passed. May return
+/// early.
 #[cfg(not(loom))]
 pub(crate) fn sleep_on_any(sleepers: &[Sleeper<'_>], left: Option<Duration>) {
     if let [only] = sleepers {
         return only.word.sleep_if(only.seen, only.scope, left);
     }
-    if !sleep_on_vector(sleepers, left) {
-        // A kernel before 5.16, or more words than it takes: look again soon.
-        std::thread::sleep(left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN));
+    if !futex_waitv(sleepers, left) {
+        // The kernel is older than 5.16, or there are too many words: poll.
+        std::thread::sleep(left.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL));
     }
 }
 
 #[cfg(not(loom))]
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The kernel's own way, for up to 128 words: futex_waitv. False: it does not know it.
+/// futex_waitv, for up to 128 words. False: the kernel does not support it.
 #[cfg(not(loom))]
-#[expect(clippy::disallowed_methods, reason = "this is the door")]
-fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
+#[expect(clippy::disallowed_methods, reason = "the only file with futex calls")]
+fn futex_waitv(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
     let waiters: Vec<libc::futex_waitv> = sleepers
         .iter()
         .map(|sleeper| {
@@ -229,7 +232,7 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
             waiter
         })
         .collect();
-    // Not the time that is left, but the time when it is over.
+    // An absolute time, not the time left.
     let end = left.map(|left| {
         let end = crate::clock::monotonic().saturating_add(left);
         libc::timespec {
@@ -242,8 +245,8 @@ fn sleep_on_vector(sleepers: &[Sleeper<'_>], left: Option<Duration>) -> bool {
     let clock = libc::CLOCK_MONOTONIC;
     // SAFETY: `count` waiters with addresses of live words, and NULL or a live timespec; the kernel
     // only reads them.
-    let answer = unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
-    answer >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
+    let returned = unsafe { libc::syscall(libc::SYS_futex_waitv, start, count, 0, end, clock) };
+    returned >= 0 || !matches!(last_errno(), libc::ENOSYS | libc::EINVAL)
 }
 
 #[cfg(not(loom))]
@@ -254,21 +257,21 @@ fn last_errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
-/// How long to look before sleeping, in nanoseconds: about what waking a sleeper on another core
-/// costs, so that looking never costs more than twice the best choice.
+/// How long to spin before sleeping, in nanoseconds: about the cost of waking a sleeper on another
+/// core, so that spinning at most doubles the cost of the best choice.
 #[cfg(not(loom))]
 const SPIN_NS: u64 = 25_000;
 
-/// Looks of plain spinning before each look gives the core away. A peer that needs this core gets
-/// it after about a microsecond; where nobody does, the yield returns in a fraction of one.
+/// Checks before the thread yields the core between checks. A thread that needs this core gets it
+/// after about a microsecond; if there is none, the yield returns in a fraction of that.
 #[cfg(not(loom))]
-const EAGER_LOOKS: u32 = 64;
+const CHECKS_BEFORE_YIELD: u32 = 64;
 
-/// Looks for `found` for a bounded time, and says whether it came true.
+/// Spins until `condition` returns true, for a bounded time, and returns whether it did.
 #[cfg(not(loom))]
-pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
-    for _ in 0..EAGER_LOOKS {
-        if found() {
+pub(crate) fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
+    for _ in 0..CHECKS_BEFORE_YIELD {
+        if condition() {
             return true;
         }
         std::hint::spin_loop();
@@ -277,7 +280,7 @@ pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
     let budget = crate::clock::ticks_of_ns(SPIN_NS);
     loop {
         for _ in 0..8 {
-            if found() {
+            if condition() {
                 return true;
             }
             std::hint::spin_loop();
@@ -289,11 +292,11 @@ pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
     }
 }
 
-/// Asks for the cache line of a value that is soon to be read.
+/// Prefetches the cache line of a value that will be read soon.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
     let address = std::ptr::from_ref(value);
-    // SAFETY: a hint: it reads and writes nothing that a program could see, and never faults.
+    // SAFETY: a hint: it has no effect that a program can observe, and never faults.
     #[cfg(all(target_arch = "x86_64", not(loom)))]
     unsafe {
         std::arch::asm!("prefetcht0 [{}]", in(reg) address, options(nostack, preserves_flags));
@@ -306,7 +309,7 @@ pub(crate) fn prefetch<T>(value: &T) {
     let _ = address;
 }
 
-/// Lets others have the core for a moment: a system call.
+/// Yields the core to other threads: a system call.
 pub(crate) fn yield_now() {
     #[cfg(loom)]
     loom::thread::yield_now();
@@ -314,8 +317,8 @@ pub(crate) fn yield_now() {
     std::thread::yield_now();
 }
 
-/// Under loom every look is a choice of the scheduler; one is enough.
+/// Under loom every check is a scheduling point; one is enough.
 #[cfg(loom)]
-pub(crate) fn spin_until(mut found: impl FnMut() -> bool) -> bool {
-    found()
+pub(crate) fn spin_until(mut condition: impl FnMut() -> bool) -> bool {
+    condition()
 }

@@ -71,7 +71,7 @@ static void print_processes(pool_t *pool, uint32_t workers, uint64_t parent_byte
     CHECK(n == workers);
     for (size_t i = 0; i < n; i++) add_child((pid_t)info[i].pid, &all_workers);
     each_child(add_child, &all);
-    printf("{\"worker_bytes\": %" PRIu64 ", \"private_bytes\": %" PRIu64 ", \"template_bytes\": %" PRIu64
+    printf("{\"worker_bytes\": %" PRIu64 ", \"private_bytes\": %" PRIu64 ", \"forkserver_bytes\": %" PRIu64
            ", \"parent_bytes\": %" PRIu64 "}\n",
            all_workers.pss_bytes / workers, all_workers.private_bytes / workers,
            all.pss_bytes - all_workers.pss_bytes, parent_bytes);

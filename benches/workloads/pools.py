@@ -55,7 +55,7 @@ def memory():
         metrics=(
             Metric("per worker", "KiB", kibibytes("worker_bytes")),
             Metric("private", "KiB", kibibytes("private_bytes")),
-            Metric("fork server", "KiB", kibibytes("template_bytes")),
+            Metric("fork server", "KiB", kibibytes("forkserver_bytes")),
             Metric("growth of the program", "KiB", kibibytes("parent_bytes")),
             Metric("stacks", "KiB", kibibytes("stack_bytes")),
         ),

@@ -1,4 +1,4 @@
-/* A callback may wait for futures of its own pool in a set, as it may in any other way. */
+/* A callback may wait in a set for futures of its own pool, like in every other way of waiting. */
 #include "callbacks.h"
 
 enum { N = 10 };

@@ -1,5 +1,5 @@
-/* A callback that takes its time holds up no set: futures that are done meanwhile come out of it, and so do
- * promises beside a promise's callback. */
+/* A slow callback does not delay any set: futures that are done meanwhile can be taken from it, and so can
+ * promises while a callback of a promise runs. */
 #include "callbacks.h"
 
 static void wait_in_callback(future_t *future, void *user) {

@@ -1,6 +1,6 @@
-/* With POOL_DRIVER_EXTERNAL a callback that is added to a future that is done comes like the others, also when
- * others of the same future are due, or one of them runs, or the future is freed; when its pool has ended, it
- * is called at once, for nobody would ask for it any more. */
+/* With POOL_DRIVER_EXTERNAL a callback that is added to a done future is called like the others, also while
+ * others of the same future are due, or one of them runs, or after the future is freed; when its pool has
+ * ended, it is called at once, because pool_process_events is not called any more. */
 #include "external_driver.h"
 
 enum { N = 50 };

@@ -1,5 +1,5 @@
-/* pool_submit_call with on_done: called once when the task is done, with a future or without one;
- * drop follows, also when the submit fails. */
+/* pool_submit_call with on_done: the callback is called once when the task is done, with a future or without
+ * one; drop follows, also when the submit fails. */
 #include "rendezvous.h"
 
 enum { TASKS = 100, CALLS = WORD_FIRST, DROPS };

@@ -1,5 +1,4 @@
-/* What was given with a callback is given back once, after its last use, on every way there is,
- * also when the call failed. */
+/* The pointer of a callback is dropped once, after its last use, on every path, also when the call failed. */
 #include "callbacks.h"
 
 static void check_after_call(void *user) {

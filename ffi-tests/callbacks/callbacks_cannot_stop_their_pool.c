@@ -1,5 +1,5 @@
-/* To join or shut down a pool from one of its callbacks would wait for itself: it is refused, and
- * pool_free does nothing there. */
+/* Joining or shutting down a pool from one of its own callbacks would deadlock: the call returns an error,
+ * and pool_free does nothing there. */
 #include "lifecycle.h"
 
 static pool_t *pool;

@@ -1,5 +1,5 @@
-/* A callback submits the next task, whose callback submits the next, and so on; nothing is held up,
- * and nothing is lost. Neither is it where a callback adds the next one to the same future. */
+/* A callback submits the next task, whose callback submits the next, and so on; nothing is delayed or lost.
+ * The same holds where a callback adds the next one to the same future. */
 #include "callbacks.h"
 
 enum { DEEP = 100, CHAINS = 4 };

@@ -1,5 +1,6 @@
-/* Callbacks of futures that are not done yet are called in one thread of the pool, which is none of those that
- * submit, wait or shut down. One that takes its time holds up no task, no wait, no set, and no other pool. */
+/* Callbacks of futures that are not done yet are called in one thread of the pool, which is none of the
+ * threads that submit, wait or shut down. A slow callback delays no task, no wait, no set, and no other
+ * pool. */
 #include "callbacks.h"
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
-/* A task with every callback that there is: taken, told of its soft limit, ended at the hard one, done, and
- * dropped: each once, in this order, one after the other, with the same user pointer. One that is added
- * later comes behind those of the call. */
+/* A task with every kind of callback: accepted, past its soft limit, ended at its hard limit, done, and
+ * dropped. Each is called once, in this order, one after the other, with the same user pointer. A callback
+ * that is added later comes after those of the call. */
 #include "time_limits.h"
 #include "processes.h"
 

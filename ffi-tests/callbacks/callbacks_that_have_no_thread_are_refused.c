@@ -1,5 +1,5 @@
-/* Where the thread that would run callbacks cannot be started, whoever brings one is told so, and gets its
- * pointer back: none is kept that is never called. Nothing is submitted then. */
+/* When the thread that would run callbacks cannot be started, the call that adds a callback fails and drops
+ * its pointer: no callback is kept that is never called, and nothing is submitted. */
 #include "callbacks.h"
 #include <dlfcn.h>
 #include <errno.h>

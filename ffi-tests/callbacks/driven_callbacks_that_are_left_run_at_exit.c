@@ -1,5 +1,5 @@
-/* A pool with POOL_DRIVER_EXTERNAL that is open when the program exits is shut down as its option says, and what
- * nobody has processed is called in the thread that exits. */
+/* A pool with POOL_DRIVER_EXTERNAL that is open when the program exits is shut down as its option says, and
+ * unprocessed callbacks are called in the thread that exits. */
 #include "rerun.h"
 #include "callbacks.h"
 #include <pthread.h>

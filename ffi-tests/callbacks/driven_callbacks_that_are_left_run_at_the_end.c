@@ -1,5 +1,5 @@
-/* What pool_process_events has not called when its pool ends is called by whoever ends it, once, in that
- * thread, and before that returns; what it was given is dropped then. */
+/* Callbacks that pool_process_events has not called when their pool ends are called by the thread that ends
+ * it, once, and before that call returns; their pointers are dropped then. */
 #include "external_driver.h"
 
 enum { N = 100 };

@@ -1,5 +1,6 @@
-/* pool_process_events, called from a callback, or while another thread is in it, runs nothing and waits for
- * nobody. Threads that take turns call each callback once; a shutdown beside them calls what they leave. */
+/* pool_process_events returns without running anything when it is called from a callback or while another
+ * thread is in it. Threads that take turns call each callback once; a concurrent shutdown calls those that
+ * they leave. */
 #include "external_driver.h"
 
 enum { GATE = 60, N = 300, THREADS = 4 };

@@ -1,5 +1,5 @@
-/* Ten thousand callbacks, of as many tasks or of one, added by several threads while tasks end: each
- * is called once, and those of one future in their order. */
+/* Ten thousand callbacks, of as many tasks or of one task, are added by several threads while tasks end:
+ * each is called once, and those of one future in their order. */
 #include "callbacks.h"
 #include <pthread.h>
 

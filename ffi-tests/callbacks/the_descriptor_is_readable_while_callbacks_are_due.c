@@ -1,5 +1,6 @@
-/* pool_fd is readable exactly while callbacks are due, and pool_next_timeout_ms says the same. Each is called
- * once, in order; those that become due meanwhile are left to the next call; an idle pool wakes nobody. */
+/* pool_fd is readable exactly while callbacks are due, and pool_next_timeout_ms says the same. Each is
+ * called once, in order; callbacks that become due meanwhile are left to the next call; an idle pool causes
+ * no wake-ups. */
 #include "external_driver.h"
 
 enum { N = 200, LATE = 1000 };

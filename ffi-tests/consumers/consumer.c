@@ -1,4 +1,4 @@
-/* A program of somebody who uses carpool: it runs a function of its own on two workers. */
+/* A program that uses carpool: it runs a function of its own on two workers. */
 #include <carpool.h>
 #include <carpool.h>
 #include <stdio.h>

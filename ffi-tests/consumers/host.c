@@ -1,6 +1,6 @@
-/* A program that knows nothing of carpool. It opens a plugin that does, lets it run functions of both in
- * workers, closes it, and does so again: host PLUGIN KIND ANSWER, the last being what its own function
- * answers in a worker. */
+/* A program that knows nothing of carpool. It opens a plugin that uses it, lets the plugin run functions of both
+ * in workers, closes it, and does so again: host PLUGIN KIND RESULT, where RESULT is what the program's own
+ * function returns in a worker. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@ from outside import CC, HERE, ROOT, WARNINGS, both_kinds, check, dynamic, expect
 
 SOURCES = [HERE / "consumer.c", HERE / "versions.c"]
 NATIVE = ["-lpthread", "-lm", "-ldl"]
-REFUSED = -18  # POOL_ERR_FUNCTION, as host.c is told it.
+REFUSED = -17  # POOL_ERR_FUNCTION, as the argument of host.c.
 
 
 def include():

@@ -1,5 +1,5 @@
-/* With POOL_PREFETCH a worker that is killed has taken tasks from the queue that it had not begun: these
- * are run by another, once; only the one that ran is lost. */
+/* With POOL_SCHED_PREFETCH a killed worker may have taken tasks from the queue that it had not started:
+ * another worker runs these, once; only the task that was running is lost. */
 #include "processes.h"
 #include "queue.h"
 
@@ -8,7 +8,7 @@ enum { COUNT = WORD_FIRST, N = 200, ROUNDS = 4 };
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
-    options.sched = POOL_PREFETCH;
+    options.sched = POOL_SCHED_PREFETCH;
     options.max_pending = N + 2;
     pool_t *pool = new_pool(&options, 1);
     for (uint32_t round = 0; round < ROUNDS; round++) {

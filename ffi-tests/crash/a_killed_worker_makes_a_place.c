@@ -1,4 +1,4 @@
-/* Submits that wait for a place go on when the worker is killed that all wait for, again and again. */
+/* Submits that wait for room in the queue continue when the busy worker is killed, again and again. */
 #include "processes.h"
 #include "queue.h"
 

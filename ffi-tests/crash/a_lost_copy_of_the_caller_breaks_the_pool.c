@@ -1,5 +1,5 @@
-/* A copy of the caller cannot be made a second time as it was: when it is gone its workers work on, and
- * the next one that is needed breaks the pool, which says why. */
+/* A copy of the caller cannot be made again as it was: when it is lost, its workers go on, and the next
+ * worker that is needed breaks the pool, which reports the reason. */
 #include "forkserver.h"
 
 enum { GATE = 0 };

@@ -1,4 +1,4 @@
-/* The message of a lost task names its function, where that has a name that others can see. */
+/* The message of a lost task names its function, if that has an exported name. */
 #include "processes.h"
 
 int main(int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* When somebody kills a worker that runs a task, exactly that task fails. */
+/* When a worker that runs a task is killed from outside, exactly that task fails. */
 #include "processes.h"
 
 enum { WORKERS = 3, QUEUED = 100, ROUNDS = 10 };

@@ -1,4 +1,4 @@
-/* A worker that is killed while it has nothing to do is replaced, and nobody notices. */
+/* A worker that is killed while it is idle is replaced, and no task is affected. */
 #include "processes.h"
 
 enum { WORKERS = 3, TASKS = 1000, ROUNDS = 10 };

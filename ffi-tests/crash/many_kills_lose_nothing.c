@@ -1,5 +1,5 @@
-/* While somebody kills workers all the time, each of very many tasks has exactly one outcome, and
- * no more fail than workers were killed. */
+/* While workers are killed all the time, each of very many tasks has exactly one outcome, and no more tasks
+ * fail than workers were killed. */
 #include "processes.h"
 #include <pthread.h>
 

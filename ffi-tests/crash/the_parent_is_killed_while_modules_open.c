@@ -1,5 +1,5 @@
-/* A program may be killed while its first worker, or what workers are forked from, still opens modules:
- * that goes with it. */
+/* When a program is killed while its first worker or its fork server still opens modules, that process ends,
+ * too. */
 #include "forkserver.h"
 #include <sys/wait.h>
 
@@ -12,7 +12,7 @@ static void begin_and_die(const pool_options_t *options, char *slow) {
     with.min_workers = 1;
     new_pool(&with, 1);
     word_wait(OPENING, 1);
-    /* The only child: a worker or a template. */
+    /* The only child: a worker or a forkserver. */
     DIR *threads = opendir("/proc/self/task");
     CHECK(threads != NULL);
     for (struct dirent *thread = readdir(threads); thread; thread = readdir(threads)) {

@@ -1,6 +1,7 @@
-/* POOL_CANCEL_RUNNING ends a task with its worker process and all that it has started: by SIGTERM, or by
- * SIGKILL after the grace where it does not listen. The future is cancelled, the worker replaced, and
- * others are not touched. A task that ends by itself meanwhile keeps its result. */
+/* POOL_CANCEL_RUNNING ends a task together with its worker process and all processes that it has started: by
+ * SIGTERM, or by SIGKILL when the task is still running after the grace period. The future is cancelled, the
+ * worker is replaced, and other tasks are not affected. A task that ends by itself meanwhile keeps its
+ * result. */
 #include "time_limits.h"
 #include "processes.h"
 

@@ -1,5 +1,5 @@
-/* A task that a thread runs cannot be killed: POOL_CANCEL_RUNNING says so, and tells the task, which may
- * end by itself. */
+/* A task that a thread runs cannot be killed: POOL_CANCEL_RUNNING reports that, and sets the task's cancel
+ * flag, so that the task may end by itself. */
 #include "time_limits.h"
 
 enum { STARTED = WORD_FIRST };

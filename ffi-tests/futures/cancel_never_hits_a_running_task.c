@@ -1,4 +1,4 @@
-/* A task either ran or was cancelled, never both and never neither, however close they come. */
+/* Each task either runs or is cancelled, never both and never neither, however close in time both are. */
 #include "rendezvous.h"
 #include <pthread.h>
 

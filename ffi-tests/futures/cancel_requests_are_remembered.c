@@ -1,5 +1,5 @@
-/* A future knows that it was asked to cancel, whatever came of that; a task that runs can see it,
- * and no other task can. */
+/* A future reports whether its cancellation was requested, whatever the outcome; the running task can see
+ * the request, and no other task can. */
 #include "rendezvous.h"
 
 enum { SEEN = WORD_FIRST, LOOKS = WORD_FIRST + 8 };

@@ -1,4 +1,4 @@
-/* A task that waits is cancelled at once, also while every worker is busy, and never runs. */
+/* A queued task is cancelled at once, also while every worker is busy, and never runs. */
 #include "rendezvous.h"
 
 enum { WORKERS = 2, QUEUED = 100, GATE = 0, RAN = WORD_FIRST };

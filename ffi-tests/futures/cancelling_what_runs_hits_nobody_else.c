@@ -1,4 +1,4 @@
-/* Short tasks are cancelled while they run, at the very moment at which they end: each completes or is
+/* Short tasks are cancelled while they run, at the very moment at which they end: each one completes or is
  * cancelled, and every other task completes, once. */
 #include "time_limits.h"
 #include "processes.h"

@@ -1,5 +1,5 @@
-/* Collecting many futures gives every result in its place, and the first failure in order; one time
- * for all, and nothing changes when it is over. */
+/* Collecting many futures returns every result at its index, and the first failure in order; one timeout is
+ * for all futures, and a timeout changes nothing. */
 #include "rendezvous.h"
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-/* A task runs to its end though nobody wants its future, and its memory is used again. */
+/* A task runs to its end although its future was dropped, and its memory is reused. */
 #include "rendezvous.h"
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-/* Futures, with their results and errors of every size, are good until they are freed. */
+/* Futures, with their results and errors of every size, are valid until they are freed. */
 #include "sizes.h"
 
 static int32_t make_bytes(pool_task_t *task) {

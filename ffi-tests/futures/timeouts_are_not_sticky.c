@@ -1,4 +1,4 @@
-/* A wait whose time is over has changed nothing: the same call made later succeeds. */
+/* A wait that timed out has changed nothing: the same call made later succeeds. */
 #include "rendezvous.h"
 
 enum { GATE = 0, LATE = 1 };

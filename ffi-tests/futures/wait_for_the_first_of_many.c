@@ -1,5 +1,5 @@
-/* Waiting for many futures ends with the first, with the first failure, or with the last; the
- * futures may be of several pools. */
+/* A wait for many futures ends with the first one, with the first failure, or with the last one; the futures
+ * can belong to several pools. */
 #include "rendezvous.h"
 #include <pthread.h>
 

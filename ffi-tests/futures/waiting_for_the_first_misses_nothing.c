@@ -1,5 +1,5 @@
-/* Who waits for the first of some futures wakes when it is done, however close its end is to the
- * beginning of the wait. */
+/* A thread that waits for the first of some futures wakes when that future is done, however close its end is
+ * to the beginning of the wait. */
 #include "lazy_map.h"
 
 enum { ROUNDS = 60000, N = 4 };

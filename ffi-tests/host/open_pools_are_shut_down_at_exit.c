@@ -1,6 +1,5 @@
-/* A pool that is open when the program exits is shut down as at_exit says: tasks that run end,
- * those that wait are cancelled or run too; the exit status is the program's, and it does not hang,
- * whoever calls exit. */
+/* A pool that is open when the program exits is shut down as at_exit says: running tasks end, queued tasks
+ * are cancelled or run too; the exit status is the program's, and exit does not hang in any thread. */
 #include "rerun.h"
 
 enum { TASKS = 8, DONE = LIFECYCLE_FIRST, ORDER, DROPS };

@@ -1,5 +1,4 @@
-/* What can be asked of a pool is answered in every state: open, at work, closed, broken and shut
- * down. */
+/* The functions that inspect a pool work in every state: open, busy, closed, broken and shut down. */
 #include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {

@@ -1,5 +1,5 @@
-/* pool_info_json: a text that Python's parser reads, whatever names there are in it, with what the other
- * functions tell; and the length that it needs. */
+/* pool_info_json returns text that Python's parser reads, whatever characters the names contain, with the
+ * same values as the other functions; and the length that it needs. */
 #include "rendezvous.h"
 #include <sys/wait.h>
 

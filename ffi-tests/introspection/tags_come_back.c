@@ -1,4 +1,5 @@
-/* A task's tag is in the list of the tasks that a shutdown has cancelled, with its function and bytes. */
+/* The list of the tasks that a shutdown has cancelled has the tag of each task, with its function and
+ * arguments. */
 #include "rendezvous.h"
 
 enum { GATE = 0, QUEUED = 50 };

@@ -1,5 +1,5 @@
-/* Lost workers and broken pools are told to the log, in words and with how grave they are; what is as
- * it should be is told as debugging only. The log is silent after the pool was freed. */
+/* Lost workers and broken pools are logged with a message and a severity; normal events are logged at debug
+ * level only. The log is silent after the pool was freed. */
 #include "rendezvous.h"
 #include <signal.h>
 

@@ -1,4 +1,4 @@
-/* A worker that runs a task is counted and listed, and said to be busy, from the first moment. */
+/* A worker that runs a task is counted and listed as busy from the first moment. */
 #include "lifecycle.h"
 
 enum { ROUNDS = 100, WORKERS = 2 };

@@ -1,5 +1,5 @@
-/* pool_workers tells of each worker which it is, what it runs, and how much it has done; its
- * thread, or its process, carries the pool's name and its place. */
+/* pool_workers returns the number of each worker, the task that it runs, and how many it has run; the name
+ * of its thread or process is the pool's name and the index. */
 #include "lifecycle.h"
 #include <sys/prctl.h>
 

@@ -1,6 +1,6 @@
-/* A worker's thread is called by its pool's name and its place, as far as the system has room; a
- * worker process also in its command line, in full; a copy of the caller keeps that. A thread that only
- * submits keeps its name. */
+/* The name of a worker's thread is its pool's name and its index, cut to what the system keeps; a worker
+ * process has it also in its command line, in full; a copy of the caller keeps the caller's command line. A
+ * thread that only submits keeps its name. */
 #include "rendezvous.h"
 #include <sys/prctl.h>
 

@@ -1,6 +1,6 @@
-/* uid and gid: workers are that user and group and nobody else, without further groups, and cannot go
- * back; they still end with their parent, and results of every size arrive. Without the privilege the
- * pool breaks and says why. */
+/* uid and gid: workers run as that user and group, without supplementary groups, and cannot go back; they
+ * still end with their parent, and results of every size arrive. Without the privilege the pool breaks and
+ * reports the reason. */
 #include "rendezvous.h"
 #include <errno.h>
 #include <grp.h>

@@ -1,5 +1,5 @@
-/* A task that has passed its soft limit is told, on_timeout is called once, and the task goes on: its
- * result is its own. The limit is the task's, or else the pool's. */
+/* A task that has passed its soft limit can see that, on_timeout is called once, and the task goes on and
+ * has a result. The limit is the task's, or else the pool's. */
 #include "time_limits.h"
 
 enum { GATE = 0 };

@@ -1,5 +1,5 @@
-/* Limits, deadlines and cancels that are under way are heeded while a pool is joined, drained, shut down or
- * freed: so that always ends, though nobody holds the futures. */
+/* Limits, deadlines and cancel requests stay in effect while a pool is joined, drained, shut down or freed:
+ * so that always ends, although no future is held. */
 #include "time_limits.h"
 #include "processes.h"
 

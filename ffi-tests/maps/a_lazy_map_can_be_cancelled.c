@@ -1,5 +1,5 @@
-/* A lazy map that is cancelled, from whatever thread, answers every item that it has pulled: with its
- * result where it ran, else as cancelled; and pulls no more. */
+/* A lazy map that is cancelled, from any thread, returns every item that it has pulled: with its result if
+ * it ran, else as cancelled; and pulls no more. */
 #include "lazy_map.h"
 #include <pthread.h>
 

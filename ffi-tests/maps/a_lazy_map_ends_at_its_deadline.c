@@ -1,5 +1,5 @@
-/* When the time for a whole lazy map is over, it stays over, whether somebody had to wait or not; it
- * begins with the first result that is wanted. */
+/* The deadline of a lazy map is for the whole map, and stays in effect whether or not a call had to wait;
+ * its time begins with the first result that is requested. */
 #include "lazy_map.h"
 
 enum { N = 60 };

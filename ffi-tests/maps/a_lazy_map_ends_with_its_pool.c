@@ -1,5 +1,5 @@
-/* A lazy map whose pool is closed, stopped or freed pulls no more: it answers what it has pulled,
- * and then that the pool is closed, again and again. It may be freed after its pool. */
+/* A lazy map whose pool is closed, stopped or freed pulls no more: it returns the items that it has pulled,
+ * and then POOL_ERR_CLOSED, again and again. It can be freed after its pool. */
 #include "lazy_map.h"
 
 enum { N = 1000, GATE = 0, WINDOW = 20, CANCELLED = 7, CLOSED = 8, FREED = 9 };

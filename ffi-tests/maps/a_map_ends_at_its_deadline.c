@@ -1,5 +1,5 @@
-/* A map ends when its time is over: what was done by then keeps its result, the rest is answered
- * with a timeout and is not run any more. */
+/* A map ends at its deadline: items that are done by then keep their results, the others get a timeout and
+ * do not run any more. */
 #include "rendezvous.h"
 
 enum { N = 200, SLOW = 10, RUNS = WORD_FIRST };

@@ -1,5 +1,5 @@
-/* A pool that is freed, or shut down, while maps in the background run: it waits for what runs, and
- * then they are done, and nobody touches their arrays any more. */
+/* A pool that is freed, or shut down, while maps run in the background waits for the running items; then the
+ * maps are done, and their arrays are not accessed any more. */
 #include "callbacks.h"
 #include <pthread.h>
 

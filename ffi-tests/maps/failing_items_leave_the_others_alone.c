@@ -1,5 +1,5 @@
-/* What becomes of an item is its own: in whatever chunk it is, a failed one leaves the others their
- * results, its own place is empty, and the map answers the first failure in order. */
+/* The failure of an item affects no other item, whatever chunk it is in: the others keep their results, the
+ * result of the failed one is empty, and the map returns the first failure in order. */
 #include "rendezvous.h"
 
 enum { N = 200 };

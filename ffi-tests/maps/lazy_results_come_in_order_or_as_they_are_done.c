@@ -1,5 +1,5 @@
-/* The results of a lazy map come in the order of their items, or else as they are done; each once,
- * with its number, of whatever size, and with its own failure. Progress is told for each. */
+/* The results of a lazy map are returned in the order of their items, or else in the order of completion;
+ * each once, with its index, of any size, and with its own failure. Progress is reported for each. */
 #include "lazy_map.h"
 
 enum { N = 600, SLOW = 3 };

@@ -1,5 +1,5 @@
-/* A pool that is not told its maximum has a worker for each CPU that it may use, and threads 5 more:
- * so many can be started, and not one above. */
+/* The default maximum of a pool is one worker per available CPU, and 5 more for threads: that many can be
+ * started, and no more. */
 #include "rendezvous.h"
 #include <sched.h>
 

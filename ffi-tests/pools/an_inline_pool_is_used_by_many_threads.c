@@ -1,5 +1,5 @@
-/* Many threads may use an inline pool at once: each runs its own tasks, in a place that no other
- * has at the same time, with that place's state. */
+/* Many threads can use an inline pool at once: each thread runs its own tasks, at a worker index that no
+ * other thread has at the same time, with the state of that index. */
 #include "lifecycle.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* pool_new_fixed makes a pool of the kind and size it is told, whatever the options say about
- * these; everything else they say holds. */
+/* pool_new_fixed makes a pool of the kind and size in its arguments, whatever the options say about these;
+ * all other options are in effect. */
 #include "lifecycle.h"
 
 int main(int argc, char **argv) {

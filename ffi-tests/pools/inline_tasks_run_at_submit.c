@@ -1,5 +1,5 @@
-/* A pool of the inline kind runs a task in the thread that submits it, before the submit returns;
- * everything else means what it means elsewhere. */
+/* An inline pool runs a task in the thread that submits it, before the submit returns; everything else works
+ * as in other pools. */
 #include "lifecycle.h"
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-/* NULL, freed and foreign handles, and arguments that make no sense, are answered with a status. */
+/* Calls with NULL, freed or foreign handles, or with meaningless arguments, return an error status. */
 #include "rendezvous.h"
 
 static pool_t *good_pool;

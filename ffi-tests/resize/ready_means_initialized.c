@@ -1,5 +1,5 @@
-/* pool_wait_ready starts workers and waits until their initializers have run; it answers why that will
- * not be when the pool breaks or is shut down. */
+/* pool_wait_ready starts workers and waits until their initializers have run; when the pool breaks or is
+ * shut down it returns the reason. */
 #include "lifecycle.h"
 #include <pthread.h>
 

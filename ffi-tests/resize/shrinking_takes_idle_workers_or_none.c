@@ -1,5 +1,5 @@
-/* pool_shrink takes as many idle workers as it is told, or changes nothing; with WHEN_IDLE those that run a
- * task leave after it. Running tasks are not touched, and the options tell the new numbers. */
+/* pool_shrink removes the requested number of idle workers, or changes nothing; with WHEN_IDLE busy workers
+ * exit after their task. Running tasks are not affected, and the options have the new numbers. */
 #include "lifecycle.h"
 
 enum { WORKERS = 4, FIRST = 0, SECOND = 1, THIRD = 2 };

@@ -1,5 +1,5 @@
-/* While a pool grows, shrinks and is restarted, all tasks that are submitted run once, and in the end there
- * are as many workers as there may be. */
+/* While a pool grows, shrinks and restarts, all submitted tasks run once, and in the end it has the maximum
+ * number of workers. */
 #include "lifecycle.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* A promise that is freed before it was kept leaves its sets, and never comes out of one, however
- * closely somebody looks. */
+/* A promise that is freed before it was resolved leaves its sets, and is never returned by one, however
+ * close in time both are. */
 #include "rendezvous.h"
 #include <pthread.h>
 

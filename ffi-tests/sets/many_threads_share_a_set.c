@@ -1,5 +1,5 @@
-/* Several threads feed a set with thousands of futures of several pools, while others take them out,
- * and others free some of them: each comes out as often as it was added, and nobody is left waiting. */
+/* Several threads add thousands of futures of several pools to a set, while others take them out, and others
+ * free some of them: each is returned as many times as it was added, and no thread is left waiting. */
 #include "rendezvous.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* A shutdown that is not waited for has closed the pool when it answers: no task is taken any more,
- * and one that waited begins only if it was told to drain. */
+/* A shutdown that does not wait has closed the pool when it returns: no more tasks are accepted, and a
+ * queued task starts only if the mode is to drain. */
 #include "rendezvous.h"
 
 enum { ROUNDS = 100, RAN = WORD_FIRST };

@@ -1,5 +1,5 @@
-/* pool_request_stop in the handler of a signal, in the middle of submits: nothing is taken after it, what
- * was taken comes to an end as the mode says, and the first pool_shutdown after it answers POOL_OK. */
+/* pool_request_stop is called in a signal handler, in the middle of submits: no task is accepted after it,
+ * accepted tasks end as the mode says, and the first pool_shutdown after it returns POOL_OK. */
 #include "rendezvous.h"
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* pool_cancel_pending cancels all that waits, tells it, and leaves the rest alone: what runs, and the
- * pool, which takes tasks as before. */
+/* pool_cancel_pending cancels all queued tasks and reports them; running tasks and the pool, which accepts
+ * tasks as before, are not affected. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, TOLD, N = 50 };

@@ -1,4 +1,4 @@
-/* Whoever waits for a place is told when the pool is closed, joined or shut down meanwhile. */
+/* A submit that waits for room in the queue fails when the pool is closed, joined or shut down meanwhile. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, SUBMITTERS = 3 };

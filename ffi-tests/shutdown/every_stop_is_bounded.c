@@ -1,6 +1,6 @@
-/* Each stop of a pool, the stronger after the weaker, comes back when its time is over, though a worker is
- * stopped, hangs in its finalizer, or ignores what it is told; the strongest one ends it, and every future
- * is done. */
+/* Each stop of a pool, the stronger ones after the weaker ones, returns when its timeout has expired,
+ * although a worker is stopped, hangs in its finalizer, or ignores requests; the strongest one ends it, and
+ * every future is done. */
 #include "processes.h"
 
 enum { RUNS, HANGS_AT_END, KINDS_OF_TROUBLE, QUEUED = 10, STARTED = WORD_FIRST, ENDING };

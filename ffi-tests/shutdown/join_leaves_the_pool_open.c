@@ -1,4 +1,4 @@
-/* After a join all workers are gone and the pool works on as before, as often as one likes. */
+/* After a join all workers have exited and the pool works on as before; it can be joined again. */
 #include "rendezvous.h"
 
 enum { ROUNDS = 10, TASKS = 50, RAN = WORD_FIRST };

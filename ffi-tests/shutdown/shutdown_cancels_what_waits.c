@@ -1,4 +1,5 @@
-/* Shut down with CANCEL: tasks that wait never run; tasks that run are told, and waited for. */
+/* Shutdown with CANCEL: queued tasks never run; running tasks get a cancel request, and the shutdown waits
+ * for them. */
 #include "rendezvous.h"
 
 enum { QUEUED = 20, STARTED = WORD_FIRST, RAN };

@@ -1,5 +1,5 @@
-/* Pools that are stopped while their workers start leave nobody behind, in whatever state the starting
- * was; a worker that has begun with a slow module does not hold a stop up. */
+/* Pools that are stopped while their workers start leave no process behind, whatever the state of the start;
+ * a worker that is opening a slow module does not delay the stop. */
 #include "processes.h"
 
 enum { ROUNDS = 30, WORKERS = 6 };

@@ -1,5 +1,5 @@
-/* A worker_executable that ends before it is up breaks the pool after max_restarts tries, or after
- * as many as there are by default; every later call says so. */
+/* A worker_executable that exits before it is ready breaks the pool after max_restarts attempts, or after
+ * the default number; every later call reports that. */
 #include "lifecycle.h"
 
 static void breaks(pool_options_t options, uint32_t most, const char *program) {

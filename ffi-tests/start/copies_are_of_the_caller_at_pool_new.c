@@ -1,5 +1,5 @@
 /* Workers that are copies of the caller see its memory as it was at pool_new, whenever they start, and
- * change only their own. Handles of the caller are none of theirs. */
+ * change only their own copy. Handles of the caller are not valid in them. */
 #include "lifecycle.h"
 
 enum { BEFORE = 1, AFTER = 2, IN_TASK = 3 };

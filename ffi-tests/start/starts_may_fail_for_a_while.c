@@ -1,5 +1,5 @@
-/* Only starts that fail one after the other break a pool: a worker that comes up begins the count
- * anew, and with UINT32_MAX nobody counts. */
+/* Only consecutive failed starts break a pool: a worker that becomes ready resets the count, and with
+ * UINT32_MAX failures are not counted. */
 #include "lifecycle.h"
 #include <signal.h>
 

@@ -1,5 +1,5 @@
-/* With max_pending of two the third task is refused at once, or after its time, and nothing is lost:
- * what was handed over with it is given back. */
+/* With max_pending of two the third submit fails, at once or after its timeout, and nothing is lost:
+ * everything that was passed with the task is given back. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST };

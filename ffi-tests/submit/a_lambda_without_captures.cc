@@ -1,4 +1,4 @@
-/* A C++ lambda without captures is a function as well, and finds global objects constructed. */
+/* A C++ lambda without captures is submitted like any function, and finds global objects constructed. */
 #define NO_WORKER_MAIN
 #include "check.h"
 #include <string>

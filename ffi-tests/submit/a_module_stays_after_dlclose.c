@@ -1,4 +1,4 @@
-/* A function that was submitted keeps its library: its address never comes to mean another. */
+/* A submitted function keeps its library loaded: its address never refers to another function later. */
 #include "rendezvous.h"
 #include <dlfcn.h>
 

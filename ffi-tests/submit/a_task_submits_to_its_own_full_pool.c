@@ -1,5 +1,6 @@
-/* A task that submits to its own pool never waits for a place that nobody would make: it runs tasks
- * that wait. So a tree of tasks comes to its end on any number of threads, however short the queue. */
+/* A task that submits to its own full pool does not wait for a queue position that no other thread would
+ * free: it runs queued tasks itself. So a tree of tasks finishes on any number of threads, however short the
+ * queue is. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, DEPTH = 9, FLAT = 300 };

@@ -1,4 +1,5 @@
-/* While one thread waits in pool_run, others submit to the same pool, run, count and look. */
+/* While one thread waits in pool_run, other threads submit to the same pool, run tasks, count workers and
+ * inspect the pool. */
 #include "rendezvous.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* A submit that waits for a place goes on when a task is begun, and when one is cancelled; those that
- * wait are served in the order in which they came. */
+/* A submit that waits for room in the queue continues when a task starts or is cancelled; waiting submits
+ * continue in FIFO order. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, SUBMITTERS = 3 };

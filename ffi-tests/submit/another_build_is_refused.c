@@ -1,5 +1,5 @@
-/* When a library was replaced on the disk after the program loaded it, workers would run another
- * build of its functions: they refuse, in words, and go on. */
+/* When a library was replaced on disk after the program loaded it, workers would run another build of its
+ * functions: these tasks fail with a message, and the workers go on. */
 #include "rendezvous.h"
 #include <dlfcn.h>
 

@@ -1,4 +1,4 @@
-/* Arguments may have any length, and reach the task aligned and unchanged. */
+/* Arguments can have any length, and reach the task aligned and unchanged. */
 #include "sizes.h"
 
 static int32_t check_arguments(pool_task_t *task) {

@@ -1,4 +1,4 @@
-/* A buffer is handed over as it stands: its task reads the very bytes that were written. */
+/* A buffer is submitted without a copy: its task reads the same bytes that were written. */
 #include "rendezvous.h"
 
 enum { LEN = 64 * 1024, GATE = 0 };

@@ -1,5 +1,5 @@
-/* Functions of a library run in every worker: exported or static, by pointer or by name, in a
- * library that is linked with or one that was opened later. */
+/* Every worker can run functions of a library: exported or static, by pointer or by name, from a library
+ * that the program is linked with or that was opened later. */
 #include "rendezvous.h"
 
 #include "libraries/functions.h"

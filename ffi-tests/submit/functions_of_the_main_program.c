@@ -1,6 +1,6 @@
-/* Functions of the program itself run in workers, static or exported, whatever the linker did, and
- * whether main begins with pool_worker_main or not. Built in several ways: -DWITH_WORKER_MAIN,
- * -DEXPORTED for -rdynamic, -pie, -no-pie, stripped, lazy and immediate binding. */
+/* Workers can run functions of the main program, static or exported, whatever the linker did, and whether or
+ * not main begins with pool_worker_main. Built in several ways: -DWITH_WORKER_MAIN, -DEXPORTED for
+ * -rdynamic, -pie, -no-pie, stripped, lazy and immediate binding. */
 #ifndef WITH_WORKER_MAIN
 #define NO_WORKER_MAIN
 #endif

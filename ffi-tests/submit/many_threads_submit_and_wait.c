@@ -1,4 +1,4 @@
-/* Any number of threads may submit to one pool and wait for one future. */
+/* Any number of threads can submit to one pool and wait for one future. */
 #include "rendezvous.h"
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-/* One worker takes the tasks that wait by priority, and those of one priority in the order of their
- * submits; and callbacks come for all of them. */
+/* One worker takes queued tasks by priority, and tasks of equal priority in the order of their submits;
+ * callbacks are called for all of them. */
 #include "queue.h"
 
 enum { N = 1000, NEXT = WORD_FIRST, TOLD, ORDER };

@@ -1,5 +1,5 @@
-/* With POOL_PREFETCH the tasks that a worker has taken from the queue and not begun are pending, can be
- * cancelled, and are run by others that have nothing to do; none is run twice, and none is left. */
+/* With POOL_SCHED_PREFETCH the tasks that a worker has taken from the queue and not started are pending, can
+ * be cancelled, and are run by idle workers; none runs twice, and none is left. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, EACH, N = 200, THREADS = 4, MANY = 5000 };
@@ -62,7 +62,7 @@ static void *submit_many(void *argument) {
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    options.sched = POOL_PREFETCH;
+    options.sched = POOL_SCHED_PREFETCH;
     if (options.kind != POOL_INLINE) {
         check_pending(&options);
         check_taken_over(&options);
@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(word_get(EACH), THREADS * MANY);
     pool_options_t got = POOL_OPTIONS_INIT;
     CHECK_OK(pool_get_options(pool, &got));
-    CHECK_EQUAL(got.sched, POOL_PREFETCH);
+    CHECK_EQUAL(got.sched, POOL_SCHED_PREFETCH);
     pool_free(pool);
     return leaves_nothing_behind();
 }

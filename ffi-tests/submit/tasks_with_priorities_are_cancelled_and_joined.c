@@ -1,4 +1,5 @@
-/* Tasks with priorities wake sleeping workers, are cancelled, listed, joined and counted like others. */
+/* Tasks with priorities wake sleeping workers, and are cancelled, listed, joined and counted like other
+ * tasks. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, N = 200 };

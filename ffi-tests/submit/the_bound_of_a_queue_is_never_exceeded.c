@@ -1,4 +1,4 @@
-/* With eight threads that submit, never more tasks wait than may; and all of them are run. */
+/* With eight threads that submit, the number of queued tasks never exceeds the bound, and all tasks run. */
 #include "queue.h"
 
 enum { COUNT = WORD_FIRST, THREADS = 8, EACH = 500, BOUND = 3 };

@@ -1,4 +1,4 @@
-/* A module or symbol that does not exist fails its task with words; the worker lives on. */
+/* A module or symbol that does not exist fails only its task, with a message; the worker lives on. */
 #include "rendezvous.h"
 
 enum { ROUNDS = 50 };

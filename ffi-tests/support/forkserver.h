@@ -5,8 +5,18 @@
 #include "lifecycle.h"
 #include "processes.h"
 
-/* Its name in /proc is that of the pool and this. */
-#define FORKSERVER_SUFFIX "/template"
+/* The title of a forkserver is the name of its pool and this. */
+#define FORKSERVER_SUFFIX "/forkserver"
+
+/* Whether a name in /proc/PID/comm is a forkserver's. The kernel keeps 15 bytes of a title: one that is cut must
+ * still show the beginning of the suffix. */
+static inline int is_forkserver_name(const char *name) {
+    enum { KEPT = 15 };
+    const char *suffix = strrchr(name, '/');
+    if (!suffix || strncmp(suffix, FORKSERVER_SUFFIX, strlen(suffix)) != 0) return 0;
+    if (strlen(suffix) == strlen(FORKSERVER_SUFFIX)) return 1;
+    return strlen(name) == KEPT && strlen(suffix) > 1;
+}
 
 static inline int is_forkserver(pid_t pid) {
     char path[64], name[64] = {0};
@@ -15,8 +25,9 @@ static inline int is_forkserver(pid_t pid) {
     if (!file) return 0;
     char *end = fgets(name, sizeof name, file) ? strchr(name, '\n') : NULL;
     fclose(file);
-    size_t length = strlen(FORKSERVER_SUFFIX);
-    return end && (size_t)(end - name) >= length && strncmp(end - length, FORKSERVER_SUFFIX, length) == 0;
+    if (!end) return 0;
+    *end = 0;
+    return is_forkserver_name(name);
 }
 
 /* Counts the forkservers of this process. Returns the pid of the last one found, or 0. */

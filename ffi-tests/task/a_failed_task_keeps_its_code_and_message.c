@@ -1,4 +1,4 @@
-/* What a task says when it fails is kept with its future, word for word, up to 215 bytes. */
+/* The code and message of a failed task are kept with its future, word for word, up to 215 bytes. */
 #include "rendezvous.h"
 
 struct failure {

@@ -1,5 +1,5 @@
-/* A task in a worker may make a pool, threads or processes; processes to a depth that is told, and
- * nothing of them is left. */
+/* A task in a worker can make a pool of threads or processes; processes nest to the depth in the options,
+ * and no process is left. */
 #include "lifecycle.h"
 
 /* Arguments: the kind, an int32_t. Makes a pool of that kind whose task makes the next one. Result:

@@ -1,5 +1,5 @@
-/* A task that another one runs while it waits cannot wait for that one, nor for those below it: it
- * is told so in every way of waiting, and what it was run for goes on. */
+/* A task that another task runs while it waits cannot wait for that task, nor for those below it on the
+ * stack: every way of waiting returns an error, and the outer wait goes on. */
 #include "lifecycle.h"
 
 enum { DEPTH = 5 };

@@ -1,4 +1,4 @@
-/* A task that would wait for its own pool to stop is told so, instead of waiting for itself. */
+/* A task that would wait for its own pool to stop gets an error instead of a deadlock. */
 #include "rendezvous.h"
 
 enum { RAN = WORD_FIRST };

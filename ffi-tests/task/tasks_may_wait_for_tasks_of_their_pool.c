@@ -1,5 +1,5 @@
-/* A task of a thread pool may submit to its pool and wait, however it waits, also with one worker:
- * what nobody has begun it runs itself. To wait for itself is answered, not waited for. */
+/* A task of a thread pool can submit to its pool and wait, in every way of waiting, also with one worker: it
+ * runs tasks that have not started itself. Waiting for itself returns an error. */
 #include "lifecycle.h"
 
 static pool_t *pool;

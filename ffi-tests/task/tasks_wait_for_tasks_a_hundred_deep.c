@@ -1,5 +1,5 @@
-/* One worker is enough for a hundred tasks that each wait for the next; so is an inline pool, where
- * each of them has a place of its own. */
+/* One worker is enough for a hundred tasks that each wait for the next one; so is an inline pool, where each
+ * of them has its own worker index. */
 #include "lifecycle.h"
 
 enum { DEPTH = 100 };

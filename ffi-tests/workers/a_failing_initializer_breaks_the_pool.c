@@ -1,5 +1,5 @@
-/* An initializer that fails breaks the pool: what waits is cancelled and says why, later calls
- * answer with its code and its words. */
+/* An initializer that fails breaks the pool: queued tasks are cancelled and report the reason, and later
+ * calls return its code and its message. */
 #include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {

@@ -1,4 +1,4 @@
-/* pool_test gives up when its time is over, also while an initializer does not come to an end. */
+/* pool_test returns when its timeout expires, also while an initializer does not end. */
 #include "lifecycle.h"
 
 enum { GO = LIFECYCLE_FIRST };

@@ -1,5 +1,5 @@
-/* pool_test tries a second pool of the same configuration: the answer is what is wrong with that,
- * and the pool itself is not touched. */
+/* pool_test tries a second pool of the same configuration: it returns what is wrong with that, and does not
+ * affect the pool itself. */
 #include "lifecycle.h"
 
 static int32_t refuse(pool_task_t *task) {

@@ -1,5 +1,5 @@
-/* A worker that has had nothing to do for idle_timeout_ms leaves, by its finalizer; the next task
- * starts another one. */
+/* A worker that has been idle for idle_timeout_ms runs its finalizer and exits; the next task starts another
+ * one. */
 #include "lifecycle.h"
 
 int main(int argc, char **argv) {

@@ -1,5 +1,5 @@
-/* Each worker runs the initializer before its first task and the finalizer when it leaves, once;
- * where no task is submitted, nobody runs anything. */
+/* Each worker runs the initializer before its first task and the finalizer when it exits, once; if no task
+ * is submitted, neither runs. */
 #include "lifecycle.h"
 
 enum { WORKERS = 3, TASKS = 200 };

@@ -1,5 +1,5 @@
-/* pool_spawn_workers starts as many as asked for, or as waiting tasks need, but never more than
- * max_workers in all. */
+/* pool_spawn_workers starts the requested number of workers, or as many as queued tasks need, but never more
+ * than max_workers in all. */
 #include "lifecycle.h"
 
 int main(int argc, char **argv) {

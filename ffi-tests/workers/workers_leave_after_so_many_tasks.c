@@ -1,5 +1,5 @@
-/* A worker leaves after max_tasks_per_worker tasks, failed ones counted; what it did is delivered,
- * it is replaced while tasks wait, and nobody calls that a loss. */
+/* A worker exits after max_tasks_per_worker tasks, including failed ones; its results are delivered, it is
+ * replaced while tasks are queued, and it does not count as lost. */
 #include "lifecycle.h"
 
 enum { MOST = 3, TASKS = 20 };

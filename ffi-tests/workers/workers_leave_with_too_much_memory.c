@@ -1,6 +1,6 @@
-/* A worker leaves after the task that has brought it over max_memory_per_worker: its result is
- * delivered, no other task is lost, and another worker takes its place. One that has as much from the
- * beginning stays until it has so much more. */
+/* A worker exits after the task that brought it over max_memory_per_worker: its result is delivered, no
+ * other task is lost, and another worker replaces it. A worker that exceeds the limit from its start exits
+ * only after it has grown by the limit again. */
 #include "lifecycle.h"
 
 enum { MEGABYTE = 1 << 20, TASKS = 12 };
@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
     CHECK_EQUAL(keep(pool, MEGABYTE), 0);
     pool_worker_info_t worker = {.struct_size = sizeof worker};
     CHECK_OK(pool_workers(pool, &worker, 1, NULL));
-    CHECK_EQUAL(worker.last_gone, POOL_GONE_MEMORY);
+    CHECK_EQUAL(worker.last_exit_reason, POOL_EXITED_MAX_MEMORY);
     pool_free(pool);
     return leaves_nothing_behind();
 }

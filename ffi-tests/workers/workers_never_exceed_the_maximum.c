@@ -1,5 +1,5 @@
-/* However many threads ask for workers, and submit besides, there are never more than
- * max_workers, and what the calls say they started adds up. */
+/* However many threads request workers, and submit as well, the number of workers never exceeds max_workers,
+ * and the numbers of started workers that the calls return add up. */
 #include "lifecycle.h"
 #include <pthread.h>
 

@@ -1,34 +1,33 @@
-//! The functions that tasks name: each is entered once, and a task carries its index.
+//! The table of functions: each function is written once, and a task carries its index.
 //!
-//! The parent enters; workers read. An entry is complete before the first task that names it is
+//! The parent writes; workers read. An entry is complete before the first task that refers to it is
 //! published, so the slot's word is what hands it over.
 
 use super::memory::{Memory, Shared, Span};
-use crate::sync::{AtomicU32, AtomicU64};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// How many functions one pool can name.
+/// The most functions of one pool.
 pub(crate) const FUNCTIONS_MAX: usize = 1 << 16;
-/// Bytes of an identity; build ids are 20 (SHA-1) or 16 (MD5, UUID) bytes long.
+/// Length of an identity; build ids are 20 (SHA-1) or 16 (MD5, UUID) bytes long.
 pub(crate) const IDENTITY_LEN: usize = 32;
 
-/// Which build of a module it is: its build id, or where it has none a digest of its code, padded
-/// with zeros. All zeros: not known, any build will do.
+/// Identifies the build of a module: its build id, or else a digest of its code, padded with zeros.
+/// All zeros: unknown, any build matches.
 pub(crate) type Identity = [u8; IDENTITY_LEN];
 
 /// How a worker finds a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum FunctionLocator {
-    /// It is at this address: for workers that are threads of this process.
+    /// By its address: for workers that are threads of this process.
     Address(u64),
     /// By its exported name.
     Symbol(String),
-    /// So many bytes behind its module's load address.
+    /// By its offset from its module's load address.
     Offset(u64),
 }
 
-/// A function as it is named to a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A function as it is described to a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Function {
     /// The path of its module; empty for the main program.
     pub(crate) module: String,
@@ -36,25 +35,12 @@ pub(crate) struct Function {
     pub(crate) locator: FunctionLocator,
 }
 
-impl Function {
-    /// A number that few functions share (FNV-1a), to look them up by.
-    pub(crate) fn digest(&self) -> u64 {
-        let (number, words) = match &self.locator {
-            FunctionLocator::Symbol(symbol) => (0, symbol.as_str()),
-            FunctionLocator::Address(number) | FunctionLocator::Offset(number) => (*number, ""),
-        };
-        let parts = [self.module.as_bytes(), words.as_bytes(), &number.to_le_bytes()];
-        let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        parts.into_iter().flatten().fold(0xcbf2_9ce4_8422_2325, mix)
-    }
-}
-
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct FunctionEntry {
     /// Offset and length of the module's path within the names.
     module: AtomicU64,
-    /// The same of the symbol, or an address, or an offset.
+    /// Offset and length of the symbol, or an address, or an offset.
     target: AtomicU64,
     locator: AtomicU32,
     identity: [AtomicU32; IDENTITY_LEN / 4],
@@ -70,7 +56,7 @@ const OFFSET: u32 = 3;
 #[derive(Clone, Copy)]
 pub(crate) struct FunctionEntries {
     entries: Span<FunctionEntry>,
-    /// Where the names begin in the region, and how many bytes there are for them.
+    /// The offset of the names in the region, and how many bytes there are for them.
     names: usize,
     names_len: usize,
 }
@@ -84,8 +70,8 @@ impl FunctionEntries {
         FunctionEntries { entries, names, names_len }
     }
 
-    /// Writes an entry; `names_used` is how many bytes of names there are already, and grows. False:
-    /// there is no room.
+    /// Writes an entry; `names_used` is how many bytes of names are in use, and grows. False: there
+    /// is no room.
     pub(crate) fn write(
         &self,
         index: u32,
@@ -97,10 +83,11 @@ impl FunctionEntries {
         let mut name = |text: &str| {
             let start = *names_used;
             let end = start.checked_add(text.len()).filter(|end| *end <= self.names_len)?;
-            let place = memory.bytes(self.names + start, text.len())?;
+            let target = memory.bytes(self.names + start, text.len())?;
             *names_used = end;
-            // SAFETY: `place` has room for the text, and nobody reads names that no entry points to.
-            unsafe { place.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+            // SAFETY: `target` has `text.len()` bytes, and no entry refers to them yet, so nothing
+            // reads them.
+            unsafe { target.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
             Some((start as u64) << 32 | text.len() as u64)
         };
         let Some(module) = name(&function.module) else { return false };
@@ -119,7 +106,7 @@ impl FunctionEntries {
         true
     }
 
-    /// Reads an entry. None: there is none with this index.
+    /// Reads an entry. None: there is no valid one at this index.
     pub(crate) fn read(&self, index: u32, memory: &Memory) -> Option<Function> {
         let entry = self.entries.get(index as usize)?;
         let target = entry.target.load(Relaxed);
@@ -139,10 +126,10 @@ impl FunctionEntries {
     fn name(&self, packed: u64, memory: &Memory) -> Option<String> {
         let (start, len) = ((packed >> 32) as usize, packed as u32 as usize);
         let end = start.checked_add(len).filter(|end| *end <= self.names_len)?;
-        let place = memory.bytes(self.names + start, end - start)?;
+        let source = memory.bytes(self.names + start, end - start)?;
         let mut text = vec![0; len];
-        // SAFETY: `place` has `len` bytes, and entered names do not change.
-        unsafe { place.copy_to_nonoverlapping(text.as_mut_ptr(), len) };
+        // SAFETY: `source` has `len` bytes, and names do not change once an entry refers to them.
+        unsafe { source.copy_to_nonoverlapping(text.as_mut_ptr(), len) };
         String::from_utf8(text).ok()
     }
 }

@@ -1,36 +1,37 @@
-//! Blocks for arguments and results that do not fit a slot.
+//! The heap: blocks for arguments and results that do not fit a slot.
 //!
-//! An [`Arena`] is a stretch of the region cut into blocks of 256 bytes and its doublings; each size
-//! has an area of its own and a bit for each block. A block is taken by setting its bit and given
-//! back by clearing it: two atomic steps that no death can leave half done, and the bits are all
-//! there is to know.
+//! An [`Arena`] is a part of the region, divided into blocks of 256 bytes times a power of two.
+//! Each block size has an area of its own and one bit per block. Setting the bit takes the block,
+//! clearing it frees the block: both are one atomic step, so no crash leaves the arena in between,
+//! and the bits are the whole state.
 //!
-//! | arena              | who takes blocks   | who gives them back | where the bits lie     |
+//! | arena              | blocks taken by    | blocks freed by     | bits                   |
 //! |--------------------|--------------------|---------------------|------------------------|
 //! | the submitters'    | any thread of the parent                 | in private memory      |
 //! | a seat's           | the seat's worker  | the parent          | in the region          |
 //!
-//! So a worker finds room for a result without asking anybody, and can harm no bits but its own
-//! seat's. When it has died, [`Arena::keep_only`] gives back what it took and never delivered.
+//! So a worker allocates a result without asking the parent, and can corrupt no bits but its own
+//! seat's. After its death [`Arena::keep_only`] frees what it took and never delivered.
 
 use super::memory::{Memory, Span};
-use crate::sync::{AtomicU32, AtomicU64};
-use crate::sync::Ordering::*;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 
-/// The smallest block: 256 bytes. Two cache lines would be enough, but not for the bits' worth.
+/// The smallest block: 256 bytes. Smaller ones would cost too many bits for what they save.
 const SHIFT_MIN: u32 = 8;
-/// Blocks from this size on give their pages back to the system, if they lie far behind.
+/// Blocks of at least this size return their pages to the kernel when freed, unless they are near
+/// the start of their area.
 const LARGE: usize = 1 << 20;
-/// Large blocks within this distance from their area's start keep their pages when given back: they
-/// are the next to be taken, and touching fresh pages costs more than copying.
-const KEPT: usize = 64 << 20;
+/// Large blocks within this distance from their area's start keep their pages when freed: they are
+/// the next to be taken, and touching fresh pages costs more than copying.
+const KEEP_PAGES: usize = 64 << 20;
 
-/// How an arena is cut: computed alike by every process that maps the region.
+/// The block sizes of an arena. Every process that maps the region computes the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ArenaLayout {
     /// The largest block, as a power of two.
     pub(crate) shift_max: u32,
-    /// The area of each size, as a power of two; of the largest sizes, two blocks at least.
+    /// Bytes of the area of each size, as a power of two; the largest sizes have at least two
+    /// blocks.
     pub(crate) area_shift: u32,
 }
 
@@ -56,17 +57,17 @@ impl ArenaLayout {
         (0..self.sizes()).map(|size| self.area(size)).sum()
     }
 
-    /// Words for the bits of all blocks.
+    /// Number of words with the bits of all blocks.
     pub(crate) fn bit_words(&self) -> usize {
         (0..self.sizes()).map(|size| self.words(size)).sum()
     }
 }
 
-/// For each size: the lowest word that may have a free block, and how far blocks were ever taken. The
-/// lowest block is taken first, so that the pages in use stay few, and warm.
+/// For each size: the first word that may have a free block, and the end of the words that were
+/// ever used. The lowest free block is taken first, so that the pages in use stay few, and warm.
 pub(crate) const HINTS_PER_SIZE: usize = 2;
 
-/// A block, by the offset of its first byte in the region.
+/// A block: its size class, and its index in the area of that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     size: u8,
@@ -74,7 +75,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// In 32 bits, for the submitters' book. 0 is no block.
+    /// In 32 bits, for the slot table. 0 is no block.
     pub(crate) fn pack(self) -> u32 {
         (u32::from(self.size) + 1) << 26 | self.index
     }
@@ -88,7 +89,7 @@ impl Block {
 #[derive(Clone, Copy)]
 pub(crate) struct Arena {
     layout: ArenaLayout,
-    /// Where the blocks begin in the region.
+    /// The offset of the blocks in the region.
     start: usize,
     bits: Span<AtomicU64>,
     hints: Span<AtomicU32>,
@@ -110,7 +111,7 @@ impl Arena {
     pub(crate) fn take(&self, len: usize) -> Option<Block> {
         let shift = len.checked_next_power_of_two()?.trailing_zeros().max(SHIFT_MIN);
         let smallest = (shift - SHIFT_MIN) as usize;
-        // Where one size has run out, a few larger ones may do.
+        // When one size has run out, a block of the next few sizes will do.
         (smallest..self.layout.sizes().min(smallest + 4)).find_map(|size| self.take_of(size))
     }
 
@@ -120,16 +121,16 @@ impl Arena {
         let beyond = if last_word_bits == 64 { 0 } else { u64::MAX << last_word_bits };
         let (lowest, top) = self.hints_len(size);
         let begin = lowest.load(Relaxed);
-        // What is below the mark is looked at last: a race may have left a free block there.
+        // The words below the hint come last: a race may have left a free block there.
         for word in (begin as usize..words).chain(0..(begin as usize).min(words)) {
             let bits = self.bits_of(size, word);
             let mut now = bits.load(Relaxed) | beyond;
             while now != u64::MAX {
                 let bit = (!now).trailing_zeros();
-                // Acquire; pairs with `give`: whoever gave the block back has finished with it.
+                // Acquire; pairs with `give`: whatever used the block before has finished with it.
                 let before = bits.fetch_or(1 << bit, Acquire) | beyond;
                 if before & (1 << bit) == 0 {
-                    // All below is taken, unless a lower block was given back meanwhile.
+                    // All lower blocks are taken, unless one was freed meanwhile.
                     let word = word as u32;
                     let _ = lowest.compare_exchange(begin, word, Relaxed, Relaxed);
                     top.fetch_max(word + 1, Relaxed);
@@ -141,11 +142,11 @@ impl Arena {
         None
     }
 
-    /// Gives a block back. False: it was not taken, so somebody is wrong.
+    /// Frees a block. False: it was not taken, so its address is wrong.
     pub(crate) fn give(&self, block: Block, memory: &Memory) -> bool {
         let (size, index) = (usize::from(block.size), block.index as usize);
         let len = self.block_len(size);
-        if len >= LARGE && (index + 1) * len > KEPT {
+        if len >= LARGE && (index + 1) * len > KEEP_PAGES {
             memory.discard(self.offset(block), len);
         }
         let (word, bit) = (index / 64, 1 << (index % 64));
@@ -155,18 +156,18 @@ impl Arena {
         before & bit != 0
     }
 
-    /// Where a block begins in the region.
+    /// The offset of a block in the region.
     pub(crate) fn offset(&self, block: Block) -> usize {
         let before: usize = (0..usize::from(block.size)).map(|size| self.layout.area(size)).sum();
         self.start + before + block.index as usize * self.block_len(usize::from(block.size))
     }
 
-    /// How many bytes a block has.
+    /// The size of a block in bytes.
     pub(crate) fn len(&self, block: Block) -> usize {
         self.block_len(usize::from(block.size))
     }
 
-    /// The block that begins at this offset, if one does. For offsets that somebody else wrote.
+    /// The block that begins at this offset. None: no block does. The offset need not be valid.
     pub(crate) fn block_at(&self, offset: u64) -> Option<Block> {
         let mut into = usize::try_from(offset).ok()?.checked_sub(self.start)?;
         for size in 0..self.layout.sizes() {
@@ -180,7 +181,8 @@ impl Arena {
         None
     }
 
-    /// Gives back every block but these. Only while nobody takes any: the seat is vacant.
+    /// Frees all blocks except these. Only while nothing is allocated from the arena: the seat is
+    /// vacant.
     pub(crate) fn keep_only(&self, kept: &[Block]) {
         for size in 0..self.layout.sizes() {
             let top = self.hints_len(size).1.load(Relaxed) as usize;
@@ -189,7 +191,7 @@ impl Arena {
                     usize::from(block.size) == size && block.index as usize / 64 == word
                 });
                 let bits = of_word.fold(0, |bits, block| bits | 1u64 << (block.index % 64));
-                // Blocks of `kept` that are given back meanwhile stay clear.
+                // A block of `kept` that is freed meanwhile stays free.
                 self.bits_of(size, word).fetch_and(bits, Release);
             }
         }
@@ -213,11 +215,11 @@ impl Arena {
 mod tests {
     use super::*;
 
-    /// An arena, with what it looks at.
+    /// An arena and the memory that it refers to.
     struct TestArena {
         arena: Arena,
         _bits: Vec<AtomicU64>,
-        _marks: Vec<AtomicU32>,
+        _hints: Vec<AtomicU32>,
     }
 
     fn test_arena(layout: ArenaLayout) -> TestArena {
@@ -225,7 +227,7 @@ mod tests {
         let hints: Vec<_> =
             (0..layout.sizes() * HINTS_PER_SIZE).map(|_| AtomicU32::default()).collect();
         let arena = Arena::new(layout, 4096, Span::over(&bits), Span::over(&hints));
-        TestArena { arena, _bits: bits, _marks: hints }
+        TestArena { arena, _bits: bits, _hints: hints }
     }
 
     const SMALL: ArenaLayout = ArenaLayout { shift_max: 12, area_shift: 13 };
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_given_back_is_taken_again_and_only_once() {
+    fn a_freed_block_is_taken_again_and_only_once() {
         let memory = Memory::private(1 << 20).unwrap();
         let TestArena { arena, .. } = &test_arena(SMALL);
         let block = arena.take(1000).unwrap();
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_blocks_that_are_kept_stay() {
+    fn keep_only_frees_all_other_blocks() {
         let TestArena { arena, .. } = &test_arena(SMALL);
         let (first, second) = (arena.take(256).unwrap(), arena.take(256).unwrap());
         arena.keep_only(&[second]);
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_inside_blocks_are_refused() {
+    fn offsets_that_begin_no_block_are_refused() {
         let TestArena { arena, .. } = &test_arena(SMALL);
         for offset in [0, 4095, 4097, 4096 + SMALL.bytes() as u64, u64::MAX] {
             assert_eq!(arena.block_at(offset), None);
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_block_comes_back() {
+    fn packing_a_block_is_reversible() {
         let block = Block { size: 26, index: (1 << 26) - 1 };
         assert_eq!(Block::unpack(block.pack()), Some(block));
         assert_eq!(Block::unpack(0), None);

@@ -1,8 +1,8 @@
-//! The bytes of a board, and typed windows on them: the only place where bytes become types.
+//! The mapping that holds a board, and typed spans of it: the only file where bytes become types.
 //!
-//! A region is sparse: it reserves addresses, and a page costs memory from its first touch on. For
-//! threads it is private memory, for processes a memfd that is sealed before anybody else sees it:
-//! a worker can neither shrink it (the parent would fault) nor grow it.
+//! A region is sparse: it reserves addresses, and a page uses memory only once it has been touched.
+//! Thread pools use private memory, process pools a memfd that is sealed before another process
+//! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
 use crate::sync::{AtomicU32, AtomicU64};
@@ -19,19 +19,19 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 pub(crate) struct Memory {
     start: NonNull<u8>,
     len: usize,
-    /// The file behind it, while somebody still has to be given it.
+    /// The file behind the mapping, kept while it may have to be sent to another process.
     file: Option<OwnedFd>,
     is_shared: bool,
 }
 
-// SAFETY: the mapping belongs to the process, not to a thread, and what lies in it is only touched
-// through `Span`s of atomics and through raw pointers that come with a phase.
+// SAFETY: the mapping belongs to the process, not to a thread, and its bytes are only accessed
+// through `Span`s of atomics and through raw pointers whose owner the slot words define.
 unsafe impl Send for Memory {}
-// SAFETY: see above; `&Memory` gives out addresses and changes nothing itself.
+// SAFETY: as for `Send`; `&Memory` only returns addresses.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Zeroed memory of this process alone.
+    /// Zeroed memory, private to this process.
     pub(crate) fn private(len: usize) -> Result<Memory> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         let access = ProtFlags::READ | ProtFlags::WRITE;
@@ -40,13 +40,13 @@ impl Memory {
         Memory::of(start, len, None, false)
     }
 
-    /// Zeroed memory that can be given to other processes, by its sealed file.
+    /// Zeroed memory that can be shared with other processes through its sealed file.
     pub(crate) fn shared(name: &str, len: usize) -> Result<Memory> {
         let file = sealed_file(name, len)?;
         Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)
     }
 
-    /// Maps a file that another process made, after checking that it cannot shrink below `len`.
+    /// Maps a file from another process, after checking that it cannot shrink below `len`.
     pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let mut memory = Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
@@ -69,7 +69,7 @@ impl Memory {
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
-        // A core dump of the sparse region would help nobody. A kernel that cannot is no harm.
+        // Keeps the sparse region out of core dumps. It does no harm if the kernel refuses.
         // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
         let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };
         Ok(Memory { start, len, file, is_shared })
@@ -87,14 +87,14 @@ impl Memory {
         self.start.as_ptr()
     }
 
-    /// The address of `len` bytes from this offset on, if they lie in the region.
+    /// The address of `len` bytes at this offset. None: they are not within the region.
     pub(crate) fn bytes(&self, offset: usize, len: usize) -> Option<*mut u8> {
         let end = offset.checked_add(len)?;
         (end <= self.len).then(|| self.start.as_ptr().wrapping_add(offset))
     }
 
-    /// A window on `count` values from this offset on. The region must outlive its windows: the
-    /// owner keeps both in one struct, and the struct alone hands out what it reads.
+    /// A span of `count` values at this offset. The region must outlive its spans: the owner keeps
+    /// both in one struct, and only that struct hands out references.
     pub(crate) fn span<T: Shared>(&self, offset: usize, count: usize) -> Span<T> {
         let len = count.checked_mul(size_of::<T>()).expect("a layout within the address space");
         let start = self.bytes(offset, len).expect("a layout within its region").cast::<T>();
@@ -102,17 +102,17 @@ impl Memory {
         Span { start, count }
     }
 
-    /// Touches these pages at once, which costs a third of one fault each.
+    /// Populates these pages with one call, at a third of the cost of separate page faults.
     pub(crate) fn populate(&self, offset: usize, len: usize) {
         let Some(start) = self.bytes(offset, len) else { return };
         let into_page = start.addr() % PAGE;
         let start = start.wrapping_sub(into_page).cast();
-        // SAFETY: the pages lie in the mapping, and the advice changes no byte of it. A kernel that
-        // does not know it refuses, and the pages come one by one.
+        // SAFETY: the pages are within the mapping, and the advice changes no byte of it. A kernel
+        // that does not support it refuses, and the pages are faulted in one by one.
         let _ = unsafe { rustix::mm::madvise(start, len + into_page, Advice::LinuxPopulateWrite) };
     }
 
-    /// Gives whole pages back to the system; they read as zero afterwards.
+    /// Returns whole pages to the kernel; they read as zero afterwards.
     pub(crate) fn discard(&self, offset: usize, len: usize) {
         let Some(start) = self.bytes(offset, len) else { return };
         let advice = if self.is_shared { Advice::LinuxRemove } else { Advice::LinuxDontNeed };
@@ -123,7 +123,8 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the mapping is ours; windows and addresses of it are not used after their owner.
+        // SAFETY: this value owns the mapping; spans and addresses of it are not used after it is
+        // dropped.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }
@@ -131,15 +132,16 @@ impl Drop for Memory {
 /// The smallest page of both architectures.
 const PAGE: usize = 4096;
 
-/// A memfd of this length that will never change its length.
+/// Creates a memfd with a fixed length.
 pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
     let create = |flags| rustix::fs::memfd_create(name, flags);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not know the flag that says it will never be executed.
+    // Kernels before 6.3 do not support MFD_NOEXEC_SEAL.
     let file = create(flags | MemfdFlags::NOEXEC_SEAL)
         .or_else(|_| create(flags))
         .map_err(|errno| Error::os("memfd_create", errno))?;
-    // Not one of the standard three, which the program may have closed: what it prints would go here.
+    // Not descriptor 0, 1 or 2, which the program may have closed: its output would go to this
+    // file.
     let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)
         .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
     rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
@@ -158,10 +160,10 @@ fn check_sealed(file: BorrowedFd<'_>, len: usize) -> Result<()> {
     Err(crate::error::Status::POOL_ERR_INVALID.into())
 }
 
-/// Types of which every pattern of bits is a value, and that several processes may change at once.
+/// Types for which every bit pattern is valid, and that several processes may change at once.
 ///
 /// # Safety
-/// The type consists of atomics and of bytes that are only reached through raw pointers.
+/// The type consists of atomics and of bytes that are only accessed through raw pointers.
 pub(crate) unsafe trait Shared {}
 
 // SAFETY: an atomic number.
@@ -169,7 +171,7 @@ unsafe impl Shared for AtomicU32 {}
 // SAFETY: an atomic number.
 unsafe impl Shared for AtomicU64 {}
 
-/// A window on values in a region.
+/// A span of values in a region.
 pub(crate) struct Span<T: Shared> {
     start: *const T,
     count: usize,
@@ -183,13 +185,14 @@ impl<T: Shared> Clone for Span<T> {
 
 impl<T: Shared> Copy for Span<T> {}
 
-// SAFETY: a window gives out shared references only, and several threads may use `Shared` types at once.
+// SAFETY: a span only hands out shared references, and `Shared` types may be used by several
+// threads at once.
 unsafe impl<T: Shared> Send for Span<T> {}
-// SAFETY: see above.
+// SAFETY: as for `Send`.
 unsafe impl<T: Shared> Sync for Span<T> {}
 
 impl<T: Shared> Span<T> {
-    /// A window on values of this process that outlive it, for models and tests.
+    /// A span of values of this process that outlive it, for models and tests.
     #[cfg(test)]
     pub(crate) fn over(values: &[T]) -> Span<T> {
         Span { start: values.as_ptr(), count: values.len() }
@@ -199,9 +202,12 @@ impl<T: Shared> Span<T> {
         self.count
     }
 
-    /// A part of this window.
+    /// A part of this span.
     pub(crate) fn part(&self, first: usize, count: usize) -> Span<T> {
-        assert!(first.checked_add(count).is_some_and(|end| end <= self.count), "a part of it");
+        assert!(
+            first.checked_add(count).is_some_and(|end| end <= self.count),
+            "a part within its span"
+        );
         Span { start: self.start.wrapping_add(first), count }
     }
 
@@ -211,23 +217,24 @@ impl<T: Shared> Span<T> {
             return None;
         }
         let value = self.start.wrapping_add(index);
-        // SAFETY: `Memory::span` checked bounds and alignment; `Shared` types have no invalid bits; the
-        // region outlives its windows (see `Memory::span`).
+        // SAFETY: `Memory::span` checked bounds and alignment; every bit pattern of a `Shared` type
+        // is valid; the region outlives its spans (see `Memory::span`).
         Some(unsafe { &*value })
     }
 
-    /// The value at an index that this process made itself.
+    /// The value at an index that this process computed itself; panics out of bounds.
     #[inline]
     pub(crate) fn at(&self, index: usize) -> &T {
         match self.get(index) {
             Some(value) => value,
-            None => outside(),
+            None => out_of_bounds(),
         }
     }
 }
 
-/// Bytes that a task's worker or submitter wrote: they are readable for as long as `'a`, and a stray worker
-/// may change them at any time. So they are never a slice: they are copied out, and a copy is checked.
+/// Bytes that a task's worker or submitter wrote. They stay mapped for `'a`, but a faulty worker
+/// may change them at any time. So they are never a slice: they are copied out, and the copy is
+/// checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResultBytes<'a> {
     start: *const u8,
@@ -237,7 +244,7 @@ pub(crate) struct ResultBytes<'a> {
 
 impl<'a> ResultBytes<'a> {
     /// # Safety
-    /// For as long as `'a`, `len` bytes from `start` are mapped, and no thread of this process writes to them.
+    /// For `'a`, `len` bytes from `start` are mapped, and no thread of this process writes to them.
     pub(crate) unsafe fn new(start: *const u8, len: usize) -> ResultBytes<'a> {
         ResultBytes { start, len, owner: PhantomData }
     }
@@ -246,26 +253,30 @@ impl<'a> ResultBytes<'a> {
         self.len
     }
 
-    /// The address, to be handed to C.
+    /// The address, to pass to C.
     pub(crate) fn as_ptr(self) -> *const u8 {
         self.start
     }
 
-    /// A part of the bytes. None: it does not lie within them.
+    /// A part of the bytes. None: it is not within them.
     pub(crate) fn part(self, first: usize, len: usize) -> Option<ResultBytes<'a>> {
         let end = first.checked_add(len)?;
-        (end <= self.len).then(|| ResultBytes { start: self.start.wrapping_add(first), len, ..self })
+        (end <= self.len).then(|| ResultBytes {
+            start: self.start.wrapping_add(first),
+            len,
+            ..self
+        })
     }
 
     /// Copies the bytes into a buffer of the same length.
     pub(crate) fn copy_to(self, into: &mut [u8]) {
         assert_eq!(into.len(), self.len, "a buffer of the same length");
-        // SAFETY: `new`: the bytes are mapped; `into` is a unique reference, so they do not overlap. What
-        // another process writes meanwhile can spoil the copy and no more.
+        // SAFETY: the bytes are mapped, as `new` requires; `into` is a unique reference, so they do
+        // not overlap. A concurrent write by another process can only corrupt the copy.
         unsafe { self.start.copy_to_nonoverlapping(into.as_mut_ptr(), self.len) };
     }
 
-    /// A copy of the first bytes, at most this many.
+    /// A copy of the first bytes, up to this many.
     pub(crate) fn prefix(self, len_max: usize) -> Vec<u8> {
         let mut copy = vec![0; self.len.min(len_max)];
         ResultBytes { len: copy.len(), ..self }.copy_to(&mut copy);
@@ -275,6 +286,6 @@ impl<'a> ResultBytes<'a> {
 
 #[cold]
 #[inline(never)]
-fn outside() -> ! {
-    panic!("an index outside its window")
+fn out_of_bounds() -> ! {
+    panic!("an index out of the bounds of its span")
 }

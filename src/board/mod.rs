@@ -1,12 +1,13 @@
-//! What submitters and workers agree on: tasks posted, taken, finished, settled.
+//! The board: the shared table of tasks, and how they are enqueued, taken, finished and cancelled.
 //!
-//! The tour of a task: [`Board::enqueue`] publishes a slot and puts its number on the ring;
-//! [`Board::take`] claims it for a seat; the worker reads and writes the slot's bytes
-//! ([`record`]); [`Board::finish`] hands them to whoever waits. A task that is not to run is taken
-//! back by [`Board::cancel`]; one whose worker has died is ended by [`Board::end_orphaned`].
+//! The life of a task: [`Board::enqueue`] publishes a slot and writes its number to the ring;
+//! [`Board::take`] claims it for a seat; the worker reads and writes the slot's bytes ([`record`]);
+//! [`Board::finish`] hands them to the waiters. [`Board::cancel`] takes back a task that has not
+//! started; [`Board::end_orphaned`] ends a task whose worker has died.
 //!
-//! Nothing here allocates, blocks on a lock, or calls out. All that lies in the region are offsets,
-//! integers and bytes, and every one of them is checked by whoever reads what somebody else wrote.
+//! Nothing here allocates, blocks on a lock, or makes calls out of the board; the parent's private
+//! half in [`parent`] may. The region holds only offsets, integers and bytes, and each of them is
+//! checked by its reader when another process may have written it.
 
 pub(crate) mod functions;
 pub(crate) mod heap;
@@ -27,41 +28,37 @@ pub(crate) mod stats;
 mod waiters;
 
 pub(crate) use region::Region;
-use crate::sync;
-use crate::sync::{AtomicU64, Deadline, Scope, spin_until};
-use crate::sync::Ordering::*;
-use region::{Header, Seat};
+
+use crate::sync::{self, AtomicU64, Deadline, Ordering::*, Scope, spin_until};
 use memory::Span;
 use priority::PriorityRings;
 use record::Slot;
+use region::{Header, Seat};
 use ring::{Ring, RingEntry};
 use sleep::{Sleepers, WakeReason};
 use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
-
-
-
-/// What workers are to do.
+/// What the workers of a board have to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Take tasks, and wait for more.
     Open = 0,
-    /// Take tasks, and leave when there are none.
+    /// Take tasks, and exit when there are none.
     Drain = 1,
-    /// Take no more, and leave.
+    /// Take no more tasks, and exit.
     Stop = 2,
 }
 
-/// What a worker is to do next.
+/// What a worker does next.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Run the task in this slot, which is now its own.
+    /// Run the task in this slot, which this worker has claimed.
     Task(u32),
-    /// Leave: it is told to.
+    /// Exit: the stage or a retire request asks for it.
     Exit,
-    /// Leave: there was nothing to do for too long.
+    /// Exit: no task was found within the idle time.
     IdleTimeout,
 }
 
@@ -69,28 +66,28 @@ pub(crate) enum Next {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// The next one.
+    /// Take the next task.
     Continue,
-    /// The next one; there was something to do in between, which has taken some time.
+    /// Take the next task; waking waiters or awaiting a signal has taken some time in between.
     ContinueLater,
-    /// It is about to be killed, and must take no other.
+    /// Take no other task: this worker is about to be killed.
     Exit,
 }
 
-/// What a board's workers have to heed beside the ring, in the header; most boards have none.
+/// Bits in the header: what workers check besides the ring. Most boards have none of them.
 pub(crate) mod feature {
-    /// The queue is bounded: whoever claims a task says so (see [`super::places`]).
+    /// The queue is bounded: a worker that claims a task signals it (see [`super::waiters`]).
     pub(crate) const BOUNDED: u64 = 1 << 16;
-    /// A bit for each rank whose band has ever had a task (see [`super::queue`]).
+    /// A bit for each priority whose ring has ever had a task (see [`super::queue`]).
     pub(crate) const PRIORITIES: u64 = 0xffff;
-    /// Workers take several entries at once (see [`super::prefetch`]).
+    /// Workers prefetch several entries at once (see [`super::prefetch`]).
     pub(crate) const PREFETCH: u64 = 1 << 17;
 }
 
-/// Idle workers leave at once; -1 is never, and any other number a time in milliseconds.
+/// An idle time: exit at once. -1 is never, any other number a time in milliseconds.
 pub(crate) const IDLE_NOW: i64 = -2;
 
-/// The protocol's half of a board; [`region::Region`] adds the bytes.
+/// The protocols of a board; [`region::Region`] adds the memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Board {
     header: Span<Header>,
@@ -102,7 +99,7 @@ pub(crate) struct Board {
     scope: Scope,
 }
 
-/// The windows that a board is made of.
+/// The spans that a board is made of.
 pub(crate) struct BoardParts {
     pub(crate) header: Span<Header>,
     pub(crate) head: Span<AtomicU64>,
@@ -141,7 +138,7 @@ impl Board {
         self.slots.at(slot as usize)
     }
 
-    /// Says that somebody is soon to look at a slot, if there is one of that number.
+    /// Prefetches a slot's cache line, if there is a slot with this number.
     #[inline]
     pub(crate) fn prefetch_slot(&self, slot: u32) {
         if let Some(slot) = self.slots.get(slot as usize) {
@@ -151,14 +148,14 @@ impl Board {
 
     // ---- submitters ----------------------------------------------------------------------------
 
-    /// Takes a task back that nobody has claimed. The waiters are woken.
+    /// Cancels a task that is not claimed yet, and wakes its waiters. False: it was too late.
     pub(crate) fn cancel(&self, slot: u32, generation: u32) -> bool {
         self.wake_if_made(slot, self.slot(slot).word.cancel(generation))
     }
 
     // ---- workers -------------------------------------------------------------------------------
 
-    /// The next task for this seat, if there is one now and nothing is to be heeded before.
+    /// The next task for this seat, if there is one now and the worker need not exit first.
     #[inline]
     pub(crate) fn try_next(&self, seat: SeatIndex) -> Option<u32> {
         if self.stage() == Stage::Stop || self.must_retire(seat) {
@@ -167,7 +164,7 @@ impl Board {
         self.take(seat)
     }
 
-    /// The next task for this seat; waits for it. `stays`: however long that takes.
+    /// Waits for the next task for this seat. `stays`: without the idle time.
     pub(crate) fn next(&self, seat: SeatIndex, stays: bool) -> Next {
         let mut idle_since = None;
         loop {
@@ -182,12 +179,12 @@ impl Board {
                 return Next::Exit;
             }
             let idle_ms = self.idle_time();
-            let patience = match idle_ms {
+            let deadline = match idle_ms {
                 _ if stays => Deadline::Never,
                 IDLE_NOW => return Next::IdleTimeout,
                 idle_ms => Deadline::after(idle_since.get_or_insert_with(Instant::now), idle_ms),
             };
-            match self.find_or_sleep(seat, patience, || {
+            match self.find_or_sleep(seat, deadline, || {
                 self.may_have_to_retire(seat) || (!stays && self.idle_time() != idle_ms)
             }) {
                 (Some(slot), _) => return Next::Task(slot),
@@ -197,28 +194,28 @@ impl Board {
         }
     }
 
-    /// Looks for a task for a while, if nobody else does; then sleeps until there is one, or until there
-    /// is something `new` to look at.
+    /// Spins for a task, unless another worker searches already; then sleeps until there is a task,
+    /// or until the stage changes or `changed` returns true.
     fn find_or_sleep(
         &self,
         seat: SeatIndex,
-        patience: Deadline,
-        new: impl Fn() -> bool,
+        deadline: Deadline,
+        changed: impl Fn() -> bool,
     ) -> (Option<u32>, WakeReason) {
-        let wanted = || self.has_task() || self.stage() != Stage::Open || new();
-        let rest = if !self.sleepers.start_searching(seat) || !spin_until(wanted) {
-            self.sleepers.sleep(seat, patience, wanted)
+        let wanted = || self.has_task() || self.stage() != Stage::Open || changed();
+        let reason = if !self.sleepers.start_searching(seat) || !spin_until(wanted) {
+            self.sleepers.sleep(seat, deadline, wanted)
         } else {
             WakeReason::Notified
         };
         let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
-        // Whether or not there was one: others may come now.
+        // Also when there was no task: others may be enqueued from now on.
         self.sleepers.stop_searching(seat, || self.has_task());
-        (found, rest)
+        (found, reason)
     }
 
-    /// Claims this task for this seat, wherever it stands on the ring; its entry there is then a dead
-    /// one. The entry may be any that somebody wrote.
+    /// Claims this task for this seat, wherever its entry is; the entry becomes a dead one. The
+    /// entry need not be valid.
     #[inline]
     pub(crate) fn claim(&self, seat: SeatIndex, entry: RingEntry) -> Claim {
         let Some(slot) = self.slots.get(entry.slot as usize) else { return Claim::Taken };
@@ -228,7 +225,8 @@ impl Board {
         if claim == Claim::Taken {
             return claim;
         }
-        // Release; pairs with `SlotTable::load`, which then sees the task before it ended.
+        // Release; pairs with `SlotTable::dequeued`, which then sees the claim before the end of
+        // the task.
         own.claimed.store(own.claimed.load(Relaxed) + 1, Release);
         if self.features() & feature::BOUNDED != 0 {
             self.notify_capacity();
@@ -239,40 +237,41 @@ impl Board {
         Claim::Yours
     }
 
-    /// What workers have to heed. Relaxed: the parent says so before there are any, but for the bands,
-    /// of which the bell's fences tell.
+    /// Bits of [`feature`]. Relaxed: the parent sets them before it starts workers, except the
+    /// priorities, which the fences of `Sleepers::notify_one` and `Sleepers::sleep` make visible.
     #[inline]
     fn features(&self) -> u64 {
         self.header.at(0).features.load(Relaxed)
     }
 
-    /// Notes when this seat's task began, for the watch to read.
+    /// Records when this seat's task started, for the supervisor to read.
     #[inline]
     pub(crate) fn set_task_start(&self, seat: SeatIndex, stamp: u64) {
         self.seats.at(usize::from(seat.0)).started.store(stamp, Relaxed);
     }
 
-    /// What this seat has noted: its task's slot, and when it began, 0 where it has not.
+    /// What this seat has recorded: the slot of its task, and when it started, or 0.
     pub(crate) fn current_task(&self, seat: SeatIndex) -> (Option<u32>, u64) {
         let own = self.seats.at(usize::from(seat.0));
         (own.slot.load(Relaxed).checked_sub(1), own.started.load(Relaxed))
     }
 
-    /// Notes that this seat goes on with a task, after it has run another one in the middle of it.
+    /// Records that this seat resumes a task, after it has run another one inline.
     pub(crate) fn restore_current_task(&self, seat: SeatIndex, (slot, stamp): (Option<u32>, u64)) {
         let own = self.seats.at(usize::from(seat.0));
         own.slot.store(slot.map_or(0, |slot| slot + 1), Relaxed);
         own.started.store(stamp, Relaxed);
     }
 
-    /// Ends a task that this seat claimed, after its [`Slot::end`]. The waiters are woken.
+    /// Ends a task that this seat claimed, after its [`Slot::end`], and wakes the waiters.
     #[inline]
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> After {
         let own = self.seats.at(usize::from(seat.0));
-        // In this order, for `SlotTable::repair_counts`: a task that is still noted was not counted as
-        // ended. Release keeps the two apart.
+        // In this order, for `SlotTable::repair_counts`: a task whose slot is still recorded was
+        // not counted as ended. Release keeps the two stores in order.
         own.slot.store(0, Relaxed);
-        // Nobody takes it for the start of the next task: who sees that one claimed sees this.
+        // So it is not read as the start of the next task: a reader that sees the next claim sees
+        // this store.
         own.started.store(0, Relaxed);
         own.ended.store(own.ended.load(Relaxed) + 1, Release);
         let word = &self.slot(slot).word;
@@ -282,7 +281,7 @@ impl Board {
         }
     }
 
-    /// Heeds what was wished of a task that has just been finished.
+    /// Acts on the flags that were set while the task ran.
     #[cold]
     fn after_finish(&self, slot: u32, finished: Finished) -> After {
         self.wake(slot, finished.waiters());
@@ -302,21 +301,21 @@ impl Board {
         }
     }
 
-    // ---- the watch -----------------------------------------------------------------------------
+    // ---- the supervisor ------------------------------------------------------------------------
 
-    /// Says what workers have to heed. Before there are any.
+    /// Sets bits of [`feature`]. Before any worker starts.
     pub(crate) fn set_features(&self, features: u64) {
         self.header.at(0).features.store(features, Relaxed);
     }
 
-    /// Tells the workers what to do, and wakes them to look. Release; pairs with `stage`.
+    /// Sets the stage, and wakes the workers to check it. Release; pairs with `stage`.
     pub(crate) fn set_stage(&self, stage: Stage) {
         self.header.at(0).stage.store(stage as u64, Release);
         self.sleepers.wake_all();
     }
 
-    /// Says after how long idle workers leave, and wakes them to look. Relaxed: the wake-up makes it
-    /// visible.
+    /// Sets the time after which idle workers exit, and wakes them to check it. Relaxed: the
+    /// wake-up makes it visible.
     pub(crate) fn set_idle_time(&self, idle_ms: i64) {
         self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);
         self.sleepers.wake_all();
@@ -326,23 +325,25 @@ impl Board {
         self.header.at(0).idle_ms.load(Relaxed) as i64
     }
 
-    /// Ends a task in the name of the worker of this seat, which is gone.
+    /// Ends the task that the dead worker of this seat was running, and wakes its waiters. False:
+    /// the seat does not run it.
     pub(crate) fn end_orphaned(&self, slot: u32, seat: SeatIndex, outcome: Outcome) -> bool {
         self.wake_if_made(slot, self.slot(slot).word.end_orphaned(seat, outcome))
     }
 
-    /// Ends a task as failed, whatever its word says. Only while there are no workers.
+    /// Ends a task as failed, whatever its word holds. Only while there are no workers.
     pub(crate) fn force_fail(&self, slot: u32, generation: u32) {
         self.slot(slot).word.force_fail(generation);
         self.wake(slot, Waiters { on_word: true, on_event: true });
     }
 
-    /// Wakes whoever may have missed a wake-up that died with its sender.
+    /// Repeats a wake-up of a finished task that may have been lost with its sender.
     pub(crate) fn rewake(&self, slot: u32) {
         let word = &self.slot(slot).word;
         if word.phase().is_done() {
             self.wake(slot, word.waiters());
-            // Its sender may have died between the ring and the wake-up.
+            // The sender may have died between the count in the completion event and the futex
+            // wake.
             self.completion_event().wake(i32::MAX, self.scope);
         }
     }
@@ -368,8 +369,8 @@ impl Board {
     }
 }
 
-/// Waits until the signal for a task that is done has been sent; what is sent arrives at the next system
-/// call at the latest, which each turn makes.
+/// Waits until the signal for a finished task has been sent. The kernel delivers it at the next
+/// system call at the latest, and each turn makes one.
 #[cold]
 fn wait_for_signal(word: &SlotWord, generation: u32) {
     while word.is_signal_pending(generation) {

@@ -1,62 +1,60 @@
-//! Loom models of the board's protocols: every interleaving of a few steps.
+//! Loom models of the board's protocols: all interleavings of a few steps.
 //!
-//! Run them with `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`. What a
-//! broken protocol does to them: `make mutations`.
+//! Run them with `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`. `make
+//! mutations` checks that they fail when a protocol is broken.
 
-use super::region::{Header, Seat};
 use super::memory::Span;
-use super::priority::{Priority, PriorityRings};
 use super::parent::tail::Tails;
+use super::priority::{Priority, PriorityRings};
 use super::record::{BytesLocation, Ending, Slot, TaskCall};
+use super::region::{Header, Seat};
 use super::ring::RingEntry;
 use super::sleep::Parker;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
 use super::{Board, BoardParts, Next, Stage};
 use crate::error::Status;
-use crate::sync::{AtomicU32, AtomicU64, Deadline, Scope, fence};
-use crate::sync::Ordering::*;
+use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
 use loom::thread;
 
 mod deaths;
-mod leave;
 mod limits;
 mod lists;
 mod queue;
+mod retire;
 
+const SEAT_A: SeatIndex = SeatIndex(0);
+const SEAT_B: SeatIndex = SeatIndex(1);
 
-const ONE: SeatIndex = SeatIndex(0);
-const OTHER: SeatIndex = SeatIndex(1);
-
-/// A board of two slots and two seats, with what it looks at.
-struct Floor {
+/// A board of two slots and two seats, and the memory that it refers to.
+struct ModelBoard {
     board: Board,
-    tail: Tails,
+    tails: Tails,
     _header: Vec<Header>,
     _entries: Vec<AtomicU64>,
-    _band: Vec<AtomicU64>,
+    _priority_ring: Vec<AtomicU64>,
     _idle: Vec<AtomicU64>,
     _parkers: Vec<Parker>,
     _seats: Vec<Seat>,
     _slots: Vec<Slot>,
 }
 
-fn some<T: Default>(count: usize) -> Vec<T> {
+fn defaults<T: Default>(count: usize) -> Vec<T> {
     (0..count).map(|_| T::default()).collect()
 }
 
-impl Floor {
-    fn new() -> Arc<Floor> {
-        let (header, entries, idle) = (some::<Header>(1), some(4), some(2));
-        let (parkers, seats, slots) = (some(2), some(2), some(2));
-        let band = some(4);
+impl ModelBoard {
+    fn new() -> Arc<ModelBoard> {
+        let (header, entries, idle) = (defaults::<Header>(1), defaults(4), defaults(2));
+        let (parkers, seats, slots) = (defaults(2), defaults(2), defaults(2));
+        let priority_ring = defaults(4);
         let board = Board::new(BoardParts {
             header: Span::over(&header),
-            head: Span::over(std::slice::from_ref(&header[0].head.0)),
+            head: Span::over(std::slice::from_ref(&*header[0].head)),
             entries: Span::over(&entries),
             priority_rings: PriorityRings::new(
-                Span::over(std::slice::from_ref(&header[0].priority_rings[0].0)),
-                Span::over(&band),
+                Span::over(std::slice::from_ref(&*header[0].priority_rings[0])),
+                Span::over(&priority_ring),
             ),
             idle: Span::over(&idle),
             parkers: Span::over(&parkers),
@@ -64,12 +62,12 @@ impl Floor {
             slots: Span::over(&slots),
             scope: Scope::Shared,
         });
-        Arc::new(Floor {
+        Arc::new(ModelBoard {
             board,
-            tail: Tails::new(),
+            tails: Tails::new(),
             _header: header,
             _entries: entries,
-            _band: band,
+            _priority_ring: priority_ring,
             _idle: idle,
             _parkers: parkers,
             _seats: seats,
@@ -77,17 +75,17 @@ impl Floor {
         })
     }
 
-    /// Posts a task whose function is a number, and rings.
-    fn post(&self, slot: u32, generation: u32, function: u32) {
-        self.post_ranked(Priority::DEFAULT, slot, generation, function);
+    /// Submits a task whose function is a number, and notifies one sleeper.
+    fn submit(&self, slot: u32, generation: u32, function: u32) {
+        self.submit_with_priority(Priority::DEFAULT, slot, generation, function);
     }
 
-    fn post_ranked(&self, priority: Priority, slot: u32, generation: u32, function: u32) {
-        let position = self.board.reserve(&self.tail).expect("room on the ring");
+    fn submit_with_priority(&self, priority: Priority, slot: u32, generation: u32, function: u32) {
+        let position = self.board.reserve(self.tails.main()).expect("room in the ring");
         let reservation = self
             .board
-            .reserve_priority(position, priority, &self.tail, slot)
-            .expect("room in the band");
+            .reserve_priority(position, priority, &self.tails, slot)
+            .expect("room in the priority ring");
         let args = BytesLocation::Inline { len: 0 };
         let call = TaskCall { function, is_chunk: false, priority };
         self.board.slot(slot).fill(call, args, &[], 0, position + 1);
@@ -95,8 +93,8 @@ impl Floor {
         self.board.sleepers.notify_one();
     }
 
-    /// What a worker does with a task: its code becomes twice the function's number.
-    fn perform(&self, seat: SeatIndex, slot: u32) {
+    /// Runs a task as a worker does: its code becomes twice the number of the function.
+    fn run_task(&self, seat: SeatIndex, slot: u32) {
         let record = self.board.slot(slot);
         let code = 2 * record.call().function as i32;
         let result = BytesLocation::Inline { len: 0 };
@@ -104,15 +102,15 @@ impl Floor {
         let _ = self.board.finish(seat, slot, Outcome::Completed);
     }
 
-    fn work_once(&self, seat: SeatIndex) {
+    fn run_next(&self, seat: SeatIndex) {
         if let Next::Task(slot) = self.board.next(seat, true) {
-            self.perform(seat, slot);
+            self.run_task(seat, slot);
         }
     }
 
-    fn work_if_any(&self, seat: SeatIndex) {
+    fn try_run_next(&self, seat: SeatIndex) {
         if let Some(slot) = self.board.take(seat) {
-            self.perform(seat, slot);
+            self.run_task(seat, slot);
         }
     }
 
@@ -127,67 +125,71 @@ impl Floor {
     }
 }
 
-fn run_beside<F: FnOnce(&Floor) + 'static>(floor: &Arc<Floor>, work: F) -> thread::JoinHandle<()> {
-    let floor = floor.clone();
-    thread::spawn(move || work(&floor))
+fn spawn<F: FnOnce(&ModelBoard) + 'static>(
+    model: &Arc<ModelBoard>,
+    work: F,
+) -> thread::JoinHandle<()> {
+    let model = model.clone();
+    thread::spawn(move || work(&model))
 }
 
 #[test]
-fn a_sleeping_worker_hears_the_task_and_the_waiter_its_result() {
+fn a_sleeping_worker_gets_the_task_and_the_waiter_its_result() {
     loom::model(|| {
-        let floor = Floor::new();
-        let worker = run_beside(&floor, |floor| floor.work_once(ONE));
-        floor.post(0, 7, 21);
-        floor.wait(0, 7);
-        assert_eq!(floor.code(0), 42);
+        let model = ModelBoard::new();
+        let worker = spawn(&model, |model| model.run_next(SEAT_A));
+        model.submit(0, 7, 21);
+        model.wait(0, 7);
+        assert_eq!(model.code(0), 42);
         worker.join().unwrap();
     });
 }
 
-/// With no time at all it looks, sleeps not at all, and leaves; the other one sleeps until rung.
+/// The first worker checks once, does not sleep, and exits; the other one sleeps until it is
+/// notified.
 #[test]
-fn what_was_left_to_a_worker_that_leaves_is_left_to_another() {
+fn a_task_left_to_a_worker_that_exits_is_run_by_another() {
     loom::model(|| {
-        let floor = Floor::new();
-        let leaver = run_beside(&floor, |floor| {
-            if let Next::Task(slot) = floor.board.next(ONE, false) {
-                floor.perform(ONE, slot);
+        let model = ModelBoard::new();
+        let exiting = spawn(&model, |model| {
+            if let Next::Task(slot) = model.board.next(SEAT_A, false) {
+                model.run_task(SEAT_A, slot);
             }
         });
-        let stayer = run_beside(&floor, |floor| floor.work_once(OTHER));
-        floor.post(0, 1, 1);
-        leaver.join().unwrap();
-        if floor.board.seats().at(0).ended.load(Relaxed) == 1 {
-            floor.board.set_stage(Stage::Stop);
+        let other = spawn(&model, |model| model.run_next(SEAT_B));
+        model.submit(0, 1, 1);
+        exiting.join().unwrap();
+        if model.board.seats().at(0).ended.load(Relaxed) == 1 {
+            model.board.set_stage(Stage::Stop);
         }
-        stayer.join().unwrap();
-        assert_eq!(floor.code(0), 2);
+        other.join().unwrap();
+        assert_eq!(model.code(0), 2);
     });
 }
 
 #[test]
 fn two_tasks_wake_two_workers() {
     loom::model(|| {
-        let floor = Floor::new();
-        let one = run_beside(&floor, |floor| floor.work_once(ONE));
-        let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-        floor.post(0, 1, 1);
-        floor.post(1, 1, 2);
+        let model = ModelBoard::new();
+        let one = spawn(&model, |model| model.run_next(SEAT_A));
+        let other = spawn(&model, |model| model.run_next(SEAT_B));
+        model.submit(0, 1, 1);
+        model.submit(1, 1, 2);
         one.join().unwrap();
         other.join().unwrap();
-        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+        assert_eq!((model.code(0), model.code(1)), (2, 4));
     });
 }
 
 #[test]
 fn a_task_is_claimed_once() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        let other = run_beside(&floor, |floor| floor.work_if_any(OTHER));
-        floor.work_if_any(ONE);
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let other = spawn(&model, |model| model.try_run_next(SEAT_B));
+        model.try_run_next(SEAT_A);
         other.join().unwrap();
-        let seats = [0, 1].map(|seat| floor.board.seats().at(seat).ended.load(Relaxed));
+        let seats = [0, 1].map(|seat| model.board.seats().at(seat).ended.load(Relaxed));
         assert_eq!(seats[0] + seats[1], 1);
     });
 }
@@ -195,115 +197,116 @@ fn a_task_is_claimed_once() {
 #[test]
 fn cancel_and_claim_never_both_win() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 3, 1);
-        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-        let is_cancelled = floor.board.cancel(0, 3);
+        let model = ModelBoard::new();
+        model.submit(0, 3, 1);
+        let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
+        let is_cancelled = model.board.cancel(0, 3);
         worker.join().unwrap();
-        let has_worked = floor.board.seats().at(0).ended.load(Relaxed) == 1;
+        let has_worked = model.board.seats().at(0).ended.load(Relaxed) == 1;
         assert_ne!(is_cancelled, has_worked);
-        assert!(floor.board.slot(0).word.phase().is_done());
+        assert!(model.board.slot(0).word.phase().is_done());
     });
 }
 
 #[test]
-fn a_cancelled_slot_serves_again_while_a_worker_looks() {
+fn a_cancelled_slot_is_reused_while_a_worker_takes() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        let worker = run_beside(&floor, |floor| floor.work_once(ONE));
-        if floor.board.cancel(0, 1) {
-            floor.board.slot(0).word.clear();
-            floor.post(0, 2, 5);
-            floor.wait(0, 2);
-            assert_eq!(floor.code(0), 10);
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let worker = spawn(&model, |model| model.run_next(SEAT_A));
+        if model.board.cancel(0, 1) {
+            model.board.slot(0).word.clear();
+            model.submit(0, 2, 5);
+            model.wait(0, 2);
+            assert_eq!(model.code(0), 10);
         } else {
-            floor.wait(0, 1);
-            assert_eq!(floor.code(0), 2);
+            model.wait(0, 1);
+            assert_eq!(model.code(0), 2);
         }
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn a_task_in_the_slot_of_a_cancelled_one_has_a_turn_of_its_own() {
+fn a_task_in_a_reused_slot_keeps_its_own_position() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        let worker = run_beside(&floor, |floor| {
-            if floor.board.take(ONE) == Some(0) {
-                assert_eq!(floor.board.slot(0).call().function, 1, "the last task comes first");
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let worker = spawn(&model, |model| {
+            if model.board.take(SEAT_A) == Some(0) {
+                assert_eq!(model.board.slot(0).call().function, 1, "the last task is taken first");
             }
         });
-        if floor.board.cancel(0, 1) {
-            floor.board.slot(0).word.clear();
-            floor.post(1, 1, 2);
-            floor.post(0, 2, 3);
+        if model.board.cancel(0, 1) {
+            model.board.slot(0).word.clear();
+            model.submit(1, 1, 2);
+            model.submit(0, 2, 3);
         }
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn a_waiter_hears_that_its_task_is_cancelled() {
+fn a_waiter_is_woken_when_its_task_is_cancelled() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        let canceller = run_beside(&floor, |floor| assert!(floor.board.cancel(0, 1)));
-        floor.wait(0, 1);
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let canceller = spawn(&model, |model| assert!(model.board.cancel(0, 1)));
+        model.wait(0, 1);
         canceller.join().unwrap();
     });
 }
 
 #[test]
-fn a_task_that_a_worker_puts_back_is_done_by_another() {
+fn a_requeued_task_is_run_by_another_worker() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-        let leaver = run_beside(&floor, |floor| {
-            if let Some(slot) = floor.board.take(ONE) {
-                assert!(floor.board.requeue(slot, ONE, &floor.tail));
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let other = spawn(&model, |model| model.run_next(SEAT_B));
+        let exiting = spawn(&model, |model| {
+            if let Some(slot) = model.board.take(SEAT_A) {
+                assert!(model.board.requeue(slot, SEAT_A, &model.tails));
             }
         });
-        floor.wait(0, 1);
-        assert_eq!(floor.code(0), 2);
-        leaver.join().unwrap();
+        model.wait(0, 1);
+        assert_eq!(model.code(0), 2);
+        exiting.join().unwrap();
         other.join().unwrap();
     });
 }
 
-/// Waits for a task as somebody does who waits for several.
-fn wait_by_notice(floor: &Floor) {
-    let word = floor.board.completion_event();
+/// Waits for a task like a thread that waits for several.
+fn wait_by_completion_event(model: &ModelBoard) {
+    let word = model.board.completion_event();
     loop {
         let seen = word.load(Acquire);
-        if floor.board.slot(0).word.phase().is_done() {
+        if model.board.slot(0).word.phase().is_done() {
             break;
         }
-        if floor.board.slot(0).word.subscribe_completion(1) {
-            if let Some(heeded) = floor.board.prepare_wait(seen) {
-                word.sleep_if(heeded, Scope::Shared, None);
+        if model.board.slot(0).word.subscribe_completion(1) {
+            if let Some(expected) = model.board.prepare_wait(seen) {
+                word.sleep_if(expected, Scope::Shared, None);
             }
         }
     }
-    assert_eq!(floor.code(0), 2);
+    assert_eq!(model.code(0), 2);
 }
 
-/// Both ways round: loom begins with the first thread, and does not come to every order from there.
+/// In both orders: loom begins with the first thread, and does not reach all interleavings from
+/// there.
 #[test]
-fn a_notice_tells_of_the_first_of_two() {
+fn the_completion_event_wakes_a_waiter_for_several_tasks() {
     for is_worker_first in [false, true] {
         loom::model(move || {
-            let floor = Floor::new();
-            floor.post(0, 1, 1);
+            let model = ModelBoard::new();
+            model.submit(0, 1, 1);
             if is_worker_first {
-                let waiter = run_beside(&floor, wait_by_notice);
-                floor.work_if_any(ONE);
+                let waiter = spawn(&model, wait_by_completion_event);
+                model.try_run_next(SEAT_A);
                 waiter.join().unwrap();
             } else {
-                let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-                wait_by_notice(&floor);
+                let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
+                wait_by_completion_event(&model);
                 worker.join().unwrap();
             }
         });
@@ -311,48 +314,47 @@ fn a_notice_tells_of_the_first_of_two() {
 }
 
 #[test]
-fn a_worker_is_told_to_leave_in_its_sleep() {
+fn a_sleeping_worker_exits_when_the_stage_changes() {
     loom::model(|| {
-        let floor = Floor::new();
-        let worker =
-            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, true), Next::Exit));
-        floor.board.set_stage(Stage::Drain);
+        let model = ModelBoard::new();
+        let worker = spawn(&model, |model| assert_eq!(model.board.next(SEAT_A, true), Next::Exit));
+        model.board.set_stage(Stage::Drain);
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn a_sleeper_hears_of_a_new_idle_time() {
+fn a_sleeper_sees_a_new_idle_time() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.board.set_idle_time(-1);
+        let model = ModelBoard::new();
+        model.board.set_idle_time(-1);
         let worker =
-            run_beside(&floor, |floor| assert_eq!(floor.board.next(ONE, false), Next::IdleTimeout));
-        floor.board.set_idle_time(0);
+            spawn(&model, |model| assert_eq!(model.board.next(SEAT_A, false), Next::IdleTimeout));
+        model.board.set_idle_time(0);
         worker.join().unwrap();
     });
 }
 
-/// A submit that finds the gate open has posted before the stop looked at the slots, or takes its
-/// task back itself: see `PoolState::gate` and `Pool::submit`.
+/// A submit that sees no flag has enqueued before the shutdown checks the slots, or cancels its
+/// task itself: see `PoolState::flags` and `Pool::submit`.
 #[test]
-fn no_task_stays_behind_a_shut_gate() {
+fn no_task_stays_in_a_closed_pool() {
     loom::model(|| {
-        let floor = Floor::new();
-        let gate = Arc::new(AtomicU32::new(0));
-        let shut = gate.clone();
-        let stop = run_beside(&floor, move |floor| {
-            shut.fetch_or(1, AcqRel);
+        let model = ModelBoard::new();
+        let flags = Arc::new(AtomicU32::new(0));
+        let closing = flags.clone();
+        let stop = spawn(&model, move |model| {
+            closing.fetch_or(1, AcqRel);
             fence(SeqCst);
-            if floor.board.slot(0).word.phase() == Phase::Ready {
-                floor.board.cancel(0, 1);
+            if model.board.slot(0).word.phase() == Phase::Ready {
+                model.board.cancel(0, 1);
             }
         });
-        floor.post(0, 1, 1);
-        if gate.load(Relaxed) != 0 {
-            floor.board.cancel(0, 1);
+        model.submit(0, 1, 1);
+        if flags.load(Relaxed) != 0 {
+            model.board.cancel(0, 1);
         }
         stop.join().unwrap();
-        assert_eq!(floor.board.slot(0).word.phase(), Phase::CancelledTask);
+        assert_eq!(model.board.slot(0).word.phase(), Phase::Cancelled);
     });
 }

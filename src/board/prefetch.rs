@@ -1,31 +1,33 @@
-//! POOL_PREFETCH: a worker takes several entries from the ring at once, and then claims one after the other.
+//! POOL_PREFETCH: a worker takes several entries from the ring at once, and claims them one by one.
 //!
 //! ```text
-//!            take                        claim
-//!   ring ──────────▶ batch of a seat ─────────────▶ running        a task in a batch still is READY
-//!     ▲                │        │ claim by another
-//!     └────────────────┘        └─────────────────▶ running
-//!       its worker is gone
+//!            fill_prefetched               claim
+//!   ring ──────────────────▶ a seat's batch ─────────────▶ RUNNING
+//!     ▲                        │        │ claim by another seat
+//!     └────────────────────────┘        └────────────────▶ RUNNING
+//!       drain_prefetched: its worker has died
 //! ```
 //!
-//! A batch lies in the worker's seat: entries like those of the ring, which say nothing about whose a
-//! task is. They are written before the head is moved past them, so whenever the worker dies, its tasks
-//! stand on the ring, or in the batch, or on both. A worker that finds the ring empty takes from the
-//! batches of others; so no task waits behind a long one while somebody has nothing to do. What a dead
-//! one leaves goes back on the ring ([`Board::drain_prefetched`]).
+//! A task in a batch is still READY.
+//!
+//! A batch is stored in the worker's seat. Its entries are like those of the ring: they do not say
+//! who owns a task. They are written before the head is moved past them, so whenever the worker
+//! dies, its tasks are on the ring, or in the batch, or in both. A worker that finds the ring empty
+//! takes from the batches of other seats, so no task waits behind a long one while a worker is
+//! idle. The entries that a dead worker leaves go back to the ring ([`Board::drain_prefetched`]).
 
 use super::Board;
 use super::region::{PREFETCH_MAX, Seat};
 use super::ring::RingEntry;
 use super::slot::{Claim, SeatIndex};
-use crate::sync::Ordering::*;
-use crate::sync::fence;
+use crate::sync::{Ordering::*, fence};
 
-/// Entries in a cache line of the ring.
+/// Entries in one cache line of the ring.
 const ENTRIES_PER_CACHE_LINE: u64 = if cfg!(loom) { 2 } else { 8 };
 
 impl Board {
-    /// Claims the next task for this seat: of its batch, of a new one, or of another's.
+    /// Claims the next task for this seat: from its batch, from a new batch, or from another
+    /// seat's.
     pub(super) fn take_prefetched(&self, seat: SeatIndex) -> Option<u32> {
         let own = self.seats.at(usize::from(seat.0));
         loop {
@@ -36,46 +38,47 @@ impl Board {
             if entry.is_none() {
                 return self.take_from_others(seat);
             }
-            let most = if self.has_batch_for_each_from(position) { PREFETCH_MAX } else { 1 };
-            let count = self.fill_prefetched(own, position, most);
+            let count_max = if self.has_batch_for_each_from(position) { PREFETCH_MAX } else { 1 };
+            let count = self.fill_prefetched(own, position, count_max);
             if !self.ring.advance(position, count) {
                 own.prefetched_left.store(0, Relaxed);
             }
         }
     }
 
-    /// Notes up to so many entries from this position on; answers how many there are. One that is reserved and
-    /// not written yet ends them.
-    fn fill_prefetched(&self, own: &Seat, position: u64, most: usize) -> u64 {
+    /// Stores up to `count_max` entries from this position on in the batch, and returns how many.
+    /// It stops at an entry that is reserved and not written yet.
+    fn fill_prefetched(&self, own: &Seat, position: u64, count_max: usize) -> u64 {
         let mut entries = [0; PREFETCH_MAX];
         let mut count = 0;
-        while count < most
+        while count < count_max
             && let Some(entry) = self.ring.entry(position + count as u64)
         {
             entries[count] = pack(entry);
             count += 1;
         }
-        // At the end of the batch: so what is left of it begins where its length says.
-        for (place, entry) in own.prefetched.0[PREFETCH_MAX - count..].iter().zip(entries) {
-            place.store(entry, Relaxed);
+        // At the end of the array: so the remaining entries begin where their number says.
+        for (stored, entry) in own.prefetched.0[PREFETCH_MAX - count..].iter().zip(entries) {
+            stored.store(entry, Relaxed);
         }
         own.prefetched_left.store(count as u32, Relaxed);
         count as u64
     }
 
-    /// Whether from this position on there is a batch for each worker. From the beginning of a cache line only:
-    /// whoever looked further each time would hold up the submitter who writes there.
+    /// Whether the ring has a full batch for each worker from this position on. Only at the
+    /// beginning of a cache line: checking the far entry more often would delay the submitter that
+    /// writes there.
     fn has_batch_for_each_from(&self, position: u64) -> bool {
-        // Models have no room for the shares of others.
-        let shares = if cfg!(loom) { 1 } else { self.seats_used() };
+        // Models are too small for the batches of other seats.
+        let batches = if cfg!(loom) { 1 } else { self.seats_used() };
         position.is_multiple_of(ENTRIES_PER_CACHE_LINE)
-            && self.ring.entry(position + PREFETCH_MAX as u64 * shares - 1).is_some()
+            && self.ring.entry(position + PREFETCH_MAX as u64 * batches - 1).is_some()
     }
 
     fn take_from_own(&self, own: &Seat, seat: SeatIndex) -> Option<u32> {
         while let left @ 1.. = own.prefetched_left.load(Relaxed) {
-            let place = own.prefetched.0.get(PREFETCH_MAX.wrapping_sub(left as usize))?;
-            let claim = unpack(place.load(Relaxed)).map(|entry| (self.claim(seat, entry), entry));
+            let stored = own.prefetched.0.get(PREFETCH_MAX.wrapping_sub(left as usize))?;
+            let claim = unpack(stored.load(Relaxed)).map(|entry| (self.claim(seat, entry), entry));
             own.prefetched_left.store(left - 1, Relaxed);
             if let Some((Claim::Yours, entry)) = claim {
                 return Some(entry.slot);
@@ -84,9 +87,9 @@ impl Board {
         None
     }
 
-    /// Claims a task of this batch of another worker.
-    fn take_from_other(&self, of: &Seat, seat: SeatIndex) -> Option<u32> {
-        let mut entries = remaining(of).filter(|entry| self.is_live(*entry));
+    /// Claims a task from the batch of another seat.
+    fn take_from_other(&self, other: &Seat, seat: SeatIndex) -> Option<u32> {
+        let mut entries = remaining(other).filter(|entry| self.is_live(*entry));
         entries.find(|entry| self.claim(seat, *entry) == Claim::Yours).map(|entry| entry.slot)
     }
 
@@ -94,20 +97,22 @@ impl Board {
         self.used_seats().find_map(|other| self.take_from_other(other, seat))
     }
 
-    /// Whether a task waits in anybody's batch, after the ring was found empty; a hint. The fence pairs with
-    /// `Ring::advance`: who has seen the head moved sees the batch.
+    /// Whether any seat's batch has a task that is not claimed, after the ring was found empty; a
+    /// hint. The fence pairs with `Ring::advance`: a thread that sees the head moved sees the
+    /// batch.
     #[inline]
     pub(super) fn has_prefetched_task(&self) -> bool {
         fence(Acquire);
         self.used_seats().any(|seat| remaining(seat).any(|entry| self.is_live(entry)))
     }
 
-    /// A worker is about to start on this seat. Relaxed: starting it comes between.
+    /// Records that a worker is about to start on this seat. Relaxed: starting the worker
+    /// synchronizes.
     pub(super) fn mark_seat_used(&self, seat: SeatIndex) {
         self.header.at(0).seats_used.fetch_max(u64::from(seat.0) + 1, Relaxed);
     }
 
-    /// The seats from here on never had a worker.
+    /// The number of seats that ever had a worker: the first ones.
     #[inline]
     pub(crate) fn seats_used(&self) -> u64 {
         self.header.at(0).seats_used.load(Relaxed).min(self.seats.len() as u64)
@@ -117,25 +122,25 @@ impl Board {
         (0..self.seats_used() as usize).map(|seat| self.seats.at(seat))
     }
 
-    /// Empties the batch of a worker that is gone, and its note of the next task; answers which of these still
-    /// wait.
+    /// Removes the entries of a dead worker: its batch, and the entry that it was about to claim.
+    /// Returns those whose task is still not claimed.
     pub(crate) fn drain_prefetched(&self, seat: SeatIndex) -> impl Iterator<Item = RingEntry> {
         let seat = self.seats.at(usize::from(seat.0));
-        // All places, whatever it says of their number.
-        let places = seat.prefetched.0.iter().chain([&seat.next]);
-        let entries = places.filter_map(|place| unpack(place.swap(0, Relaxed)));
+        // All entries, whatever `prefetched_left` says.
+        let stored = seat.prefetched.0.iter().chain([&seat.next]);
+        let entries = stored.filter_map(|entry| unpack(entry.swap(0, Relaxed)));
         seat.prefetched_left.store(0, Relaxed);
         entries.filter(|entry| self.is_live(*entry))
     }
 }
 
-/// What is left of a batch.
-fn remaining(of: &Seat) -> impl Iterator<Item = RingEntry> {
-    let left = (of.prefetched_left.load(Relaxed) as usize).min(PREFETCH_MAX);
-    of.prefetched.0[PREFETCH_MAX - left..].iter().filter_map(|place| unpack(place.load(Relaxed)))
+/// The entries of a batch that its own worker has not tried to claim yet.
+fn remaining(seat: &Seat) -> impl Iterator<Item = RingEntry> {
+    let left = (seat.prefetched_left.load(Relaxed) as usize).min(PREFETCH_MAX);
+    seat.prefetched.0[PREFETCH_MAX - left..].iter().filter_map(|entry| unpack(entry.load(Relaxed)))
 }
 
-/// Never 0, which is no entry.
+/// Never 0, which stands for no entry.
 pub(super) fn pack(entry: RingEntry) -> u64 {
     u64::from(entry.generation) << 32 | u64::from(entry.slot + 1)
 }

@@ -1,23 +1,22 @@
-//! Ranks: which tasks come before which, and the rings of those that are not of the usual rank.
+//! Priorities of tasks, and the rings of those that are not the default.
 //!
 //! ```text
-//!   priority    7 …  1 │ 0 │ -1 … -8          a task of rank 7 stands on the board's ring;
-//!   rank        0 …  6 │ 7 │  8 … 15          of another, on the ring of its rank's band
+//!   priority in the C API    7 …  1 │ 0 │ -1 … -8      the default has the main ring;
+//!   value of `Priority`      0 …  6 │ 7 │  8 … 15      each other one has a ring of its own
 //! ```
 
 use super::memory::Span;
 use super::ring::Ring;
-use super::parent::tail::Tail;
 use crate::sync::AtomicU64;
 
-/// Lower ones first.
+/// Lower values come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Priority(u8);
 
-/// How many bands there are: all ranks but the usual one. Models have the first.
+/// The number of priority rings: one for each priority but the default. Models have the first only.
 pub(crate) const PRIORITY_RINGS: usize = if cfg!(loom) { 1 } else { 15 };
 pub(crate) const PRIORITY_COUNT: usize = 16;
-/// A band's head has two cache lines of its own, as CPUs fetch them in pairs.
+/// The distance of two heads in words: two cache lines each, as CPUs fetch them in pairs.
 pub(crate) const HEAD_WORDS: usize = 16;
 
 impl Default for Priority {
@@ -31,7 +30,7 @@ impl Priority {
     #[cfg(loom)]
     pub(crate) const FIRST: Priority = Priority(0);
 
-    /// Of a priority from -8 to 7, higher first.
+    /// The priority of this number of the C API, from -8 to 7, higher first.
     pub(crate) fn new(priority: i32) -> Option<Priority> {
         let priority = i32::from(Priority::DEFAULT.0).checked_sub(priority)?;
         u8::try_from(priority)
@@ -44,7 +43,7 @@ impl Priority {
         (0..PRIORITY_COUNT as u8).map(Priority)
     }
 
-    /// Four bits, 0 for the usual one. Any four bits are a rank.
+    /// As four bits, 0 for the default. Any four bits are a priority.
     pub(crate) fn to_bits(self) -> u32 {
         u32::from(self.0 ^ Priority::DEFAULT.0)
     }
@@ -58,22 +57,22 @@ impl Priority {
         1 << self.0
     }
 
-    /// The index of its band; none for the usual one.
+    /// The index of its ring; None for the default.
     pub(crate) fn ring_index(self) -> Option<usize> {
         let priority = usize::from(self.0);
-        let usual = usize::from(Priority::DEFAULT.0);
-        let index = if priority < usual {
+        let default = usize::from(Priority::DEFAULT.0);
+        let index = if priority < default {
             Some(priority)
         } else {
-            priority.checked_sub(usual + 1).map(|it| it + usual)
+            priority.checked_sub(default + 1).map(|it| it + default)
         };
-        // Models have fewer, and nobody writes others there.
+        // Models have fewer rings, and use no other priorities.
         index.filter(|index| *index < PRIORITY_RINGS)
     }
 }
 
-/// The rings of the bands: their heads, and their entries one band behind the other. They are sparse, so a
-/// band that is not used costs addresses only.
+/// The priority rings: their heads, and their entries, one ring after the other. The memory is
+/// sparse, so an unused ring only costs addresses.
 #[derive(Clone, Copy)]
 pub(crate) struct PriorityRings {
     heads: Span<AtomicU64>,
@@ -86,9 +85,12 @@ impl PriorityRings {
     }
 
     pub(crate) fn ring(&self, index: usize) -> Ring {
-        let (heads, entries) =
+        let (head_words, entries) =
             (self.heads.len() / PRIORITY_RINGS, self.entries.len() / PRIORITY_RINGS);
-        Ring::new(self.heads.part(index * heads, 1), self.entries.part(index * entries, entries))
+        Ring::new(
+            self.heads.part(index * head_words, 1),
+            self.entries.part(index * entries, entries),
+        )
     }
 }
 
@@ -97,14 +99,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_priority_has_a_rank_and_a_band_of_its_own() {
-        let ranks: Vec<Priority> = (-8..=7).rev().filter_map(Priority::new).collect();
-        assert_eq!(ranks, Priority::all().collect::<Vec<_>>());
-        let priority_rings: Vec<usize> =
-            ranks.iter().filter_map(|priority| priority.ring_index()).collect();
-        assert_eq!(priority_rings, (0..PRIORITY_RINGS).collect::<Vec<_>>());
+    fn every_priority_but_the_default_has_a_ring_of_its_own() {
+        let priorities: Vec<Priority> = (-8..=7).rev().filter_map(Priority::new).collect();
+        assert_eq!(priorities, Priority::all().collect::<Vec<_>>());
+        let rings: Vec<usize> =
+            priorities.iter().filter_map(|priority| priority.ring_index()).collect();
+        assert_eq!(rings, (0..PRIORITY_RINGS).collect::<Vec<_>>());
         assert_eq!(Priority::new(0), Some(Priority::DEFAULT));
         assert_eq!([-9, 8, i32::MIN, i32::MAX].map(Priority::new), [None; 4]);
-        assert!(ranks.iter().all(|priority| Priority::from_bits(priority.to_bits()) == *priority));
+        assert!(
+            priorities.iter().all(|priority| Priority::from_bits(priority.to_bits()) == *priority)
+        );
     }
 }

@@ -1,32 +1,34 @@
-//! The order of the tasks that wait: the board's ring, and a ring for each band of other ranks.
+//! The queue of waiting tasks: the main ring, and a ring for each other priority.
 //!
-//! | submitter ([`Board::enqueue`])               | worker ([`Board::take`])                      |
+//! | submitter ([`Board::enqueue`])            | worker ([`Board::take`])                      |
 //! |-------------------------------------------|-----------------------------------------------|
-//! | 1. reserve a position, and in the band    | 1. read the features: which bands were used   |
-//! | 2. publish the slot                       | 2. for each of these and the board's ring, by |
-//! | 3. write the band's entry                 |    rank: claim what is under its head         |
-//! | 4. say that the band is used              |                                               |
-//! | 5. write a dead entry on the board's ring |                                               |
-//! | 6. ring the bell                          |                                               |
+//! | 1. reserve a position in the main ring,   | 1. read the features: which priority rings    |
+//! |    and one in the priority ring           |    have been used                             |
+//! | 2. publish the slot                       | 2. for each of these and the main ring, by    |
+//! | 3. write the entry to the priority ring   |    priority: claim the entry at its head      |
+//! | 4. set the feature bit of the priority    |                                               |
+//! | 5. write a dead entry to the main ring    |                                               |
+//! | 6. notify one sleeper                     |                                               |
 //!
-//! A worker that is about to sleep looks at the features and the bands between its fence and its sleep,
-//! as it looks at the ring: see [`super::sleep`]. That a band was used is never taken back, so boards
-//! without priorities look at one more word, and no more. The dead entry has the generation before the
-//! task's, which is in use no more; it keeps all counts those of one ring.
+//! A worker that is about to sleep checks the features and the priority rings between its fence and
+//! its sleep, just as it checks the main ring: see [`super::sleep`]. A feature bit is never
+//! cleared, so a board without priorities costs the check of one more word. The dead entry has the
+//! generation before the task's, which is no longer in use; because of it, all counts are positions
+//! of the main ring.
 
-use super::priority::Priority;
 use super::parent::tail::{Tail, Tails};
+use super::priority::Priority;
 use super::ring::{Ring, RingEntry};
 use super::slot::{Change, Claim, GENERATION_MASK, Phase, SeatIndex};
 use super::{Board, feature, prefetch};
 use crate::sync::Ordering::*;
 
-/// Positions that were reserved for one task, and must be written.
+/// The reserved ring positions of one task, which must be written.
 #[must_use]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reservation {
     pub(crate) position: u64,
-    /// The rank, where it has a band, and the position there.
+    /// The position in the priority ring, and its priority, unless that is the default.
     priority_ring: Option<(Priority, u64)>,
 }
 
@@ -41,20 +43,21 @@ impl Reservation {
 }
 
 impl Board {
-    /// Reserves a position for a task. None: the board is full. What is reserved must be posted.
+    /// Reserves a position for a task, which must then be enqueued. None: the ring is full.
     #[inline(always)]
     pub(crate) fn reserve(&self, tail: &Tail) -> Option<u64> {
         tail.reserve(&self.ring, |entry| !self.is_live(entry))
     }
 
-    /// The same, but no position from `end` on: None also when there is none before it.
+    /// Like `reserve`, but only a position below `end`. None: the ring is full, or there is no such
+    /// position.
     pub(crate) fn reserve_below(&self, tail: &Tail, end: u64) -> Option<u64> {
         let is_dead = |entry| !self.is_live(entry);
         tail.has_room_for(&self.ring, is_dead).then(|| tail.reserve_below(end)).flatten()
     }
 
-    /// Adds a place in the band of a rank to a position that was reserved. None: the band is full, and
-    /// the position has a dead entry.
+    /// Adds a position in the priority ring to a reserved position. None: the priority ring is
+    /// full, and a dead entry was written to the position.
     pub(crate) fn reserve_priority(
         &self,
         position: u64,
@@ -65,7 +68,9 @@ impl Board {
         let Some(index) = priority.ring_index() else { return Some(Reservation::main(position)) };
         let ring = self.priority_rings.ring(index);
         match tails.priority(index).reserve(&ring, |entry| !self.is_live(entry)) {
-            Some(place) => Some(Reservation { position, priority_ring: Some((priority, place)) }),
+            Some(in_ring) => {
+                Some(Reservation { position, priority_ring: Some((priority, in_ring)) })
+            }
             None => {
                 let generation = self.slot(slot).word.generation();
                 self.ring.write(position, dead(RingEntry { slot, generation }));
@@ -74,7 +79,7 @@ impl Board {
         }
     }
 
-    /// Makes a filled slot visible to the workers. The caller rings.
+    /// Makes a filled slot visible to the workers. The caller then calls `notify_one`.
     #[inline(always)]
     pub(crate) fn enqueue(&self, reservation: Reservation, entry: RingEntry) {
         self.slot(entry.slot).word.publish(entry.generation);
@@ -85,8 +90,8 @@ impl Board {
     fn write_entry(&self, reservation: Reservation, entry: RingEntry) {
         match reservation.priority_ring {
             None => self.ring.write(reservation.position, entry),
-            Some((priority, place)) => {
-                self.write_priority_entry(reservation.position, priority, place, entry)
+            Some((priority, in_ring)) => {
+                self.write_priority_entry(reservation.position, priority, in_ring, entry)
             }
         }
     }
@@ -96,12 +101,12 @@ impl Board {
         &self,
         position: u64,
         priority: Priority,
-        place: u64,
+        in_ring: u64,
         entry: RingEntry,
     ) {
         if let Some(ring) = priority.ring_index() {
-            self.priority_rings.ring(ring).write(place, entry);
-            // Relaxed: the bell's fence follows.
+            self.priority_rings.ring(ring).write(in_ring, entry);
+            // Relaxed: the fence of `Sleepers::notify_one` follows.
             if self.features() & priority.feature_bit() == 0 {
                 self.header.at(0).features.fetch_or(priority.feature_bit(), Relaxed);
             }
@@ -109,7 +114,7 @@ impl Board {
         self.ring.write(position, dead(entry));
     }
 
-    /// Whether the entry's task still waits to be claimed.
+    /// Whether the entry's task is still not claimed.
     pub(super) fn is_live(&self, entry: RingEntry) -> bool {
         self.slots.get(entry.slot as usize).is_some_and(|slot| {
             slot.word.phase() == Phase::Ready && slot.word.generation() == entry.generation
@@ -125,8 +130,9 @@ impl Board {
         }
     }
 
-    /// Notes the entry under the head, moves the head on, and then claims: whoever comes next does not try for
-    /// the same slot. A worker that dies in between has noted what may be on the ring no more.
+    /// Records the entry at the head, advances the head, and then claims: so the next worker does
+    /// not try for the same slot. A worker that dies in between has recorded the entry that the
+    /// ring may have lost.
     #[inline]
     fn take_from_ring(&self, seat: SeatIndex) -> Option<u32> {
         let next = &self.seats.at(usize::from(seat.0)).next;
@@ -135,7 +141,7 @@ impl Board {
             let entry = entry?;
             next.store(prefetch::pack(entry), Relaxed);
             if !self.ring.advance(position, 1) {
-                // Another one was faster: not in step with it again.
+                // Another worker was faster. Back off, so that both do not retry in lockstep.
                 std::hint::spin_loop();
             } else if self.claim(seat, entry) != Claim::Taken {
                 return Some(entry.slot);
@@ -145,11 +151,11 @@ impl Board {
 
     #[cold]
     fn take_by_priority(&self, features: u64, seat: SeatIndex) -> Option<u32> {
-        let is_batched = features & feature::PREFETCH != 0;
+        let prefetches = features & feature::PREFETCH != 0;
         Priority::all().find_map(|priority| match self.used_ring(features, priority) {
             Some(ring) => self.take_from(&ring, seat),
             None if priority != Priority::DEFAULT => None,
-            None if is_batched => self.take_prefetched(seat),
+            None if prefetches => self.take_prefetched(seat),
             None => self.take_from_ring(seat),
         })
     }
@@ -172,7 +178,7 @@ impl Board {
         }
     }
 
-    /// Whether there is something under the ring's head, or a band's, or in a batch; a hint.
+    /// Whether there is an entry at the head of any ring, or a live one in a batch; a hint.
     #[inline]
     pub(crate) fn has_task(&self) -> bool {
         if self.ring.peek().1.is_some() {
@@ -188,39 +194,40 @@ impl Board {
         used.any(|ring| ring.peek().1.is_some())
     }
 
-    /// Puts a task back that a worker claimed and left without running, or that is to be run again. It
-    /// keeps its rank, and is the last of it.
+    /// Requeues a task that a worker claimed and did not run, or that is to be run again. It keeps
+    /// its priority, and is the last of it.
     pub(crate) fn requeue(&self, slot: u32, seat: SeatIndex, tails: &Tails) -> bool {
         let record = self.slot(slot);
         let word = &record.word;
         let generation = word.generation();
         let priority = record.call().priority;
-        let place = priority
+        let in_ring = priority
             .ring_index()
             .map(|ring| (priority, tails.priority(ring).reserve_from_margin()));
         let reservation =
-            Reservation { position: tails.main().reserve_from_margin(), priority_ring: place };
+            Reservation { position: tails.main().reserve_from_margin(), priority_ring: in_ring };
         let made = word.requeue(seat) != Change::TooLate;
-        // The position is ours either way; an entry for a slot that is not ready is a dead one.
+        // The position is reserved in any case; an entry for a slot that is not READY is a dead
+        // one.
         self.write_entry(reservation, RingEntry { slot, generation });
         self.sleepers.notify_one();
         made
     }
 
-    /// Puts a waiting task on the board's ring once more, in the margin. One of its two entries will be a
-    /// dead one.
+    /// Enqueues a waiting task in the main ring once more, in the margin if the ring is full. One
+    /// of its two entries will be a dead one.
     pub(crate) fn enqueue_again_from_margin(&self, entry: RingEntry, tail: &Tail) {
         let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_from_margin());
         self.enqueue_again(Reservation::main(position), entry.slot, entry.generation);
     }
 
-    /// Puts a waiting task on the ring once more. One of its two entries will be a dead one.
+    /// Enqueues a waiting task once more. One of its two entries will be a dead one.
     pub(crate) fn enqueue_again(&self, reservation: Reservation, slot: u32, generation: u32) {
         self.write_entry(reservation, RingEntry { slot, generation });
         self.sleepers.notify_one();
     }
 
-    /// Puts all heads where the tails are. Only while nobody takes.
+    /// Moves all heads to their tails. Only while no worker takes tasks.
     pub(crate) fn repair_rings(&self, tails: &Tails) {
         self.ring.repair(tails.main().count());
         for ring in Priority::all().filter_map(Priority::ring_index) {
@@ -233,7 +240,7 @@ impl Board {
     }
 }
 
-/// An entry that nobody can claim.
+/// An entry that cannot be claimed.
 fn dead(entry: RingEntry) -> RingEntry {
     RingEntry { generation: entry.generation.wrapping_sub(1) & GENERATION_MASK, ..entry }
 }

@@ -1,31 +1,30 @@
-//! What a slot holds beside its word: a task's function, arguments, result.
+//! The fields of a slot besides its word: a task's function, arguments and result.
 //!
 //! ```text
-//!   0     8        12         16    24 32      36   40       48                          128
-//!   word │ function args_place │ stamp│ id│ outcome code│ progress│ arguments … result …  │
+//!   0     8        12            16     24  32      36    40        48                         128
+//!   word │ function args_location │ stamp│ id│ outcome code│ progress│ arguments … result …    │
 //! ```
 //!
-//! Arguments of up to 64 bytes lie in the slot; the result lies behind them where it fits. An
-//! argument and a result of 8 bytes share the slot's first cache line with its word. What does not
-//! fit lies elsewhere, and a [`FarBytes`] of 16 bytes says where.
+//! Arguments of up to 64 bytes are stored in the slot; the result follows them where it fits. An
+//! argument and a result of 8 bytes share the slot's first cache line with its word. Larger ones
+//! are stored elsewhere, and a [`FarBytes`] of 16 bytes holds the location.
 //!
-//! The fields are atomics because a process that went astray may write to them at any time; who may
-//! use them when is the word's matter (see [`super::slot`]), so Relaxed is enough everywhere.
+//! The fields are atomics because a faulty process may write to them at any time. The slot's word
+//! defines who may use them when (see [`super::slot`]), so Relaxed is enough everywhere.
 
 use super::functions::FUNCTIONS_MAX;
 use super::memory::{ResultBytes, Shared};
 use super::priority::Priority;
 use super::slot::SlotWord;
 use crate::error::Status;
-use crate::sync::{AtomicU32, AtomicU64};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::cell::UnsafeCell;
 
-/// Bytes of a slot behind its fields.
+/// Bytes of a slot after its fields.
 const PAYLOAD_LEN: usize = 80;
-/// The most bytes of arguments that lie in the slot; there must be room for a `FarBytes` behind them.
+/// The most bytes of arguments in a slot; a `FarBytes` must fit after them.
 pub(crate) const ARGS_MAX: usize = 64;
-/// Sixteen bytes: the alignment of any type of C.
+/// Sixteen bytes: the largest alignment of a C type.
 const ALIGN: usize = 16;
 
 #[derive(Default)]
@@ -51,23 +50,24 @@ impl Default for Payload {
     }
 }
 
-// SAFETY: atomics, and bytes that are only reached through the raw pointers of `payload_at`.
+// SAFETY: atomics, and bytes that are only accessed through the raw pointers of `payload_at`.
 unsafe impl Shared for Slot {}
-// SAFETY: the slot's word says who may touch the bytes; the rest is atomics.
+// SAFETY: the slot's word defines who may access the bytes; the rest is atomics.
 unsafe impl Sync for Slot {}
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Slot>() == 128);
 
-/// Where bytes are that do not lie in the slot: a block of the heap, by its offset in the region,
-/// or a file of their own, by its number.
+/// Bytes outside the slot: a block of the heap, by its offset in the region, or a file, by its
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FarBytes {
     pub(crate) place: u64,
     pub(crate) len: u64,
 }
 
-/// What a worker is to call: a function by its index, once or for each item of a chunk; and when.
+/// The call of a task: the function by its index, once or for each item of a chunk; and the
+/// priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TaskCall {
     pub(crate) function: u32,
@@ -75,14 +75,14 @@ pub(crate) struct TaskCall {
     pub(crate) priority: Priority,
 }
 
-/// With the index of a function: its arguments are a chunk.
+/// Flag in the field of the function: its arguments are a chunk.
 const CHUNK: u32 = 1 << 31;
-/// From here: the task's rank.
+/// The bits from here on: the task's priority.
 const PRIORITY_SHIFT: u32 = 24;
 const FUNCTION: u32 = (1 << PRIORITY_SHIFT) - 1;
 const _: () = assert!(FUNCTIONS_MAX <= FUNCTION as usize);
 
-/// Where the bytes of an argument or a result are.
+/// Where the bytes of an argument or a result are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BytesLocation {
     Inline { len: usize },
@@ -102,17 +102,17 @@ impl BytesLocation {
 const HEAP: u32 = 0xffff;
 const FILE: u32 = 0xfffe;
 
-/// How a task ended, beside the phase in its slot's word.
+/// How a task ended, besides the phase in its slot's word.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ending {
-    /// POOL_OK, or why it failed; the result's bytes are then a message.
+    /// POOL_OK, or the reason of the failure; the bytes of the result are then a message.
     pub(crate) status: Status,
     pub(crate) code: i32,
     pub(crate) result: BytesLocation,
 }
 
 impl Slot {
-    /// Writes what the submitter knows. `inline` are the arguments when they lie in the slot.
+    /// Writes the task. `inline` are the arguments if they are stored in the slot.
     #[inline(always)]
     pub(crate) fn fill(
         &self,
@@ -129,7 +129,8 @@ impl Slot {
         self.stamp.store(stamp, Relaxed);
         self.id.store(id, Relaxed);
         self.progress.store(0, Relaxed);
-        // Nothing yet: should the worker die, nobody takes an older task's result for this one's.
+        // No result yet: if the worker dies, the result of an earlier task is not taken for this
+        // one's.
         self.outcome.store(0, Relaxed);
         let (packed, far) = pack(args);
         self.args_location.store(packed, Relaxed);
@@ -137,10 +138,11 @@ impl Slot {
         match far {
             Some(far) => write_far(start, far),
             None => match <[u8; 8]>::try_from(inline) {
-                // The usual number, without a call.
-                // SAFETY: the phase is FREE, so the bytes are the submitter's; there are 80 of them.
+                // The usual length, without a call to memcpy.
+                // SAFETY: the phase is FREE, so the bytes belong to the submitter; there are 80 of
+                // them.
                 Ok(eight) => unsafe { start.cast::<[u8; 8]>().write(eight) },
-                // SAFETY: as above.
+                // SAFETY: as above; `inline` has at most ARGS_MAX bytes, fewer than the payload.
                 Err(_) => unsafe { start.copy_from_nonoverlapping(inline.as_ptr(), inline.len()) },
             },
         }
@@ -157,18 +159,18 @@ impl Slot {
         self.id.load(Relaxed)
     }
 
-    /// How far the board's ring has been passed when the task is claimed: its number, or nothing for one
-    /// that stands in a band.
+    /// The position that the main ring's head has passed once the task is claimed: the task's id,
+    /// or 0 for a task in a priority ring.
     pub(crate) fn ring_position(&self) -> u64 {
         if self.call().priority == Priority::DEFAULT { self.id() } else { 0 }
     }
 
-    /// The time stamp of the submit; after `end`, the packed spans.
+    /// The time stamp of the submit; after `end`, the packed durations.
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp.load(Relaxed)
     }
 
-    /// Where the arguments are, with the slot's own bytes when they are there.
+    /// The location of the arguments, and their bytes if they are stored in the slot.
     #[inline]
     pub(crate) fn args(&self) -> (BytesLocation, ResultBytes<'_>) {
         let location = unpack(self.args_location.load(Relaxed), self.payload_at(0), ARGS_MAX);
@@ -176,19 +178,19 @@ impl Slot {
             BytesLocation::Inline { len } => len,
             BytesLocation::Heap(_) | BytesLocation::File(_) => 0,
         };
-        // SAFETY: `unpack` bounds the length to what the payload has; the arguments are not written again while
-        // the task is in the slot.
+        // SAFETY: `unpack` limits the length to that of the payload; the arguments are not written
+        // again while the task is in the slot.
         (location, unsafe { ResultBytes::new(self.payload_at(0), len) })
     }
 
-    /// Room for a result in the slot, if this many bytes fit.
+    /// The buffer for a result in the slot, if this many bytes fit.
     #[inline]
     pub(crate) fn result_buffer(&self, len: usize) -> Option<*mut u8> {
         let start = result_start(self.args_len(), len);
         (start.checked_add(len)? <= PAYLOAD_LEN).then(|| self.payload_at(start))
     }
 
-    /// Writes how the task ended. `spans` are how long it was queued and ran, packed.
+    /// Writes how the task ended. `spans` are the packed times in the queue and in the worker.
     #[inline]
     pub(crate) fn end(&self, ending: Ending, spans: u64) {
         let (packed, far) = pack(ending.result);
@@ -200,13 +202,13 @@ impl Slot {
         self.stamp.store(spans, Relaxed);
     }
 
-    /// Writes that there is no result: for a task that no worker has ended.
+    /// Writes that there is no result: for a task that no worker has finished.
     pub(crate) fn end_without_worker(&self, spans: u64) {
         self.outcome.store(0, Relaxed);
         self.stamp.store(spans, Relaxed);
     }
 
-    /// How the task ended. None: what stands there is impossible.
+    /// How the task ended. None: the fields are invalid.
     #[inline]
     pub(crate) fn ending(&self) -> Option<Ending> {
         let outcome = self.outcome.load(Relaxed);
@@ -222,13 +224,13 @@ impl Slot {
         Some(Ending { status, code, result })
     }
 
-    /// Whether the result lies in the slot, if there is one.
+    /// Whether the result, if there is one, is stored in the slot.
     #[inline]
     pub(crate) fn has_inline_result(&self) -> bool {
         self.outcome.load(Relaxed) & 0xffff < FILE
     }
 
-    /// The result of a task that is done, if it lies in the slot.
+    /// The result of a finished task, if it is stored in the slot.
     #[inline]
     pub(crate) fn inline_result(&self) -> Option<ResultBytes<'_>> {
         let len = (self.outcome.load(Relaxed) & 0xffff) as usize;
@@ -236,12 +238,13 @@ impl Slot {
             return None;
         }
         let start = result_start(self.args_len(), len);
-        // SAFETY: the range was checked to lie in the payload; the phase is done, so nobody writes to it.
+        // SAFETY: the range was checked to be within the payload; the task is done, so nothing
+        // writes to it.
         (start + len <= PAYLOAD_LEN)
             .then(|| unsafe { ResultBytes::new(self.payload_at(start), len) })
     }
 
-    /// How many bytes the arguments have, and the result.
+    /// The lengths of the arguments and the result.
     #[inline]
     pub(crate) fn lens(&self) -> (u64, u64) {
         let args = self.args_location.load(Relaxed);
@@ -259,12 +262,12 @@ impl Slot {
         (args.len(), result.unwrap_or(0))
     }
 
-    /// The worker's last word on how far it is: two packed numbers.
+    /// The task's progress: two packed numbers that its worker updates.
     pub(crate) fn progress(&self) -> &AtomicU64 {
         &self.progress
     }
 
-    /// How many bytes of the slot the arguments take.
+    /// How many bytes of the slot the arguments occupy.
     #[inline]
     fn args_len(&self) -> usize {
         match self.args_location.load(Relaxed) as usize {
@@ -282,7 +285,7 @@ impl Slot {
 
 const FAR_LEN: usize = size_of::<FarBytes>();
 
-/// Where a result of this length begins behind arguments of that length.
+/// The start of a result of this length after arguments of that length.
 #[inline]
 fn result_start(args_len: usize, len: usize) -> usize {
     match (args_len, len) {
@@ -293,8 +296,8 @@ fn result_start(args_len: usize, len: usize) -> usize {
 }
 
 #[inline]
-fn pack(place: BytesLocation) -> (u32, Option<FarBytes>) {
-    match place {
+fn pack(location: BytesLocation) -> (u32, Option<FarBytes>) {
+    match location {
         BytesLocation::Inline { len } => (len as u32, None),
         BytesLocation::Heap(far) => (HEAP, Some(far)),
         BytesLocation::File(far) => (FILE, Some(far)),
@@ -302,22 +305,22 @@ fn pack(place: BytesLocation) -> (u32, Option<FarBytes>) {
 }
 
 #[inline]
-fn unpack(packed: u32, start: *const u8, most: usize) -> BytesLocation {
+fn unpack(packed: u32, start: *const u8, len_max: usize) -> BytesLocation {
     match packed {
         HEAP => BytesLocation::Heap(read_far(start)),
         FILE => BytesLocation::File(read_far(start)),
-        len => BytesLocation::Inline { len: (len as usize).min(most) },
+        len => BytesLocation::Inline { len: (len as usize).min(len_max) },
     }
 }
 
 fn write_far(start: *mut u8, far: FarBytes) {
-    // SAFETY: `start` is a place in a slot's room with 16 bytes behind it: 0, or `result_start` of
-    // at most 64 and 16, which is at most 64 of 80.
+    // SAFETY: `start` is a position in the payload with 16 bytes after it: 0, or a `result_start`
+    // of at most 64 for a length of 16, and the payload has 80.
     unsafe { start.cast::<FarBytes>().write_unaligned(far) };
 }
 
 fn read_far(start: *const u8) -> FarBytes {
-    // SAFETY: as for `write_far`; any 16 bytes are a `FarBytes`. One read: what is checked afterwards is
-    // what is used.
+    // SAFETY: as for `write_far`; any 16 bytes are a `FarBytes`. A single read: the value that is
+    // checked later is the value that is used.
     unsafe { start.cast::<FarBytes>().read_volatile() }
 }

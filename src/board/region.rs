@@ -1,23 +1,23 @@
-//! A board with its bytes: the region it lies in, its functions, and the blocks of its heap.
+//! The region: the layout of a board in memory, and the board together with its memory.
 
 use super::functions::{FUNCTIONS_MAX, FunctionEntries, FunctionEntry};
 use super::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
 use super::memory::{Memory, ResultBytes, Shared, Span};
-use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings};
 use super::parent::tail::{TRIM_ENTRIES, Tail, Tails};
+use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings};
 use super::queue::Reservation;
 use super::record::{BytesLocation, Slot};
 use super::ring::Ring;
+use super::sleep::{Parker, SEATS_PER_WORD};
 use super::slot::SeatIndex;
 use super::stats::WorkerStats;
 use super::{Board, BoardParts};
-use crossbeam_utils::CachePadded;
 use crate::error::{Result, Status};
-use crate::sync::{AtomicU32, AtomicU64, Scope, WaitWord};
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope, WaitWord};
+use crossbeam_utils::CachePadded;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use super::sleep::{Parker, SEATS_PER_WORD};
 
+/// A board with its memory, its function table and its heap.
 pub(crate) struct Region {
     pub(crate) board: Board,
     pub(crate) functions: FunctionEntries,
@@ -29,13 +29,14 @@ pub(crate) struct Region {
     result_bits: Span<AtomicU64>,
 }
 
-/// How often a board is made half as large before giving up.
+/// How many times the size of a board is halved before its creation fails.
 const HALVINGS_MAX: u32 = 12;
-/// The part of limited address space that one board may take: a quarter.
+/// The share of a limited address space that one board may take: a quarter.
 const SHARE_OF_LIMIT: u64 = 4;
 
 impl Region {
-    /// Makes a board for so many workers, and perhaps room for more: in private memory for threads, in a memfd for processes.
+    /// Creates a board for this many workers, with room to grow if there is any: in private memory
+    /// for threads, in a memfd for processes.
     pub(crate) fn create(name: &str, seats: usize, scope: Scope) -> Result<Region> {
         let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
         let mut error = Status::POOL_ERR_NOMEM.into();
@@ -55,13 +56,13 @@ impl Region {
                     region.write_magic();
                     return Ok(region);
                 }
-                Err(refusal) => error = refusal,
+                Err(mapping_error) => error = mapping_error,
             }
         }
         Err(error)
     }
 
-    /// Maps the board that a parent made.
+    /// Maps the board that the parent created.
     pub(crate) fn attach(file: OwnedFd, geometry: Geometry) -> Result<Region> {
         let memory = Memory::attach(file, Layout::new(&geometry).len)?;
         let region = Region::of(memory, geometry, Scope::Shared);
@@ -106,7 +107,8 @@ impl Region {
         }
     }
 
-    /// Writes what the workers know a board by; a worker gone astray may have written over it.
+    /// Writes the number by which workers recognize a board; a faulty worker may have overwritten
+    /// it.
     pub(crate) fn write_magic(&self) {
         self.header().magic.store(MAGIC, Relaxed);
     }
@@ -119,12 +121,12 @@ impl Region {
         self.memory.file()
     }
 
-    /// What the workers of this seat have counted.
+    /// The statistics of the workers of this seat.
     pub(crate) fn worker_stats(&self, seat: SeatIndex) -> &WorkerStats {
         self.worker_stats.at(usize::from(seat.0))
     }
 
-    /// The submitters' arena. Its bits are theirs alone.
+    /// The submitters' arena. Its bits are in the parent's private memory.
     pub(crate) fn args_arena(&self, bits: Span<AtomicU64>, hints: Span<AtomicU32>) -> Arena {
         Arena::new(self.geometry.args, self.layout.args, bits, hints)
     }
@@ -133,25 +135,27 @@ impl Region {
         self.geometry.args
     }
 
-    /// The arena that the worker of this seat takes room for results from.
+    /// The arena that the worker of this seat allocates results from.
     pub(crate) fn results_arena(&self, seat: SeatIndex) -> Arena {
         let seat = usize::from(seat.0);
-        let cut = self.geometry.arena_layout(seat);
+        let layout = self.geometry.arena_layout(seat);
         let before = |count: fn(&ArenaLayout) -> usize| self.geometry.before(seat, count);
-        let bits = self.result_bits.part(before(ArenaLayout::bit_words), cut.bit_words());
-        let hints = self.result_hints.part(before(hints_len), hints_len(&cut));
-        Arena::new(cut, self.layout.results + before(ArenaLayout::bytes), bits, hints)
+        let bits = self.result_bits.part(before(ArenaLayout::bit_words), layout.bit_words());
+        let hints = self.result_hints.part(before(hints_len), hints_len(&layout));
+        Arena::new(layout, self.layout.results + before(ArenaLayout::bytes), bits, hints)
     }
 
-    /// Copies bytes into the region; the caller owns the room there.
+    /// Copies bytes into the region; the caller owns the target.
     pub(crate) fn copy_in(&self, offset: usize, bytes: &[u8]) -> bool {
         let Some(start) = self.memory.bytes(offset, bytes.len()) else { return false };
-        // SAFETY: the room lies in the region and is the caller's; nobody else touches it.
+        // SAFETY: the target is within the region and belongs to the caller; nothing else accesses
+        // it.
         unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         true
     }
 
-    /// The bytes of a result that lies on the board, if the worker of this seat could have put it there.
+    /// The bytes of a result in the region. None: it is elsewhere, or its location is not one that
+    /// the worker of this seat could have written.
     pub(crate) fn result_bytes<'a>(
         &'a self,
         seat: SeatIndex,
@@ -170,7 +174,7 @@ impl Region {
         }
     }
 
-    /// The argument bytes of a task, as far as they lie on the board.
+    /// The argument bytes of a task, if they are in the region.
     pub(crate) fn args_bytes<'a>(&'a self, record: &'a Slot) -> Option<ResultBytes<'a>> {
         match record.args() {
             (BytesLocation::Inline { .. }, inline) => Some(inline),
@@ -180,31 +184,33 @@ impl Region {
         }
     }
 
-    /// Bytes of the region, if it has them.
+    /// Bytes of the region. None: they are not within it.
     fn bytes(&self, offset: usize, len: usize) -> Option<ResultBytes<'_>> {
         let start = self.memory.bytes(offset, len)?;
-        // SAFETY: the bytes lie in the mapping, which `self` keeps. Who may write to them is the slot's word's
-        // matter (see `slot`): the callers name a result that is done, or arguments that are written.
+        // SAFETY: the bytes are within the mapping, which `self` keeps. The slot's word defines who
+        // may write to them (see `slot`): the callers pass a result of a finished task, or
+        // arguments that are complete.
         Some(unsafe { ResultBytes::new(start, len) })
     }
 
-    /// Gives the pages of passed entries of the rings back, when a submit has begun a new stretch.
+    /// Returns the pages of consumed ring entries to the kernel, when a reservation begins a new
+    /// multiple of `TRIM_ENTRIES`.
     #[inline(always)]
     pub(crate) fn trim_rings(&self, tails: &Tails, reservation: Reservation) {
         if reservation.position.is_multiple_of(TRIM_ENTRIES) {
-            self.trim_passed(tails, &self.board.ring, self.layout.ring);
+            self.trim_ring(tails.main(), &self.board.ring, self.layout.ring);
         }
         if let Some((index, position)) = reservation.in_priority_ring()
             && position.is_multiple_of(TRIM_ENTRIES)
         {
             let entries = index * self.geometry.slots() * size_of::<AtomicU64>();
             let ring = self.board.ring_of_priority(index);
-            self.trim_passed(tails.priority(index), &ring, self.layout.priority_rings + entries);
+            self.trim_ring(tails.priority(index), &ring, self.layout.priority_rings + entries);
         }
     }
 
     #[cold]
-    fn trim_passed(&self, tail: &Tail, ring: &Ring, start: usize) {
+    fn trim_ring(&self, tail: &Tail, ring: &Ring, start: usize) {
         let entry = size_of::<AtomicU64>();
         tail.advance_head_seen(ring, |position| {
             let first = position as usize % self.geometry.slots();
@@ -212,7 +218,7 @@ impl Region {
         });
     }
 
-    /// Touches the pages of these slots, before tasks are written to them.
+    /// Populates the pages of these slots, before tasks are written to them.
     pub(crate) fn populate_slots(&self, first: usize, count: usize) {
         let len = size_of::<super::record::Slot>();
         self.memory.populate(self.layout.slots + first * len, count * len);
@@ -221,71 +227,77 @@ impl Region {
 
 // ---- layout -----------------------------------------------------------------------------------------
 
-/// "carpool" and the version of this layout; another library's board is refused by it.
+/// "carpool" and the version of the layout. A worker refuses a board with another number.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x02");
 
-/// The most workers of one pool; a seat's index has 16 bits in a slot's word.
+/// The most workers of one pool; the index of a seat has 16 bits in a slot's word.
 pub(crate) const SEATS_MAX: usize = 1024;
-/// The most futures alive at once: a future's handle has 24 bits for its slot.
+/// The most live futures, as a power of two; a handle has 24 bits for the slot.
 const SLOTS_SHIFT: u32 = 24;
-/// The fewest that are still worth a pool.
+/// The fewest futures that are still enough for a pool, as a power of two.
 const SLOTS_SHIFT_MIN: u32 = 12;
-/// Seats that a pool has room for to grow get 4 MiB for each size of results, and none above 256 KiB: what
-/// does not fit comes in a file of its own. So all of them take a small part of the board's addresses.
+/// Seats beyond the initial workers, for a pool that grows, are narrow: they get 4 MiB for each
+/// size of results, and no block above 256 KiB. What does not fit is sent in a file. So all of them
+/// take a small part of the addresses of the board.
 const NARROW_AREA_SHIFT: u32 = 22;
 const NARROW_SHIFT_MAX: u32 = 18;
 
+/// The beginning of a region.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Header {
     pub(crate) magic: AtomicU64,
-    /// What workers are to do; see [`super::Stage`].
+    /// The value of [`super::Stage`].
     pub(crate) stage: AtomicU64,
-    /// After how many milliseconds an idle worker leaves, an i64; see [`super::Board::set_idle_time`].
+    /// The idle time in milliseconds, an i64; see [`super::Board::set_idle_time`].
     pub(crate) idle_ms: AtomicU64,
-    /// How many workers are asked to leave; see [`super::retire`].
+    /// The retire quota; see [`super::retire`].
     pub(crate) retire_quota: AtomicU64,
-    /// Bits of [`super::feature`]: what else workers have to heed.
+    /// Bits of [`super::feature`].
     pub(crate) features: AtomicU64,
-    /// Seats from here on never had a worker; see [`super::prefetch`].
+    /// How many seats ever had a worker; see [`super::prefetch`].
     pub(crate) seats_used: AtomicU64,
-    /// The ring's head; a cache line of its own, for the workers write it.
+    /// The head of the ring; in its own cache line, because workers write it.
     pub(crate) head: CachePadded<AtomicU64>,
-    /// Rung when a task is done whose waiters wait for several; see [`super::Board::completion_event`].
+    /// Notified when a task with a subscription ends or starts; see
+    /// [`super::Board::completion_event`].
     pub(crate) completion: CachePadded<WaitWord>,
-    /// Rung when a task is claimed and a submitter waits for that; see [`super::waiters`].
+    /// Notified when a task of a bounded queue is claimed; see [`super::waiters`].
     pub(crate) capacity: CachePadded<WaitWord>,
-    /// The heads of the bands' rings; see [`super::priority`].
+    /// The heads of the priority rings; see [`super::priority`].
     pub(crate) priority_rings: [CachePadded<AtomicU64>; PRIORITY_RINGS],
 }
 
 // SAFETY: atomic numbers.
 unsafe impl Shared for Header {}
 
-/// A worker's place: what it tells about itself. Only its worker writes here, but for the order.
+/// A seat: what its worker publishes about itself. Only the worker writes here, except for
+/// `retire`, and after the worker's death.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct Seat {
-    /// Tasks claimed and tasks ended. The worker is busy while they differ.
+    /// The number of tasks claimed and of tasks ended. The worker is busy while they differ.
     pub(crate) claimed: AtomicU64,
     pub(crate) ended: AtomicU64,
-    /// When its task began, a stamp.
+    /// The time stamp of the start of its task, or 0.
     pub(crate) started: AtomicU64,
-    /// The slot of its task, plus 1: where to look first when it has died.
+    /// The slot of its task, plus 1, or 0: where the supervisor looks first after its death.
     pub(crate) slot: AtomicU32,
-    /// Whether it is to leave; see [`super::retire`].
+    /// Whether the worker has to retire; see [`super::retire`].
     pub(crate) retire: AtomicU32,
-    /// The entry that it is about to claim.
+    /// The entry that the worker is about to claim.
     pub(crate) next: AtomicU64,
-    /// How many entries of its batch, the last ones, are left.
+    /// How many entries of the batch are left; they are the last ones.
     pub(crate) prefetched_left: AtomicU32,
-    /// Entries that it has taken from the ring, and claims one by one; see [`super::prefetch`].
+    /// Entries that the worker has taken from the ring and claims one by one; see
+    /// [`super::prefetch`].
     pub(crate) prefetched: PrefetchedEntries,
 }
 
-/// The most entries that a worker takes at once.
+/// The most entries of a batch.
 pub(crate) const PREFETCH_MAX: usize = if cfg!(loom) { 2 } else { 32 };
 
+/// The entries of a batch.
 #[derive(Default)]
 #[repr(C, align(64))]
 pub(crate) struct PrefetchedEntries(pub(crate) [AtomicU64; PREFETCH_MAX]);
@@ -300,20 +312,21 @@ unsafe impl Shared for Parker {}
 pub(crate) struct Geometry {
     pub(crate) slots_shift: u32,
     pub(crate) seats: usize,
-    /// So many of the seats, the first ones, have a wide arena; those behind are for a pool that grows.
+    /// How many of the seats, the first ones, are wide, with a full-size arena; the rest are
+    /// narrow, for a pool that grows.
     pub(crate) wide: usize,
-    /// How the submitters' arena is cut, and each wide seat's.
+    /// The arena of the submitters, and that of each wide seat.
     pub(crate) args: ArenaLayout,
     pub(crate) results: ArenaLayout,
 }
 
-pub(crate) fn hints_len(cut: &ArenaLayout) -> usize {
-    cut.sizes() * HINTS_PER_SIZE
+pub(crate) fn hints_len(layout: &ArenaLayout) -> usize {
+    layout.sizes() * HINTS_PER_SIZE
 }
 
 impl Geometry {
-    /// The largest board for so many workers, made smaller by `halvings`: where address space is
-    /// limited, it holds fewer futures and smaller blocks, and has less room to grow.
+    /// The largest board for this many workers, made smaller `halvings` times: where address space
+    /// is limited, it holds fewer futures and smaller blocks, and has less room to grow.
     pub(crate) fn new(wide: usize, halvings: u32) -> Option<Geometry> {
         let slots_shift = SLOTS_SHIFT.checked_sub(halvings).filter(|it| *it >= SLOTS_SHIFT_MIN)?;
         // 64 GiB of addresses for each size of results, divided among the seats.
@@ -326,7 +339,7 @@ impl Geometry {
         Some(Geometry { slots_shift, seats, wide, args, results })
     }
 
-    /// As numbers for a message to a worker.
+    /// As numbers, for a message to a worker.
     pub(crate) fn to_numbers(self) -> [u64; 6] {
         let Geometry { slots_shift, seats, wide, args, results } = self;
         let shifts = [args.shift_max, args.area_shift, results.shift_max, results.area_shift];
@@ -337,7 +350,7 @@ impl Geometry {
     pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
         let [slots_shift, seats, a, b, c, d] = numbers;
         let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
-        let cut =
+        let layout =
             |max, area| Some(ArenaLayout { shift_max: small(max)?, area_shift: small(area)? });
         let (seats, wide) = ((seats & 0xffff_ffff) as usize, (seats >> 32) as usize);
         if wide > seats || seats > SEATS_MAX {
@@ -347,8 +360,8 @@ impl Geometry {
             slots_shift: small(slots_shift)?,
             seats,
             wide,
-            args: cut(a, b)?,
-            results: cut(c, d)?,
+            args: layout(a, b)?,
+            results: layout(c, d)?,
         })
     }
 
@@ -356,17 +369,17 @@ impl Geometry {
         1 << self.slots_shift
     }
 
-    /// Bytes for the names of functions: 64 MiB for the largest board.
+    /// Bytes for the names of functions: 64 MiB in the largest board.
     pub(crate) fn names_len(&self) -> usize {
         4 << self.slots_shift
     }
 
-    /// One for each group of seats, and one in front.
+    /// One word for each group of seats, and one before them.
     pub(crate) fn idle_words(&self) -> usize {
         self.seats.div_ceil(SEATS_PER_WORD) + 1
     }
 
-    /// How the arena of this seat is cut.
+    /// The layout of the arena of this seat.
     pub(crate) fn arena_layout(&self, seat: usize) -> ArenaLayout {
         let ArenaLayout { shift_max, area_shift } = self.results;
         match seat < self.wide {
@@ -378,7 +391,7 @@ impl Geometry {
         }
     }
 
-    /// What the seats before this one have of something, of which an arena has so many.
+    /// The sum of `count` over the arenas of the seats before this one.
     pub(crate) fn before(&self, seat: usize, count: impl Fn(&ArenaLayout) -> usize) -> usize {
         let (wide, narrow) = (seat.min(self.wide), seat.saturating_sub(self.wide));
         wide * count(&self.arena_layout(0)) + narrow * count(&self.arena_layout(self.wide))
@@ -397,7 +410,7 @@ impl Geometry {
     }
 }
 
-/// The offsets of everything in a region.
+/// The offsets of all parts of a region.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     pub(crate) header: usize,
@@ -420,30 +433,30 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(geometry: &Geometry) -> Layout {
         let seats = geometry.seats;
-        // Of these a small pool uses the beginning: it takes one page for all three.
+        // A small pool only uses the beginning of these: they share one page.
         let idle = size_of::<Header>();
-        let first_seat = line_after(idle + geometry.idle_words() * size_of::<AtomicU64>());
-        let mut end = page_after(first_seat + seats * size_of::<Seat>());
-        let mut place = |len: usize| {
+        let first_seat = align_to_cache_line(idle + geometry.idle_words() * size_of::<AtomicU64>());
+        let mut end = align_to_page(first_seat + seats * size_of::<Seat>());
+        let mut append = |len: usize| {
             let start = end;
-            end = page_after(start + len);
+            end = align_to_page(start + len);
             start
         };
         let mut layout = Layout {
             header: 0,
             idle,
             seats: first_seat,
-            worker_stats: place(seats * size_of::<WorkerStats>()),
-            parkers: place(seats * size_of::<Parker>()),
-            functions: place(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
-            names: place(geometry.names_len()),
-            ring: place(geometry.slots() * size_of::<AtomicU64>()),
-            priority_rings: place(PRIORITY_RINGS * geometry.slots() * size_of::<AtomicU64>()),
-            slots: place(geometry.slots() * size_of::<Slot>()),
-            result_hints: place(geometry.all_result_hints() * size_of::<AtomicU32>()),
-            result_bits: place(geometry.all_result_bits() * size_of::<AtomicU64>()),
-            args: place(geometry.args.bytes()),
-            results: place(geometry.of_all(ArenaLayout::bytes)),
+            worker_stats: append(seats * size_of::<WorkerStats>()),
+            parkers: append(seats * size_of::<Parker>()),
+            functions: append(FUNCTIONS_MAX * size_of::<FunctionEntry>()),
+            names: append(geometry.names_len()),
+            ring: append(geometry.slots() * size_of::<AtomicU64>()),
+            priority_rings: append(PRIORITY_RINGS * geometry.slots() * size_of::<AtomicU64>()),
+            slots: append(geometry.slots() * size_of::<Slot>()),
+            result_hints: append(geometry.all_result_hints() * size_of::<AtomicU32>()),
+            result_bits: append(geometry.all_result_bits() * size_of::<AtomicU64>()),
+            args: append(geometry.args.bytes()),
+            results: append(geometry.of_all(ArenaLayout::bytes)),
             len: 0,
         };
         layout.len = end;
@@ -451,13 +464,13 @@ impl Layout {
     }
 }
 
-fn line_after(end: usize) -> usize {
+fn align_to_cache_line(end: usize) -> usize {
     end.next_multiple_of(align_of::<CachePadded<AtomicU64>>())
 }
 
-fn page_after(end: usize) -> usize {
-    end.next_multiple_of(LARGEST_PAGE)
+fn align_to_page(end: usize) -> usize {
+    end.next_multiple_of(PAGE_SIZE_MAX)
 }
 
-/// The other parts begin at pages, the largest that Linux uses on aarch64: 64 KiB.
-const LARGEST_PAGE: usize = 1 << 16;
+/// The alignment of the other parts: 64 KiB, the largest page size of Linux on aarch64.
+const PAGE_SIZE_MAX: usize = 1 << 16;

@@ -1,40 +1,43 @@
-//! Telling workers to leave: one of them, or so many of them, whichever are the first to run nothing.
+//! Retiring workers: a specific one, or a number of them, whichever are idle first.
 //!
 //! ```text
-//!            order_to_leave                     between two tasks
-//!   stays ─────────────────▶ ordered ─────────────────────────────────▶ leaves
-//!     │        ask_to_leave                     between two tasks, the first who come
-//!     └────────────────────▶ so many are asked ───────────────────────▶ leaves; one fewer is asked
+//!            retire_seat                   between two tasks
+//!   working ─────────────────▶ requested ─────────────────────────────────▶ exits
+//!     │      request_retire                between two tasks, the first workers that check
+//!     └──────────────────────▶ quota > 0 ─────────────────────────────────▶ exits; quota - 1
 //! ```
 //!
-//! An order is a number in the worker's seat, which lies where the worker looks anyhow. How many are
-//! asked, and how many of those have taken leave, are the two halves of one word: so of two workers one
-//! takes the last leave, and the watch knows how many of those who are there are about to go.
+//! A request for one worker is a number in its seat, in a cache line that it reads anyway. How many
+//! more workers are requested to retire, and how many of them have taken the request, are the two
+//! halves of one word, the [`RetireQuota`]: so only one of two workers takes the last request, and
+//! the supervisor knows how many of the live workers are about to exit.
 //!
-//! | watch                                | worker ([`super::Board::next`])              |
+//! | supervisor                           | worker ([`super::Board::next`])              |
 //! |--------------------------------------|----------------------------------------------|
-//! | 1. write the order, or how many      | 1. searching → sleeping                      |
-//! | 2. end its sleep, shake its bed      | 2. look for an order once more; else sleep   |
+//! | 1. write the request, or the quota   | 1. searching → sleeping                      |
+//! | 2. clear the sleeping bit, unpark    | 2. check for a request once more; else sleep |
 //!
-//! The watch's second step and the worker's first are on one word, so one of them sees the other.
+//! The second step of the supervisor and the first of the worker change the same word, so one of
+//! them sees the other.
 //!
-//! A worker that leaves has been searching before, and has called [`super::sleep::Sleepers::stop_searching`] since: a
-//! task that was left to it is left to somebody else.
+//! A worker that retires has been searching before, and has called
+//! [`super::sleep::Sleepers::stop_searching`] since: a task that was left to it is passed on to
+//! another worker.
 
 use super::Board;
 use super::slot::SeatIndex;
-use crate::sync::{AtomicU32, AtomicU64};
-use crate::sync::Ordering::*;
+use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 
 const STAY: u32 = 0;
 const REQUESTED: u32 = 1;
-/// It is one of those that were asked.
+/// The worker has taken a request of the quota.
 const TAKEN: u32 = 2;
 
 const REQUESTED_MASK: u64 = 0xffff_ffff;
 const ONE_TAKEN: u64 = 1 << 32;
 
-/// How many workers are asked to leave, and how many have taken leave so ever, a number that wraps.
+/// How many workers are still requested to retire, and how many have taken a request since the
+/// board was made, a number that wraps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetireQuota {
     pub(crate) requested: u32,
@@ -56,16 +59,16 @@ impl Board {
         &self.header.at(0).retire_quota
     }
 
-    // ---- the watch -----------------------------------------------------------------------------
+    // ---- the supervisor ------------------------------------------------------------------------
 
-    /// Tells the worker of this seat to leave before its next task, and wakes it to look. Relaxed: the
-    /// wake-up makes it visible.
+    /// Requests that the worker of this seat exits before its next task, and wakes it to check.
+    /// Relaxed: the wake-up makes it visible.
     pub(crate) fn retire_seat(&self, seat: SeatIndex) {
         self.retire_word(seat).store(REQUESTED, Relaxed);
         self.sleepers.wake(seat);
     }
 
-    /// Before a worker starts on this seat: nothing was said to it yet.
+    /// Prepares a seat before a worker starts on it: without a retire request.
     pub(crate) fn init_seat(&self, seat: SeatIndex) {
         self.retire_word(seat).store(STAY, Relaxed);
         self.sleepers.enable(seat);
@@ -76,7 +79,8 @@ impl Board {
         RetireQuota::of(self.quota_word().load(Relaxed))
     }
 
-    /// Asks so many to leave in place of those that were asked. False: somebody has taken leave since.
+    /// Replaces the number of requested workers. False: a worker has taken a request since `seen`
+    /// was read, or the number has changed.
     #[must_use]
     pub(crate) fn request_retire(&self, seen: RetireQuota, requested: u32) -> bool {
         let taken = u64::from(seen.taken) << 32;
@@ -88,21 +92,21 @@ impl Board {
         is_set
     }
 
-    /// Whether the worker of this seat, which is gone, had taken leave as one of those that were asked.
+    /// Whether the dead worker of this seat had taken a request of the quota.
     pub(crate) fn took_quota(&self, seat: SeatIndex) -> bool {
         self.retire_word(seat).load(Relaxed) == TAKEN
     }
 
     // ---- workers -------------------------------------------------------------------------------
 
-    /// Whether this worker is to look whether it is to leave.
+    /// Whether there is a request, for this worker or for any.
     #[inline]
     pub(super) fn may_have_to_retire(&self, seat: SeatIndex) -> bool {
         self.retire_word(seat).load(Relaxed) != STAY
             || self.quota_word().load(Relaxed) & REQUESTED_MASK != 0
     }
 
-    /// Whether this worker is to leave. True once for each of those that are asked.
+    /// Whether this worker has to exit. Takes a request of the quota, if there is one.
     #[inline]
     pub(super) fn must_retire(&self, seat: SeatIndex) -> bool {
         self.may_have_to_retire(seat) && self.take_retire(seat)

@@ -1,52 +1,58 @@
-//! Where one task stands, and who may touch its bytes.
+//! The word of a slot: the state of one task, and who may access its bytes.
 //!
 //! ```text
 //!          publish          claim               finish                     clear
 //!   FREE ──────────▶ READY ────────▶ RUNNING ────────────▶ COMPLETED ──────────────▶ FREE
 //!                     │ ▲   ▲           │  │                FAILED
 //!                     │ └───┼───────────┘  └─────────────▶  CANCELLED
-//!                     │   requeue            settle           ▲
+//!                     │   requeue         end_orphaned        ▲
 //!                     └───────────────────────────────────────┘
 //!                                   cancel
 //! ```
 //!
-//! One word holds the phase, flags of who waits and of what is wished, the seat of the worker that runs the task, and
-//! a generation that tells one use of the slot from the next (see [`slot`]).
+//! One word holds the phase, flags of waiters and requests, the seat of the worker that runs the
+//! task, and a generation that distinguishes one use of the slot from the next:
 //!
-//! | phase     | may touch the slot's bytes | hands them over by                             |
-//! |-----------|----------------------------|------------------------------------------------|
-//! | FREE      | the submitter              | [`SlotWord::publish`], release                 |
-//! | READY     | nobody                     | [`SlotWord::claim`] by one worker, acquire     |
-//! | RUNNING   | that worker                | [`SlotWord::finish`], release; or, when it has |
-//! |           |                            | died, [`SlotWord::end_orphaned`] by the watch        |
-//! | the rest  | the future's owner, to     | the free list; [`SlotWord::clear`] comes when  |
-//! |           | read                       | the slot is taken from there                   |
+//! ```text
+//!   bits  0..4    4..11    16..32   32..56
+//!         phase   flags    seat     generation
+//! ```
 //!
-//! Every change is one atomic step on this word, so there is always one answer to "whose is it?". A
+//! | phase     | may access the slot's bytes | hands them over by                               |
+//! |-----------|-----------------------------|--------------------------------------------------|
+//! | FREE      | the submitter               | [`SlotWord::publish`], release                   |
+//! | READY     | nobody                      | [`SlotWord::claim`] by one worker, acquire       |
+//! | RUNNING   | that worker                 | [`SlotWord::finish`], release; or, after its     |
+//! |           |                             | death, [`SlotWord::end_orphaned`] by the         |
+//! |           |                             | supervisor                                       |
+//! | the rest  | the future's owner, to read | the free list; [`SlotWord::clear`] follows when  |
+//! |           |                             | the slot is allocated again                      |
+//!
+//! Every transition is one atomic step on this word, so each slot has one owner at any time. A
 //! worker that dies leaves its seat in exactly the slots that it had claimed.
 //!
-//! A task that is to be ended with its worker is *doomed* first, while it runs. Whoever finishes a doomed
-//! task takes no other one. So whoever kills that worker hits this task, or, when it was just done, none.
+//! To kill a task with its worker, the supervisor first sets KILL_PENDING while the task runs. A
+//! worker that finishes a task with that flag takes no other one. So the kill hits this task or, if
+//! it has just finished, none.
 
-use crate::sync::{Deadline, Scope, WaitWord, spin_until};
-use crate::sync::Ordering::*;
+use crate::sync::{Deadline, Ordering::*, Scope, WaitWord, spin_until};
 
 #[must_use = "only the winner may touch the task's bytes"]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Yours,
-    /// Yours, and somebody wants to be told.
+    /// Yours, and a waiter has subscribed to the start.
     YoursAndNotify,
-    /// Cancelled, or somebody else was faster.
+    /// Cancelled, or claimed by another worker.
     Taken,
 }
 
 #[must_use = "the waiters of a task that is done have to be woken"]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It was this call that changed the phase.
+    /// This call made the transition.
     Made(Waiters),
-    /// The phase was not one that this call changes.
+    /// The phase does not allow the transition.
     TooLate,
 }
 
@@ -55,7 +61,7 @@ pub(crate) enum Change {
 pub(crate) enum Waited {
     Done,
     TimedOut,
-    /// The slot has another generation: the future was freed meanwhile.
+    /// The slot has another generation: the future was freed.
     Freed,
 }
 
@@ -64,7 +70,7 @@ pub(crate) enum Waited {
 pub(crate) struct SlotWord(WaitWord);
 
 impl SlotWord {
-    /// FREE → READY. Release; pairs with `claim`: the worker sees function and arguments.
+    /// FREE → READY. Release; pairs with `claim`: the worker sees the function and the arguments.
     #[inline]
     pub(crate) fn publish(&self, generation: u32) {
         debug_assert!(matches!(self.0.load(Relaxed) & PHASE, FREE));
@@ -82,8 +88,8 @@ impl SlotWord {
         }
     }
 
-    /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`:
-    /// whoever sees the task done sees its result. None: nobody wished anything of its end.
+    /// RUNNING → COMPLETED or FAILED, by the worker that claimed it. Release; pairs with `phase`: a
+    /// thread that sees the task done sees its result. None: no flag requires an action.
     #[inline]
     pub(crate) fn finish(&self, outcome: Outcome) -> Option<Finished> {
         let old = self.0.fetch_or(outcome.phase(), AcqRel);
@@ -91,69 +97,71 @@ impl SlotWord {
         (old & FINISH_ACTIONS != 0).then_some(Finished(old))
     }
 
-    /// READY → CANCELLED, unless a worker was faster. Release; pairs with `phase`.
+    /// READY → CANCELLED, unless the task has been claimed. Release; pairs with `phase`.
     pub(crate) fn cancel(&self, generation: u32) -> Change {
         let cancelled = |now| (now & !PHASE) | CANCELLED;
         self.change(generation, |now| (now & PHASE == READY).then(|| cancelled(now)))
     }
 
-    /// RUNNING → FAILED or CANCELLED, in the name of a worker that has died. Release; pairs with
-    /// `phase`: whoever sees the task done sees what the watch noted about it.
+    /// RUNNING → FAILED or CANCELLED, on behalf of a worker that has died. Release; pairs with
+    /// `phase`: a thread that sees the task done sees what the supervisor wrote about it.
     pub(crate) fn end_orphaned(&self, seat: SeatIndex, outcome: Outcome) -> Change {
-        let settled = |now| (now & !PHASE) | outcome.phase();
-        self.change(self.generation(), |now| holds(now, seat).then(|| settled(now)))
+        let ended = |now| (now & !PHASE) | outcome.phase();
+        self.change(self.generation(), |now| holds(now, seat).then(|| ended(now)))
     }
 
-    /// RUNNING → READY, in the name of a worker that left without running the task. Release; pairs
-    /// with the next `claim`.
+    /// RUNNING → READY, on behalf of a worker that did not run the task. Release; pairs with the
+    /// next `claim`.
     pub(crate) fn requeue(&self, seat: SeatIndex) -> Change {
         let ready = |now| (now & (KEPT_ON_REQUEUE | u64::MAX << GENERATION_SHIFT)) | READY;
         self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
     }
 
-    /// Anything → FAILED, for a word that somebody wrote over. Release; pairs with `phase`.
+    /// Any phase → FAILED, for a corrupted word. Release; pairs with `phase`.
     pub(crate) fn force_fail(&self, generation: u32) {
         self.0.store(FAILED | u64::from(generation) << GENERATION_SHIFT, Release);
     }
 
-    /// Notes that somebody wants the task cancelled, for it to see while it runs. Relaxed: nothing
-    /// else goes with the flag.
+    /// Requests the cancellation of a task, which it can check while it runs. Relaxed: the flag
+    /// publishes no other data.
     pub(crate) fn request_cancel(&self, generation: u32) {
-        let asked = |now| (generation_of(now) == generation).then_some(now | CANCEL_REQUESTED);
-        let _ = self.0.fetch_update(Relaxed, Relaxed, asked);
+        let requested = |now| (generation_of(now) == generation).then_some(now | CANCEL_REQUESTED);
+        let _ = self.0.fetch_update(Relaxed, Relaxed, requested);
     }
 
     pub(crate) fn is_cancel_requested(&self) -> bool {
         self.0.load(Relaxed) & CANCEL_REQUESTED != 0
     }
 
-    /// Dooms a running task; answers whose it is. None: it is not running. AcqRel: `finish` of the same
-    /// word is before or after this.
+    /// Marks a running task to be killed, and returns the seat that runs it. None: it is not
+    /// running. AcqRel; pairs with `finish`: on the same word, either step sees the other.
     pub(crate) fn mark_for_kill(&self, generation: u32) -> Option<SeatIndex> {
         self.step(generation, |now| (now & PHASE == RUNNING).then_some(now | KILL_PENDING))
             .map(seat_of)
     }
 
-    /// Whether the worker of this seat runs this task, and is about to be killed for it.
+    /// Whether the worker of this seat runs this task and is about to be killed for it. Acquire;
+    /// pairs with `mark_for_kill`.
     pub(crate) fn is_kill_pending(&self, seat: SeatIndex, generation: u32) -> bool {
         let now = self.0.load(Acquire);
         generation_of(now) == generation && holds(now, seat) && now & KILL_PENDING != 0
     }
 
-    /// Marks a task that the worker of this seat runs as overdue; once. `signals`: until `signal_sent` its
-    /// worker begins nothing else.
+    /// Marks the task of this seat as overdue; true once. `signals`: its worker starts nothing else
+    /// until `signal_sent`.
     pub(crate) fn mark_overdue(&self, seat: SeatIndex, generation: u32, signals: bool) -> bool {
         let flags = OVERDUE | if signals { SIGNAL_PENDING } else { 0 };
         let marked = |now| (holds(now, seat) && now & OVERDUE == 0).then_some(now | flags);
         self.step(generation, marked).is_some()
     }
 
-    /// Release; pairs with `is_signal_pending`: the signal is sent before the worker goes on.
+    /// Release; pairs with `is_signal_pending`: the worker continues only after the signal was
+    /// sent.
     pub(crate) fn signal_sent(&self, generation: u32) {
         let _ = self.step(generation, |now| Some(now & !SIGNAL_PENDING));
     }
 
-    /// Whether a signal for this task is still under way. Acquire; pairs with `signal_sent`.
+    /// Whether a signal for this task is still to be sent. Acquire; pairs with `signal_sent`.
     pub(crate) fn is_signal_pending(&self, generation: u32) -> bool {
         let now = self.0.load(Acquire);
         generation_of(now) == generation && now & SIGNAL_PENDING != 0
@@ -163,14 +171,15 @@ impl SlotWord {
         self.0.load(Relaxed) & OVERDUE != 0
     }
 
-    /// Asks for a ring of the board's notice when the task is claimed. False: it is claimed, or gone.
+    /// Subscribes to the claim of the task: it then notifies the board's completion event. False:
+    /// the task was claimed or freed.
     pub(crate) fn subscribe_start(&self, generation: u32) -> bool {
         self.step(generation, |now| (now & PHASE == READY).then_some(now | START_SUBSCRIBED))
             .is_some()
     }
 
-    /// done → FREE, by whoever has taken the slot for its next task. Relaxed: nobody else looks before
-    /// the ledger says that the slot is in use.
+    /// Done → FREE, by the submitter that has allocated the slot again. Relaxed: no other thread
+    /// reads it until the slot table has the new generation.
     #[inline]
     pub(crate) fn clear(&self) {
         self.0.store(FREE, Relaxed);
@@ -189,7 +198,8 @@ impl SlotWord {
         (now & PHASE == COMPLETED).then(|| seat_of(now))
     }
 
-    /// Where the task stands. Acquire; pairs with `finish`, `cancel` and `settle`.
+    /// The phase of the task. Acquire; pairs with `finish`, `cancel`, `end_orphaned` and
+    /// `force_fail`.
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         phase_of(self.0.load(Acquire))
@@ -199,12 +209,13 @@ impl SlotWord {
         generation_of(self.0.load(Relaxed))
     }
 
-    /// The word's waiters, for the watch to wake in the name of a worker that died before it could.
+    /// The waiters of the task, for the supervisor to wake on behalf of a worker that died before
+    /// it did.
     pub(crate) fn waiters(&self) -> Waiters {
         Waiters::of(self.0.load(Relaxed))
     }
 
-    /// Waits until the task is done. `before_sleep` runs once, when spinning has not helped.
+    /// Waits until the task is done. `before_sleep` runs once, if spinning was not enough.
     pub(crate) fn wait(
         &self,
         generation: u32,
@@ -237,7 +248,8 @@ impl SlotWord {
         }
     }
 
-    /// Asks for a ring of the board's notice when the task is done. False: it is done, or gone.
+    /// Subscribes to the end of the task: it then notifies the board's completion event. False: the
+    /// task is done or freed.
     pub(crate) fn subscribe_completion(&self, generation: u32) -> bool {
         loop {
             let now = self.0.load(Acquire);
@@ -250,8 +262,8 @@ impl SlotWord {
         }
     }
 
-    /// The flag must be in the word before we sleep, or `finish` would not know to wake us. Relaxed
-    /// is enough: flag and phase are one word, so one of the two steps sees the other.
+    /// Sets the flag before the caller sleeps, so that `finish` wakes it. Relaxed is enough: flag
+    /// and phase are one word, so one of the two steps sees the other.
     fn set_waiting_flag(&self, now: u64, flag: u64) -> Option<u64> {
         if now & flag != 0 {
             return Some(now);
@@ -260,7 +272,7 @@ impl SlotWord {
         self.0.compare_exchange(now, marked, Relaxed, Relaxed).is_ok().then_some(marked)
     }
 
-    /// Wakes those who sleep on this word.
+    /// Wakes the threads that sleep on this word.
     pub(crate) fn wake(&self, scope: Scope) {
         self.0.wake(i32::MAX, scope);
     }
@@ -269,7 +281,7 @@ impl SlotWord {
         self.step(generation, next).map_or(Change::TooLate, |old| Change::Made(Waiters::of(old)))
     }
 
-    /// One atomic step of a word of this generation; returns the word before it.
+    /// Changes a word of this generation in one atomic step, and returns the word before it.
     #[inline]
     fn step(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
         let checked = |now| (generation_of(now) == generation).then(|| next(now)).flatten();
@@ -277,19 +289,12 @@ impl SlotWord {
     }
 }
 
-// MERGED board.word
-// What stands in a slot's word, bit by bit, and what it means. The steps from one to the next, with their
-// picture, are in [`slot`].
-//
-// ```text
-//   bits  0..4    4..11    16..32   32..56
-//         phase   flags    seat     generation
-// ```
+// ---- bits of the word -----------------------------------------------------------------------
 
 pub(super) const FREE: u64 = 0;
 pub(super) const READY: u64 = 1;
 pub(super) const RUNNING: u64 = 2;
-/// In the word of every task that is done. A bit, so that `finish` is one unconditional step.
+/// Set in the word of every finished task. A bit, so that `finish` is one unconditional step.
 pub(super) const DONE: u64 = 4;
 /// With `DONE`: the task failed.
 pub(super) const FAILURE: u64 = 8;
@@ -298,35 +303,35 @@ pub(super) const FAILED: u64 = RUNNING | DONE | FAILURE;
 pub(super) const CANCELLED: u64 = DONE;
 pub(super) const PHASE: u64 = 0xf;
 
-/// Somebody sleeps on this word; whoever makes it done must wake them.
+/// A thread sleeps on this word; the step that ends the task must wake it.
 pub(super) const WAITED: u64 = 1 << 4;
-/// Somebody sleeps on the board's notice; whoever makes the task done must ring it.
+/// A thread waits for the board's completion event; the step that ends the task must notify it.
 pub(super) const EVENT_WAITED: u64 = 1 << 5;
-/// Somebody has asked to cancel the task, perhaps too late.
+/// A cancellation was requested, perhaps too late.
 pub(super) const CANCEL_REQUESTED: u64 = 1 << 6;
-/// The task has run for longer than it should, and may see so.
+/// The task has exceeded its soft limit, and may check so.
 pub(super) const OVERDUE: u64 = 1 << 7;
 /// The worker is about to be killed for this task.
 pub(super) const KILL_PENDING: u64 = 1 << 8;
-/// Somebody wants to be told when the task is claimed, by a ring of the board's notice.
+/// A thread waits for the claim; the claim must notify the completion event.
 pub(super) const START_SUBSCRIBED: u64 = 1 << 9;
 /// A signal is about to be sent to the worker for this task.
 pub(super) const SIGNAL_PENDING: u64 = 1 << 10;
-/// What its worker has to heed when it has finished the task.
+/// The flags that require an action of the worker after the task.
 pub(super) const FINISH_ACTIONS: u64 = WAITED | EVENT_WAITED | KILL_PENDING | SIGNAL_PENDING;
-/// What a task keeps that has to be run again.
+/// The flags that survive when a task is requeued.
 pub(super) const KEPT_ON_REQUEUE: u64 = WAITED | EVENT_WAITED | CANCEL_REQUESTED;
 
 pub(super) const SEAT_SHIFT: u32 = 16;
 pub(super) const GENERATION_SHIFT: u32 = 32;
-/// Generations count from 0 to this and start again.
+/// Generations count from 0 to this and wrap.
 pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
 
-/// The index of a worker's place at the board.
+/// The index of a seat: the reusable number of a worker of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SeatIndex(pub(crate) u16);
 
-/// What one look at the word tells.
+/// The phase, with the seat where the word holds one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Free,
@@ -334,14 +339,14 @@ pub(crate) enum Phase {
     Running(SeatIndex),
     Completed(SeatIndex),
     Failed(SeatIndex),
-    CancelledTask,
-    /// Somebody wrote over the word.
+    Cancelled,
+    /// The word is corrupted.
     Impossible,
 }
 
 impl Phase {
     pub(crate) fn is_done(self) -> bool {
-        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::CancelledTask)
+        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled)
     }
 }
 
@@ -350,7 +355,7 @@ impl Phase {
 pub(crate) enum Outcome {
     Completed,
     Failed,
-    CancelledTask,
+    Cancelled,
 }
 
 impl Outcome {
@@ -358,16 +363,18 @@ impl Outcome {
         match self {
             Outcome::Completed => COMPLETED,
             Outcome::Failed => FAILED,
-            Outcome::CancelledTask => CANCELLED,
+            Outcome::Cancelled => CANCELLED,
         }
     }
 }
 
-/// Who has to be woken after a task is done.
+/// Which threads have to be woken after a task has ended.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiters {
+    /// Those that sleep on the slot's word.
     pub(crate) on_word: bool,
+    /// Those that wait for the board's completion event.
     pub(crate) on_event: bool,
 }
 
@@ -377,7 +384,7 @@ impl Waiters {
     }
 }
 
-/// The word before a task was finished of which something was wished.
+/// The word before `finish`, which has flags that require an action.
 #[must_use]
 pub(crate) struct Finished(pub(super) u64);
 
@@ -391,7 +398,7 @@ impl Finished {
         self.0 & KILL_PENDING != 0
     }
 
-    /// Of which task a signal is under way, if one is.
+    /// The generation of the task that a signal is about to be sent for, if there is one.
     pub(crate) fn pending_signal(&self) -> Option<u32> {
         (self.0 & SIGNAL_PENDING != 0).then(|| generation_of(self.0))
     }
@@ -417,7 +424,7 @@ pub(super) fn phase_of(word: u64) -> Phase {
         RUNNING => Phase::Running(seat_of(word)),
         COMPLETED => Phase::Completed(seat_of(word)),
         FAILED => Phase::Failed(seat_of(word)),
-        CANCELLED => Phase::CancelledTask,
+        CANCELLED => Phase::Cancelled,
         _ => Phase::Impossible,
     }
 }

@@ -1,15 +1,16 @@
-//! What the workers of a seat have done, in numbers: for statistics, and for nothing else. Only the seat's
-//! worker writes, so that counting needs no step that is shared; what a worker gone astray has written
-//! there spoils statistics and no more.
+//! Statistics of the workers of each seat. Nothing else depends on them.
 //!
-//! A worker counts a task before it finishes it, so whoever sees a task done sees it counted. One that
-//! dies between the two leaves a task that is counted and not done: `last` tells it from the others.
+//! Only the worker of the seat writes, so counting needs no atomic read-modify-write; a faulty
+//! worker can corrupt statistics and nothing more.
+//!
+//! A worker counts a task before it finishes it, so a thread that sees the task done sees it
+//! counted. If the worker dies between the two, the task is counted and not done: `last` identifies
+//! it.
 
 use super::memory::Shared;
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
-/// Durations by their binary magnitude.
+/// Number of histogram entries for durations: one for each power of two.
 pub(crate) const BUCKETS: usize = 64;
 
 #[repr(C, align(128))]
@@ -20,7 +21,7 @@ pub(crate) struct WorkerStats {
     result_bytes: AtomicU64,
     queue_total_ns: AtomicU64,
     run_total_ns: AtomicU64,
-    /// The number of the task counted last, and in its lowest bit whether it failed; 0: none.
+    /// The id of the last counted task, and in the lowest bit whether it failed; 0: none.
     last: AtomicU64,
     queue_ns: [AtomicU64; BUCKETS],
     run_ns: [AtomicU64; BUCKETS],
@@ -39,7 +40,7 @@ pub(crate) struct FinishedTask {
     pub(crate) run_ns: u64,
 }
 
-/// The tallies of all seats together.
+/// The statistics of all seats together.
 #[derive(Clone)]
 pub(crate) struct StatsSum {
     pub(crate) completed: u64,
@@ -67,20 +68,21 @@ impl Default for StatsSum {
     }
 }
 
-/// Only the seat's worker adds, so nothing comes between the two steps.
+/// Adds in two steps: only the worker of the seat writes.
 #[inline]
 fn add(number: &AtomicU64, more: u64) {
     number.store(number.load(Relaxed).wrapping_add(more), Relaxed);
 }
 
-/// Entry i is for at least 2^i and less than 2^(i+1); 0 is in entry 0.
+/// The histogram entry of a duration: entry i counts 2^i up to 2^(i+1) - 1; 0 is in entry 0.
 #[inline]
 fn bucket(ns: u64) -> usize {
     (ns | 1).ilog2() as usize
 }
 
 impl WorkerStats {
-    /// Relaxed: the step that finishes the task makes it visible with the task's end.
+    /// Counts a task. Relaxed: the step that finishes the task makes it visible with the end of the
+    /// task.
     #[inline]
     pub(crate) fn count(&self, done: &FinishedTask) {
         add(if done.is_failed { &self.failed } else { &self.completed }, 1);
@@ -93,7 +95,7 @@ impl WorkerStats {
         add(&self.run_ns[bucket(done.run_ns)], 1);
     }
 
-    /// Takes the count of a task back that a dead worker has counted and not finished.
+    /// Takes back the count of a task that a dead worker has counted and not finished.
     pub(crate) fn uncount(&self, id: u64) {
         let last = self.last.load(Relaxed);
         if id != 0 && last >> 1 == id {
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_counted_by_their_magnitude() {
+    fn durations_are_counted_by_powers_of_two() {
         for (ns, entry) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (1 << 63, 63), (u64::MAX, 63)] {
             assert_eq!(bucket(ns), entry);
         }

@@ -1,33 +1,40 @@
-//! Tasks as C describes them, with their options, become checked values.
+//! Reading tasks and maps, as C describes them, with their options.
 
-use super::enums::*;
-use super::options::{extras_from, invalid};
-use super::structs::{*, pool_map_options_t};
-use super::types::{*, POOL_FOREVER};
-use super::{User, bytes, callback, required, sized, utf8};
+use super::enums::CEnum;
+use super::structs::{pool_call_t, pool_function_t, pool_map_options_t};
+use super::types::*;
+use super::{User, bytes, callback, invalid, required, sized, utf8};
 use crate::error::Result;
-use crate::pool::{Args, BufferHandle, FutureHandle, MapOptions, OnAccept, OnError, OnTimeoutOf, Priority, SubmitCallbacks, SubmitOptions, TaskSpec};
-use crate::state::config::Callee;
+use crate::pool::{
+    Args, BufferHandle, Callee, FutureHandle, Gate, LimitKind, MapOptions, OnAccept, OnError,
+    OnTimeoutOf, Priority, ResultOrder, SubmitCallbacks, SubmitOptions, TaskOptions, TaskSpec,
+    TimeLimit, buffer_free,
+};
 use crate::sync::Deadline;
-use std::sync::Arc;
 use std::ffi::c_void;
+use std::sync::Arc;
 
-/// The task that pool_submit_call is given, and what is to be called about it. `extras` is filled in.
-pub(super) fn spec_from_call<'a>(
+/// The task of a pool_submit_call, and its callbacks, if it has any. Fills in `options`.
+///
+/// # Safety
+/// The header: NULL, or a call that begins with its size, with strings and bytes that can be read for as long as
+/// `'a`.
+pub(super) unsafe fn call_from<'a>(
     call: *const pool_call_t,
-    extras: &'a mut SubmitOptions,
+    options: &'a mut SubmitOptions,
 ) -> Result<(TaskSpec<'a>, Option<SubmitCallbacks>)> {
-    // SAFETY: a struct of C types with its size first; zeros are its defaults.
+    // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
     let user = Arc::new(User { pointer: call.user, drop: call.drop });
-    let spec = spec_of(&call, extras)?;
-    let is_any_set =
+    // SAFETY: the caller's promise.
+    let spec = unsafe { spec_of(&call, options) }?;
+    let has_callbacks =
         call.on_accept.is_some() || call.on_timeout.is_some() || call.on_done.is_some();
-    Ok((spec, is_any_set.then(|| calls_of(&call, &user))))
+    Ok((spec, has_callbacks.then(|| callbacks_of(&call, &user))))
 }
 
-/// All share the user's pointer, which is given back when the last of them is dropped.
-fn calls_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
+/// All callbacks share the user's pointer, which is dropped with the last of them.
+fn callbacks_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
     let on_accept = call.on_accept.map(|function| -> OnAccept {
         let user = user.clone();
         Box::new(move |worker, pid| {
@@ -35,87 +42,101 @@ fn calls_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
             unsafe { function(worker, pid, user.pointer) };
         })
     });
-    let on_timeout = call.on_timeout.map(|function| {
+    let on_timeout = call.on_timeout.map(|function| -> OnTimeoutOf {
         let user = user.clone();
-        let call = move |future: FutureHandle, is_soft, limit_ms| {
-            let future = future.to_raw() as *mut future_t;
+        Arc::new(move |future: FutureHandle, kind, limit_ms| {
+            let is_soft = kind == LimitKind::Soft;
             // SAFETY: the header: a function that takes a future, these and this pointer.
-            unsafe { function(future, is_soft, limit_ms, user.pointer) };
-        };
-        Arc::new(call) as OnTimeoutOf
+            unsafe { function(future.into(), is_soft, limit_ms, user.pointer) };
+        })
     });
     let on_done = call.on_done.map(|function| callback(function, user.clone()));
     SubmitCallbacks { on_accept, on_timeout, on_done }
 }
 
-fn spec_of<'a>(call: &pool_call_t, extras: &'a mut SubmitOptions) -> Result<TaskSpec<'a>> {
-    let checked = extras_from(call).and_then(|found| {
-        let patience = patience_from(call.submit_timeout_ms)?;
-        *extras = SubmitOptions {
-            submit_deadline: patience,
-            priority: rank_from(call.priority)?,
-            ..found
-        };
-        Ok(TaskSpec { options: Some(extras), ..spec_from_function(&call.task)? })
+/// # Safety
+/// The header: strings and bytes that can be read for as long as `'a`.
+unsafe fn spec_of<'a>(call: &pool_call_t, options: &'a mut SubmitOptions) -> Result<TaskSpec<'a>> {
+    let read = submit_options_from(call).and_then(|read| {
+        *options = read;
+        // SAFETY: the caller's promise.
+        Ok(TaskSpec { options: Some(options), ..unsafe { task_from(&call.task) }? })
     });
     if call.buffer.is_null() {
-        return checked;
+        return read;
     }
-    let buffer = BufferHandle::from_raw(call.buffer as u64);
-    match checked {
+    let buffer = BufferHandle::from(call.buffer);
+    match read {
         Ok(spec) if call.task.len == 0 => Ok(TaskSpec { args: Args::Buffer(buffer), ..spec }),
         refused => {
-            // The header: a submit takes the buffer over, also when it fails.
-            let _ = crate::pool::buffer_free(buffer);
+            // The header: a submit takes ownership of the buffer, also if it fails.
+            let _ = buffer_free(buffer);
             Err(refused.err().unwrap_or_else(|| invalid("both a buffer and args")))
         }
     }
 }
 
-/// How long a submit waits for a place in the queue.
-fn patience_from(submit_timeout_ms: i64) -> Result<Deadline> {
-    match submit_timeout_ms {
-        0 | POOL_FOREVER => Ok(Deadline::Never),
-        POOL_NOW => Ok(Deadline::from_ms(0)),
-        ms @ 1.. => Ok(Deadline::from_ms(ms)),
-        _ => Err(invalid("submit_timeout_ms: POOL_FOREVER, POOL_NOW, or not below 0")),
-    }
-}
-
-fn rank_from(priority: i32) -> Result<Priority> {
+/// The options of one task.
+fn submit_options_from(call: &pool_call_t) -> Result<SubmitOptions> {
+    let limit = |ms| match ms {
+        0 => Ok(TimeLimit::PoolDefault),
+        POOL_FOREVER => Ok(TimeLimit::None),
+        ms @ 1.. => Ok(TimeLimit::Ms(ms as u64)),
+        _ => Err(invalid("a limit: POOL_FOREVER, or not below 0")),
+    };
+    let start_within_ms = match call.start_deadline_ms {
+        0 | POOL_FOREVER => None,
+        ms @ 1.. => Some(ms as u64),
+        _ => return Err(invalid("start_deadline_ms: POOL_FOREVER, or not below 0")),
+    };
+    let options = TaskOptions {
+        soft: limit(call.soft_limit_ms)?,
+        hard: limit(call.hard_limit_ms)?,
+        retries: (call.retries > 0).then_some(call.retries),
+        tag: call.tag,
+    };
+    let submit_deadline = match call.submit_timeout_ms {
+        0 | POOL_FOREVER => Deadline::Never,
+        POOL_NOW => Deadline::from_ms(0),
+        ms @ 1.. => Deadline::from_ms(ms),
+        _ => return Err(invalid("submit_timeout_ms: POOL_FOREVER, POOL_NOW, or not below 0")),
+    };
     let words = "priority: from POOL_PRIORITY_MIN to POOL_PRIORITY_MAX";
-    Priority::new(priority).ok_or_else(|| invalid(words))
+    let priority = Priority::new(call.priority).ok_or_else(|| invalid(words))?;
+    let options = (options != TaskOptions::default()).then_some(options);
+    Ok(SubmitOptions { options, start_within_ms, submit_deadline, priority })
 }
 
 /// A function by pointer, or by module and symbol, with its bytes.
-pub(super) fn spec_from_function<'a>(function: &pool_function_t) -> Result<TaskSpec<'a>> {
-    let args = Args::Bytes(bytes(function.args, function.len)?);
-    let callee = match (function.pointer, utf8(function.symbol)?) {
+///
+/// # Safety
+/// The header: strings or NULL, and bytes, that can be read for as long as `'a`.
+pub(super) unsafe fn task_from<'a>(function: &pool_function_t) -> Result<TaskSpec<'a>> {
+    // SAFETY: the caller's promise.
+    let args = Args::Bytes(unsafe { bytes(function.args, function.len) }?);
+    // SAFETY: the caller's promise.
+    let symbol = unsafe { utf8(function.symbol) }?;
+    let callee = match (function.pointer, symbol) {
         (Some(pointer), None) if function.module.is_null() => Callee::Pointer(pointer as usize),
         (None, Some(symbol)) if !symbol.is_empty() => {
-            Callee::Names(utf8(function.module)?.unwrap_or(""), symbol)
+            // SAFETY: the caller's promise.
+            let module = unsafe { utf8(function.module) }?;
+            Callee::Names(module.unwrap_or(""), symbol)
         }
         _ => return Err(invalid("a function is either a pointer, or a symbol and its module")),
     };
-    Ok(TaskSpec { callee, args, after_close: false, options: None })
+    Ok(TaskSpec { callee, args, gate: Gate::Open, options: None })
 }
 
-pub(super) fn is_also_running(mode: pool_cancel_t) -> Result<bool> {
-    match mode {
-        mode if mode == pool_cancel::POOL_CANCEL_QUEUED as i32 => Ok(false),
-        mode if mode == pool_cancel::POOL_CANCEL_RUNNING as i32 => Ok(true),
-        _ => Err(invalid("mode is none of enum pool_cancel")),
-    }
-}
-
-// MERGED ffi.map_options
-// Options of a map: a C struct becomes checked values.
-
-pub(super) fn options_from(options: *const pool_map_options_t) -> Result<MapOptions> {
+/// The options of a map.
+///
+/// # Safety
+/// The header: NULL, or options that begin with their size.
+pub(super) unsafe fn map_options_from(options: *const pool_map_options_t) -> Result<MapOptions> {
     let options = match options.is_null() {
         // SAFETY: a struct of C types; zeros are its defaults.
         true => unsafe { std::mem::zeroed() },
-        // SAFETY: a struct of C types with its size first; zeros are its defaults.
+        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
         false => unsafe { sized(options) }?,
     };
     let pool_map_options_t { chunk_size, window, deadline_ms, .. } = options;
@@ -128,7 +149,7 @@ pub(super) fn options_from(options: *const pool_map_options_t) -> Result<MapOpti
         return Err(invalid("chunk_size: at most 1 with item_hard_limit_ms"));
     }
     let chunk_size = if item_hard_ms.is_some() { 1 } else { chunk_size };
-    if chunk_size > SIZE_MAX || window > SIZE_MAX {
+    if chunk_size > ITEMS_MAX || window > ITEMS_MAX {
         return Err(invalid("chunk_size and window: not that many"));
     }
     let deadline_ms = match deadline_ms {
@@ -140,8 +161,8 @@ pub(super) fn options_from(options: *const pool_map_options_t) -> Result<MapOpti
     Ok(MapOptions {
         chunk_size,
         window,
-        is_ordered: !options.unordered,
-        on_error: required(OnError::from_number(options.on_error))?,
+        order: if options.unordered { ResultOrder::Completion } else { ResultOrder::Input },
+        on_error: required(OnError::from_c(options.on_error))?,
         deadline_ms,
         item_hard_ms,
         on_progress: options.on_progress.map(|function| -> Box<dyn FnMut(u64, u64) + Send> {
@@ -154,8 +175,8 @@ pub(super) fn options_from(options: *const pool_map_options_t) -> Result<MapOpti
     })
 }
 
-/// What is more was a number below 0 once.
-const SIZE_MAX: usize = usize::MAX / 4;
+/// More was a negative number that was converted.
+const ITEMS_MAX: usize = usize::MAX / 4;
 
 struct UserPointer(*mut c_void);
 

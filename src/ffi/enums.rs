@@ -1,7 +1,14 @@
-//! The C enumerations. Their doc comments are the header's.
-
+//! The C enumerations, and one table that maps them to the library's own. Their doc comments are the header's.
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants")]
+
+use super::invalid;
+use crate::error::Result;
+use crate::pool::{
+    CancelMode, FutureState, LogLevel, OnError, RestartMode, ShrinkMode, StopMode, WaitMode,
+    WorkerState,
+};
+use crate::worker::protocol::ExitReason;
 
 /// The kinds of workers.
 #[repr(C)]
@@ -70,7 +77,7 @@ pub enum pool_wait {
 
 /// What becomes of a task whose worker is lost.
 #[repr(C)]
-pub enum pool_lost {
+pub enum pool_on_worker_lost {
     /// It fails with POOL_ERR_WORKER_LOST; nothing else is touched.
     POOL_LOST_FAIL_TASK = 0,
     /// It runs again in another worker, as often as its retries say; then it fails like that.
@@ -96,12 +103,12 @@ pub enum pool_exit {
 #[repr(C)]
 pub enum pool_sched {
     /// A worker takes a task when it is free for it.
-    POOL_FAIR = 0,
+    POOL_SCHED_FIFO = 0,
     /// Where many tasks wait for each worker, it takes up to 32 from the queue at once: workers with tiny tasks
     /// hinder each other less. They are pending until each is begun: they can be cancelled, and workers with
     /// nothing else to do take them over; but they are no longer begun strictly in order. When their worker
     /// dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
-    POOL_PREFETCH = 1,
+    POOL_SCHED_PREFETCH = 1,
 }
 
 /// Who runs callbacks.
@@ -204,40 +211,150 @@ pub enum pool_event_kind {
     /// It is being started.
     POOL_EVENT_STARTING = 1,
     /// It is ready: its initializer has run.
-    POOL_EVENT_UP = 2,
+    POOL_EVENT_READY = 2,
     /// It is gone.
-    POOL_EVENT_GONE = 3,
+    POOL_EVENT_EXITED = 3,
 }
 
 /// Why a worker is gone.
 #[repr(C)]
-pub enum pool_gone {
+pub enum pool_exit_reason {
     /// Nobody had the place before.
-    POOL_GONE_NEVER = 0,
+    POOL_EXITED_NONE = 0,
     /// The pool was joined, closed, or shut down.
-    POOL_GONE_TOLD = 1,
+    POOL_EXITED_REQUESTED = 1,
     /// It had nothing to do for too long.
-    POOL_GONE_IDLE = 2,
+    POOL_EXITED_IDLE_TIMEOUT = 2,
     /// It had run max_tasks_per_worker tasks.
-    POOL_GONE_TASKS = 3,
+    POOL_EXITED_MAX_TASKS = 3,
     /// It had more memory than max_memory_per_worker.
-    POOL_GONE_MEMORY = 4,
+    POOL_EXITED_MAX_MEMORY = 4,
     /// A pool_restart.
-    POOL_GONE_RESTARTED = 5,
+    POOL_EXITED_RESTARTED = 5,
     /// A pool_shrink.
-    POOL_GONE_SHRUNK = 6,
+    POOL_EXITED_SHRUNK = 6,
     /// It crashed, left by exit, or was killed by somebody else.
-    POOL_GONE_LOST = 7,
+    POOL_EXITED_LOST = 7,
     /// It was killed because its task, initializer or finalizer had run too long.
-    POOL_GONE_LIMIT = 8,
+    POOL_EXITED_TIME_LIMIT = 8,
     /// It was killed with the task that was cancelled.
-    POOL_GONE_CANCELLED = 9,
+    POOL_EXITED_CANCELLED = 9,
     /// The pool killed it to stop at once.
-    POOL_GONE_KILLED = 10,
+    POOL_EXITED_KILLED = 10,
     /// It ended, or took too long, before it was ready.
-    POOL_GONE_NOT_STARTED = 11,
+    POOL_EXITED_START_FAILED = 11,
     /// It left a task to a worker of the main program's image.
-    POOL_GONE_IMAGE = 12,
+    POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     /// Its initializer or finalizer failed.
-    POOL_GONE_HOOK = 13,
+    POOL_EXITED_HOOK_FAILED = 13,
+}
+
+/// An enumeration of the library with its numbers in C.
+pub(super) trait CEnum: Sized {
+    fn to_c(&self) -> i32;
+    /// None: no enumerator has this number.
+    fn from_c(number: i32) -> Option<Self>;
+}
+
+macro_rules! c_enums {
+    ($($own:ident = $c:ident { $($variant:ident = $enumerator:ident,)* })*) => {$(
+        impl CEnum for $own {
+            fn to_c(&self) -> i32 {
+                match self {
+                    $($own::$variant => $c::$enumerator as i32,)*
+                }
+            }
+
+            fn from_c(number: i32) -> Option<$own> {
+                [$(($c::$enumerator as i32, $own::$variant)),*]
+                    .into_iter()
+                    .find_map(|(own, variant)| (own == number).then_some(variant))
+            }
+        }
+    )*};
+}
+
+c_enums! {
+    CancelMode = pool_cancel {
+        Queued = POOL_CANCEL_QUEUED,
+        Running = POOL_CANCEL_RUNNING,
+    }
+    WaitMode = pool_wait {
+        All = POOL_WAIT_ALL,
+        First = POOL_WAIT_FIRST,
+        FirstError = POOL_WAIT_FIRST_ERROR,
+    }
+    LogLevel = pool_log_level {
+        Error = POOL_LOG_ERROR,
+        Warning = POOL_LOG_WARNING,
+        Info = POOL_LOG_INFO,
+        Debug = POOL_LOG_DEBUG,
+    }
+    FutureState = future_state {
+        Pending = FUTURE_PENDING,
+        Running = FUTURE_RUNNING,
+        Completed = FUTURE_COMPLETED,
+        Failed = FUTURE_FAILED,
+        Cancelled = FUTURE_CANCELLED,
+    }
+    OnError = pool_on_error {
+        Continue = POOL_ON_ERROR_CONTINUE,
+        Stop = POOL_ON_ERROR_STOP,
+        CancelRest = POOL_ON_ERROR_CANCEL_REST,
+    }
+    WorkerState = pool_worker_state {
+        Starting = POOL_WORKER_STARTING,
+        Idle = POOL_WORKER_IDLE,
+        Busy = POOL_WORKER_BUSY,
+        Stopping = POOL_WORKER_STOPPING,
+    }
+    ShrinkMode = pool_shrink {
+        Idle = POOL_SHRINK_IDLE,
+        WhenIdle = POOL_SHRINK_WHEN_IDLE,
+    }
+    RestartMode = pool_restart {
+        Graceful = POOL_RESTART_GRACEFUL,
+        Now = POOL_RESTART_NOW,
+    }
+    ExitReason = pool_exit_reason {
+        None = POOL_EXITED_NONE,
+        Requested = POOL_EXITED_REQUESTED,
+        IdleTimeout = POOL_EXITED_IDLE_TIMEOUT,
+        MaxTasks = POOL_EXITED_MAX_TASKS,
+        MaxMemory = POOL_EXITED_MAX_MEMORY,
+        Restarted = POOL_EXITED_RESTARTED,
+        Shrunk = POOL_EXITED_SHRUNK,
+        Lost = POOL_EXITED_LOST,
+        TimeLimit = POOL_EXITED_TIME_LIMIT,
+        Cancelled = POOL_EXITED_CANCELLED,
+        Killed = POOL_EXITED_KILLED,
+        StartFailed = POOL_EXITED_START_FAILED,
+        NeedsMainProgram = POOL_EXITED_NEEDS_MAIN_PROGRAM,
+        HookFailed = POOL_EXITED_HOOK_FAILED,
+    }
+}
+
+/// The value of an enumerator. An error names the field and the enumeration.
+pub(super) fn one_of<T, const N: usize>(
+    number: i32,
+    field_and_enum: [&str; 2],
+    table: [(i32, T); N],
+) -> Result<T> {
+    let found = table.into_iter().find(|row| row.0 == number);
+    let [field, name] = field_and_enum;
+    found.map(|row| row.1).ok_or_else(|| invalid(&format!("{field} is none of enum {name}")))
+}
+
+/// The mode of a stop.
+pub(super) fn stop_mode_from(mode: i32) -> Result<StopMode> {
+    use pool_stop::*;
+    one_of(
+        mode,
+        ["mode", "pool_stop"],
+        [
+            (POOL_STOP_CANCEL as i32, StopMode::Cancel),
+            (POOL_STOP_DRAIN as i32, StopMode::Drain),
+            (POOL_STOP_KILL as i32, StopMode::Kill),
+        ],
+    )
 }

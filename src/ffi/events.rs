@@ -1,17 +1,13 @@
-//! `pool_fd` and its like: an event loop of the caller's runs the callbacks.
+//! `pool_fd` and related calls for an event loop of the caller's, and the callbacks for worker events and log messages.
 
+use super::enums::{CEnum, pool_event_kind};
 use super::structs::{pool_event_t, pool_options_t};
 use super::types::*;
-use super::{User, boundary, give};
-use crate::pool;
-use crate::pool::{Observers, PoolHandle, WorkerEvent};
-use std::ffi::CString;
+use super::{User, boundary, status_of, write_out};
+use crate::pool::{self, Observers, WorkerEvent, WorkerEventKind};
+use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-
-fn ticket(pool: *const pool_t) -> PoolHandle {
-    PoolHandle::from_raw(pool as u64)
-}
 
 /// A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
 /// libuv, GLib, asyncio and their like. The pool owns it; take it out of the loop before pool_free.
@@ -19,7 +15,7 @@ fn ticket(pool: *const pool_t) -> PoolHandle {
 /// @return the descriptor; -1: the pool was not made with POOL_DRIVER_EXTERNAL, or the handle is not valid
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_fd(pool: *mut pool_t) -> i32 {
-    pool::events_fd(ticket(pool)).ok().flatten().unwrap_or(-1)
+    pool::events_fd(pool.into()).ok().flatten().unwrap_or(-1)
 }
 
 /// How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
@@ -28,7 +24,7 @@ pub unsafe extern "C" fn pool_fd(pool: *mut pool_t) -> i32 {
 ///         keeps its times itself; also where pool_fd answers -1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_next_timeout_ms(pool: *mut pool_t) -> i64 {
-    match pool::has_events(ticket(pool)) {
+    match pool::has_events(pool.into()) {
         Ok(true) => 0,
         _ => POOL_FOREVER,
     }
@@ -46,50 +42,59 @@ pub unsafe extern "C" fn pool_process_events(
     pool: *mut pool_t,
     n: Option<&mut MaybeUninit<u32>>,
 ) -> pool_status_t {
-    let process = || pool::process_events(ticket(pool));
+    let process = || pool::process_events(pool.into());
     match n {
-        Some(n) => super::status_of(&give(Some(n), 0, process)),
+        Some(n) => status_of(&write_out(Some(n), 0, process)),
         None => boundary(|| process().map(drop)),
     }
 }
 
-/// The options' functions that hear of workers. The user's pointer is given back by the options' own, after
-/// the last call.
+/// The observers of the options. The user's pointer belongs to the options, and is dropped after the last call.
 pub(super) fn observers_from(options: &pool_options_t) -> Observers {
     let user = || User { pointer: options.user, drop: None };
-    let mut listeners = Observers::default();
+    let mut observers = Observers::default();
     if let Some(function) = options.on_event {
         let user = user();
-        listeners.on_event = Some(Arc::new(move |event: &WorkerEvent| {
+        observers.on_event = Some(Arc::new(move |event: &WorkerEvent| {
             let user = &user;
-            let words = CString::new(event.words.replace('\0', " ")).unwrap_or_default();
-            let event = event_of(event, &words);
+            let message = c_message(&event.message);
+            let event = event_of(event, &message);
             // SAFETY: the header: a function that takes an event and this pointer.
             unsafe { function(&raw const event, user.pointer) };
         }));
     }
     if let Some(function) = options.log {
         let user = user();
-        listeners.on_log = Some(Arc::new(move |level, words: &str| {
+        observers.on_log = Some(Arc::new(move |level, message: &str| {
             let user = &user;
-            let words = CString::new(words.replace('\0', " ")).unwrap_or_default();
+            let message = c_message(message);
             // SAFETY: the header: a function that takes a level, a string and this pointer.
-            unsafe { function(level as i32, words.as_ptr(), user.pointer) };
+            unsafe { function(level.to_c(), message.as_ptr(), user.pointer) };
         }));
     }
-    listeners
+    observers
 }
 
-fn event_of(event: &WorkerEvent, words: &std::ffi::CStr) -> pool_event_t {
+fn c_message(message: &str) -> CString {
+    CString::new(message.replace('\0', " ")).unwrap_or_default()
+}
+
+fn event_of(event: &WorkerEvent, message: &CStr) -> pool_event_t {
+    let (kind, exit) = match event.kind {
+        WorkerEventKind::Starting => (pool_event_kind::POOL_EVENT_STARTING, None),
+        WorkerEventKind::Ready => (pool_event_kind::POOL_EVENT_READY, None),
+        WorkerEventKind::Exited(exit) => (pool_event_kind::POOL_EVENT_EXITED, Some(exit)),
+    };
+    let exit = exit.unwrap_or_default();
     pool_event_t {
         struct_size: size_of::<pool_event_t>(),
-        kind: event.what as i32,
+        kind: kind as i32,
         worker: event.seat,
         id: event.number,
         pid: event.pid,
-        reason: event.departure.gone as i32,
-        exit_code: event.departure.exit_code,
-        signal: event.departure.signal,
-        message: words.as_ptr(),
+        reason: exit.reason.to_c(),
+        exit_code: exit.exit_code(),
+        signal: exit.signal(),
+        message: message.as_ptr(),
     }
 }

@@ -1,17 +1,18 @@
-//! `future_*`: waiting, results, errors, cancelling.
+//! `future_*`: waiting, results, errors, cancelling, callbacks, sets, promises.
 
+use super::enums::CEnum;
 use super::structs::*;
 use super::types::*;
-use super::{User, boundary, bytes, callback, give, required, status_of, utf8, write_error};
-use crate::pool;
-use crate::pool::{FutureHandle, SetHandle, WaitMode};
+use super::{
+    User, boundary, bytes, callback, catch, handles, required, status_of, utf8, write_error,
+    write_out,
+};
+use crate::board::memory::ResultBytes;
+use crate::error::{Result, Status};
+use crate::pool::{self, CancelMode, WaitMode};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-
-fn ticket(future: *const future_t) -> FutureHandle {
-    FutureHandle::from_raw(future as u64)
-}
 
 /// Waits until the task is done in any way: completed, failed or cancelled.
 ///
@@ -24,7 +25,7 @@ fn ticket(future: *const future_t) -> FutureHandle {
 ///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> pool_status_t {
-    boundary(|| pool::wait(ticket(future), timeout_ms))
+    boundary(|| pool::wait(future.into(), timeout_ms))
 }
 
 /// The result of a completed task; may be asked again. Does not block, but for a result too large for
@@ -42,7 +43,7 @@ pub unsafe extern "C" fn future_result(
     data: Option<&mut MaybeUninit<*const c_void>>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> pool_status_t {
-    give_result(data, len, || pool::result(ticket(future)))
+    give_result(data, len, || pool::result(future.into()))
 }
 
 /// future_wait, then future_result.
@@ -55,19 +56,19 @@ pub unsafe extern "C" fn future_collect(
     data: Option<&mut MaybeUninit<*const c_void>>,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> pool_status_t {
-    give_result(data, len, || pool::collect(ticket(future), timeout_ms))
+    give_result(data, len, || pool::collect(future.into(), timeout_ms))
 }
 
 fn give_result(
     data: Option<&mut MaybeUninit<*const c_void>>,
     len: Option<&mut MaybeUninit<usize>>,
-    find: impl FnOnce() -> crate::error::Result<(*const u8, usize)>,
+    find: impl FnOnce() -> Result<ResultBytes<'static>>,
 ) -> pool_status_t {
     let mut size = 0;
-    let found = give(data, std::ptr::null(), || {
-        let (address, bytes) = find()?;
-        size = bytes;
-        Ok(address.cast())
+    let found = write_out(data, std::ptr::null(), || {
+        let result = find()?;
+        size = result.len();
+        Ok(result.as_ptr().cast())
     });
     if let Some(len) = len {
         len.write(size);
@@ -87,7 +88,7 @@ pub unsafe extern "C" fn future_error(
 ) -> pool_status_t {
     boundary(|| {
         let error = required(error)?;
-        write_error(pool::failure(ticket(future))?, Some(error));
+        write_error(pool::failure(future.into())?.map_or(Ok(()), Err), Some(error));
         Ok(())
     })
 }
@@ -95,13 +96,13 @@ pub unsafe extern "C" fn future_error(
 /// Where the task stands: one of enum future_state; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_state(future: *const future_t) -> future_state_t {
-    pool::future_state(ticket(future)).map_or(0, |state| state as future_state_t)
+    pool::future_state(future.into()).map_or(0, |state| state.to_c())
 }
 
 /// Whether the task is done in any way. False for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
-    pool::wait(ticket(future), 0).is_ok()
+    pool::wait(future.into(), 0).is_ok()
 }
 
 /// Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
@@ -121,29 +122,25 @@ pub unsafe extern "C" fn future_cancel(
     future: *mut future_t,
     mode: pool_cancel_t,
 ) -> pool_status_t {
-    boundary(|| {
-        let is_also_running = super::call::is_also_running(mode)?;
-        pool::cancel(ticket(future), is_also_running)
-    })
+    boundary(|| pool::cancel(future.into(), required(CancelMode::from_c(mode))?))
 }
 
 /// Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> bool {
-    pool::is_cancel_requested(ticket(future)).unwrap_or(false)
+    pool::is_cancel_requested(future.into()).unwrap_or(false)
 }
 
 /// The task's number in its pool, counted from 1; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
-    pool::future_id(ticket(future)).unwrap_or(0)
+    pool::future_id(future.into()).unwrap_or(0)
 }
 
 /// The pool that the task was submitted to; NULL when that has been freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_pool(future: *const future_t) -> *mut pool_t {
-    pool::future_pool(ticket(future))
-        .map_or(std::ptr::null_mut(), |pool| pool.to_raw() as *mut pool_t)
+    pool::future_pool(future.into()).map_or(std::ptr::null_mut(), Into::into)
 }
 
 /// How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
@@ -158,7 +155,7 @@ pub unsafe extern "C" fn future_duration(
     queued_ns: Option<&mut MaybeUninit<u64>>,
     running_ns: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
-    give_pair(queued_ns, running_ns, || pool::duration(ticket(future)))
+    give_pair(queued_ns, running_ns, || pool::duration(future.into()))
 }
 
 /// How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
@@ -172,13 +169,13 @@ pub unsafe extern "C" fn future_progress(
     done: Option<&mut MaybeUninit<u64>>,
     total: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
-    give_pair(done, total, || pool::progress(ticket(future)))
+    give_pair(done, total, || pool::progress(future.into()))
 }
 
 fn give_pair(
     first: Option<&mut MaybeUninit<u64>>,
     second: Option<&mut MaybeUninit<u64>>,
-    find: impl FnOnce() -> crate::error::Result<(u64, u64)>,
+    find: impl FnOnce() -> Result<(u64, u64)>,
 ) -> pool_status_t {
     let mut pair = (0, 0);
     let status = boundary(|| {
@@ -198,7 +195,7 @@ fn give_pair(
 /// future that was freed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_free(future: *mut future_t) {
-    boundary(|| pool::future_free(ticket(future)));
+    boundary(|| pool::future_free(future.into()));
 }
 
 /// Waits for many futures, of one pool or of several, with one time for all.
@@ -219,8 +216,9 @@ pub unsafe extern "C" fn future_wait_many(
 ) -> pool_status_t {
     let mut done = 0;
     let status = boundary(|| {
-        let mode = required(WaitMode::from_number(mode))?;
-        let futures = super::handles(futures, n)?;
+        let mode = required(WaitMode::from_c(mode))?;
+        // SAFETY: the header: `n` futures.
+        let futures = unsafe { handles(futures, n) }?;
         pool::wait_many(futures, mode, timeout_ms, &mut done)
     });
     if let Some(out) = n_done {
@@ -247,44 +245,34 @@ pub unsafe extern "C" fn future_collect_many(
     data: *mut *const c_void,
     lens: *mut usize,
 ) -> pool_status_t {
-    let mut status = boundary(|| {
-        let futures = super::handles(futures, n)?;
-        pool::wait_many(futures, WaitMode::All, timeout_ms, &mut 0)
-    });
+    // SAFETY: the header: `n` futures.
+    let futures = unsafe { handles(futures, n) };
+    let found = futures.as_ref().ok().copied().unwrap_or_default();
+    let mut status = boundary(|| pool::wait_many(futures?, WaitMode::All, timeout_ms, &mut 0));
     let waited = status;
     for index in 0..n {
-        let place = futures.wrapping_add(index);
-        let found = match waited {
-            0 | TIMEOUT => super::answer(|| {
-                // SAFETY: the header: n futures; `handles` has refused NULL.
-                pool::result(ticket(unsafe { *place }))
-            }),
-            _ => Err(crate::error::Status::POOL_ERR_INVALID.into()),
+        let result = match (waited, found.get(index)) {
+            (0 | TIMEOUT, Some(future)) => catch(|| pool::result(*future)),
+            _ => Err(Status::POOL_ERR_INVALID.into()),
         };
         if status == 0 {
-            status = status_of(&found);
+            status = status_of(&result);
         }
-        let (address, len) = found.unwrap_or((std::ptr::null(), 0));
+        let (address, len) =
+            result.map_or((std::ptr::null(), 0), |result| (result.as_ptr().cast(), result.len()));
         if !data.is_null() {
-            // SAFETY: the header: n places.
-            unsafe { data.wrapping_add(index).write(address.cast()) };
+            // SAFETY: the header: room for `n` pointers.
+            unsafe { data.wrapping_add(index).write(address) };
         }
         if !lens.is_null() {
-            // SAFETY: the header: n places.
+            // SAFETY: the header: room for `n` lengths.
             unsafe { lens.wrapping_add(index).write(len) };
         }
     }
     status
 }
 
-const TIMEOUT: pool_status_t = crate::error::Status::POOL_ERR_TIMEOUT as pool_status_t;
-
-// MERGED ffi.set
-// `future_set_*`, promises and callbacks: being told that futures are done, and saying so.
-
-fn ticket(future: *const future_t) -> FutureHandle {
-    FutureHandle::from_raw(future as u64)
-}
+const TIMEOUT: pool_status_t = Status::POOL_ERR_TIMEOUT as pool_status_t;
 
 /// Calls a function when the future is done: from a thread of the library, or at once from this one
 /// when it is done already. Any number may be added; those that were added before it was done are called
@@ -316,7 +304,7 @@ pub unsafe extern "C" fn future_on_done(
     let mut number = 0;
     let status = boundary(|| {
         let function = required(function)?;
-        number = pool::on_done(ticket(future), callback(function, Arc::new(user)))?;
+        number = pool::on_done(future.into(), callback(function, Arc::new(user)))?;
         Ok(())
     });
     if let Some(id) = id {
@@ -332,7 +320,7 @@ pub unsafe extern "C" fn future_on_done(
 ///         because the future is done, or never was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_remove_callback(future: *mut future_t, id: u64) -> pool_status_t {
-    boundary(|| pool::remove_callback(ticket(future), id))
+    boundary(|| pool::remove_callback(future.into(), id))
 }
 
 /// Makes a set of futures, of any pools, that gives them out in the order in which they are done.
@@ -343,9 +331,7 @@ pub unsafe extern "C" fn future_remove_callback(future: *mut future_t, id: u64) 
 pub unsafe extern "C" fn future_set_new(
     out: Option<&mut MaybeUninit<*mut future_set_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
-        Ok(pool::set_new()?.to_raw() as *mut future_set_t)
-    }))
+    status_of(&write_out(out, std::ptr::null_mut(), || Ok(pool::set_new()?.into())))
 }
 
 /// Adds a future; at any time, also while somebody waits in future_set_next. One that is added twice
@@ -357,7 +343,7 @@ pub unsafe extern "C" fn future_set_add(
     set: *mut future_set_t,
     future: *mut future_t,
 ) -> pool_status_t {
-    boundary(|| pool::set_add(SetHandle::from_raw(set as u64), ticket(future)))
+    boundary(|| pool::set_add(set.into(), future.into()))
 }
 
 /// Takes the future out of the set that was done first; waits until there is one.
@@ -373,9 +359,8 @@ pub unsafe extern "C" fn future_set_next(
     timeout_ms: i64,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
-        let future = pool::set_next(SetHandle::from_raw(set as u64), timeout_ms)?;
-        Ok(future.to_raw() as *mut future_t)
+    status_of(&write_out(out, std::ptr::null_mut(), || {
+        Ok(pool::set_next(set.into(), timeout_ms)?.into())
     }))
 }
 
@@ -386,14 +371,14 @@ pub unsafe extern "C" fn future_set_next(
 /// @return the descriptor; -1 when the handle is not valid or there are no descriptors left
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_fd(set: *mut future_set_t) -> i32 {
-    super::answer(|| pool::set_fd(SetHandle::from_raw(set as u64))).unwrap_or(-1)
+    catch(|| pool::set_fd(set.into())).unwrap_or(-1)
 }
 
 /// Frees the set, not the futures in it. NULL is ignored. No call with the set may be under way in
 /// another thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_free(set: *mut future_set_t) {
-    boundary(|| pool::set_free(SetHandle::from_raw(set as u64)));
+    boundary(|| pool::set_free(set.into()));
 }
 
 /// Makes a future that belongs to no pool, and is done when somebody says so: by future_resolve or
@@ -405,9 +390,7 @@ pub unsafe extern "C" fn future_set_free(set: *mut future_set_t) {
 pub unsafe extern "C" fn future_new_promise(
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
-        Ok(pool::new_promise()?.to_raw() as *mut future_t)
-    }))
+    status_of(&write_out(out, std::ptr::null_mut(), || Ok(pool::new_promise()?.into())))
 }
 
 /// Completes a promise with a copy of the bytes as its result.
@@ -422,7 +405,11 @@ pub unsafe extern "C" fn future_resolve(
     data: *const c_void,
     len: usize,
 ) -> pool_status_t {
-    boundary(|| pool::resolve(ticket(future), bytes(data, len)?))
+    boundary(|| {
+        // SAFETY: the header: `len` bytes at `data`.
+        let data = unsafe { bytes(data, len) }?;
+        pool::resolve(future.into(), data)
+    })
 }
 
 /// Fails a promise, with POOL_ERR_TASK.
@@ -437,5 +424,9 @@ pub unsafe extern "C" fn future_reject(
     code: i32,
     message: *const c_char,
 ) -> pool_status_t {
-    boundary(|| pool::reject(ticket(future), code, utf8(message)?.unwrap_or("")))
+    boundary(|| {
+        // SAFETY: the header: NULL, or a string.
+        let message = unsafe { utf8(message) }?;
+        pool::reject(future.into(), code, message.unwrap_or(""))
+    })
 }

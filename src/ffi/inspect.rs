@@ -1,48 +1,44 @@
-//! Looking in: counts, states, workers, options, the tasks that were cancelled.
+//! Introspection: counts, states, workers, options, statistics, the tasks that were cancelled.
 
+use super::enums::CEnum;
 use super::snapshot::{Snapshot, function_of_callee};
 use super::structs::*;
 use super::types::*;
-use super::{boundary, bytes_mut, copy_text, required};
+use super::{boundary, bytes_mut, copy_text, invalid, required};
 use crate::error::{Error, Result, Status};
-use crate::pool;
-use crate::pool::{PoolHandle, Stats, WorkerActivity};
-use std::mem::MaybeUninit;
+use crate::pool::{self, Stats, WorkerActivity};
 use std::ffi::{c_char, c_void};
-
-fn ticket(pool: *const pool_t) -> PoolHandle {
-    PoolHandle::from_raw(pool as u64)
-}
+use std::mem::MaybeUninit;
 
 /// How many workers there are; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_workers(pool: *const pool_t) -> u32 {
-    pool::counts(ticket(pool)).workers
+    pool::counts(pool.into()).workers
 }
 
 /// How many workers run a task; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_busy_workers(pool: *const pool_t) -> u32 {
-    pool::counts(ticket(pool)).busy
+    pool::counts(pool.into()).busy
 }
 
 /// How many workers run no task; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_free_workers(pool: *const pool_t) -> u32 {
-    let counts = pool::counts(ticket(pool));
+    let counts = pool::counts(pool.into());
     counts.workers.saturating_sub(counts.busy)
 }
 
 /// How many tasks wait for a worker; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_pending_tasks(pool: *const pool_t) -> u64 {
-    pool::counts(ticket(pool)).pending
+    pool::counts(pool.into()).pending
 }
 
 /// The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_state(pool: *const pool_t) -> u32 {
-    pool::state_bits(ticket(pool))
+    pool::state_bits(pool.into())
 }
 
 /// The workers that there are, by their places.
@@ -62,12 +58,13 @@ pub unsafe extern "C" fn pool_workers(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
-        let found = pool::workers(ticket(pool))?;
+        let found = pool::workers(pool.into())?;
         count = found.len();
         if capacity == 0 {
             return Ok(());
         }
-        check_size(workers.cast(), size_of::<pool_worker_info_t>())?;
+        // SAFETY: the header: NULL, or a struct that begins with its size.
+        unsafe { check_size(workers) }?;
         for (index, activity) in found.iter().take(capacity).enumerate() {
             // SAFETY: the header: room for `capacity` of them.
             unsafe { workers.wrapping_add(index).write(info_of(activity)) };
@@ -91,16 +88,16 @@ fn info_of(activity: &WorkerActivity) -> pool_worker_info_t {
         index: *seat as u32,
         id: info.number,
         pid: info.pid,
-        state: activity.doing() as i32,
+        state: activity.state().to_c(),
         task_id: task.as_ref().map_or(0, |task| task.id),
         function,
         running_ms: task.as_ref().map_or(0, |task| (task.ns / 1_000_000) as i64),
         tasks_done: activity.tasks_done(),
         restarts: info.restarts,
         resident_bytes: *resident_bytes,
-        last_gone: info.before.gone as i32,
-        last_exit_code: info.before.exit_code,
-        last_signal: info.before.signal,
+        last_exit_reason: info.last_exit.reason.to_c(),
+        last_exit_code: info.last_exit.exit_code(),
+        last_signal: info.last_exit.signal(),
     }
 }
 
@@ -116,19 +113,19 @@ pub unsafe extern "C" fn pool_get_options(
     options: *mut pool_options_t,
 ) -> pool_status_t {
     boundary(|| {
-        check_size(options.cast(), size_of::<pool_options_t>())?;
-        let kept = pool::user_data_of(ticket(pool))?;
-        let snapshot = required(kept.downcast_ref::<Snapshot>())?;
-        let idle_timeout_ms = pool::idle_time_of(ticket(pool))?;
-        let limits = pool::limits_of(ticket(pool))?;
+        // SAFETY: the header: NULL, or a struct that begins with its size.
+        unsafe { check_size(options) }?;
+        let snapshot = pool::user_data_of(pool.into())?;
+        let snapshot = required(snapshot.downcast_ref::<Snapshot>())?;
+        let idle_timeout_ms = pool::idle_time_of(pool.into())?;
+        let limits = pool::limits_of(pool.into())?;
         let limit = |ms: Option<u64>| ms.map_or(POOL_FOREVER, |ms| ms as i64);
-        let (least, most) = pool::size_of(ticket(pool))?;
-        // SAFETY: a struct of C types, without anything to be dropped.
-        let mut copy = unsafe { std::ptr::read(snapshot.options()) };
+        let (min_workers, max_workers) = pool::size_of(pool.into())?;
+        let mut copy = *snapshot.options();
         copy.idle_timeout_ms = idle_timeout_ms;
         copy.soft_limit_ms = limit(limits.soft_ms);
         copy.hard_limit_ms = limit(limits.hard_ms);
-        (copy.min_workers, copy.max_workers) = (least, most);
+        (copy.min_workers, copy.max_workers) = (min_workers, max_workers);
         // SAFETY: the header: room for the struct, whose size was checked.
         unsafe { options.write(copy) };
         Ok(())
@@ -139,7 +136,7 @@ pub unsafe extern "C" fn pool_get_options(
 /// were cancelled one by one; 0 for a handle that is not valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_cancelled_count(pool: *const pool_t) -> usize {
-    pool::cancelled_count(ticket(pool))
+    pool::cancelled_count(pool.into())
 }
 
 /// One of the tasks that were cancelled because the pool was shut down or broken.
@@ -155,8 +152,9 @@ pub unsafe extern "C" fn pool_cancelled_task(
     task: *mut pool_cancelled_t,
 ) -> pool_status_t {
     boundary(|| {
-        check_size(task.cast(), size_of::<pool_cancelled_t>())?;
-        let (cancelled, callee) = pool::cancelled_task(ticket(pool), i)?;
+        // SAFETY: the header: NULL, or a struct that begins with its size.
+        unsafe { check_size(task) }?;
+        let (cancelled, callee) = pool::cancelled_task(pool.into(), i)?;
         let (args, len) = cancelled.args;
         let function = pool_function_t { args: args.cast(), len, ..function_of_callee(&callee) };
         let struct_size = size_of::<pool_cancelled_t>();
@@ -169,68 +167,19 @@ pub unsafe extern "C" fn pool_cancelled_task(
 }
 
 /// Checks the size that a struct to be filled in begins with.
-pub(super) fn check_size(given: *const usize, wanted: usize) -> Result<()> {
+///
+/// # Safety
+/// The header: NULL, or a struct that begins with its size.
+unsafe fn check_size<T>(given: *const T) -> Result<()> {
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the header: the struct begins with its size.
-    match unsafe { given.read() } {
-        size if size == wanted => Ok(()),
-        0 => Err(Error::new(Status::POOL_ERR_INVALID, "struct_size is not set")),
+    // SAFETY: the caller's promise.
+    match unsafe { given.cast::<usize>().read() } {
+        size if size == size_of::<T>() => Ok(()),
+        0 => Err(invalid("struct_size is not set")),
         _ => Err(Status::POOL_ERR_VERSION.into()),
     }
-}
-
-// MERGED ffi.stats
-// Statistics, and all there is to tell of a pool.
-
-/// What the tasks and workers of a pool have done since pool_new. Set struct_size before. A chunk of a map
-/// is one task.
-///
-/// When no task waits or runs, tasks_submitted is tasks_completed + tasks_failed + tasks_cancelled. While
-/// some do, the numbers are not all of the same moment.
-#[repr(C)]
-#[allow(non_camel_case_types, reason = "this is the C name")]
-#[allow(dead_code, reason = "C uses the fields")]
-pub struct pool_stats_t {
-    /// sizeof(pool_stats_t); POOL_STATS_INIT sets it.
-    pub struct_size: usize,
-    /// Tasks that were submitted.
-    pub tasks_submitted: u64,
-    /// Tasks whose function has returned 0.
-    pub tasks_completed: u64,
-    /// Tasks that have failed in any way.
-    pub tasks_failed: u64,
-    /// Tasks that were cancelled, before they ran or while they did.
-    pub tasks_cancelled: u64,
-    /// How often a task's worker was lost while it ran it. The task has failed, or was run again.
-    pub tasks_lost: u64,
-    /// How often a task was run again for that.
-    pub tasks_retried: u64,
-    /// How often a task has passed its soft limit.
-    pub soft_limits: u64,
-    /// How often a task was stopped by its hard limit.
-    pub hard_limits: u64,
-    /// Workers that were started.
-    pub workers_started: u64,
-    /// Workers that have crashed, left by exit, were killed by somebody else, or did not start.
-    pub workers_lost: u64,
-    /// The argument bytes of the tasks that a worker has ended.
-    pub args_bytes: u64,
-    /// The result bytes of the tasks that have completed.
-    pub result_bytes: u64,
-    /// How long the tasks that a worker has ended had waited, together.
-    pub queue_total_ns: u64,
-    /// How long they ran.
-    pub run_total_ns: u64,
-    /// How many of them had waited at least 2^i and less than 2^(i+1) nanoseconds; 0 is in entry 0.
-    pub queue_ns: [u64; 64],
-    /// How many of them ran so long.
-    pub run_ns: [u64; 64],
-}
-
-fn ticket(pool: *const pool_t) -> PoolHandle {
-    PoolHandle::from_raw(pool as u64)
 }
 
 /// What the tasks and workers of a pool have done: counters, and histograms of durations.
@@ -244,8 +193,9 @@ pub unsafe extern "C" fn pool_stats(
     stats: *mut pool_stats_t,
 ) -> pool_status_t {
     boundary(|| {
-        check_size(stats.cast(), size_of::<pool_stats_t>())?;
-        let found = stats_of(&pool::stats(ticket(pool))?);
+        // SAFETY: the header: NULL, or a struct that begins with its size.
+        unsafe { check_size(stats) }?;
+        let found = stats_of(&pool::stats(pool.into())?);
         // SAFETY: the header: room for the struct, whose size was checked.
         unsafe { stats.write(found) };
         Ok(())
@@ -293,16 +243,17 @@ pub unsafe extern "C" fn pool_info_json(
 ) -> pool_status_t {
     let mut text_len = 0;
     let status = boundary(|| {
-        let room = bytes_mut(buf.cast::<c_void>(), capacity)?;
-        if let Some(first) = room.first_mut() {
+        // SAFETY: the header: `capacity` bytes at `buf`.
+        let buffer = unsafe { bytes_mut(buf.cast::<c_void>(), capacity) }?;
+        if let Some(first) = buffer.first_mut() {
             *first = 0;
         }
-        let text = pool::info_json(ticket(pool))?;
+        let text = pool::info_json(pool.into())?;
         text_len = text.len();
-        match room.get_mut(..=text.len()) {
-            Some(room) => {
-                room[..text.len()].copy_from_slice(text.as_bytes());
-                room[text.len()] = 0;
+        match buffer.get_mut(..=text.len()) {
+            Some(buffer) => {
+                buffer[..text.len()].copy_from_slice(text.as_bytes());
+                buffer[text.len()] = 0;
                 Ok(())
             }
             None => Err(Error::new(Status::POOL_ERR_TOO_LARGE, "the text does not fit")),

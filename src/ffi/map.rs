@@ -1,14 +1,11 @@
 //! `pool_map*` and chunks: one function for many items.
 
-use super::call::options_from;
-use super::options::invalid;
+use super::call::map_options_from;
 use super::structs::*;
 use super::types::*;
-use super::{answer, boundary, bytes, bytes_mut, give, required, status_of, write_error};
+use super::{boundary, bytes, bytes_mut, invalid, required, status_of, write_error, write_out};
 use crate::error::{Error, Result, Status};
-use crate::pool;
-use crate::pool::{Arrays, Column, MapHandle, OwnedCallee, PoolHandle, Source};
-use crate::state::config::Callee;
+use crate::pool::{self, Arrays, Callee, Column, OwnedCallee, Source};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
@@ -46,8 +43,11 @@ pub unsafe extern "C" fn pool_map(
     boundary(|| {
         let callee = Callee::Pointer(required(function)? as usize);
         let items = Items { start: items, size: item_size, count: n };
-        let arrays = arrays(items, results, result_size, item_status)?;
-        pool::map(ticket(pool), callee, arrays, options_from(options)?)
+        // SAFETY: the header: arrays of `n` items, results and statuses, until the map has ended.
+        let arrays = unsafe { arrays(items, results, result_size, item_status) }?;
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let options = unsafe { map_options_from(options) }?;
+        pool::map(pool.into(), callee, arrays, options)
     })
 }
 
@@ -72,12 +72,14 @@ pub unsafe extern "C" fn pool_map_async(
     item_status: *mut pool_status_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
+    status_of(&write_out(out, std::ptr::null_mut(), || {
         let callee = OwnedCallee::of(Callee::Pointer(required(function)? as usize))?;
         let items = Items { start: items, size: item_size, count: n };
-        let arrays = arrays(items, results, result_size, item_status)?;
-        let future = pool::map_async(ticket(pool), callee, arrays, options_from(options)?)?;
-        Ok(future.to_raw() as *mut future_t)
+        // SAFETY: the header: arrays of `n` items, results and statuses, until the map has ended.
+        let arrays = unsafe { arrays(items, results, result_size, item_status) }?;
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let options = unsafe { map_options_from(options) }?;
+        Ok(pool::map_async(pool.into(), callee, arrays, options)?.into())
     }))
 }
 
@@ -103,11 +105,15 @@ pub unsafe extern "C" fn pool_map_zip(
     let mut count = 0;
     let status = boundary(|| {
         let callee = Callee::Pointer(required(function)? as usize);
-        let (items, size, n) = pool::zip(&columns(arrays, n_arrays)?);
+        // SAFETY: the header: `n_arrays` arrays.
+        let (items, size, n) = pool::zip(&unsafe { columns(arrays, n_arrays) }?);
         count = n;
         let items = Items { start: items.as_ptr().cast(), size, count };
-        let arrays = self::arrays(items, results, result_size, item_status)?;
-        pool::map(ticket(pool), callee, arrays, options_from(options)?)
+        // SAFETY: the header: arrays of `n` items, results and statuses, until the map has ended.
+        let arrays = unsafe { self::arrays(items, results, result_size, item_status) }?;
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let options = unsafe { map_options_from(options) }?;
+        pool::map(pool.into(), callee, arrays, options)
     });
     if let Some(n_items) = n_items {
         n_items.write(count);
@@ -136,11 +142,12 @@ pub unsafe extern "C" fn pool_map_start(
     options: *const pool_map_options_t,
     out: Option<&mut MaybeUninit<*mut pool_map_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
+    status_of(&write_out(out, std::ptr::null_mut(), || {
         let callee = OwnedCallee::of(Callee::Pointer(required(function)? as usize))?;
         let source = Box::new(CSource { pull: required(source)?, user });
-        let map = pool::map_start(ticket(pool), callee, source, options_from(options)?)?;
-        Ok(map.to_raw() as *mut pool_map_t)
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let options = unsafe { map_options_from(options) }?;
+        Ok(pool::map_start(pool.into(), callee, source, options)?.into())
     }))
 }
 
@@ -166,12 +173,12 @@ pub unsafe extern "C" fn pool_map_next(
     index: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
     let (mut number, mut size) = (0, 0);
-    let found = give(data, std::ptr::null(), || {
-        let (item, result) = pool::map_next(map_ticket(map), timeout_ms)?;
+    let found = write_out(data, std::ptr::null(), || {
+        let (item, result) = pool::map_next(map.into(), timeout_ms)?;
         number = item;
-        let (address, bytes) = result?;
-        size = bytes;
-        Ok(address.cast())
+        let result = result?;
+        size = result.len();
+        Ok(result.as_ptr().cast())
     });
     if let Some(len) = len {
         len.write(size);
@@ -194,7 +201,7 @@ pub unsafe extern "C" fn pool_map_error(
 ) -> pool_status_t {
     boundary(|| {
         let error = required(error)?;
-        write_error(pool::map_error(map_ticket(map))?, Some(error));
+        write_error(pool::map_error(map.into())?.map_or(Ok(()), Err), Some(error));
         Ok(())
     })
 }
@@ -205,14 +212,14 @@ pub unsafe extern "C" fn pool_map_error(
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_cancel(map: *mut pool_map_t) -> pool_status_t {
-    boundary(|| pool::map_cancel(map_ticket(map)))
+    boundary(|| pool::map_cancel(map.into()))
 }
 
 /// Frees the map. Items that wait are cancelled; those that run go on, and their results are dropped.
 /// NULL is ignored. No call with the map may be under way.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_free(map: *mut pool_map_t) {
-    boundary(|| pool::map_free(map_ticket(map)));
+    boundary(|| pool::map_free(map.into()));
 }
 
 /// Submits one task that runs a function for n items of an array: for those who divide a map
@@ -231,11 +238,12 @@ pub unsafe extern "C" fn pool_submit_chunk(
     result_size: usize,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    status_of(&give(out, std::ptr::null_mut(), || {
+    status_of(&write_out(out, std::ptr::null_mut(), || {
         let callee = Callee::Pointer(required(function)? as usize);
-        let items = Items { start: items, size: item_size, count: n }.bytes()?;
-        let future = pool::submit_chunk(ticket(pool), callee, items, [item_size, n, result_size])?;
-        Ok(future.to_raw() as *mut future_t)
+        // SAFETY: the header: `n` items.
+        let items = unsafe { Items { start: items, size: item_size, count: n }.bytes() }?;
+        let sizes = [item_size, n, result_size];
+        Ok(pool::submit_chunk(pool.into(), callee, items, sizes)?.into())
     }))
 }
 
@@ -270,14 +278,6 @@ pub unsafe extern "C" fn pool_chunk_bounds(
     first.is_some()
 }
 
-fn ticket(pool: *mut pool_t) -> PoolHandle {
-    PoolHandle::from_raw(pool as u64)
-}
-
-fn map_ticket(map: *mut pool_map_t) -> MapHandle {
-    MapHandle::from_raw(map as u64)
-}
-
 /// An array of the caller's.
 #[derive(Clone, Copy)]
 struct Items {
@@ -287,8 +287,12 @@ struct Items {
 }
 
 impl Items {
-    fn bytes<'a>(self) -> Result<&'a [u8]> {
-        bytes(self.start, checked_product(self.size, self.count)?)
+    /// # Safety
+    /// The header: the items can be read for as long as `'a`.
+    unsafe fn bytes<'a>(self) -> Result<&'a [u8]> {
+        let len = checked_product(self.size, self.count)?;
+        // SAFETY: the caller's promise.
+        unsafe { bytes(self.start, len) }
     }
 }
 
@@ -296,19 +300,24 @@ fn checked_product(size: usize, count: usize) -> Result<usize> {
     size.checked_mul(count).ok_or_else(|| Status::POOL_ERR_TOO_LARGE.into())
 }
 
-fn arrays<'a>(
+/// # Safety
+/// The header: for as long as `'a`, the items can be read, and the results and statuses written, by nobody else.
+unsafe fn arrays<'a>(
     items: Items,
     results: *mut c_void,
     result_size: usize,
     item_status: *mut pool_status_t,
 ) -> Result<Arrays<'a>> {
-    let results = bytes_mut(results, checked_product(result_size, items.count)?)?;
+    let len = checked_product(result_size, items.count)?;
+    // SAFETY: the caller's promise.
+    let results = unsafe { bytes_mut(results, len) }?;
     let statuses = (!item_status.is_null() && items.count > 0).then(|| {
-        // SAFETY: the header: room for so many statuses, until the map has ended.
+        // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(item_status, items.count) }
     });
     Ok(Arrays {
-        items: items.bytes()?,
+        // SAFETY: the caller's promise.
+        items: unsafe { items.bytes() }?,
         item_size: items.size,
         count: items.count,
         results,
@@ -317,15 +326,19 @@ fn arrays<'a>(
     })
 }
 
-fn columns<'a>(arrays: *const pool_array_t, count: usize) -> Result<Vec<Column<'a>>> {
+/// # Safety
+/// The header: for as long as `'a`, `count` arrays can be read, and their elements.
+unsafe fn columns<'a>(arrays: *const pool_array_t, count: usize) -> Result<Vec<Column<'a>>> {
     if arrays.is_null() || count == 0 || count > COLUMNS_MAX {
         return Err(invalid("arrays: 1 to 1024"));
     }
     let of_one = |index| {
-        // SAFETY: the header: so many arrays.
+        // SAFETY: the caller's promise, and `index` is below `count`.
         let array = unsafe { &*arrays.wrapping_add(index) };
         let items = Items { start: array.items, size: array.item_size, count: array.n };
-        Ok(Column { bytes: items.bytes()?, size: array.item_size, count: array.n })
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { items.bytes() }?;
+        Ok(Column { bytes, size: array.item_size, count: array.n })
     };
     (0..count).map(of_one).collect()
 }
@@ -338,19 +351,22 @@ struct CSource {
     user: *mut c_void,
 }
 
-// SAFETY: the header: it is called by whichever thread is in pool_map_next.
+// SAFETY: the header: it is called by any thread that is in pool_map_next.
 unsafe impl Send for CSource {}
 
 impl Source for CSource {
     fn pull(&mut self) -> Result<Option<&[u8]>> {
         let (mut item, mut len) = (std::ptr::null(), 0);
-        // SAFETY: the header: a function that takes this pointer and two places to fill in.
+        // SAFETY: the header: a function that takes this pointer and two out-parameters.
         let status = unsafe { (self.pull)(self.user, &raw mut item, &raw mut len) };
         match Status::from_number(status) {
-            Some(Status::POOL_OK) => answer(|| bytes(item, len)).map(Some),
+            Some(Status::POOL_OK) => {
+                // SAFETY: the header: `len` bytes at `item`, until the next call.
+                unsafe { bytes(item, len) }.map(Some)
+            }
             Some(Status::POOL_ERR_END) => Ok(None),
             Some(status) => Err(Error::new(status, "the source says so")),
-            None => Err(invalid("the source answers what is no status")),
+            None => Err(invalid("the source has returned a number that is no status")),
         }
     }
 }

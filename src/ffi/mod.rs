@@ -1,11 +1,11 @@
-//! The C surface: converts, and decides nothing.
+//! The C surface: converts between C and the rest of the library, and decides nothing.
 //!
-//! An exported function reads its arguments, calls one function of the pool or the worker, and
-//! writes the answer. `Option<&mut …>` is an out-parameter that may be NULL, so NULL is a case that
-//! the compiler makes us handle. The contracts are the doc comments here: cbindgen makes the header
-//! of them.
+//! An exported function reads its arguments, calls one function of the pool or the worker, and writes what that
+//! returns. `Option<&mut …>` is an out-parameter that may be NULL, so that the compiler makes us handle NULL. The
+//! contracts are the doc comments here: cbindgen generates the header from them.
 
 use crate::error::{Error, Result, Status};
+use crate::pool::FutureHandle;
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
@@ -15,12 +15,11 @@ use structs::pool_error_t;
 use types::{future_t, pool_drop_fn, pool_status_t};
 
 mod call;
-mod limits;
-mod map_options;
 mod options;
+mod process_options;
 mod snapshot;
 
-// In the order in which the header has them; between empty lines, because it is kept there.
+// In the order of the header; between empty lines, so that rustfmt keeps it.
 mod types;
 
 mod enums;
@@ -29,28 +28,21 @@ mod structs;
 
 mod pool;
 
-mod scale;
-
 mod task;
 
 mod future;
 
-mod set;
-
 mod map;
 
-mod look;
-
-mod stats;
+mod inspect;
 
 mod events;
 
 mod process;
 
-
 /// Runs the body of an exported function. A panic never crosses into C.
 #[inline]
-fn answer<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
+fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(fault(panic)))
 }
 
@@ -60,43 +52,44 @@ fn fault(_panic: Box<dyn Any + Send>) -> Error {
     Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it")
 }
 
-/// [`answer`], as a status.
+/// [`catch`], as a status.
 #[inline]
 fn boundary(body: impl FnOnce() -> Result<()>) -> pool_status_t {
-    status_of(&answer(body))
+    status_of(&catch(body))
 }
 
 #[inline]
-fn status_of<T>(answer: &Result<T>) -> pool_status_t {
-    match answer {
+fn status_of<T>(outcome: &Result<T>) -> pool_status_t {
+    match outcome {
         Ok(_) => Status::POOL_OK as pool_status_t,
         Err(error) => error.status as pool_status_t,
     }
 }
 
-/// Writes what the body finds to an out-parameter, or `empty` when it fails. The body is not run
-/// without one.
+/// Writes what the body returns to an out-parameter, or `empty` if it fails. Without an out-parameter the body does
+/// not run.
 #[inline]
-fn give<T: Copy>(
+fn write_out<T: Copy>(
     out: Option<&mut MaybeUninit<T>>,
     empty: T,
     body: impl FnOnce() -> Result<T>,
 ) -> Result<()> {
     let out = required(out)?;
-    let found = answer(body);
+    let found = catch(body);
     out.write(*found.as_ref().unwrap_or(&empty));
     found.map(drop)
 }
 
-/// The status of an answer, after filling in the caller's error.
-fn write_error(answer: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) -> pool_status_t {
-    let status = status_of(&answer);
+/// Returns the status of an outcome, after filling in the caller's error.
+fn write_error(outcome: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) -> pool_status_t {
+    let status = status_of(&outcome);
     if let Some(out) = out {
-        let detail = answer.err().and_then(|error| error.detail().cloned()).unwrap_or_default();
+        let detail = outcome.err().and_then(|error| error.detail().cloned()).unwrap_or_default();
         let mut message = [0; 216];
-        let sentence = || Status::from_number(status).map_or(c"", Status::description).to_bytes();
+        let description =
+            || Status::from_number(status).map_or(c"", Status::description).to_bytes();
         let text = match detail.message.as_bytes() {
-            [] => sentence(),
+            [] => description(),
             text => text,
         };
         copy_text(text, &mut message);
@@ -113,7 +106,7 @@ fn write_error(answer: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) 
     status
 }
 
-/// Copies a text and a NUL behind it, cut off between two characters where it is too long.
+/// Copies a text and a NUL, cut between two characters if it is too long.
 fn copy_text(text: &[u8], into: &mut [c_char]) {
     let mut len = text.len().min(into.len() - 1);
     while len < text.len() && text[len] & 0xc0 == 0x80 {
@@ -124,99 +117,119 @@ fn copy_text(text: &[u8], into: &mut [c_char]) {
     }
 }
 
-/// What must be there: a pointer that is not NULL, a number that is in range.
+/// A required value: a pointer that is not NULL, a number that is in range.
 #[inline]
 fn required<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| Status::POOL_ERR_INVALID.into())
 }
 
 /// The bytes that a caller points to.
+///
+/// # Safety
+/// The header: `len` bytes that can be read for as long as `'a`; NULL is refused.
 #[inline]
-fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
+unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);
     }
     if data.is_null() || len > isize::MAX as usize {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the header: `len` bytes that can be read until the call returns.
+    // SAFETY: the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) })
 }
 
-/// The room that a caller points to.
-fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
+/// The buffer that a caller points to.
+///
+/// # Safety
+/// The header: `len` bytes that can be written for as long as `'a`, by nobody else; NULL is refused.
+unsafe fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
     if len == 0 {
         return Ok(&mut []);
     }
     if data.is_null() || len > isize::MAX as usize {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the header: `len` bytes that can be written until the call returns.
+    // SAFETY: the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), len) })
 }
 
-/// The futures that a caller points to, as numbers.
-fn handles<'a>(futures: *const *mut future_t, n: usize) -> Result<&'a [u64]> {
+/// The futures that a caller points to.
+///
+/// # Safety
+/// The header: `n` handles that can be read for as long as `'a`; NULL is refused.
+unsafe fn handles<'a>(futures: *const *mut future_t, n: usize) -> Result<&'a [FutureHandle]> {
+    const { assert!(size_of::<FutureHandle>() == size_of::<*mut future_t>()) };
+    const { assert!(align_of::<FutureHandle>() == align_of::<*mut future_t>()) };
     if n == 0 {
         return Ok(&[]);
     }
     if futures.is_null() || n > isize::MAX as usize / 8 {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the header: `n` handles that can be read until the call returns; pointers of C have
-    // the size and alignment of `u64` on both architectures.
+    // SAFETY: the caller's promise; a `FutureHandle` is a number of the size and alignment of a pointer.
     Ok(unsafe { std::slice::from_raw_parts(futures.cast(), n) })
 }
 
 /// The string that a caller points to; None for NULL.
-fn c_string<'a>(text: *const c_char) -> Result<Option<&'a CStr>> {
+///
+/// # Safety
+/// The header: NULL, or a string that ends with NUL and can be read for as long as `'a`.
+unsafe fn c_string<'a>(text: *const c_char) -> Option<&'a CStr> {
     if text.is_null() {
-        return Ok(None);
+        return None;
     }
-    // SAFETY: the header: a string that ends with NUL.
-    Ok(Some(unsafe { CStr::from_ptr(text) }))
+    // SAFETY: the caller's promise.
+    Some(unsafe { CStr::from_ptr(text) })
 }
 
-/// The same in UTF-8.
-fn utf8<'a>(text: *const c_char) -> Result<Option<&'a str>> {
-    let Some(text) = c_string(text)? else { return Ok(None) };
-    let text = text.to_str();
-    text.map(Some).map_err(|_| Error::new(Status::POOL_ERR_INVALID, "a string is not UTF-8"))
+/// [`c_string`] in UTF-8.
+///
+/// # Safety
+/// See [`c_string`].
+unsafe fn utf8<'a>(text: *const c_char) -> Result<Option<&'a str>> {
+    // SAFETY: the caller's promise.
+    let Some(text) = (unsafe { c_string(text) }) else { return Ok(None) };
+    text.to_str().map(Some).map_err(|_| invalid("a string is not UTF-8"))
 }
 
-/// The strings of a list that ends with NULL.
-fn c_strings<'a>(list: *const *const c_char) -> Result<Option<Vec<&'a CStr>>> {
+/// The strings of a list that ends with NULL; None for NULL.
+///
+/// # Safety
+/// The header: NULL, or a list that ends with NULL, of strings as for [`c_string`].
+unsafe fn c_strings<'a>(list: *const *const c_char) -> Option<Vec<&'a CStr>> {
     if list.is_null() {
-        return Ok(None);
+        return None;
     }
     let mut strings = Vec::new();
     for index in 0.. {
-        let place = list.wrapping_add(index);
-        // SAFETY: the header: a list that ends with NULL.
-        let text = unsafe { *place };
-        match c_string(text)? {
+        // SAFETY: the caller's promise: the list has not ended before this index.
+        let text = unsafe { *list.wrapping_add(index) };
+        // SAFETY: the caller's promise.
+        match unsafe { c_string(text) } {
             Some(text) => strings.push(text),
             None => break,
         }
     }
-    Ok(Some(strings))
+    Some(strings)
 }
 
-/// A struct of the caller's whose first field is its size. A shorter one, of an older header, is
-/// filled up with zeros; what a longer one, of a newer header, has beyond ours must be zero.
+/// A struct of the caller's that begins with its size. A shorter one, of an older header, is filled up with zeros;
+/// what a longer one, of a newer header, has beyond ours must be zero.
 ///
 /// # Safety
-/// `T` is a struct of C types, with `usize` first, for which all zeros are a value.
+/// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T` is a struct of C
+/// types that begins with a `usize`, and for which all zeros are a value.
 unsafe fn sized<T>(given: *const T) -> Result<T> {
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the header: the struct begins with its size.
+    // SAFETY: the caller's promise: the struct begins with its size.
     let size = unsafe { given.cast::<usize>().read() };
     if size < size_of::<usize>() || size > SIZE_MAX {
-        return Err(Error::new(Status::POOL_ERR_INVALID, "struct_size is not that of the struct"));
+        return Err(invalid("struct_size is not that of the struct"));
     }
-    // SAFETY: the header: so many bytes can be read.
+    // SAFETY: the caller's promise: as many bytes can be read.
     let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
     let own = size.min(size_of::<T>());
     if bytes[own..].iter().any(|byte| *byte != 0) {
@@ -230,11 +243,10 @@ unsafe fn sized<T>(given: *const T) -> Result<T> {
     Ok(unsafe { copy.assume_init() })
 }
 
-/// No header that will ever be has a larger struct.
+/// No struct of the header will ever be larger.
 const SIZE_MAX: usize = 4096;
 
-/// A pointer of the user's, and the function that is to be called once when it is not needed any more:
-/// on every way out.
+/// A pointer of the user's, and the function that is called once when the library does not need it any more.
 struct User {
     pointer: *mut c_void,
     drop: pool_drop_fn,
@@ -254,6 +266,14 @@ impl Drop for User {
     }
 }
 
+fn invalid(words: &str) -> Error {
+    Error::new(Status::POOL_ERR_INVALID, words)
+}
+
+fn unsupported(words: &str) -> Error {
+    Error::new(Status::POOL_ERR_UNSUPPORTED, words)
+}
+
 /// A callback of C, with its last argument.
 fn callback(
     function: unsafe extern "C" fn(*mut future_t, *mut c_void),
@@ -262,6 +282,6 @@ fn callback(
     Box::new(move |future| {
         let user = user;
         // SAFETY: the header: a function that takes a future and this pointer.
-        unsafe { function(future.to_raw() as *mut future_t, user.pointer) };
+        unsafe { function(future.into(), user.pointer) };
     })
 }

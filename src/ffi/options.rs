@@ -1,102 +1,119 @@
-//! Options of a pool: a C struct becomes a checked configuration. What a kind of worker cannot
-//! do is refused here.
+//! Reading the options of a pool: a C struct becomes a checked configuration. Options that the kind of workers does not
+//! support are refused here.
 
-pub(super) use super::process_options::copy_arrays;
-pub(super) use super::options::grace_from;
-use super::call::spec_from_function;
-use super::enums::{*, pool_lost};
+use super::call::task_from;
+use super::enums::{one_of, pool_driver, pool_exit, pool_on_worker_lost, pool_sched};
+use super::events::observers_from;
+use super::process_options::{kind_from, refuse_exec_context};
 use super::snapshot::Snapshot;
-use super::structs::{*, pool_call_t, pool_options_t};
-use super::types::{*, POOL_FOREVER, POOL_NOW};
-use super::{User, sized, utf8};
-use crate::error::{Error, Result, Status};
-use crate::pool::{Args, Config, HookSpec, OnLost, OwnedCallee, Plan, PoolKind, StepTimeouts, StopMode, SubmitOptions, TaskOptions, Tick, TimeLimit, TimeLimits, UserData, WORKERS_MAX, available_cpus};
+use super::structs::{pool_function_t, pool_options_t};
+use super::types::*;
+use super::{User, invalid, sized, unsupported, utf8};
+use crate::error::Result;
+use crate::pool::{
+    Args, Config, HookSpec, OnLost, OwnedCallee, PoolKind, StepTimeouts, StopMode, Tick,
+    TimeLimits, UserData, WORKERS_MAX, available_cpus,
+};
+use rustix::process::Signal;
 use std::sync::Arc;
 use std::time::Duration;
-use rustix::process::Signal;
 
-mod exec_context;
-mod processes;
-mod times;
-
-
-
-/// How many more workers a thread pool has than CPUs by default: some will wait for something.
+/// How many more workers than CPUs a thread pool has by default: some block.
 const THREADS_MORE: u32 = 5;
-/// Milliseconds after which idle workers leave by default.
+/// The default idle timeout in milliseconds.
 const IDLE_TIMEOUT: i64 = 60_000;
-/// Starts that may fail by default, and in how many milliseconds.
+/// The default number of start failures that break a pool, and the window in milliseconds.
 const RESTARTS_MAX: u32 = 5;
 const RESTART_WINDOW: i64 = 10_000;
 
-/// The configuration that pool_new is given, and what pool_get_options will answer.
-pub(super) fn config_from(options: *const pool_options_t) -> Result<(Config, UserData)> {
-    let options = match options.is_null() {
-        true => defaults(),
-        // SAFETY: a struct of C types with its size first; zeros are its defaults.
-        false => unsafe { sized(options) }?,
-    };
-    let user = User { pointer: options.user, drop: options.drop };
-    config_of(options, user)
+/// The configuration of a pool_new, and the snapshot that pool_get_options returns.
+///
+/// # Safety
+/// The header: NULL, or options that begin with their size, with strings and arrays that can be read.
+pub(super) unsafe fn config_from(options: *const pool_options_t) -> Result<(Config, UserData)> {
+    // SAFETY: the caller's promise.
+    let (options, user) = unsafe { read(options) }?;
+    // SAFETY: the caller's promise.
+    unsafe { config_of(options, user) }
 }
 
-/// The same for a pool of a fixed kind and size, whatever the options say about these.
-pub(super) fn fixed_config_from(
+/// # Safety
+/// The header: NULL, or options that begin with their size.
+unsafe fn read(options: *const pool_options_t) -> Result<(pool_options_t, User)> {
+    let options: pool_options_t = match options.is_null() {
+        // SAFETY: a struct of C types; zeros are its defaults.
+        true => unsafe { std::mem::zeroed() },
+        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
+        false => unsafe { sized(options) }?,
+    };
+    Ok((options, User { pointer: options.user, drop: options.drop }))
+}
+
+/// [`config_from`] for a pool of a fixed kind and size, which override those of the options.
+///
+/// # Safety
+/// See [`config_from`].
+pub(super) unsafe fn fixed_config_from(
     kind: pool_kind_t,
     workers: u32,
     options: *const pool_options_t,
 ) -> Result<(Config, UserData)> {
-    let mut options = match options.is_null() {
-        true => defaults(),
-        // SAFETY: a struct of C types with its size first; zeros are its defaults.
-        false => unsafe { sized(options) }?,
-    };
-    let user = User { pointer: options.user, drop: options.drop };
+    // SAFETY: the caller's promise.
+    let (mut options, user) = unsafe { read(options) }?;
     if workers == 0 {
         return Err(invalid("n: at least 1"));
     }
     (options.kind, options.max_workers) = (kind, workers);
-    config_of(options, user)
+    // SAFETY: the caller's promise.
+    unsafe { config_of(options, user) }
 }
 
-fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, UserData)> {
-    let name = utf8(options.name)?.unwrap_or("pool").to_owned();
+/// # Safety
+/// See [`config_from`].
+unsafe fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, UserData)> {
+    // SAFETY: the caller's promise.
+    let name = unsafe { utf8(options.name) }?.unwrap_or("pool").to_owned();
     if name.contains('/') || name.len() > 64 {
         return Err(invalid("name: at most 64 bytes, and no slash"));
     }
-    let kind = processes::kind_from(&options)?;
-    times::refuse_for(&options, &kind)?;
-    exec_context::refuse_for(&options, &kind)?;
+    // SAFETY: the caller's promise.
+    let kind = unsafe { kind_from(&options) }?;
+    refuse_timeouts(&options, &kind)?;
+    refuse_exec_context(&options, &kind)?;
     fill_in_defaults(&mut options, &kind);
-    times::fill_in(&mut options, &kind);
+    check_workers(&options)?;
     let config = Config {
         name,
-        plan: plan_from(&options)?,
+        workers_min: options.min_workers,
+        workers_max: options.max_workers,
+        restarts_max: options.max_restarts,
+        restart_window: restart_window_from(options.restart_window_ms)?,
+        timeouts: timeouts_from(&options)?,
+        on_lost: on_lost_from(options.on_worker_lost)?,
+        retries: retries_from(&options)?,
         idle_ms: idle_time_from(options.idle_timeout_ms)?,
         tasks_max: options.max_tasks_per_worker,
         memory_max: options.max_memory_per_worker,
         max_pending: options.max_pending,
-        is_batched: is_batched(options.sched)?,
-        limits: limits_of_pool(&options, &kind)?,
-        observers: super::events::observers_from(&options),
-        is_external: is_external(options.driver)?,
+        prefetches: prefetches_from(options.sched)?,
+        limits: limits_of(&options, &kind)?,
+        observers: observers_from(&options),
+        is_external: is_external_from(options.driver)?,
         soft_signal: soft_signal_from(&options, &kind)?,
         kind,
-        initializer: hook_from(&options.initializer)?,
-        finalizer: hook_from(&options.finalizer)?,
+        // SAFETY: the caller's promise.
+        initializer: unsafe { hook_from(&options.initializer) }?,
+        // SAFETY: the caller's promise.
+        finalizer: unsafe { hook_from(&options.finalizer) }?,
         at_exit: at_exit_from(options.at_exit)?,
-        tick: times::tick_from(&options)?,
+        tick: tick_from(&options)?,
     };
-    let snapshot = Snapshot::new(options, &config, user)?;
+    // SAFETY: the caller's promise.
+    let snapshot = unsafe { Snapshot::new(options, &config, user) }?;
     Ok((config, Arc::new(snapshot)))
 }
 
-fn defaults() -> pool_options_t {
-    // SAFETY: a struct of C types; zeros are its defaults.
-    unsafe { std::mem::zeroed() }
-}
-
-/// Replaces what means a default by its value.
+/// Replaces zeros by the defaults that they stand for.
 fn fill_in_defaults(options: &mut pool_options_t, kind: &PoolKind) {
     fn fill<T: Default + PartialEq>(field: &mut T, value: T) {
         if *field == T::default() {
@@ -110,34 +127,35 @@ fn fill_in_defaults(options: &mut pool_options_t, kind: &PoolKind) {
     fill(&mut options.idle_timeout_ms, IDLE_TIMEOUT);
     fill(&mut options.max_restarts, RESTARTS_MAX);
     fill(&mut options.restart_window_ms, RESTART_WINDOW);
-    if options.on_worker_lost == pool_lost::POOL_LOST_RETRY as i32 {
+    if options.on_worker_lost == pool_on_worker_lost::POOL_LOST_RETRY as i32 {
         fill(&mut options.retries, 1);
+    }
+    fill(&mut options.kill_grace_ms, KILL_GRACE);
+    if matches!(kind, PoolKind::Processes(_)) {
+        fill(&mut options.start_timeout_ms, START_TIMEOUT);
+    }
+    if options.on_tick.is_some() {
+        fill(&mut options.tick_ms, TICK);
     }
     options.struct_size = size_of::<pool_options_t>();
 }
 
-fn plan_from(options: &pool_options_t) -> Result<Plan> {
-    let (workers_min, workers_max) = (options.min_workers, options.max_workers);
-    if workers_max > WORKERS_MAX {
+fn check_workers(options: &pool_options_t) -> Result<()> {
+    if options.max_workers > WORKERS_MAX {
         return Err(invalid("max_workers: at most 1024"));
     }
-    if workers_min > workers_max {
+    if options.min_workers > options.max_workers {
         return Err(invalid("min_workers: at most max_workers"));
     }
-    let window = u64::try_from(options.restart_window_ms);
-    let window = window.map_err(|_| invalid("restart_window_ms: not below 0"))?;
-    Ok(Plan {
-        workers_min,
-        workers_max,
-        restarts_max: options.max_restarts,
-        restart_window: Duration::from_millis(window),
-        times: times::times_from(options)?,
-        on_lost: on_lost_from(options)?,
-        retries: retries_from(options)?,
-    })
+    Ok(())
 }
 
-/// The time of pool_options_t.idle_timeout_ms, in milliseconds; the special ones as they are.
+fn restart_window_from(ms: i64) -> Result<Duration> {
+    let ms = u64::try_from(ms).map_err(|_| invalid("restart_window_ms: not below 0"))?;
+    Ok(Duration::from_millis(ms))
+}
+
+/// The idle timeout in milliseconds, POOL_FOREVER, or POOL_NOW.
 pub(super) fn idle_time_from(idle_timeout_ms: i64) -> Result<i64> {
     match idle_timeout_ms {
         0 => Ok(IDLE_TIMEOUT),
@@ -146,7 +164,9 @@ pub(super) fn idle_time_from(idle_timeout_ms: i64) -> Result<i64> {
     }
 }
 
-fn hook_from(function: &pool_function_t) -> Result<Option<Arc<HookSpec>>> {
+/// # Safety
+/// See [`config_from`].
+unsafe fn hook_from(function: &pool_function_t) -> Result<Option<Arc<HookSpec>>> {
     let is_set = function.pointer.is_some()
         || !function.module.is_null()
         || !function.symbol.is_null()
@@ -154,67 +174,53 @@ fn hook_from(function: &pool_function_t) -> Result<Option<Arc<HookSpec>>> {
     if !is_set {
         return Ok(None);
     }
-    let spec = spec_from_function(function)?;
+    // SAFETY: the caller's promise.
+    let spec = unsafe { task_from(function) }?;
     let Args::Bytes(args) = spec.args else { return Err(invalid("a function with its bytes")) };
     Ok(Some(Arc::new(HookSpec { callee: OwnedCallee::of(spec.callee)?, args: args.to_vec() })))
 }
 
-fn is_external(driver: pool_driver_t) -> Result<bool> {
-    match driver {
-        mode if mode == pool_driver::POOL_DRIVER_INTERNAL as i32 => Ok(false),
-        mode if mode == pool_driver::POOL_DRIVER_EXTERNAL as i32 => Ok(true),
-        _ => Err(invalid("driver is none of enum pool_driver")),
-    }
+fn is_external_from(driver: pool_driver_t) -> Result<bool> {
+    use pool_driver::*;
+    one_of(
+        driver,
+        ["driver", "pool_driver"],
+        [(POOL_DRIVER_INTERNAL as i32, false), (POOL_DRIVER_EXTERNAL as i32, true)],
+    )
 }
 
 fn at_exit_from(mode: pool_exit_t) -> Result<Option<StopMode>> {
-    match mode {
-        mode if mode == pool_exit::POOL_EXIT_CANCEL as i32 => Ok(Some(StopMode::Cancel)),
-        mode if mode == pool_exit::POOL_EXIT_DRAIN as i32 => Ok(Some(StopMode::Drain)),
-        mode if mode == pool_exit::POOL_EXIT_KILL as i32 => Ok(Some(StopMode::Kill)),
-        mode if mode == pool_exit::POOL_EXIT_NONE as i32 => Ok(None),
-        _ => Err(invalid("at_exit is none of enum pool_exit")),
-    }
+    use pool_exit::*;
+    one_of(
+        mode,
+        ["at_exit", "pool_exit"],
+        [
+            (POOL_EXIT_CANCEL as i32, Some(StopMode::Cancel)),
+            (POOL_EXIT_DRAIN as i32, Some(StopMode::Drain)),
+            (POOL_EXIT_KILL as i32, Some(StopMode::Kill)),
+            (POOL_EXIT_NONE as i32, None),
+        ],
+    )
 }
 
-fn is_batched(sched: pool_sched_t) -> Result<bool> {
-    match sched {
-        sched if sched == pool_sched::POOL_FAIR as i32 => Ok(false),
-        sched if sched == pool_sched::POOL_PREFETCH as i32 => Ok(true),
-        _ => Err(invalid("sched is none of enum pool_sched")),
-    }
+fn prefetches_from(sched: pool_sched_t) -> Result<bool> {
+    use pool_sched::*;
+    one_of(
+        sched,
+        ["sched", "pool_sched"],
+        [(POOL_SCHED_FIFO as i32, false), (POOL_SCHED_PREFETCH as i32, true)],
+    )
 }
 
-pub(super) fn unsupported(words: &str) -> Error {
-    Error::new(Status::POOL_ERR_UNSUPPORTED, words)
-}
+// ---- times ------------------------------------------------------------------------------------------
 
-pub(super) fn invalid(words: &str) -> Error {
-    Error::new(Status::POOL_ERR_INVALID, words)
-}
-
-// MERGED ffi.options.times
-// Options that are times: how long workers may take to start and to end, and the tick of those who wait.
-
-/// Milliseconds by default: from SIGTERM to SIGKILL, for a start, between two ticks.
+/// Defaults in milliseconds: from SIGTERM to SIGKILL, for a start, between two ticks.
 const KILL_GRACE: i64 = 1000;
 const START_TIMEOUT: i64 = 30_000;
 const TICK: i64 = 500;
 
-/// Replaces what means a default by its value.
-pub(super) fn fill_in(options: &mut pool_options_t, kind: &PoolKind) {
-    let fill = |field: &mut i64, value| *field = if *field == 0 { value } else { *field };
-    fill(&mut options.kill_grace_ms, KILL_GRACE);
-    if matches!(kind, PoolKind::Processes(_)) {
-        fill(&mut options.start_timeout_ms, START_TIMEOUT);
-    }
-    if options.on_tick.is_some() {
-        fill(&mut options.tick_ms, TICK);
-    }
-}
-
-/// Before the defaults are filled in: what only processes can be held to.
-pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
+/// Refuses timeouts that only processes can be held to. Called before defaults are filled in.
+fn refuse_timeouts(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let is_set = options.start_timeout_ms != 0
         || options.initializer_timeout_ms != 0
         || options.finalizer_timeout_ms != 0;
@@ -226,7 +232,7 @@ pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()
     }
 }
 
-pub(super) fn times_from(options: &pool_options_t) -> Result<StepTimeouts> {
+fn timeouts_from(options: &pool_options_t) -> Result<StepTimeouts> {
     Ok(StepTimeouts {
         kill_grace: grace_of(options.kill_grace_ms, "kill_grace_ms: POOL_NOW, or not below 0")?,
         start: limit(options.start_timeout_ms, "start_timeout_ms: POOL_FOREVER, or not below 0")?,
@@ -258,15 +264,15 @@ fn grace_of(ms: i64, words: &str) -> Result<Duration> {
     }
 }
 
-/// The grace of pool_terminate; None: the pool's own.
-pub(in crate::ffi) fn grace_from(ms: i64) -> Result<Option<Duration>> {
+/// The grace of pool_terminate; None: that of the pool.
+pub(super) fn grace_from(ms: i64) -> Result<Option<Duration>> {
     match ms {
         0 => Ok(None),
         ms => grace_of(ms, "grace_ms: POOL_NOW, or not below 0").map(Some),
     }
 }
 
-pub(super) fn tick_from(options: &pool_options_t) -> Result<Option<Tick>> {
+fn tick_from(options: &pool_options_t) -> Result<Option<Tick>> {
     let Some(function) = options.on_tick else {
         return match options.tick_ms {
             0 => Ok(None),
@@ -274,27 +280,26 @@ pub(super) fn tick_from(options: &pool_options_t) -> Result<Option<Tick>> {
         };
     };
     let every = u64::try_from(options.tick_ms).map_err(|_| invalid("tick_ms: not below 0"))?;
-    // Dropped by the options' own.
+    // The options drop the pointer.
     let user = User { pointer: options.user, drop: None };
     let call = move || {
         let user = &user;
-        // SAFETY: the header: a function that takes this pointer, which is kept until pool_free.
+        // SAFETY: the header: a function that takes this pointer, which stays valid until pool_free.
         unsafe { function(user.pointer) };
     };
     Ok(Some(Tick { every: Duration::from_millis(every), call: Arc::new(call) }))
 }
 
-// MERGED ffi.limits
-// What C says about time limits and about lost workers becomes checked values.
+// ---- limits and lost workers ------------------------------------------------------------------------
 
 /// The limits of the pool's tasks.
-pub(super) fn limits_of_pool(options: &pool_options_t, kind: &PoolKind) -> Result<TimeLimits> {
+fn limits_of(options: &pool_options_t, kind: &PoolKind) -> Result<TimeLimits> {
     let limits = limits_from(options.soft_limit_ms, options.hard_limit_ms)?;
     limits.check(kind)?;
     Ok(limits)
 }
 
-/// Two limits, of which 0 is none.
+/// The limits of a task; 0 is none.
 pub(super) fn limits_from(soft_ms: i64, hard_ms: i64) -> Result<TimeLimits> {
     let limit = |ms| match ms {
         0 | POOL_FOREVER => Ok(None),
@@ -304,10 +309,7 @@ pub(super) fn limits_from(soft_ms: i64, hard_ms: i64) -> Result<TimeLimits> {
     Ok(TimeLimits { soft_ms: limit(soft_ms)?, hard_ms: limit(hard_ms)? })
 }
 
-pub(super) fn soft_signal_from(
-    options: &pool_options_t,
-    kind: &PoolKind,
-) -> Result<Option<Signal>> {
+fn soft_signal_from(options: &pool_options_t, kind: &PoolKind) -> Result<Option<Signal>> {
     match options.soft_limit_signal {
         0 => Ok(None),
         _ if !matches!(kind, PoolKind::Processes(_)) => {
@@ -322,45 +324,25 @@ pub(super) fn soft_signal_from(
     }
 }
 
-pub(super) fn on_lost_from(options: &pool_options_t) -> Result<OnLost> {
-    match options.on_worker_lost {
-        mode if mode == pool_lost::POOL_LOST_FAIL_TASK as i32 => Ok(OnLost::GoOn),
-        mode if mode == pool_lost::POOL_LOST_RETRY as i32 => Ok(OnLost::GoOn),
-        mode if mode == pool_lost::POOL_LOST_BREAK as i32 => Ok(OnLost::Break),
-        _ => Err(invalid("on_worker_lost is none of enum pool_lost")),
-    }
+fn on_lost_from(on_worker_lost: pool_on_worker_lost_t) -> Result<OnLost> {
+    use pool_on_worker_lost::*;
+    one_of(
+        on_worker_lost,
+        ["on_worker_lost", "pool_on_worker_lost"],
+        [
+            (POOL_LOST_FAIL_TASK as i32, OnLost::Continue),
+            (POOL_LOST_RETRY as i32, OnLost::Continue),
+            (POOL_LOST_BREAK as i32, OnLost::Break),
+        ],
+    )
 }
 
-/// How often a task is run again that does not say so itself.
-pub(super) fn retries_from(options: &pool_options_t) -> Result<u32> {
-    let retries = options.on_worker_lost == pool_lost::POOL_LOST_RETRY as i32;
+/// The maximum number of retries of a task that sets none of its own.
+fn retries_from(options: &pool_options_t) -> Result<u32> {
+    let retries = options.on_worker_lost == pool_on_worker_lost::POOL_LOST_RETRY as i32;
     match (retries, options.retries) {
         (true, retries) => Ok(retries),
         (false, 0) => Ok(0),
         (false, _) => Err(invalid("retries: only with POOL_LOST_RETRY")),
     }
-}
-
-/// What one task has that others have not.
-pub(super) fn extras_from(call: &pool_call_t) -> Result<SubmitOptions> {
-    let limit = |ms| match ms {
-        0 => Ok(TimeLimit::PoolDefault),
-        POOL_FOREVER => Ok(TimeLimit::None),
-        ms @ 1.. => Ok(TimeLimit::Ms(ms as u64)),
-        _ => Err(invalid("a limit: POOL_FOREVER, or not below 0")),
-    };
-    let start_within_ms = match call.start_deadline_ms {
-        0 | POOL_FOREVER => None,
-        ms @ 1.. => Some(ms as u64),
-        _ => return Err(invalid("start_deadline_ms: POOL_FOREVER, or not below 0")),
-    };
-    let (soft, hard) = (limit(call.soft_limit_ms)?, limit(call.hard_limit_ms)?);
-    let options = TaskOptions {
-        soft,
-        hard,
-        retries: (call.retries > 0).then_some(call.retries),
-        tag: call.tag,
-    };
-    let options = (options != TaskOptions::default()).then_some(options);
-    Ok(SubmitOptions { options, start_within_ms, ..SubmitOptions::default() })
 }

@@ -1,12 +1,13 @@
-//! `pool_*`: pools, submitting, stopping, counting.
+//! `pool_*`: making pools, submitting, resizing, stopping.
 
-use super::call::{spec_from_call, spec_from_function};
-use super::options::{config_from, fixed_config_from};
+use super::call::{call_from, task_from};
+use super::enums::{CEnum, stop_mode_from};
+use super::options::{config_from, fixed_config_from, grace_from, idle_time_from, limits_from};
 use super::structs::*;
 use super::types::*;
-use super::{answer, boundary, bytes, give, required, status_of, write_error};
-use crate::pool;
-use crate::pool::{BufferHandle, PoolHandle, RestartMode, ShrinkMode, StopMode, SubmitOptions, TaskSpec};
+use super::{boundary, bytes, bytes_mut, catch, required, status_of, write_error, write_out};
+use crate::error::Result;
+use crate::pool::{self, RestartMode, ShrinkMode, SubmitOptions, TaskSpec};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -26,11 +27,12 @@ pub unsafe extern "C" fn pool_new(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    let answer = give(out, std::ptr::null_mut(), || {
-        let (config, kept) = config_from(options)?;
-        Ok(pool::open(config, kept)?.to_raw() as *mut pool_t)
+    let made = write_out(out, std::ptr::null_mut(), || {
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let (config, snapshot) = unsafe { config_from(options) }?;
+        Ok(pool::open(config, snapshot)?.into())
     });
-    write_error(answer, error)
+    write_error(made, error)
 }
 
 /// Makes a pool of a fixed kind and size, whatever the options say about these. Its workers still
@@ -46,11 +48,12 @@ pub unsafe extern "C" fn pool_new_fixed(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    let answer = give(out, std::ptr::null_mut(), || {
-        let (config, kept) = fixed_config_from(kind, n, options)?;
-        Ok(pool::open(config, kept)?.to_raw() as *mut pool_t)
+    let made = write_out(out, std::ptr::null_mut(), || {
+        // SAFETY: the header: NULL, or options that begin with their size.
+        let (config, snapshot) = unsafe { fixed_config_from(kind, n, options) }?;
+        Ok(pool::open(config, snapshot)?.into())
     });
-    write_error(answer, error)
+    write_error(made, error)
 }
 
 /// Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
@@ -58,7 +61,7 @@ pub unsafe extern "C" fn pool_new_fixed(
 /// pool, or in a forked child, it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
-    boundary(|| pool::free(PoolHandle::from_raw(pool as u64)));
+    boundary(|| pool::free(pool.into()));
 }
 
 /// Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
@@ -84,15 +87,14 @@ pub unsafe extern "C" fn pool_submit(
     len: usize,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
+    // SAFETY: the header: `len` bytes at `args`.
+    let args = || unsafe { bytes(args, len) };
     let Some(out) = out else {
-        return submit(pool, None, || {
-            Ok(TaskSpec::pointer(required(function)? as usize, bytes(args, len)?))
-        });
+        return submit(pool, None, || Ok(TaskSpec::pointer(required(function)? as usize, args()?)));
     };
-    status_of(&give(Some(out), std::ptr::null_mut(), || {
-        let (function, args) = (required(function)? as usize, bytes(args, len)?);
-        let future = pool::submit_plain(PoolHandle::from_raw(pool as u64), function, args)?;
-        Ok(future.to_raw() as *mut future_t)
+    status_of(&write_out(Some(out), std::ptr::null_mut(), || {
+        let function = required(function)? as usize;
+        Ok(pool::submit_plain(pool.into(), function, args()?)?.into())
     }))
 }
 
@@ -114,7 +116,8 @@ pub unsafe extern "C" fn pool_submit_symbol(
 ) -> pool_status_t {
     submit(pool, out, || {
         let function = pool_function_t { pointer: None, module, symbol, args, len };
-        spec_from_function(&function)
+        // SAFETY: the header: two strings or NULL, and `len` bytes at `args`.
+        unsafe { task_from(&function) }
     })
 }
 
@@ -129,34 +132,33 @@ pub unsafe extern "C" fn pool_submit_call(
     call: *const pool_call_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
 ) -> pool_status_t {
-    let ticket = PoolHandle::from_raw(pool as u64);
-    let submit_it = || {
-        let mut extras = SubmitOptions::default();
-        let (spec, calls) = spec_from_call(call, &mut extras)?;
-        match calls {
-            Some(calls) => pool::submit_with_callbacks(ticket, spec, calls),
-            None => pool::submit(ticket, spec),
+    let submit = || {
+        let mut options = SubmitOptions::default();
+        // SAFETY: the header: a call that begins with its size, with strings and bytes that can be read.
+        let (spec, callbacks) = unsafe { call_from(call, &mut options) }?;
+        match callbacks {
+            Some(callbacks) => pool::submit_with_callbacks(pool.into(), spec, callbacks),
+            None => pool::submit(pool.into(), spec),
         }
     };
     match out {
-        Some(out) => status_of(&give(Some(out), std::ptr::null_mut(), || {
-            Ok(submit_it()?.to_raw() as *mut future_t)
-        })),
-        None => boundary(|| pool::future_free(submit_it()?)),
+        Some(out) => {
+            status_of(&write_out(Some(out), std::ptr::null_mut(), || Ok(submit()?.into())))
+        }
+        None => boundary(|| pool::future_free(submit()?)),
     }
 }
 
 fn submit<'a>(
     pool: *mut pool_t,
     out: Option<&mut MaybeUninit<*mut future_t>>,
-    spec: impl FnOnce() -> crate::error::Result<TaskSpec<'a>>,
+    spec: impl FnOnce() -> Result<TaskSpec<'a>>,
 ) -> pool_status_t {
-    let ticket = PoolHandle::from_raw(pool as u64);
     match out {
-        Some(out) => status_of(&give(Some(out), std::ptr::null_mut(), || {
-            Ok(pool::submit(ticket, spec()?)?.to_raw() as *mut future_t)
+        Some(out) => status_of(&write_out(Some(out), std::ptr::null_mut(), || {
+            Ok(pool::submit(pool.into(), spec()?)?.into())
         })),
-        None => boundary(|| pool::submit_detached(ticket, spec()?)),
+        None => boundary(|| pool::submit_detached(pool.into(), spec()?)),
     }
 }
 
@@ -185,9 +187,12 @@ pub unsafe extern "C" fn pool_run(
 ) -> pool_status_t {
     let mut size = 0;
     let status = boundary(|| {
-        let spec = TaskSpec::pointer(required(function)? as usize, bytes(args, len)?);
-        let room = super::bytes_mut(result, capacity)?;
-        pool::run(PoolHandle::from_raw(pool as u64), spec, timeout_ms, room, &mut size)
+        // SAFETY: the header: `len` bytes at `args`.
+        let args = unsafe { bytes(args, len) }?;
+        let spec = TaskSpec::pointer(required(function)? as usize, args);
+        // SAFETY: the header: `capacity` bytes at `result`.
+        let buffer = unsafe { bytes_mut(result, capacity) }?;
+        pool::run(pool.into(), spec, timeout_ms, buffer, &mut size)
     });
     if let Some(out) = result_len {
         out.write(size);
@@ -212,12 +217,12 @@ pub unsafe extern "C" fn pool_buffer_new(
     data: Option<&mut MaybeUninit<*mut c_void>>,
 ) -> pool_status_t {
     let mut start = std::ptr::null_mut();
-    let wanted = data.is_some();
-    let made = give(out, std::ptr::null_mut(), || {
-        required(wanted.then_some(()))?;
-        let (ticket, address) = pool::buffer_new(PoolHandle::from_raw(pool as u64), len)?;
+    let has_data = data.is_some();
+    let made = write_out(out, std::ptr::null_mut(), || {
+        required(has_data.then_some(()))?;
+        let (buffer, address) = pool::buffer_new(pool.into(), len)?;
         start = address.cast();
-        Ok(ticket.to_raw() as *mut pool_buffer_t)
+        Ok(buffer.into())
     });
     if let Some(data) = data {
         data.write(start);
@@ -229,7 +234,7 @@ pub unsafe extern "C" fn pool_buffer_new(
 /// their pool; those that are left are freed with it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_free(buffer: *mut pool_buffer_t) {
-    boundary(|| pool::buffer_free(BufferHandle::from_raw(buffer as u64)));
+    boundary(|| pool::buffer_free(buffer.into()));
 }
 
 /// Whether the pool takes tasks.
@@ -243,7 +248,7 @@ pub unsafe extern "C" fn pool_check(
     pool: *mut pool_t,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    write_error(answer(|| pool::check(PoolHandle::from_raw(pool as u64))), error)
+    write_error(catch(|| pool::check(pool.into())), error)
 }
 
 /// Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
@@ -260,7 +265,7 @@ pub unsafe extern "C" fn pool_test(
     timeout_ms: i64,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
-    write_error(answer(|| pool::test(PoolHandle::from_raw(pool as u64), timeout_ms)), error)
+    write_error(catch(|| pool::test(pool.into(), timeout_ms)), error)
 }
 
 /// Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
@@ -269,7 +274,7 @@ pub unsafe extern "C" fn pool_test(
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
-    boundary(|| pool::close(PoolHandle::from_raw(pool as u64)))
+    boundary(|| pool::close(pool.into()))
 }
 
 /// Waits until everything queued has run and the workers have left. The pool is as open as before
@@ -281,7 +286,7 @@ pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
 ///         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
-    boundary(|| pool::join(PoolHandle::from_raw(pool as u64), timeout_ms))
+    boundary(|| pool::join(pool.into(), timeout_ms))
 }
 
 /// Shuts the pool down. Afterwards all workers are gone and every future is done.
@@ -299,8 +304,8 @@ pub unsafe extern "C" fn pool_shutdown(
     timeout_ms: i64,
 ) -> pool_status_t {
     boundary(|| {
-        let mode = required(StopMode::from_number(mode))?;
-        pool::shutdown(PoolHandle::from_raw(pool as u64), mode, timeout_ms)
+        let mode = stop_mode_from(mode)?;
+        pool::shutdown(pool.into(), mode, timeout_ms)
     })
 }
 
@@ -317,7 +322,7 @@ pub unsafe extern "C" fn pool_cancel_pending(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
-        count = pool::cancel_pending(PoolHandle::from_raw(pool as u64))?;
+        count = pool::cancel_pending(pool.into())?;
         Ok(())
     });
     if let Some(n) = n {
@@ -340,7 +345,7 @@ pub unsafe extern "C" fn pool_spawn_workers(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
-        count = pool::spawn_workers(PoolHandle::from_raw(pool as u64), n)?;
+        count = pool::spawn_workers(pool.into(), n)?;
         Ok(())
     });
     if let Some(spawned) = spawned {
@@ -369,8 +374,8 @@ pub unsafe extern "C" fn pool_spawn_max_workers(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> pool_status_t {
     boundary(|| {
-        let idle_ms = super::options::idle_time_from(ms)?;
-        pool::set_idle_time(PoolHandle::from_raw(pool as u64), idle_ms)
+        let idle_ms = idle_time_from(ms)?;
+        pool::set_idle_time(pool.into(), idle_ms)
     })
 }
 
@@ -388,16 +393,9 @@ pub unsafe extern "C" fn pool_set_limits(
     hard_ms: i64,
 ) -> pool_status_t {
     boundary(|| {
-        let limits = super::options::limits_from(soft_ms, hard_ms)?;
-        pool::set_limits(PoolHandle::from_raw(pool as u64), limits)
+        let limits = limits_from(soft_ms, hard_ms)?;
+        pool::set_limits(pool.into(), limits)
     })
-}
-
-// MERGED ffi.scale
-// `pool_*`: how many workers there are, replacing them, stopping them at once.
-
-fn ticket(pool: *mut pool_t) -> PoolHandle {
-    PoolHandle::from_raw(pool as u64)
 }
 
 /// Waits until so many workers are up at once: started, and their initializers run. Starts those that are
@@ -415,7 +413,7 @@ pub unsafe extern "C" fn pool_wait_ready(
     n: u32,
     timeout_ms: i64,
 ) -> pool_status_t {
-    boundary(|| pool::wait_ready(ticket(pool), n, timeout_ms))
+    boundary(|| pool::wait_ready(pool.into(), n, timeout_ms))
 }
 
 /// Raises max_workers by n and starts n workers. min_workers stays: those beyond it leave when they have
@@ -429,7 +427,7 @@ pub unsafe extern "C" fn pool_wait_ready(
 ///         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_grow(pool: *mut pool_t, n: u32) -> pool_status_t {
-    boundary(|| pool::grow(ticket(pool), n))
+    boundary(|| pool::grow(pool.into(), n))
 }
 
 /// Lowers max_workers by n, and min_workers to that where it is more. Workers leave until there are no
@@ -450,7 +448,7 @@ pub unsafe extern "C" fn pool_shrink(
     n: u32,
     mode: pool_shrink_t,
 ) -> pool_status_t {
-    boundary(|| pool::shrink(ticket(pool), n, required(ShrinkMode::from_number(mode))?))
+    boundary(|| pool::shrink(pool.into(), n, required(ShrinkMode::from_c(mode))?))
 }
 
 /// Replaces every worker that there is now by a new one, which runs the initializer again. Does not wait:
@@ -466,7 +464,7 @@ pub unsafe extern "C" fn pool_shrink(
 ///         see pool_check; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_restart(pool: *mut pool_t, mode: pool_restart_t) -> pool_status_t {
-    boundary(|| pool::restart(ticket(pool), required(RestartMode::from_number(mode))?))
+    boundary(|| pool::restart(pool.into(), required(RestartMode::from_c(mode))?))
 }
 
 /// Stops the pool now. Tasks that wait are cancelled; those that run are asked to end: pool_task_cancelled
@@ -484,8 +482,8 @@ pub unsafe extern "C" fn pool_restart(pool: *mut pool_t, mode: pool_restart_t) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_terminate(pool: *mut pool_t, grace_ms: i64) -> pool_status_t {
     boundary(|| {
-        let grace = super::options::grace_from(grace_ms)?;
-        pool::terminate(ticket(pool), grace)
+        let grace = grace_from(grace_ms)?;
+        pool::terminate(pool.into(), grace)
     })
 }
 
@@ -499,5 +497,5 @@ pub unsafe extern "C" fn pool_terminate(pool: *mut pool_t, grace_ms: i64) -> poo
 /// @return POOL_OK: it is asked to, or had been shut down before; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_request_stop(pool: *mut pool_t, mode: pool_stop_t) -> pool_status_t {
-    boundary(|| pool::request_stop(ticket(pool), required(StopMode::from_number(mode))?))
+    boundary(|| pool::request_stop(pool.into(), stop_mode_from(mode)?))
 }

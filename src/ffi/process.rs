@@ -1,15 +1,13 @@
-//! What belongs to the process: being a worker, CPUs, versions, the words for statuses.
+//! Calls that concern the whole process: running as a worker, exit, CPUs, versions, names of statuses.
+#![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
 
+use super::enums::stop_mode_from;
 use super::types::*;
 use super::{User, boundary, required};
 use crate::error::Status;
-use crate::pool::StopMode;
 use crate::{pool, worker};
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::MaybeUninit;
-
-#![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
-
 
 /// To be called first in main by a program that may be started as its own worker:
 ///
@@ -37,7 +35,7 @@ pub unsafe extern "C" fn pool_worker_main(argc: c_int, argv: *mut *mut c_char) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_shutdown_all(mode: pool_stop_t, timeout_ms: i64) -> pool_status_t {
     boundary(|| {
-        let mode = required(StopMode::from_number(mode))?;
+        let mode = stop_mode_from(mode)?;
         pool::shutdown_all(mode, timeout_ms)
     })
 }

@@ -1,24 +1,35 @@
-//! Options that say what workers are and how their processes start.
+//! Reading the options of worker processes: how they start, and their execution context.
 
-use super::enums::{pool_kind, pool_start};
+use super::enums::{one_of, pool_kind, pool_start};
+use super::snapshot::Copies;
 use super::structs::{pool_options_t, pool_rlimit_t};
-use super::{c_string, c_strings};
-use super::options::{invalid, unsupported};
+use super::{c_string, c_strings, invalid, unsupported};
 use crate::error::{Error, Result, Status};
-use crate::pool::{ExecContext, InheritedFds, PoolKind, ProcessConfig, ResourceLimit, StartMethod, own_environment};
+use crate::pool::PoolKind;
+use crate::worker::config::{ProcessConfig, StartMethod};
+use crate::worker::exec_context::{ExecContext, ResourceLimit};
+use crate::worker::inherit_fds::InheritedFds;
+use crate::worker::spawn::own_environment;
 use std::ffi::{CString, c_char};
 use std::sync::Arc;
-use super::snapshot::Copies;
 
-pub(super) fn kind_from(options: &pool_options_t) -> Result<PoolKind> {
+/// # Safety
+/// The header: strings and arrays that can be read.
+pub(super) unsafe fn kind_from(options: &pool_options_t) -> Result<PoolKind> {
     let start = start_from(options)?;
-    let kind = match options.kind {
-        kind if kind == pool_kind::POOL_PROCESS as i32 => {
-            return Ok(PoolKind::Processes(Arc::new(process_config(options, start)?)));
-        }
-        kind if kind == pool_kind::POOL_THREAD as i32 => PoolKind::Threads,
-        kind if kind == pool_kind::POOL_INLINE as i32 => PoolKind::Inline,
-        _ => return Err(invalid("kind is none of enum pool_kind")),
+    let kind = one_of(
+        options.kind,
+        ["kind", "pool_kind"],
+        [
+            (pool_kind::POOL_PROCESS as i32, None),
+            (pool_kind::POOL_THREAD as i32, Some(PoolKind::Threads)),
+            (pool_kind::POOL_INLINE as i32, Some(PoolKind::Inline)),
+        ],
+    )?;
+    let Some(kind) = kind else {
+        // SAFETY: the caller's promise.
+        let process_config = unsafe { process_config(options, start) }?;
+        return Ok(PoolKind::Processes(Arc::new(process_config)));
     };
     let has_process_options = start != StartMethod::Spawn
         || !options.worker_executable.is_null()
@@ -35,12 +46,15 @@ pub(super) fn kind_from(options: &pool_options_t) -> Result<PoolKind> {
 
 fn start_from(options: &pool_options_t) -> Result<StartMethod> {
     let with_threads = options.fork_with_threads;
-    let start = match options.start {
-        start if start == pool_start::POOL_SPAWN as i32 => StartMethod::Spawn,
-        start if start == pool_start::POOL_FORKSERVER as i32 => StartMethod::Forkserver,
-        start if start == pool_start::POOL_FORK as i32 => StartMethod::Fork { with_threads },
-        _ => return Err(invalid("start is none of enum pool_start")),
-    };
+    let start = one_of(
+        options.start,
+        ["start", "pool_start"],
+        [
+            (pool_start::POOL_SPAWN as i32, StartMethod::Spawn),
+            (pool_start::POOL_FORKSERVER as i32, StartMethod::Forkserver),
+            (pool_start::POOL_FORK as i32, StartMethod::Fork { with_threads }),
+        ],
+    )?;
     let is_copy = matches!(start, StartMethod::Fork { .. });
     if with_threads && !is_copy {
         return Err(unsupported("fork_with_threads is for POOL_FORK only"));
@@ -55,30 +69,41 @@ fn start_from(options: &pool_options_t) -> Result<StartMethod> {
     Ok(start)
 }
 
-fn process_config(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
-    let owned = |text| Ok::<_, Error>(c_string(text)?.map(CString::from));
-    let environment = match c_strings(options.env)? {
+/// # Safety
+/// See [`kind_from`].
+unsafe fn process_config(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
+    // SAFETY: the caller's promise.
+    let owned = |text| unsafe { c_string(text) }.map(CString::from);
+    // SAFETY: the caller's promise.
+    let environment = match unsafe { c_strings(options.env) } {
         Some(entries) => Some(entries.into_iter().map(CString::from).collect()),
         None if matches!(start, StartMethod::Fork { .. }) => None,
         None => Some(own_environment()),
     };
     Ok(ProcessConfig {
         start,
-        executable: owned(options.worker_executable)?,
+        executable: owned(options.worker_executable),
         environment,
-        directory: owned(options.cwd)?,
-        modules: paths("modules", options.modules)?,
-        preload: paths("preload", options.preload)?,
-        inherited_fds: exec_context::inherited_fds_from(options, start)?,
-        exec_context: exec_context::exec_context_from(options, start)?,
+        directory: owned(options.cwd),
+        // SAFETY: the caller's promise.
+        modules: unsafe { paths("modules", options.modules) }?,
+        // SAFETY: the caller's promise.
+        preload: unsafe { paths("preload", options.preload) }?,
+        // SAFETY: the caller's promise.
+        inherited_fds: unsafe { inherited_fds_from(options, start) }?,
+        // SAFETY: the caller's promise.
+        exec_context: unsafe { exec_context_from(options, start) }?,
     })
 }
 
-/// What fits a message.
+/// The paths of a message to a worker have this length at most.
 const PATHS_LEN_MAX: usize = 1024;
 
-fn paths(field: &str, list: *const *const c_char) -> Result<Vec<String>> {
-    let paths = c_strings(list)?.unwrap_or_default().into_iter().map(|path| {
+/// # Safety
+/// See [`kind_from`].
+unsafe fn paths(field: &str, list: *const *const c_char) -> Result<Vec<String>> {
+    // SAFETY: the caller's promise.
+    let paths = unsafe { c_strings(list) }.unwrap_or_default().into_iter().map(|path| {
         let path = path.to_str().map_err(|_| invalid("a module's path is not UTF-8"))?;
         Ok(path.to_owned())
     });
@@ -90,11 +115,10 @@ fn paths(field: &str, list: *const *const c_char) -> Result<Vec<String>> {
     Ok(paths)
 }
 
-// MERGED ffi.options.exec_context
-// Options of what surrounds a worker process: descriptors, CPUs, limits, identity, system calls.
+// ---- the execution context: descriptors, CPUs, limits, identity, system calls -----------------------
 
-/// Only processes have surroundings of their own.
-pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
+/// Refuses an execution context for workers that are no processes.
+pub(super) fn refuse_exec_context(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let set = [
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
         ("worker_stdin", !options.worker_stdin.is_null()),
@@ -117,33 +141,37 @@ pub(super) fn refuse_for(options: &pool_options_t, kind: &PoolKind) -> Result<()
     }
 }
 
-pub(super) fn inherited_fds_from(
-    options: &pool_options_t,
-    start: StartMethod,
-) -> Result<InheritedFds> {
-    let numbers = list(options.inherit_fds, options.n_inherit_fds, "inherit_fds")?;
-    let stdin = c_string(options.worker_stdin)?.map(CString::from);
+/// # Safety
+/// See [`kind_from`].
+unsafe fn inherited_fds_from(options: &pool_options_t, start: StartMethod) -> Result<InheritedFds> {
+    // SAFETY: the caller's promise.
+    let numbers = unsafe { list(options.inherit_fds, options.n_inherit_fds, "inherit_fds") }?;
+    // SAFETY: the caller's promise.
+    let stdin = unsafe { c_string(options.worker_stdin) }.map(CString::from);
     let inherited = InheritedFds::new(numbers.to_vec(), stdin)?;
-    // A copy of the caller has all that the caller has.
+    // A copy of the caller has all of the caller's descriptors.
     let is_copy = matches!(start, StartMethod::Fork { .. });
     Ok(if is_copy { inherited.without_copies() } else { inherited })
 }
 
-pub(super) fn exec_context_from(
-    options: &pool_options_t,
-    start: StartMethod,
-) -> Result<ExecContext> {
-    let limits = list(options.rlimits, options.n_rlimits, "rlimits")?;
+/// # Safety
+/// See [`kind_from`].
+unsafe fn exec_context_from(options: &pool_options_t, start: StartMethod) -> Result<ExecContext> {
+    // SAFETY: the caller's promise.
+    let limits = unsafe { list(options.rlimits, options.n_rlimits, "rlimits") }?;
     let limits = limits.iter().map(|&pool_rlimit_t { resource, soft, hard }| {
         let resource = u32::try_from(resource).map_err(|_| invalid("rlimits: no such resource"))?;
         Ok(ResourceLimit { resource, soft, hard })
     });
-    let filter =
-        list(options.seccomp_filter.cast::<[u8; 8]>(), options.seccomp_len, "seccomp_filter")?;
+    let filter = options.seccomp_filter.cast::<[u8; 8]>();
+    // SAFETY: the caller's promise; a struct sock_filter has 8 bytes.
+    let filter = unsafe { list(filter, options.seccomp_len, "seccomp_filter") }?;
+    // SAFETY: the caller's promise.
+    let cpus = unsafe { list(options.worker_cpus, options.n_worker_cpus, "worker_cpus") }?;
     let exec_context = ExecContext {
         oom_score_adj: options.oom_score_adj,
         nice: options.nice,
-        cpus: list(options.worker_cpus, options.n_worker_cpus, "worker_cpus")?.to_vec(),
+        cpus: cpus.to_vec(),
         limits: limits.collect::<Result<_>>()?,
         gid: options.gid,
         uid: options.uid,
@@ -156,33 +184,44 @@ pub(super) fn exec_context_from(
 }
 
 /// Makes the options point to copies of their arrays.
-pub(in crate::ffi) fn copy_arrays(
-    options: &mut pool_options_t,
-    copies: &mut Copies,
-) -> Result<()> {
+///
+/// # Safety
+/// See [`kind_from`].
+pub(super) unsafe fn copy_arrays(options: &mut pool_options_t, copies: &mut Copies) -> Result<()> {
     let field = "an option";
-    options.inherit_fds = copies.of(list(options.inherit_fds, options.n_inherit_fds, field)?);
-    options.worker_cpus = copies.of(list(options.worker_cpus, options.n_worker_cpus, field)?);
-    options.rlimits = copies.of(list(options.rlimits, options.n_rlimits, field)?);
-    let filter = list(options.seccomp_filter.cast::<[u8; 8]>(), options.seccomp_len, field)?;
+    // SAFETY: the caller's promise.
+    let fds = unsafe { list(options.inherit_fds, options.n_inherit_fds, field) }?;
+    options.inherit_fds = copies.of(fds);
+    // SAFETY: the caller's promise.
+    let cpus = unsafe { list(options.worker_cpus, options.n_worker_cpus, field) }?;
+    options.worker_cpus = copies.of(cpus);
+    // SAFETY: the caller's promise.
+    let limits = unsafe { list(options.rlimits, options.n_rlimits, field) }?;
+    options.rlimits = copies.of(limits);
+    let filter = options.seccomp_filter.cast::<[u8; 8]>();
+    // SAFETY: the caller's promise; a struct sock_filter has 8 bytes.
+    let filter = unsafe { list(filter, options.seccomp_len, field) }?;
     options.seccomp_filter = copies.of(filter).cast();
     Ok(())
 }
 
-/// No list here is ever longer.
+/// The maximum length of an array.
 const LIST_MAX: usize = 4096;
 
 /// An array of the caller's.
-fn list<'a, T>(start: *const T, count: usize, field: &str) -> Result<&'a [T]> {
+///
+/// # Safety
+/// The header: `count` values that can be read for as long as `'a`; NULL is refused.
+unsafe fn list<'a, T>(start: *const T, count: usize, field: &str) -> Result<&'a [T]> {
     if count == 0 {
         return Ok(&[]);
     }
     if start.is_null() || !start.is_aligned() {
-        return Err(invalid(&format!("{field}: a number of them, and no array")));
+        return Err(invalid(&format!("{field}: a length, and no array")));
     }
     if count > LIST_MAX {
         return Err(invalid(&format!("{field}: at most {LIST_MAX}")));
     }
-    // SAFETY: the header: so many values that can be read until the call returns.
+    // SAFETY: the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(start, count) })
 }

@@ -1,7 +1,8 @@
-//! The options that a pool was made with, kept for pool_get_options, with all that they point to.
+//! The options that a pool was made with, for pool_get_options, with copies of all that they point to.
 
-use super::structs::*;
-use super::types::*;
+use super::process_options::copy_arrays;
+use super::structs::{pool_function_t, pool_options_t};
+use super::types::pool_task_fn;
 use super::{User, c_string, c_strings};
 use crate::error::Result;
 use crate::pool::{Config, HookSpec, OwnedCallee};
@@ -15,15 +16,18 @@ pub(super) struct Snapshot {
     _user: User,
 }
 
-// SAFETY: what the options point to belongs to the snapshot and does not change, but for the user's
-// pointer, which is the user's matter.
+// SAFETY: what the options point to belongs to the snapshot and does not change, except what the user's pointer points
+// to, which is the user's responsibility.
 unsafe impl Send for Snapshot {}
 // SAFETY: as above.
 unsafe impl Sync for Snapshot {}
 
 impl Snapshot {
     /// The options have been checked, and their defaults filled in.
-    pub(super) fn new(
+    ///
+    /// # Safety
+    /// The header: strings and arrays that can be read.
+    pub(super) unsafe fn new(
         mut options: pool_options_t,
         config: &Config,
         user: User,
@@ -33,12 +37,15 @@ impl Snapshot {
         name.push(0);
         options.name = copies.of(&name).cast();
         for text in [&mut options.worker_executable, &mut options.cwd, &mut options.worker_stdin] {
-            *text = copies.of_text(c_string(*text)?);
+            // SAFETY: the caller's promise.
+            *text = copies.of_text(unsafe { c_string(*text) });
         }
         for list in [&mut options.env, &mut options.modules, &mut options.preload] {
-            *list = copies.of_list(c_strings(*list)?);
+            // SAFETY: the caller's promise.
+            *list = copies.of_list(unsafe { c_strings(*list) });
         }
-        super::options::copy_arrays(&mut options, &mut copies)?;
+        // SAFETY: the caller's promise.
+        unsafe { copy_arrays(&mut options, &mut copies) }?;
         let hooks = [config.initializer.clone(), config.finalizer.clone()];
         options.initializer = function_of(hooks[0].as_deref());
         options.finalizer = function_of(hooks[1].as_deref());
@@ -50,13 +57,13 @@ impl Snapshot {
     }
 }
 
-/// Copies of values of C, which stay where they are as long as this does. Words, so that they are aligned for
-/// every type of C.
+/// Copies of C values, whose addresses stay valid as long as this does. Words, so that they are aligned for every C
+/// type.
 #[derive(Default)]
 pub(super) struct Copies(Vec<Box<[u64]>>);
 
 impl Copies {
-    /// Where the copy of these values is; NULL for none.
+    /// The address of a copy of these values; NULL for none.
     pub(super) fn of<T: Copy>(&mut self, values: &[T]) -> *const T {
         const { assert!(align_of::<T>() <= align_of::<u64>()) };
         self.of_bytes(values.as_ptr().cast(), size_of_val(values)).cast()
@@ -79,7 +86,7 @@ impl Copies {
             return std::ptr::null();
         }
         let mut copy = vec![0_u64; len.div_ceil(8)].into_boxed_slice();
-        // SAFETY: the caller, `of`, has so many bytes; the copy is new, and as long.
+        // SAFETY: `of` passes the address and the size of a slice; the copy is new, and as long.
         unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(from, len) };
         let start = copy.as_ptr();
         self.0.push(copy);
@@ -87,7 +94,7 @@ impl Copies {
     }
 }
 
-/// A hook as C sees it; its bytes and names stay where they are as long as it does.
+/// A hook as C sees it; its bytes and names stay valid as long as it does.
 fn function_of(hook: Option<&HookSpec>) -> pool_function_t {
     let none = std::ptr::null();
     let empty =
@@ -97,15 +104,14 @@ fn function_of(hook: Option<&HookSpec>) -> pool_function_t {
     pool_function_t { args: args.as_ptr().cast(), len: args.len(), ..named }
 }
 
-/// A function without arguments, as it was given.
+/// A function without arguments, as it was submitted.
 pub(super) fn function_of_callee(callee: &OwnedCallee) -> pool_function_t {
     let none = std::ptr::null();
     let mut function =
         pool_function_t { pointer: None, module: none, symbol: none, args: none.cast(), len: 0 };
     match callee {
         OwnedCallee::Pointer(pointer) => {
-            // SAFETY: a number that was such a function's address when the caller gave it; NULL was
-            // refused then.
+            // SAFETY: the address of a function of this type that the caller passed; NULL was refused.
             function.pointer = unsafe { std::mem::transmute::<usize, pool_task_fn>(*pointer) };
         }
         OwnedCallee::Names(module, symbol) => {

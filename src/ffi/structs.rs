@@ -1,11 +1,9 @@
 //! The C structs. Their doc comments are the header's.
-
-use super::types::*;
-use std::ffi::{c_char, c_void};
-
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the fields")]
 
+use super::types::*;
+use std::ffi::{c_char, c_void};
 
 /// What went wrong, in numbers and words. Yours: the library only fills it in.
 #[repr(C)]
@@ -46,6 +44,7 @@ pub struct pool_function_t {
 /// The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
 /// field that a kind of worker cannot do answers POOL_ERR_UNSUPPORTED when it is set.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct pool_options_t {
     /// sizeof(pool_options_t); POOL_OPTIONS_INIT sets it.
     pub struct_size: usize,
@@ -100,7 +99,7 @@ pub struct pool_options_t {
     /// For thread pools, how long pool_terminate waits.
     pub kill_grace_ms: i64,
     /// POOL_LOST_FAIL_TASK (default). Workers that are killed for a limit or a cancel do not count as lost.
-    pub on_worker_lost: pool_lost_t,
+    pub on_worker_lost: pool_on_worker_lost_t,
     /// POOL_LOST_RETRY: so often each task is run again. 0: once.
     pub retries: u32,
     /// So many workers may fail to start, one after the other within the window; then the pool is
@@ -110,7 +109,7 @@ pub struct pool_options_t {
     pub restart_window_ms: i64,
     /// POOL_EXIT_CANCEL (default).
     pub at_exit: pool_exit_t,
-    /// POOL_FAIR (default) or POOL_PREFETCH.
+    /// POOL_SCHED_FIFO (default) or POOL_SCHED_PREFETCH.
     pub sched: pool_sched_t,
     /// The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
     /// helper installed with the library or, for functions of the main program, that program.
@@ -311,8 +310,8 @@ pub struct pool_worker_info_t {
     pub restarts: u64,
     /// The memory of its process that it shares with nobody; 0: a thread.
     pub resident_bytes: u64,
-    /// Why the worker before it is gone: one of enum pool_gone.
-    pub last_gone: pool_gone_t,
+    /// Why the worker before it is gone: one of enum pool_exit_reason.
+    pub last_exit_reason: pool_exit_reason_t,
     /// The code that one exited with, else 0.
     pub last_exit_code: i32,
     /// The signal that killed that one, else 0.
@@ -333,14 +332,57 @@ pub struct pool_event_t {
     pub id: u64,
     /// Its process; 0: a thread.
     pub pid: i64,
-    /// Why it is gone (POOL_EVENT_GONE), else POOL_GONE_NEVER.
-    pub reason: pool_gone_t,
+    /// Why it is gone (POOL_EVENT_EXITED), else POOL_EXITED_NONE.
+    pub reason: pool_exit_reason_t,
     /// The code that it exited with, else 0.
     pub exit_code: i32,
     /// The signal that killed it, else 0.
     pub signal: i32,
     /// The same in words; never NULL.
     pub message: *const c_char,
+}
+
+/// What the tasks and workers of a pool have done since pool_new. Set struct_size before. A chunk of a map
+/// is one task.
+///
+/// When no task waits or runs, tasks_submitted is tasks_completed + tasks_failed + tasks_cancelled. While
+/// some do, the numbers are not all of the same moment.
+#[repr(C)]
+pub struct pool_stats_t {
+    /// sizeof(pool_stats_t); POOL_STATS_INIT sets it.
+    pub struct_size: usize,
+    /// Tasks that were submitted.
+    pub tasks_submitted: u64,
+    /// Tasks whose function has returned 0.
+    pub tasks_completed: u64,
+    /// Tasks that have failed in any way.
+    pub tasks_failed: u64,
+    /// Tasks that were cancelled, before they ran or while they did.
+    pub tasks_cancelled: u64,
+    /// How often a task's worker was lost while it ran it. The task has failed, or was run again.
+    pub tasks_lost: u64,
+    /// How often a task was run again for that.
+    pub tasks_retried: u64,
+    /// How often a task has passed its soft limit.
+    pub soft_limits: u64,
+    /// How often a task was stopped by its hard limit.
+    pub hard_limits: u64,
+    /// Workers that were started.
+    pub workers_started: u64,
+    /// Workers that have crashed, left by exit, were killed by somebody else, or did not start.
+    pub workers_lost: u64,
+    /// The argument bytes of the tasks that a worker has ended.
+    pub args_bytes: u64,
+    /// The result bytes of the tasks that have completed.
+    pub result_bytes: u64,
+    /// How long the tasks that a worker has ended had waited, together.
+    pub queue_total_ns: u64,
+    /// How long they ran.
+    pub run_total_ns: u64,
+    /// How many of them had waited at least 2^i and less than 2^(i+1) nanoseconds; 0 is in entry 0.
+    pub queue_ns: [u64; 64],
+    /// How many of them ran so long.
+    pub run_ns: [u64; 64],
 }
 
 /// How a map is to be done. Fill it with POOL_MAP_INIT: zero means the default everywhere.

@@ -1,7 +1,8 @@
-//! `pool_task_*`: what a task's function may ask and leave.
+//! `pool_task_*`: what a task's function reads, and the result that it leaves.
 
 use super::types::pool_task_t;
 use super::{bytes, c_string};
+use crate::error::Status;
 use crate::worker::Task;
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
@@ -16,7 +17,9 @@ pub unsafe extern "C" fn pool_task_args(
     task: *const pool_task_t,
     len: Option<&mut MaybeUninit<usize>>,
 ) -> *const c_void {
-    let (data, size) = Task::at(task.cast()).map_or((std::ptr::null(), 0), Task::args);
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    let (data, size) = task.map_or((std::ptr::null(), 0), Task::args);
     if let Some(len) = len {
         len.write(size);
     }
@@ -32,7 +35,9 @@ pub unsafe extern "C" fn pool_task_args(
 ///             memory for it
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_result(task: *mut pool_task_t, len: usize) -> *mut c_void {
-    Task::at(task.cast()).map_or(std::ptr::null_mut(), |task| task.result(len)).cast()
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.map_or(std::ptr::null_mut(), |task| task.result(len)).cast()
 }
 
 /// Leaves a copy of the bytes as the task's result.
@@ -45,10 +50,11 @@ pub unsafe extern "C" fn pool_task_return(
     data: *const c_void,
     len: usize,
 ) -> i32 {
-    let Some(task) = Task::at(task.cast()) else {
-        return crate::error::Status::POOL_ERR_INVALID as i32;
-    };
-    match bytes(data, len) {
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    let Some(task) = task else { return Status::POOL_ERR_INVALID as i32 };
+    // SAFETY: the header: `len` bytes at `data`.
+    match unsafe { bytes(data, len) } {
         Ok(data) => task.return_bytes(data),
         Err(error) => error.status as i32,
     }
@@ -65,7 +71,11 @@ pub unsafe extern "C" fn pool_task_fail(
     code: i32,
     message: *const c_char,
 ) -> i32 {
-    if let (Some(task), Ok(Some(message))) = (Task::at(task.cast()), c_string(message)) {
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    // SAFETY: the header: NULL, or a string.
+    let message = unsafe { c_string(message) };
+    if let (Some(task), Some(message)) = (task, message) {
         task.set_message(message.to_bytes());
     }
     code
@@ -75,13 +85,17 @@ pub unsafe extern "C" fn pool_task_fail(
 /// is being shut down by POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to ask in a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_cancelled(task: *const pool_task_t) -> bool {
-    Task::at(task.cast()).is_some_and(Task::is_cancelled)
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.is_some_and(Task::is_cancelled)
 }
 
 /// Whether the task's soft limit has passed. Cheap enough to ask in a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> bool {
-    Task::at(task.cast()).is_some_and(Task::is_overdue)
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.is_some_and(Task::is_overdue)
 }
 
 /// Says how far the task is, for future_progress. Each number is kept to eight digits.
@@ -90,7 +104,9 @@ pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> boo
 /// @param total  how much there is; 0: not known
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_progress(task: *mut pool_task_t, done: u64, total: u64) {
-    if let Some(task) = Task::at(task.cast()) {
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    if let Some(task) = task {
         task.set_progress(done, total);
     }
 }
@@ -98,14 +114,18 @@ pub unsafe extern "C" fn pool_task_progress(task: *mut pool_task_t, done: u64, t
 /// The task's number in its pool, counted from 1; the same as future_id.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_id(task: *const pool_task_t) -> u64 {
-    Task::at(task.cast()).map_or(0, Task::id)
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.map_or(0, Task::id)
 }
 
 /// The index of the worker that runs the task: 0 to max_workers - 1; after a pool_shrink perhaps higher. A
 /// worker that replaces a lost one takes over its index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_worker(task: *const pool_task_t) -> u32 {
-    Task::at(task.cast()).map_or(0, Task::worker)
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.map_or(0, Task::worker)
 }
 
 /// A pointer that belongs to the worker, for the functions to keep what they need again: NULL when
@@ -114,5 +134,17 @@ pub unsafe extern "C" fn pool_task_worker(task: *const pool_task_t) -> u32 {
 /// @return where the pointer is, valid until the function returns; NULL without a task
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_state(task: *mut pool_task_t) -> *mut *mut c_void {
-    Task::at(task.cast()).map_or(std::ptr::null_mut(), Task::state)
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    task.map_or(std::ptr::null_mut(), Task::state)
+}
+
+/// The task behind a pointer of C's, if it is one.
+///
+/// # Safety
+/// The header: NULL, another handle, or the argument of a task's function that has not returned by the end of `'a`.
+#[inline]
+unsafe fn task_of<'a>(task: *const pool_task_t) -> Option<&'a Task> {
+    // SAFETY: the caller's promise.
+    unsafe { Task::from_ptr(task.cast()) }
 }

@@ -1,11 +1,10 @@
-//! The C types: handles, constants, structs, callbacks. Their doc comments are the header's.
-
-use super::structs::pool_event_t;
-use std::ffi::{c_char, c_void};
-
+//! The C types: handles, constants, callbacks. Their doc comments are the header's.
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants and the fields")]
 
+use super::structs::pool_event_t;
+use crate::pool::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
+use std::ffi::{c_char, c_void};
 
 /// What most calls answer: one of enum pool_status, 0 for success.
 pub type pool_status_t = i32;
@@ -19,8 +18,8 @@ pub type pool_stop_t = i32;
 pub type pool_cancel_t = i32;
 /// One of enum pool_wait.
 pub type pool_wait_t = i32;
-/// One of enum pool_lost.
-pub type pool_lost_t = i32;
+/// One of enum pool_on_worker_lost.
+pub type pool_on_worker_lost_t = i32;
 /// One of enum pool_exit.
 pub type pool_exit_t = i32;
 /// One of enum pool_sched.
@@ -41,8 +40,8 @@ pub type pool_shrink_t = i32;
 pub type pool_restart_t = i32;
 /// One of enum pool_event_kind.
 pub type pool_event_kind_t = i32;
-/// One of enum pool_gone.
-pub type pool_gone_t = i32;
+/// One of enum pool_exit_reason.
+pub type pool_exit_reason_t = i32;
 
 /// The first number of the library's version.
 pub const POOL_VERSION_MAJOR: u32 = 0;
@@ -153,3 +152,36 @@ pub type pool_source_fn = Option<
         len: *mut usize,
     ) -> pool_status_t,
 >;
+
+macro_rules! handles {
+    ($($c:ident = $handle:ident,)*) => {$(
+        impl From<*const $c> for $handle {
+            #[inline]
+            fn from(pointer: *const $c) -> $handle {
+                $handle::from_raw(pointer as u64)
+            }
+        }
+
+        impl From<*mut $c> for $handle {
+            #[inline]
+            fn from(pointer: *mut $c) -> $handle {
+                $handle::from_raw(pointer as u64)
+            }
+        }
+
+        impl From<$handle> for *mut $c {
+            #[inline]
+            fn from(handle: $handle) -> *mut $c {
+                handle.to_raw() as *mut $c
+            }
+        }
+    )*};
+}
+
+handles! {
+    pool_t = PoolHandle,
+    future_t = FutureHandle,
+    pool_buffer_t = BufferHandle,
+    future_set_t = SetHandle,
+    pool_map_t = MapHandle,
+}

@@ -1,139 +1,143 @@
-//! Sets of futures, that are taken out in the order in which they are done.
+//! Sets of futures, from which the futures are taken in the order of their completion.
 
-use crate::sync::{Mutex, MutexGuard};
-use super::{FutureHandle, callbacks, future, handles};
-use super::callbacks::CompletionAction;
-use super::handles::SetHandle;
+use super::callbacks::{self, CompletionAction};
+use super::future;
+use super::handles::{FutureHandle, SetHandle};
 use crate::error::{Error, Result, Status};
-use crate::sync::Deadline;
-use crate::table::Table;
+use crate::handle_table::HandleTable;
+use crate::sync::{Deadline, Mutex};
+use once_cell::sync::OnceCell;
 use rustix::event::EventfdFlags;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Arc, Condvar, OnceLock};
+use std::sync::{Arc, Condvar};
 
-/// Where the futures of a set arrive.
+static SETS: HandleTable<Arc<CompletionSet>> = HandleTable::new();
+
+/// The futures of a set, and those of them that are done.
 #[derive(Default)]
-pub(crate) struct CompletionSet {
-    books: Mutex<SetState>,
-    arrived: Condvar,
-    /// Readable while there is something to be taken out.
-    bell: OnceLock<OwnedFd>,
+pub(super) struct CompletionSet {
+    state: Mutex<SetState>,
+    changed: Condvar,
+    /// Readable while there is a future to be taken.
+    eventfd: OnceCell<OwnedFd>,
 }
 
 #[derive(Default)]
 struct SetState {
     ready: VecDeque<FutureHandle>,
-    /// Those that are not done, and how often each was added.
-    waiting: Table<usize>,
+    /// Those that are not done, and how many times each was added.
+    waiting: HashMap<FutureHandle, usize>,
 }
 
 impl CompletionSet {
     /// The future is done.
     pub(super) fn deliver(&self, future: FutureHandle) {
-        let mut books = self.lock();
-        books.stop_waiting(future);
-        books.ready.push_back(future);
-        self.show(&books);
-        self.arrived.notify_all();
+        let mut state = self.state.lock();
+        state.stop_waiting(future);
+        state.ready.push_back(future);
+        self.update_eventfd(&state);
+        self.changed.notify_all();
     }
 
     /// The future was freed.
-    pub(super) fn forget(&self, future: FutureHandle) {
-        self.lock().stop_waiting(future);
-        self.arrived.notify_all();
+    pub(super) fn remove(&self, future: FutureHandle) {
+        self.state.lock().stop_waiting(future);
+        self.changed.notify_all();
     }
 
-    /// Makes the descriptor readable or not, as it should be.
-    fn show(&self, books: &SetState) {
-        let Some(bell) = self.bell.get() else { return };
-        if books.ready.is_empty() {
-            let _ = rustix::io::read(bell, &mut [0; 8]);
+    fn update_eventfd(&self, state: &SetState) {
+        let Some(eventfd) = self.eventfd.get() else { return };
+        if state.ready.is_empty() {
+            let _ = rustix::io::read(eventfd, &mut [0; 8]);
         } else {
-            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+            let _ = rustix::io::write(eventfd, &1_u64.to_ne_bytes());
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, SetState> {
-        self.books.lock()
     }
 }
 
 impl SetState {
     fn stop_waiting(&mut self, future: FutureHandle) {
-        if let Some(times) = self.waiting.get_mut(future.to_raw()) {
+        if let Some(times) = self.waiting.get_mut(&future) {
             *times -= 1;
             if *times == 0 {
-                self.waiting.remove(future.to_raw());
+                self.waiting.remove(&future);
             }
         }
     }
 }
 
-pub(crate) fn set_new() -> Result<SetHandle> {
-    handles::add_set(Arc::default())
+fn find(set: SetHandle) -> Result<Arc<CompletionSet>> {
+    let (index, epoch) = set.unpack()?;
+    Ok(SETS.get(index, epoch)?.clone())
 }
 
-/// Frees the set; its futures stay their owner's.
+pub(crate) fn set_new() -> Result<SetHandle> {
+    let reserved = SETS.reserve()?;
+    let handle = SetHandle::pack(reserved.index, reserved.epoch);
+    reserved.fill(Box::default());
+    Ok(handle)
+}
+
+/// Frees the set, but not its futures.
 pub(crate) fn set_free(set: SetHandle) -> Result<()> {
-    set.remove()
+    let (index, epoch) = set.unpack()?;
+    SETS.remove(index, epoch)
 }
 
 pub(crate) fn set_add(set: SetHandle, future: FutureHandle) -> Result<()> {
-    let inbox = set.inbox()?;
+    let set = find(set)?;
     future.find()?;
-    *inbox.lock().waiting.get_or_make(future.to_raw(), || 0) += 1;
-    let listed = callbacks::list(future, CompletionAction::SendResultFile(inbox.clone()));
-    if listed.is_err() {
-        inbox.forget(future);
+    *set.state.lock().waiting.entry(future).or_default() += 1;
+    let subscribed = callbacks::subscribe(future, CompletionAction::Deliver(set.clone()));
+    if subscribed.is_err() {
+        set.remove(future);
     }
-    listed
+    subscribed
 }
 
-/// Takes the next one out that is done; waits for it.
+/// Takes the next future that is done, and waits for it.
 pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> {
-    let inbox = set.inbox()?;
+    let set = find(set)?;
     let deadline = Deadline::from_ms(timeout_ms);
-    let mut books = inbox.lock();
+    let mut state = set.state.lock();
     loop {
-        while let Some(future) = books.ready.pop_front() {
-            inbox.show(&books);
+        while let Some(future) = state.ready.pop_front() {
+            set.update_eventfd(&state);
             // It may have been freed since.
             if future.find().is_ok() {
                 return Ok(future);
             }
         }
-        if books.waiting.is_empty() {
+        if state.waiting.is_empty() {
             return Err(Status::POOL_ERR_END.into());
         }
         if deadline.has_passed() {
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
-        if wait::may_run_inline() {
-            // What is run here is delivered soon by somebody else.
-            let waiting = books.waiting.numbers();
-            let waiting: Vec<_> = waiting.into_iter().map(FutureHandle::from_raw).collect();
-            drop(books);
-            wait::run_one_inline(&waiting)?;
-            books = inbox.lock();
-            if !books.ready.is_empty() {
+        if future::may_run_inline() {
+            // Another thread delivers soon what is run here.
+            let waiting: Vec<FutureHandle> = state.waiting.keys().copied().collect();
+            drop(state);
+            future::run_one_inline(&waiting)?;
+            state = set.state.lock();
+            if !state.ready.is_empty() {
                 continue;
             }
         }
-        let woken = deadline.wait_on(&inbox.arrived, books);
-        books = woken.unwrap_or_else(|| inbox.lock());
+        let woken = deadline.wait_on(&set.changed, state);
+        state = woken.unwrap_or_else(|| set.state.lock());
     }
 }
 
-/// A descriptor that is readable while there is something to be taken out. The set owns it.
+/// The descriptor that is readable while there is a future to be taken. The set owns it.
 pub(crate) fn set_fd(set: SetHandle) -> Result<i32> {
-    let inbox = set.inbox()?;
-    let books = inbox.lock();
-    if inbox.bell.get().is_none() {
-        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::os("eventfd", errno))?;
-        let _ = inbox.bell.set(bell);
-    }
-    inbox.show(&books);
-    Ok(inbox.bell.get().map_or(-1, AsRawFd::as_raw_fd))
+    let set = find(set)?;
+    let state = set.state.lock();
+    let eventfd = set.eventfd.get_or_try_init(|| {
+        rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| Error::os("eventfd", errno))
+    })?;
+    set.update_eventfd(&state);
+    Ok(eventfd.as_raw_fd())
 }

@@ -1,27 +1,33 @@
-//! Futures: what became of a task.
+//! Futures: the state and the result of a task, cancelling it, and waiting for it.
 
 use super::handles::{FutureHandle, PoolHandle};
-use super::{Pool, PoolKind, callbacks, promise};
-use crate::board::copy_out;
-use crate::board::record::{BytesLocation, Slot};
-use crate::board::parent::side_table::TaskFailure;
-use crate::board::slot::{Phase, SeatIndex, Waited};
+use super::{Pool, PoolKind, promise};
+use crate::board::memory::ResultBytes;
 use crate::board::parent::slots::{Released, SlotKey};
-use crate::{clock, sync, worker};
+use crate::board::record::{BytesLocation, Slot};
+use crate::board::slot::{Phase, SeatIndex, Waited};
 use crate::error::{Detail, Error, Result, Status};
-use crate::sync::{Deadline, Sleeper};
-use crate::sync::Ordering::{*, Relaxed};
-use crate::state::Command;
-use crate::worker::InlineRun;
+use crate::state::commands::Command;
+use crate::sync::{Deadline, Ordering::*, Sleeper};
+use crate::worker::{InlineRun, MESSAGE_MAX};
+use crate::{clock, sync, worker};
 
-/// Where a task stands, by the C API's numbers.
+/// The state of a task. `pool_future_state_t` has the same values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FutureState {
     Pending = 1,
     Running = 2,
     Completed = 3,
     Failed = 4,
-    CancelledTask = 5,
+    Cancelled = 5,
+}
+
+/// Which tasks [`cancel`] cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CancelMode {
+    Queued,
+    /// Also one that runs in a worker process, which is killed.
+    Running,
 }
 
 pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
@@ -29,31 +35,32 @@ pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
     state(pool, key)
 }
 
-pub(super) fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
+fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
     Ok(match pool.region().board.slot(key.slot).word.phase() {
         Phase::Ready => FutureState::Pending,
         Phase::Running(_) => FutureState::Running,
         Phase::Completed(_) => FutureState::Completed,
         Phase::Failed(_) => FutureState::Failed,
-        Phase::CancelledTask => FutureState::CancelledTask,
-        // The slot is ours, and not in use: somebody wrote over its word.
+        Phase::Cancelled => FutureState::Cancelled,
+        // The slot is in use: a worker has written over its word.
         Phase::Free | Phase::Impossible => return Err(corrupted()),
     })
 }
 
-/// The result of a completed task; of another, why there is none.
+/// The result of a completed task. It stays valid until the future is freed. An error: the task's, or that it
+/// is not done.
 #[inline]
-pub(crate) fn result(future: FutureHandle) -> Result<(*const u8, usize)> {
+pub(crate) fn result(future: FutureHandle) -> Result<ResultBytes<'static>> {
     let (pool, key) = future.get()?;
     pool.result(future, key)
 }
 
-/// Waits until the task is done, and gives its result out.
+/// Waits until the task is done, and returns its result.
 #[inline]
-pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<(*const u8, usize)> {
+pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<ResultBytes<'static>> {
     let (pool, key) = future.get()?;
-    if !wait::is_done(pool, key) {
-        wait::wait_until(pool, key, Deadline::from_ms(timeout_ms))?;
+    if !is_done(pool, key) {
+        wait_until(pool, key, Deadline::from_ms(timeout_ms))?;
     }
     pool.result(future, key)
 }
@@ -61,31 +68,27 @@ pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<(*const u
 #[cold]
 fn why_no_result(future: FutureHandle) -> Error {
     match failure(future) {
-        Ok(failure) => failure.expect_err("a task that has not completed has an error"),
+        Ok(Some(failure)) => failure,
+        // A worker has written over the result of a completed task.
+        Ok(None) => corrupted(),
         Err(error) => error,
     }
 }
 
-/// What went wrong with a task that is done: nothing, or an error.
-pub(crate) fn failure(future: FutureHandle) -> Result<Result<()>> {
+/// Why a task that is done has failed; None: it has completed.
+pub(crate) fn failure(future: FutureHandle) -> Result<Option<Error>> {
     let (pool, key) = future.find()?;
     let record = pool.region().board.slot(key.slot);
-    let note = || pool.state.slots.side_table.failure(key.slot);
-    Ok(match (record.word.phase(), state(pool, key)?) {
-        (Phase::Completed(_), _) => Ok(()),
-        (Phase::Failed(seat), _) => Err(match note() {
-            Some(note) => of_note(note),
-            None => pool.task_error(key, record, seat),
-        }),
-        (Phase::CancelledTask, _) => {
-            Err(note().map_or_else(|| Status::POOL_ERR_CANCELLED.into(), of_note))
+    let failure = || pool.state.slots.side_table.failure(key.slot).map(|it| it.to_error());
+    state(pool, key)?;
+    Ok(match record.word.phase() {
+        Phase::Completed(_) => None,
+        Phase::Failed(seat) => {
+            Some(failure().unwrap_or_else(|| pool.task_error(key, record, seat)))
         }
+        Phase::Cancelled => Some(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into())),
         _ => return Err(Status::POOL_ERR_NOT_DONE.into()),
     })
-}
-
-fn of_note(note: TaskFailure) -> Error {
-    Error::with_detail(note.status, note.detail)
 }
 
 fn corrupted() -> Error {
@@ -94,45 +97,45 @@ fn corrupted() -> Error {
 
 impl Pool {
     #[inline]
-    fn result(&self, future: FutureHandle, key: SlotKey) -> Result<(*const u8, usize)> {
+    fn result(&'static self, future: FutureHandle, key: SlotKey) -> Result<ResultBytes<'static>> {
         let record = self.region().board.slot(key.slot);
         match (record.word.completed_by(), record.inline_result()) {
-            (Some(_), Some(near)) => Ok(near),
-            (Some(seat), None) => self.bytes(key, record, seat),
+            (Some(_), Some(inline)) => Ok(inline),
+            (Some(seat), None) => self.external_bytes(key, record, seat),
             (None, _) => Err(why_no_result(future)),
         }
     }
 
-    /// The bytes that the worker of this seat left. Nothing it wrote is believed unchecked.
-    #[inline]
-    fn bytes(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Result<(*const u8, usize)> {
-        let (ending, inline) = record.ending().ok_or_else(corrupted)?;
-        if let BytesLocation::File(far) = ending.result {
-            return self.state.slots.side_table.result_file(key.slot, far);
+    /// The bytes that the worker of this seat left outside the slot, or in it.
+    fn external_bytes<'a>(
+        &'a self,
+        key: SlotKey,
+        record: &'a Slot,
+        seat: SeatIndex,
+    ) -> Result<ResultBytes<'a>> {
+        let ending = record.ending().ok_or_else(corrupted)?;
+        match ending.result {
+            BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
+            location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
-        self.region().result_bytes(seat, ending.result, inline).ok_or_else(corrupted)
     }
 
-    /// Whether the task was cancelled before it ran; one that was killed while it ran has a note of whom
-    /// that killed.
+    /// Whether the task was cancelled before it ran; one that was killed while it ran has a failure that names
+    /// its worker.
     fn was_withdrawn(&self, key: SlotKey) -> bool {
-        let note = || self.state.slots.side_table.failure(key.slot);
-        self.region().board.slot(key.slot).word.phase() == Phase::CancelledTask
-            && note().is_none_or(|note| note.detail.worker_pid == 0)
+        let failure = || self.state.slots.side_table.failure(key.slot);
+        self.region().board.slot(key.slot).word.phase() == Phase::Cancelled
+            && failure().is_none_or(|failure| failure.detail.worker_pid == 0)
     }
 
-    /// Why the task's function, or its worker for want of one, says that it failed.
+    /// The error that the task's function reported, or its worker because the function was not found.
     fn task_error(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
-        let Some((ending, _)) = record.ending() else { return corrupted() };
-        let mut text = [0; MESSAGE_MAX];
-        let mut len = 0;
-        if let Ok((start, size)) = self.bytes(key, record, seat) {
-            len = size.min(MESSAGE_MAX);
-            copy_out(start, &mut text[..len]);
-        }
+        let Some(ending) = record.ending() else { return corrupted() };
+        let message = self.external_bytes(key, record, seat);
+        let message = message.map_or_else(|_| Vec::new(), |bytes| bytes.prefix(MESSAGE_MAX));
         let detail = Detail {
             task_code: ending.code,
-            message: String::from_utf8_lossy(&text[..len]).into_owned(),
+            message: String::from_utf8_lossy(&message).into_owned(),
             ..Detail::default()
         };
         match ending.status {
@@ -140,43 +143,41 @@ impl Pool {
             | Status::POOL_ERR_FUNCTION
             | Status::POOL_ERR_NOMEM
             | Status::POOL_ERR_TOO_LARGE) => Error::with_detail(status, detail),
-            // Nobody else writes on the board of promises.
+            // No worker writes to the board of promises.
             status if self.is_promise_pool() => Error::with_detail(status, detail),
             _ => corrupted(),
         }
     }
 }
 
-/// The most bytes of a message that a C caller has room for.
-const MESSAGE_MAX: usize = crate::worker::MESSAGE_MAX;
-
-/// Cancels a task that has not started; once cancelled it stays so. One that runs can see that it was
-/// asked to end; `is_also_running`: it ends with its worker process.
-pub(crate) fn cancel(future: FutureHandle, is_also_running: bool) -> Result<()> {
+/// Cancels a task that has not started: it never will. A running task can see that it was asked to end, and
+/// with [`CancelMode::Running`] is killed with its worker process.
+pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     let (pool, key) = future.find()?;
     let word = &pool.region().board.slot(key.slot).word;
     word.request_cancel(key.generation);
     if pool.is_promise_pool() {
-        promise::cancel_background(key);
+        promise::cancel_work(key);
     }
-    if pool.state.withdraw(key, None) || state(pool, key)? == FutureState::CancelledTask {
+    if pool.state.withdraw(key, None) || state(pool, key)? == FutureState::Cancelled {
         return Ok(());
     }
-    if !is_also_running || pool.is_promise_pool() || state(pool, key)? != FutureState::Running {
+    let is_killed = mode == CancelMode::Running && !pool.is_promise_pool();
+    if !is_killed || state(pool, key)? != FutureState::Running {
         return Err(Status::POOL_ERR_STATE.into());
     }
-    if !matches!(pool.state.kind, PoolKind::Processes(_)) {
+    if !matches!(pool.state.config.kind, PoolKind::Processes(_)) {
         let words = "a thread cannot be killed; its task was asked to end";
         return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
     }
-    // From here on its worker takes no other task, so none can be hit in its place.
+    // From here on its worker takes no other task, so no other can be killed in its place.
     word.mark_for_kill(key.generation).ok_or(Status::POOL_ERR_STATE)?;
-    // Without a watch the pool is shut down, and the task done.
+    // Without a supervisor the pool is shut down, and the task done.
     pool.state.send(Command::KillForTask(key));
     Ok(())
 }
 
-/// Whether [`cancel`] was called, whatever came of it.
+/// Whether [`cancel`] was called, successfully or not.
 pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
     let (pool, key) = future.find()?;
     Ok(pool.region().board.slot(key.slot).word.is_cancel_requested())
@@ -191,14 +192,14 @@ pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
     future.pool_handle()
 }
 
-/// How long the task waited and ran, in nanoseconds.
+/// How long the task was queued and ran, in nanoseconds.
 pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
     let record = pool.region().board.slot(key.slot);
     let is_done = record.word.phase().is_done();
     let (stamp, ended) = (record.stamp(), record.progress().load(Relaxed));
     let ticks = match pool.was_withdrawn(key) {
-        // Whoever took it back noted when.
+        // `PoolState::withdraw` stores when.
         true => (ended.saturating_sub(stamp), 0),
         false if is_done => (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32)),
         false => (0, 0),
@@ -206,7 +207,7 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     Ok((clock::ns_of_ticks(ticks.0), clock::ns_of_ticks(ticks.1)))
 }
 
-/// How far the task said it was.
+/// The progress that the task last reported.
 pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
     if pool.was_withdrawn(key) {
@@ -216,78 +217,61 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
-/// Frees the future. Its task goes on; a promise that nobody can keep any more is cancelled.
+/// Frees the future. Its task runs on; a promise that nobody can complete any more is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
     let (pool, key) = future.locate()?;
     if pool.is_promise_pool() {
-        return free_promise(future);
+        pool.free_promise(key);
+        return Ok(());
     }
     match pool.state.slots.release(key) {
-        Released::Free if !current_callback::is_freed_later(future) => pool.give_task_back(key),
-        Released::Free | Released::NotHeld => {}
-        Released::Subscribed => pool.release_subscribed(future, key),
+        Released::Free => pool.give_back(key),
+        Released::NotHeld => {}
+        Released::Subscribed => pool.release_subscribed(key),
     }
-    Ok(())
-}
-
-#[cold]
-fn free_promise(future: FutureHandle) -> Result<()> {
-    let (pool, key) = future.find()?;
-    // Whoever is told that it is cancelled may be the last to need the pool.
-    pool.hold_promise_pool();
-    pool.let_promise_go(future, key);
-    pool.release_promise_pool();
     Ok(())
 }
 
 impl Pool {
     #[cold]
-    fn release_subscribed(&'static self, future: FutureHandle, key: SlotKey) {
-        if !self.detach_entry(key) && !current_callback::is_freed_later(future) {
+    fn release_subscribed(&'static self, key: SlotKey) {
+        if !self.detach_entry(key) {
             self.give_back(key);
         }
     }
 
-    fn let_promise_go(&'static self, future: FutureHandle, key: SlotKey) {
-        let stays = match self.state.slots.release(key) {
+    #[cold]
+    fn free_promise(&'static self, key: SlotKey) {
+        let is_in_use = match self.state.slots.release(key) {
             Released::NotHeld => return,
             Released::Free => false,
             Released::Subscribed => self.detach_entry(key),
         };
-        // After it has left its sets: these give out nothing that was freed.
-        if !wait::is_done(self, key) {
+        // After it has left its sets, which return no future that was freed.
+        if !is_done(self, key) {
             self.state.withdraw(key, None);
         }
-        if !stays && !current_callback::is_freed_later(future) {
+        if !is_in_use {
             self.give_back(key);
         }
     }
 
+    /// Recycles the slot of a freed future, now or when its task is done. Of a freed pool this may be the last
+    /// future, and end the life of `self`.
     #[inline]
-    fn give_task_back(&'static self, key: SlotKey) {
-        if wait::is_done(self, key) {
+    pub(super) fn give_back(&'static self, key: SlotKey) {
+        if is_done(self, key) {
             self.recycle(key.slot);
         } else {
             self.detach(key.slot);
         }
     }
-
-    /// Gives the slot of a freed future back, now or when its task is done.
-    pub(super) fn give_back(&'static self, key: SlotKey) {
-        let is_promise = self.is_promise_pool();
-        self.give_task_back(key);
-        // Of another pool this may have been the last future, and its memory be gone.
-        if is_promise {
-            self.release_promise_pool();
-        }
-    }
 }
 
-// MERGED pool.wait
-// Waiting for one future, or for several of any pools.
+// ---- waiting ----------------------------------------------------------------------------------------
 
-/// What is waited for.
+/// When a wait for several futures ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitMode {
     All,
@@ -295,15 +279,7 @@ pub(crate) enum WaitMode {
     FirstError,
 }
 
-impl WaitMode {
-    /// From the C API's number.
-    pub(crate) fn from_number(number: i32) -> Option<WaitMode> {
-        let modes = [WaitMode::All, WaitMode::First, WaitMode::FirstError];
-        modes.get(usize::try_from(number).ok()?).copied()
-    }
-}
-
-/// Waits until the task is done in any way.
+/// Waits until the task is done.
 pub(crate) fn wait(future: FutureHandle, timeout_ms: i64) -> Result<()> {
     let (pool, key) = future.get()?;
     if is_done(pool, key) {
@@ -312,26 +288,26 @@ pub(crate) fn wait(future: FutureHandle, timeout_ms: i64) -> Result<()> {
     wait_until(pool, key, Deadline::from_ms(timeout_ms))
 }
 
-/// Waits like [`wait`], until a deadline.
+/// [`wait`] until a deadline.
 pub(super) fn wait_for(future: FutureHandle, deadline: Deadline) -> Result<()> {
     let (pool, key) = future.get()?;
     wait_until(pool, key, deadline)
 }
 
-/// Whether this thread could run a task that it waits for.
+/// Whether this thread runs a task, and so may run inline what it waits for.
 pub(super) fn may_run_inline() -> bool {
     worker::is_worker()
 }
 
-/// In a task, runs the one that is waited for, if nobody has begun it. True: it is done.
-fn help(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<bool> {
+/// In a task, runs the task that it waits for if that has not started. True: it is done.
+fn try_run_inline(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<bool> {
     if !may_run_inline() || deadline.has_passed() {
         return Ok(false);
     }
     match worker::run_inline(pool.region(), key.slot, key.generation) {
         InlineRun::Ran => {
-            // It was not its turn on the ring.
-            pool.state.hint(key.slot);
+            // It did not run in the ring's order.
+            pool.state.hint_completion(key.slot);
             Ok(true)
         }
         InlineRun::NotRun => Ok(false),
@@ -342,12 +318,12 @@ fn help(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<bool> {
     }
 }
 
-/// In a task, runs one of these if nobody has begun it; there must be one that another thread may end.
+/// In a task, runs one of these if it has not started. An error: all of them would wait for this task.
 pub(super) fn run_one_inline(futures: &[FutureHandle]) -> Result<()> {
     let mut deadlock = Ok(());
     let mut others = 0;
     for (pool, key) in futures.iter().filter_map(|future| future.find().ok()) {
-        match help(pool, key, Deadline::Never) {
+        match try_run_inline(pool, key, Deadline::Never) {
             Ok(true) => return Ok(()),
             Ok(false) => others += 1,
             Err(error) => deadlock = Err(error),
@@ -361,9 +337,9 @@ pub(super) fn is_done(pool: &Pool, key: SlotKey) -> bool {
     pool.region().board.slot(key.slot).word.is_done()
 }
 
-/// Waits until the task is done in any way.
-pub(super) fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
-    if help(pool, key, deadline)? {
+/// Waits until the task is done.
+fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
+    if try_run_inline(pool, key, deadline)? {
         return Ok(());
     }
     let board = &pool.region().board;
@@ -382,9 +358,9 @@ pub(super) fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Resul
 
 type FoundFuture = (&'static Pool, SlotKey);
 
-/// Waits for several futures; `n_done` becomes the number of those that are done.
+/// Waits for several futures; sets `n_done` to the number of those that are done.
 pub(crate) fn wait_many(
-    futures: &[u64],
+    futures: &[FutureHandle],
     mode: WaitMode,
     timeout_ms: i64,
     n_done: &mut usize,
@@ -398,14 +374,18 @@ pub(crate) fn wait_many(
     waited
 }
 
-fn count_done(futures: &[u64]) -> usize {
-    let found = futures.iter().filter_map(|raw| FutureHandle::from_raw(*raw).find().ok());
+fn count_done(futures: &[FutureHandle]) -> usize {
+    let found = futures.iter().filter_map(|future| future.find().ok());
     found.filter(|(pool, key)| is_done(pool, *key)).count()
 }
 
 /// Waits for several futures until a deadline.
-pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadline) -> Result<()> {
-    let mut found = futures.iter().map(|raw| FutureHandle::from_raw(*raw).find());
+pub(super) fn wait_many_until(
+    futures: &[FutureHandle],
+    mode: WaitMode,
+    deadline: Deadline,
+) -> Result<()> {
+    let mut found = futures.iter().map(|future| future.find());
     match mode {
         WaitMode::All => {
             found.try_for_each(|one| one.map(drop))?;
@@ -417,22 +397,20 @@ pub(super) fn wait_many_until(futures: &[u64], mode: WaitMode, deadline: Deadlin
     }
 }
 
-/// So many futures before they are looked at their slots are fetched: as many as one that comes from memory
-/// takes.
+/// How many futures ahead a slot is prefetched: looking at as many takes as long as a slot takes from memory.
 const AHEAD: usize = 8;
 
-/// Waits for the last one first: when that is done, as a rule the others are, and the workers were not
-/// disturbed in the slots that they had in hand.
-fn wait_all(futures: &[u64], deadline: Deadline) -> Result<()> {
+/// Waits for the last one first: when that is done, the others are as a rule, and the cache lines of slots that
+/// workers use were left alone.
+fn wait_all(futures: &[FutureHandle], deadline: Deadline) -> Result<()> {
     if may_run_inline() {
-        // A task runs those that nobody has begun itself: in their order.
-        let mut futures = futures.iter().map(|raw| FutureHandle::from_raw(*raw));
-        return futures.try_for_each(|future| wait_for(future, deadline));
+        // A task runs those that have not started itself, in their order.
+        return futures.iter().try_for_each(|future| wait_for(*future, deadline));
     }
-    for (index, raw) in futures.iter().enumerate().rev() {
-        let (pool, key) = FutureHandle::from_raw(*raw).get()?;
+    for (index, future) in futures.iter().enumerate().rev() {
+        let (pool, key) = future.get()?;
         if let Some(later) = index.checked_sub(AHEAD) {
-            pool.region().board.prefetch_slot(FutureHandle::from_raw(futures[later]).slot());
+            pool.region().board.prefetch_slot(futures[later].slot());
         }
         if !is_done(pool, key) {
             wait_until(pool, key, deadline)?;
@@ -441,8 +419,8 @@ fn wait_all(futures: &[u64], deadline: Deadline) -> Result<()> {
     Ok(())
 }
 
-/// Asks each task's pool for a notice, and sleeps on the notices of all pools. What is seen of a
-/// notice is read before the tasks are asked: a task that is done after that changes it.
+/// Subscribes to each task, and sleeps on the completion events of all pools. The events are read before the
+/// tasks are subscribed to: a task that is done after that changes its event.
 fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
     let mut pools: Vec<&Pool> = Vec::new();
     for (pool, _) in futures {
@@ -467,11 +445,11 @@ fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Resu
             return Err(Status::POOL_ERR_TIMEOUT.into());
         }
         if may_run_inline() {
-            let tickets: Vec<FutureHandle> = pending(futures).collect();
-            run_one_inline(&tickets)?;
+            let pending: Vec<FutureHandle> = pending(futures).collect();
+            run_one_inline(&pending)?;
         }
         subscribe_all(futures);
-        // A task that was done before we asked has rung nobody; it is seen here.
+        // A task that was done before its subscription has notified nobody; it is seen here.
         if is_enough(futures, mode)? {
             return Ok(());
         }
@@ -486,19 +464,19 @@ fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Resu
 
 fn pending(futures: &[FoundFuture]) -> impl Iterator<Item = FutureHandle> {
     let pending = futures.iter().filter(|(pool, key)| !is_done(pool, *key));
-    pending.map(|(pool, key)| FutureHandle::new(pool.cell, *key))
+    pending.map(|(pool, key)| FutureHandle::new(pool.index, *key))
 }
 
-/// Says that we are about to sleep on the notices. False: one was rung since it was read.
+/// Announces that we are about to sleep on the events. False: one was notified since it was read.
 fn prepare_wait_all(pools: &[&Pool], sleepers: &mut [Sleeper<'_>]) -> bool {
     pools.iter().zip(sleepers).all(|(pool, sleeper)| {
-        let heeded = pool.region().board.prepare_wait(sleeper.seen);
-        sleeper.seen = heeded.unwrap_or(sleeper.seen);
-        heeded.is_some()
+        let seen = pool.region().board.prepare_wait(sleeper.seen);
+        sleeper.seen = seen.unwrap_or(sleeper.seen);
+        seen.is_some()
     })
 }
 
-/// Whether what is waited for has come. An empty list has nothing to wait for.
+/// Whether the wait is over. An empty list has nothing to wait for.
 fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
     let mut are_all_done = true;
     for (pool, key) in futures {
@@ -511,7 +489,7 @@ fn is_enough(futures: &[FoundFuture], mode: WaitMode) -> Result<bool> {
     Ok(are_all_done)
 }
 
-/// Asks for a notice of every task that is not done.
+/// Subscribes to every task that is not done.
 fn subscribe_all(futures: &[FoundFuture]) {
     for (pool, key) in futures {
         pool.region().board.slot(key.slot).word.subscribe_completion(key.generation);

@@ -1,95 +1,104 @@
-//! Pools: made, given tasks, stopped, freed.
+//! What a call of the C API does to a pool, a future, a set or a map.
 //!
-//! The last room in which anything is decided: below it, the other side may be another process, or
-//! dead. What happens to a task is in `submit`, `wait` and `future`; what happens to a pool in `stop` and
-//! `exit`; what is built on tasks in `map` and `lazy`.
+//! The life of a task is in `submit` and `future`, that of a pool in `shutdown`, `resize` and `executor`; the
+//! rest is built on these: callbacks, sets, promises, maps.
+#![forbid(unsafe_code)]
 
+mod background;
 mod callbacks;
 mod completion_set;
+mod current_callback;
 mod executor;
 mod functions;
 mod future;
 mod handles;
 mod inspect;
-mod json;
 mod map;
 mod promise;
+mod registry;
 mod resize;
 mod selftest;
 mod shutdown;
 mod submit;
 
-pub(crate) use crate::board::priority::Priority;
 pub(crate) use crate::board::parent::side_table::{TaskOptions, TimeLimit};
-pub(crate) use crate::state::events::{Observers, WorkerEvent};
+pub(crate) use crate::board::priority::Priority;
+pub(crate) use crate::state::commands::{RestartMode, ShrinkMode, StopMode};
+pub(crate) use crate::state::config::{
+    Callee, Config, HookSpec, OnLost, OwnedCallee, PoolKind, StepTimeouts, Tick, WORKERS_MAX,
+};
+pub(crate) use crate::state::events::{LogLevel, Observers, WorkerEvent, WorkerEventKind};
 pub(crate) use crate::state::limits::TimeLimits;
-pub(crate) use crate::state::config::{Callee, Config, HookSpec, OnLost, OwnedCallee, Plan, PoolKind, StepTimeouts, Tick, WORKERS_MAX};
-pub(crate) use crate::state::{RestartMode, ShrinkMode, StopMode};
-pub(crate) use crate::state::task_callbacks::{OnAccept, OnTimeout, TaskCallbacks};
-pub(crate) use crate::worker::exec_context::{ExecContext, ResourceLimit};
-pub(crate) use crate::worker::inherit_fds::InheritedFds;
-pub(crate) use crate::worker::config::{ProcessConfig, StartMethod};
-pub(crate) use crate::worker::spawn::own_environment;
-pub(crate) use submit::{Args, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new, cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks};
-pub(crate) use callbacks::{Callback, events_fd, has_events, on_done, process_events, remove_callback};
-pub(crate) use map::chunks::OnError;
+pub(crate) use crate::state::task_callbacks::{LimitKind, OnAccept};
+pub(crate) use callbacks::{
+    Callback, events_fd, has_events, on_done, process_events, remove_callback,
+};
 pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next};
-pub(crate) use shutdown::{add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, set_idle_time, set_limits, shutdown, shutdown_all, spawn_workers, terminate};
-pub(crate) use future::{WaitMode, cancel, collect, duration, failure, future_free, future_id, future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many};
-pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle, count_live};
-pub(crate) use inspect::{Stats, WorkerActivity, available_cpus, cancelled_count, cancelled_task, counts, idle_time_of, info_json, limits_of, size_of, state_bits, stats, user_data_of, workers};
+pub(crate) use future::{
+    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, future_free, future_id,
+    future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many,
+};
+pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
+pub(crate) use inspect::{
+    Stats, WorkerActivity, WorkerState, available_cpus, cancelled_count, cancelled_task, counts,
+    idle_time_of, info_json, limits_of, size_of, state_bits, stats, user_data_of, workers,
+};
+pub(crate) use map::chunks::OnError;
 pub(crate) use map::lazy::{Source, map_cancel, map_error, map_free, map_next, map_start};
-pub(crate) use map::{Arrays, MapOptions, map, map_async, submit_chunk};
-pub(crate) use promise::{new_promise, reject, resolve};
-pub(crate) use resize::{grow, restart, shrink, wait_ready};
-pub(crate) use selftest::test;
 pub(crate) use map::zip::{Column, zip};
-use crate::sync::{Mutex};
-use crate::board::{Region, feature};
+pub(crate) use map::{Arrays, MapOptions, ResultOrder, map, map_async, submit_chunk};
+pub(crate) use promise::{new_promise, reject, resolve};
+pub(crate) use registry::count_live;
+pub(crate) use resize::{
+    grow, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
+};
+pub(crate) use selftest::test;
+pub(crate) use shutdown::{
+    add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, shutdown,
+    shutdown_all, terminate,
+};
+pub(crate) use submit::{
+    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new,
+    cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks,
+};
+
+use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};
 use crate::board::record::TaskCall;
-use crate::board::parent::slots::{SlotKey, SlotTable};
-use crate::{clock, worker};
+use crate::board::{Region, feature};
 use crate::error::{Error, Result, Status};
-use crate::sync::Scope;
-use crate::supervisor::Supervisor;
-use crate::state::backpressure::SubmitQueue;
-use crate::state::limits::LimitSettings;
 use crate::state::PoolState;
-use crate::worker::spawn;
-use crate::worker::spawn::ForkServerProcess;
-use crate::worker::config::WorkerConfig;
-use map::background::BackgroundThreads;
-use submit::Buffers;
+use crate::state::commands::CommandReceiver;
+use crate::supervisor::Supervisor;
+use crate::sync::{Mutex, Scope};
+use crate::worker::config::{ProcessConfig, StartMethod, WorkerConfig};
+use crate::worker::spawn::{self, ForkServerProcess};
+use crate::{clock, worker};
+use background::BackgroundThreads;
 use callbacks::Completions;
+use executor::{Executor, InlineWorkers};
 use functions::FunctionTable;
-use executor::InlineWorkers;
 use std::any::Any;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-
-
+use submit::Buffers;
 
 pub(crate) struct Pool {
     state: Arc<PoolState>,
+    executor: Executor,
     functions: FunctionTable,
     buffers: Buffers,
-    watch: Mutex<Option<JoinHandle<()>>>,
-    notice: Completions,
+    completions: Completions,
     background: BackgroundThreads,
-    /// Of an inline pool, where its tasks run.
-    executor_slots: Option<InlineWorkers>,
-    /// The slots of initializer and finalizer.
+    /// The slots of the initializer and the finalizer.
     hooks: Vec<SlotKey>,
-    config: Config,
-    /// What the caller wants kept until the pool is freed.
+    /// What the caller keeps with the pool until it is freed.
     user_data: Mutex<Option<UserData>>,
-    cell: u16,
+    /// Of its entry in the table of pools.
+    index: u16,
 }
 
 pub(crate) type UserData = Arc<dyn Any + Send + Sync>;
 
-/// Process pools may be made in tasks of process pools; so deep.
+/// How deep pools of processes may be nested.
 const DEPTH_MAX: u32 = 8;
 
 /// Makes a pool.
@@ -102,98 +111,112 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
         let words = format!("pools of processes are nested more than {DEPTH_MAX} deep");
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
-    exit::prepare();
+    shutdown::register_exit_handler();
+    match config.kind {
+        PoolKind::Inline => open_as(config, WORKERS_MAX, user_data, |_| {
+            Ok(Executor::Inline(InlineWorkers::default()))
+        }),
+        PoolKind::Threads | PoolKind::Processes(_) => {
+            let seats = config.workers_max;
+            open_as(config, seats, user_data, |ExecutorParts { state, commands, caller_copy }| {
+                let thread = Supervisor::start(state, commands, caller_copy)?;
+                Ok(Executor::Supervised(Mutex::new(Some(thread))))
+            })
+        }
+    }
+}
+
+/// What an executor is made from.
+struct ExecutorParts {
+    state: Arc<PoolState>,
+    commands: CommandReceiver,
+    caller_copy: Option<ForkServerProcess>,
+}
+
+fn open_as(
+    config: Config,
+    seats: u32,
+    user_data: UserData,
+    start: impl FnOnce(ExecutorParts) -> Result<Executor>,
+) -> Result<PoolHandle> {
     clock::start();
-    let reserved = handles::reserve()?;
-    let (scope, seats) = match config.kind {
-        PoolKind::Threads => (Scope::Private, config.plan.workers_max),
-        PoolKind::Inline => (Scope::Private, WORKERS_MAX),
-        PoolKind::Processes(_) => (Scope::Shared, config.plan.workers_max),
+    let reserved = registry::reserve()?;
+    let scope = match config.kind {
+        PoolKind::Threads | PoolKind::Inline => Scope::Private,
+        PoolKind::Processes(_) => Scope::Shared,
     };
     let region = Region::create("carpool", seats as usize, scope)?;
     region.board.set_idle_time(config.idle_ms);
-    let slots = SlotTable::new(&region, handles::first_generation(&reserved))?;
-    let (name, kind) = (config.name.clone(), config.kind.clone());
-    let (mut state, commands) =
-        PoolState::new(name, kind, config.plan, config.is_external, region, slots)?;
+    // A task of an inline pool is never queued.
+    let is_inline = matches!(config.kind, PoolKind::Inline);
+    let bound = if is_inline { 0 } else { config.max_pending };
+    let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
+    let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
+    region.board.set_features(bounded | prefetches);
+    let slots = SlotTable::new(&region, registry::first_generation(&reserved))?;
+    let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
-    if !matches!(config.kind, PoolKind::Inline) {
-        let bounded = if config.max_pending > 0 { feature::BOUNDED } else { 0 };
-        let batched = if config.is_batched { feature::PREFETCH } else { 0 };
-        state.submit_queue = SubmitQueue::new(config.max_pending);
-        state.region.board.set_features(bounded | batched);
-    }
-    state.limits = LimitSettings::new(config.limits);
-    state.soft_signal = config.soft_signal;
-    state.observers = config.observers.clone();
-    state.worker_config = worker_config(&state, &functions, &config, &mut hooks)?;
+    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
     let state = Arc::new(state);
-    let fork_server = caller_copy_for(&state)?;
-    if state.has_observers() {
+    let caller_copy = fork_caller_for(&state)?;
+    if !state.config.observers.is_empty() {
         state.callbacks.prepare()?;
     }
-    let (watch, executor_slots) = match config.kind {
-        PoolKind::Inline => (None, Some(InlineWorkers::default())),
-        _ => (Some(Supervisor::start(state.clone(), commands, fork_server)?), None),
-    };
+    let executor = start(ExecutorParts { state: state.clone(), commands, caller_copy })?;
     let pool = Pool {
         state,
+        executor,
         functions,
         buffers: Buffers::default(),
-        watch: Mutex::new(watch),
-        notice: Completions::default(),
+        completions: Completions::default(),
         background: BackgroundThreads::default(),
-        executor_slots,
         hooks,
-        config,
         user_data: Mutex::new(Some(user_data)),
-        cell: reserved.index,
+        index: reserved.index,
     };
-    Ok(handles::fill(reserved, pool))
+    Ok(registry::add(reserved, pool))
 }
 
-/// A copy of the caller for workers to be forked from, where that is how they start. Made before the pool
-/// has any thread.
-fn caller_copy_for(state: &PoolState) -> Result<Option<ForkServerProcess>> {
-    match &state.kind {
-        PoolKind::Processes(process_config)
-            if matches!(process_config.start, StartMethod::Fork { .. }) =>
-        {
-            template::fork_caller(&state.name, process_config, &state.region).map(Some)
+/// Forks a copy of the caller for workers to be forked from, if that is the start method. Called before the
+/// pool has a thread.
+fn fork_caller_for(state: &PoolState) -> Result<Option<ForkServerProcess>> {
+    match &state.config.kind {
+        PoolKind::Processes(process_config) if forks_caller(process_config) => {
+            spawn::fork_caller(&state.config.name, process_config, &state.region).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-/// Enters the functions around a worker's life at the board, each in a slot that is never posted.
+fn forks_caller(process_config: &ProcessConfig) -> bool {
+    matches!(process_config.start, StartMethod::Fork { .. })
+}
+
+/// Writes the initializer and the finalizer to slots that are never enqueued.
 fn worker_config(
     state: &PoolState,
     functions: &FunctionTable,
-    config: &Config,
     hooks: &mut Vec<SlotKey>,
 ) -> Result<WorkerConfig> {
-    let mut enter = |hook: &Option<Arc<HookSpec>>| -> Result<Option<u32>> {
+    let mut add = |hook: &Option<Arc<HookSpec>>| -> Result<Option<u32>> {
         let Some(HookSpec { callee, args }) = hook.as_deref() else { return Ok(None) };
-        let function = functions.index(state, callee.as_callee())?;
-        let key = state.slots.allocate(&state.region, false).ok_or(Status::POOL_ERR_FULL)?;
+        let function = functions.intern(state, callee.as_callee())?;
+        let key = state.slots.allocate(&state.region, Ownership::Detached);
+        let key = key.ok_or(Status::POOL_ERR_FULL)?;
         let call = TaskCall { function, is_chunk: false, priority: Priority::DEFAULT };
         submit::fill_hook(state, call, args, key)?;
         hooks.push(key);
         Ok(Some(key.slot))
     };
+    let config = &state.config;
     Ok(WorkerConfig {
-        min_workers: config.plan.workers_min,
+        min_workers: config.workers_min,
         tasks_max: config.tasks_max,
-        initializer: enter(&config.initializer)?,
-        finalizer: enter(&config.finalizer)?,
-        depth: 0,
+        initializer: add(&config.initializer)?,
+        finalizer: add(&config.finalizer)?,
         memory_max: config.memory_max,
-        exec_context_len: match &state.kind {
-            PoolKind::Processes(process_config) => process_config.exec_context.len(),
-            _ => 0,
-        },
-        scale: 0,
+        ..WorkerConfig::default()
     })
 }
 
@@ -201,5 +224,10 @@ impl Pool {
     #[inline]
     fn region(&self) -> &Region {
         &self.state.region
+    }
+
+    /// The address of the pool's region, which identifies it.
+    fn address(&self) -> usize {
+        self.region().memory.start().addr()
     }
 }

@@ -1,249 +1,165 @@
-//! Promises: futures that the caller ends.
+//! Promises: futures that the caller completes.
 //!
-//! They are futures of an inline pool of the library's own, which is made for the first of them and
-//! goes with the last. So whatever can be done with a future can be done with a promise.
+//! They are futures of a pool of the library's own, which executes nothing. It is made for the first promise,
+//! and lives as long as the process; a forked child makes one of its own. So all that can be done with a
+//! future can be done with a promise.
 
-use crate::sync::{Mutex, MutexGuard};
-use super::map::chunks::InFlight;
+use super::executor::Executor;
 use super::submit::Args;
-use super::{Config, FutureHandle, Pool, PoolKind, TimeLimits, handles};
+use super::{Config, FutureHandle, Observers, OnLost, Pool, PoolKind, StepTimeouts, TimeLimits};
+use crate::board::parent::slots::{Ownership, SlotKey};
 use crate::board::priority::Priority;
 use crate::board::record::TaskCall;
-use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
-use crate::sync::Deadline;
-use crate::sync::Ordering::*;
-use crate::state::events::Observers;
-use crate::state::config::Plan;
-use crate::state::pool_flags;
-use crate::worker;
-use crate::worker::{Completion, ResultFile};
+use crate::sync::Mutex;
+use crate::worker::{self, Completion, ResultFile};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The pool of all promises.
-static HOME: Mutex<Option<PromisePool>> = Mutex::new(None);
+static PROMISE_POOL: Mutex<Option<&'static Pool>> = Mutex::new(None);
 
-struct PromisePool {
-    pool: &'static Pool,
-    /// How many promises there are, and calls and keepers that are about to end one.
-    users: usize,
-}
+/// The seats of the pool. [`worker::claim_external`] uses the first; nothing runs in it.
+const SEATS: u32 = 1;
 
-/// What is under way for promises that have a keeper.
-static BACKGROUND: Mutex<Vec<(SlotKey, Arc<InFlight>)>> = Mutex::new(Vec::new());
+/// Cancels the work whose end a promise stands for.
+pub(super) type CancelWork = Arc<dyn Fn() + Send + Sync>;
 
-fn user_data() -> MutexGuard<'static, Vec<(SlotKey, Arc<InFlight>)>> {
-    BACKGROUND.lock()
-}
+/// The work behind promises that have a resolver.
+static BACKGROUND: Mutex<Vec<(SlotKey, CancelWork)>> = Mutex::new(Vec::new());
 
-/// Somebody wants to cancel a promise that has a keeper.
-pub(super) fn cancel_background(key: SlotKey) {
-    let all = user_data();
-    let in_flight = all.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone());
-    drop(all);
-    if let Some(in_flight) = in_flight {
-        in_flight.cancel();
+/// Cancels the work behind a promise, if there is any.
+pub(super) fn cancel_work(key: SlotKey) {
+    let work = BACKGROUND.lock();
+    let cancel = work.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone());
+    drop(work);
+    if let Some(cancel) = cancel {
+        cancel();
     }
 }
 
-fn remove_background(key: SlotKey) {
-    let mut all = user_data();
-    let place = all.iter().position(|entry| entry.0 == key);
-    let gone = place.map(|place| all.swap_remove(place));
-    // Not under the lock: this may be the last that is known of it.
-    drop(all);
-    drop(gone);
+fn remove_work(key: SlotKey) {
+    let mut work = BACKGROUND.lock();
+    let index = work.iter().position(|entry| entry.0 == key);
+    let removed = index.map(|index| work.swap_remove(index));
+    // Dropped without the lock: this may drop the work itself.
+    drop(work);
+    drop(removed);
 }
 
-/// A promise that nobody but its keeper can end.
+/// The only way to complete a promise that stands for work of the library.
 pub(super) struct PromiseResolver {
     pool: &'static Pool,
     key: SlotKey,
 }
 
 pub(crate) fn new_promise() -> Result<FutureHandle> {
-    let (pool, key) = make()?;
-    Ok(FutureHandle::new(pool.cell, key))
+    let (pool, key) = allocate()?;
+    Ok(FutureHandle::new(pool.index, key))
 }
 
-/// A promise that is running already, and its keeper. To cancel it cancels what is under way for it.
-pub(super) fn new_background(in_flight: Arc<InFlight>) -> Result<(FutureHandle, PromiseResolver)> {
-    let (pool, key) = make()?;
-    user_data().push((key, in_flight));
+/// Makes a promise that is running, and its resolver. Cancelling the promise calls `cancel`.
+pub(super) fn new_background(cancel: CancelWork) -> Result<(FutureHandle, PromiseResolver)> {
+    let (pool, key) = allocate()?;
+    BACKGROUND.lock().push((key, cancel));
     let claimed = worker::claim_external(pool.region(), key.slot, key.generation);
-    debug_assert!(claimed);
-    pool.hold_promise_pool();
-    Ok((FutureHandle::new(pool.cell, key), PromiseResolver { pool, key }))
+    debug_assert!(claimed, "nobody else knows of it yet");
+    Ok((FutureHandle::new(pool.index, key), PromiseResolver { pool, key }))
 }
 
-fn make() -> Result<(&'static Pool, SlotKey)> {
-    let mut home = lock();
-    // A forked child makes one of its own.
-    let pool = match &*home {
-        Some(home) if handles::is_of_this_process(home.pool.cell) => home.pool,
-        _ => open()?,
-    };
-    let key = pool.state.slots.allocate(pool.region(), true).ok_or(Status::POOL_ERR_FULL)?;
+fn allocate() -> Result<(&'static Pool, SlotKey)> {
+    let pool = promise_pool()?;
+    let key = pool.state.slots.allocate(pool.region(), Ownership::Held);
+    let key = key.ok_or(Status::POOL_ERR_FULL)?;
     let call = TaskCall { function: 0, is_chunk: false, priority: Priority::DEFAULT };
-    if let Err(error) = pool.fill(call, &Args::Bytes(&[]), key) {
+    if let Err(error) = pool.publish(call, &Args::Bytes(&[]), key) {
         pool.cancel_allocation(key);
         return Err(error);
-    }
-    match &mut *home {
-        Some(home) if std::ptr::eq(home.pool, pool) => home.users += 1,
-        other => *other = Some(PromisePool { pool, users: 1 }),
     }
     Ok((pool, key))
 }
 
-fn open() -> Result<&'static Pool> {
-    let plan = Plan { restart_window: Duration::MAX, ..Plan::default() };
-    let config = Config {
+fn promise_pool() -> Result<&'static Pool> {
+    let mut known = PROMISE_POOL.lock();
+    if let Some(pool) = known.filter(|pool| pool.is_of_this_process()) {
+        return Ok(pool);
+    }
+    let handle = super::open_as(config(), SEATS, Arc::new(()), |_| Ok(Executor::Promises))?;
+    // It has no handle, so no call can close it.
+    let pool = handle.close()?;
+    *known = Some(pool);
+    Ok(pool)
+}
+
+fn config() -> Config {
+    Config {
         name: "promises".into(),
         kind: PoolKind::Inline,
-        plan,
+        workers_min: 0,
+        workers_max: 0,
         idle_ms: 0,
         tasks_max: 0,
         memory_max: 0,
         max_pending: 0,
-        is_batched: false,
+        prefetches: false,
         limits: TimeLimits::default(),
+        soft_signal: None,
+        timeouts: StepTimeouts::default(),
+        restarts_max: 0,
+        restart_window: Duration::ZERO,
+        on_lost: OnLost::Continue,
+        retries: 0,
         observers: Observers::default(),
         is_external: false,
-        soft_signal: None,
         initializer: None,
         finalizer: None,
         tick: None,
         at_exit: None,
-    };
-    // Closed at once: it has no handle.
-    super::open(config, Arc::new(()))?.close()
+    }
 }
 
 pub(crate) fn resolve(future: FutureHandle, data: &[u8]) -> Result<()> {
-    end(future, Completion::Completed(data))
+    complete(future, Completion::Completed(data))
 }
 
 pub(crate) fn reject(future: FutureHandle, code: i32, message: &str) -> Result<()> {
-    end(future, Completion::Failed { status: Status::POOL_ERR_TASK, code, message })
+    complete(future, Completion::Failed { status: Status::POOL_ERR_TASK, code, message })
 }
 
-fn end(future: FutureHandle, how: Completion<'_>) -> Result<()> {
+fn complete(future: FutureHandle, how: Completion<'_>) -> Result<()> {
     let (pool, key) = future.find()?;
-    if !pool.is_promise_pool() {
-        return Err(Status::POOL_ERR_STATE.into());
+    if pool.is_promise_pool() && worker::claim_external(pool.region(), key.slot, key.generation) {
+        pool.complete_promise(key, how);
+        return Ok(());
     }
-    // Whoever waits may free the promise as soon as it is done, before we have finished here.
-    pool.hold_promise_pool();
-    let is_ours = worker::claim_external(pool.region(), key.slot, key.generation);
-    if is_ours {
-        pool.end_promise(key, how);
-    }
-    pool.release_promise_pool();
-    if is_ours { Ok(()) } else { Err(Status::POOL_ERR_STATE.into()) }
+    Err(Status::POOL_ERR_STATE.into())
 }
 
 impl PromiseResolver {
-    pub(super) fn end(self, how: Completion<'_>) {
+    pub(super) fn complete(self, how: Completion<'_>) {
         let (pool, key) = (self.pool, self.key);
         std::mem::forget(self);
-        remove_background(key);
-        pool.end_promise(key, how);
-        pool.release_promise_pool();
+        remove_work(key);
+        pool.complete_promise(key, how);
     }
 }
 
-/// A keeper that goes without a word: its promise is cancelled.
+/// Cancels the promise, whose work was dropped.
 impl Drop for PromiseResolver {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
-        remove_background(self.key);
-        self.pool.end_promise(self.key, Completion::Failed { status, code: 0, message: "" });
-        self.pool.release_promise_pool();
+        remove_work(self.key);
+        self.pool.complete_promise(self.key, Completion::Failed { status, code: 0, message: "" });
     }
 }
 
 impl Pool {
-    #[inline]
-    pub(super) fn is_promise_pool(&self) -> bool {
-        matches!(self.config.kind, PoolKind::Inline) && self.config.plan.workers_max == 0
-    }
-
-    fn end_promise(&self, key: SlotKey, how: Completion<'_>) {
+    fn complete_promise(&self, key: SlotKey, how: Completion<'_>) {
         let state = &self.state;
-        let deliver = |result_file: ResultFile| {
-            state.slots.side_table.insert_result_file(result_file.task, Some(result_file.memory));
-            Ok(())
+        let keep_result_file = |file: ResultFile| {
+            state.slots.side_table.insert_result_file(file.task, file.memory);
         };
-        worker::complete(&state.region, key.slot, how, &deliver);
-        state.hint(key.slot);
+        worker::complete(&state.region, key.slot, how, &keep_result_file);
+        state.hint_completion(key.slot);
     }
-
-    /// Keeps the pool of promises until [`Pool::release_promise_pool`].
-    pub(super) fn hold_promise_pool(&self) {
-        if let Some(home) = lock().as_mut().filter(|home| std::ptr::eq(home.pool, self)) {
-            home.users += 1;
-        }
-    }
-
-    /// A promise was freed, or somebody has ended one.
-    pub(super) fn release_promise_pool(&'static self) {
-        let mut home = lock();
-        let Some(known) = home.as_mut().filter(|home| std::ptr::eq(home.pool, self)) else {
-            return;
-        };
-        known.users -= 1;
-        if known.users > 0 {
-            return;
-        }
-        if super::callbacks::is_own_thread_of(self) {
-            // The thread that looks who is to be told of them does it, when nothing runs in the others.
-            self.region().board.notify_completion();
-            return;
-        }
-        *home = None;
-        drop(home);
-        self.close_promise_pool();
-    }
-
-    fn close_promise_pool(&'static self) {
-        self.state.flags.fetch_or(pool_flags::CLOSED | pool_flags::TERMINATED, AcqRel);
-        self.finish_completions(Deadline::Never);
-        if let Some(thread) = self.completion_thread() {
-            let _ = thread.join();
-        }
-        self.finish_callbacks();
-        self.release_slots();
-    }
-
-    /// Waits for the end of the last callback, which does nothing more for the pool.
-    fn finish_callbacks(&self) {
-        self.state.callbacks.finish(Deadline::Never);
-        if let Some(thread) = self.state.callbacks.thread() {
-            let _ = thread.join();
-        }
-    }
-}
-
-/// Called by the thread that looks who is to be told of promises, when it has nothing to do. True: there are none any
-/// more, and no pool: the thread has to end at once.
-pub(super) fn close_on_own_thread(pool: &'static Pool) -> bool {
-    if !pool.is_promise_pool() {
-        return false;
-    }
-    let mut home = lock();
-    if home.as_ref().is_none_or(|home| !std::ptr::eq(home.pool, pool) || home.users > 0) {
-        return false;
-    }
-    *home = None;
-    drop(home);
-    drop(pool.completion_thread());
-    pool.finish_callbacks();
-    pool.release_slots();
-    true
-}
-
-fn lock() -> MutexGuard<'static, Option<PromisePool>> {
-    HOME.lock()
 }

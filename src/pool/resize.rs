@@ -1,73 +1,102 @@
-//! How many workers there are, and replacing them. The watch does it; this is where callers wait.
+//! The workers of a pool while it runs: starting, resizing, restarting, their limits. The supervisor does it;
+//! callers wait here.
 
-use super::shutdown::{WaitWithTick, closed_if_none, receive};
-use super::{PoolHandle, WORKERS_MAX};
+use super::shutdown::{WaitWithTick, receive, received_or_closed};
+use super::{PoolHandle, PoolKind, TimeLimits, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
-use crate::sync::reply::{ReplySender, ReplyWait, ask};
-use crate::sync::Deadline;
-use crate::sync::Ordering::*;
+use crate::state::PoolState;
+use crate::state::commands::{Command, Reply, ReplySender, RestartMode, ShrinkMode, reply};
 use crate::sync::plain::AtomicU64;
-use crate::state::{Command, PoolState, RestartMode, ShrinkMode};
-use crate::state::config::PoolKind;
+use crate::sync::{Deadline, Ordering::*};
 
-/// Waits until so many workers are up; 0: those that are always to be there, at least one.
+/// Starts this many workers, or if negative as many as queued tasks need; never more than the maximum.
+pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
+    let state = &pool.pool()?.state;
+    state.check_open()?;
+    if matches!(state.config.kind, PoolKind::Inline) {
+        return Ok(0);
+    }
+    run(state, |sender| Command::StartWorkers(count, sender))
+}
+
+/// Sets the idle timeout of workers, those that sleep included.
+pub(crate) fn set_idle_time(pool: PoolHandle, idle_ms: i64) -> Result<()> {
+    pool.pool()?.region().board.set_idle_time(idle_ms);
+    Ok(())
+}
+
+/// Sets the limits of tasks that start from now on and set none of their own.
+pub(crate) fn set_limits(pool: PoolHandle, limits: TimeLimits) -> Result<()> {
+    let state = &pool.pool()?.state;
+    limits.check(&state.config.kind)?;
+    let (sender, receiver) = reply();
+    if !matches!(state.config.kind, PoolKind::Inline)
+        && state.send(Command::SetLimits(limits, sender))
+    {
+        receiver.recv();
+    }
+    Ok(())
+}
+
+/// Waits until this many workers are ready; 0: the minimum, but at least one.
 pub(crate) fn wait_ready(pool: PoolHandle, count: u32, timeout_ms: i64) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let state = &pool.pool()?.state;
     state.check_open()?;
-    let (most, always) = match state.kind {
-        PoolKind::Inline => (WORKERS_MAX, 0),
-        _ => (state.workers_max(), state.workers_min()),
+    let is_inline = matches!(state.config.kind, PoolKind::Inline);
+    let (max, min) = match is_inline {
+        true => (WORKERS_MAX, 0),
+        false => (state.workers_max(), state.workers_min()),
     };
-    let count = if count == 0 { always.max(1) } else { count };
-    if count > most {
+    let count = if count == 0 { min.max(1) } else { count };
+    if count > max {
         return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most max_workers"));
     }
-    if matches!(state.kind, PoolKind::Inline) {
+    if is_inline {
         return Ok(());
     }
     let number = NUMBERS.fetch_add(1, Relaxed);
-    let (answer, answered) = ask();
-    if !state.send(Command::WaitReady(number, count, answer)) {
+    let (sender, receiver) = reply();
+    if !state.send(Command::WaitReady(number, count, sender)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, WaitWithTick::until(Deadline::from_ms(timeout_ms))) {
-        ReplyWait::Answer(answer) => answer.map(drop),
-        ReplyWait::Nothing => Err(Status::POOL_ERR_CLOSED.into()),
-        // The watch looks once more: it may not have come to that yet.
-        ReplyWait::Late => match state.send(Command::CancelWaitReady(number)) {
-            true => closed_if_none(answered.recv()).map(drop),
+    match receive(&receiver, WaitWithTick::until(Deadline::from_ms(timeout_ms))) {
+        Reply::Received(reply) => reply.map(drop),
+        Reply::Disconnected => Err(Status::POOL_ERR_CLOSED.into()),
+        // The supervisor looks once more: it may not have done so in time.
+        Reply::TimedOut => match state.send(Command::CancelWaitReady(number)) {
+            true => received_or_closed(receiver.recv()).map(drop),
             false => Err(Status::POOL_ERR_CLOSED.into()),
         },
     }
 }
 
-/// Raises the number of workers that there may be, and starts so many.
+/// Raises the maximum number of workers by `count`, and starts as many.
 pub(crate) fn grow(pool: PoolHandle, count: u32) -> Result<()> {
-    let state = site_to_scale(pool)?;
+    let state = resizable_state(pool)?;
     let room = WORKERS_MAX - state.workers_max().min(WORKERS_MAX);
     if count > room {
         return Err(Error::new(Status::POOL_ERR_INVALID, "n: at most 1024 workers in all"));
     }
-    have(state, |answer| Command::Grow(count, answer))
+    run(state, |sender| Command::Grow(count, sender)).map(drop)
 }
 
-/// Lowers the number of workers that there may be.
+/// Lowers the maximum number of workers by `count`.
 pub(crate) fn shrink(pool: PoolHandle, count: u32, mode: ShrinkMode) -> Result<()> {
-    let state = site_to_scale(pool)?;
-    have(state, |answer| Command::Shrink(count, mode, answer))
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Shrink(count, mode, sender)).map(drop)
 }
 
-/// Has every worker replaced that there is.
+/// Replaces every worker there is.
 pub(crate) fn restart(pool: PoolHandle, mode: RestartMode) -> Result<()> {
-    let state = site_to_scale(pool)?;
-    have(state, |answer| Command::Restart(mode, answer))
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Restart(mode, sender)).map(drop)
 }
 
-fn site_to_scale(pool: PoolHandle) -> Result<&'static PoolState> {
+fn resizable_state(pool: PoolHandle) -> Result<&'static PoolState> {
     let state = &pool.pool()?.state;
     state.check_open()?;
-    match state.kind {
+    match state.config.kind {
         PoolKind::Inline => {
             Err(Error::new(Status::POOL_ERR_UNSUPPORTED, "an inline pool has no workers"))
         }
@@ -75,11 +104,11 @@ fn site_to_scale(pool: PoolHandle) -> Result<&'static PoolState> {
     }
 }
 
-/// Waits for the watch to have done it.
-fn have(state: &PoolState, command: impl FnOnce(ReplySender) -> Command) -> Result<()> {
-    let (answer, answered) = ask();
-    if !state.send(command(answer)) {
+/// Waits until the supervisor has run the command.
+fn run(state: &PoolState, command: impl FnOnce(ReplySender) -> Command) -> Result<u32> {
+    let (sender, receiver) = reply();
+    if !state.send(command(sender)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    closed_if_none(answered.recv()).map(drop)
+    received_or_closed(receiver.recv())
 }

@@ -1,34 +1,36 @@
-//! Trying a pool's configuration: a second pool of it, with one worker, gets something to do.
+//! The self-test of a pool: a second pool with its configuration and one worker runs a task and a map.
 
 use super::map::chunks::OnError;
-use super::map::{Arrays, MapOptions, map};
-use crate::state::config::Callee;
-use super::{Observers, PoolHandle, PoolKind, StopMode, TaskSpec, check, failure, future, future_free, open, shutdown, submit};
+use super::map::{Arrays, MapOptions, ResultOrder, map};
+use super::shutdown::stop_and_release;
+use super::{
+    Callee, Observers, PoolHandle, PoolKind, StopMode, TaskSpec, check, failure, future_free, open,
+    shutdown, submit, wait,
+};
 use crate::error::{Error, Result, Status};
 use crate::worker;
 use std::sync::Arc;
 
-/// How many items the trial's map has, and how many of them make a piece.
+/// The number of items of the map, and of each chunk.
 const ITEMS: usize = 10;
-const PIECE: usize = 2;
+const CHUNK_SIZE: usize = 2;
 
-/// Whether a pool like this one works; else why not. The pool itself is not touched.
+/// Whether a pool like this one works; an error says why not. Does not touch the pool itself.
 pub(crate) fn test(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     pool.state.check_open()?;
-    let mut config = pool.config.clone();
+    let mut config = (*pool.state.config).clone();
     if !matches!(config.kind, PoolKind::Inline) {
-        config.plan.workers_max = 1;
+        config.workers_max = 1;
     }
-    config.plan.workers_min = 0;
+    config.workers_min = 0;
     config.at_exit = Some(StopMode::Kill);
-    // Nobody is called: the trial is not the pool that the caller waits for.
+    // The user's callbacks are for the pool itself.
     config.tick = None;
-    // Nobody hears of its workers.
     (config.observers, config.is_external) = (Observers::default(), false);
     let trial = open(config, Arc::new(()))?;
-    let outcome = try_out(trial, timeout_ms);
-    // Why it is broken is a better answer than what that did to a task.
+    let outcome = run_tasks(trial, timeout_ms);
+    // Why it is broken is a better error than what became of the task.
     let outcome = check(trial).and(outcome);
     if matches!(&outcome, Err(error) if error.status == Status::POOL_ERR_TIMEOUT) {
         return outcome.and(dispose(trial));
@@ -40,24 +42,25 @@ pub(crate) fn test(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     outcome.and(broken).and(stopped)
 }
 
-/// Frees a pool whose worker may be long in coming to an end. Threads cannot be killed: somebody else
-/// waits for them.
+/// Frees a pool whose worker may take long to exit. Threads cannot be killed: another thread waits for them.
 fn dispose(trial: PoolHandle) -> Result<()> {
     let trial = trial.close()?;
-    let end = move || shutdown::end(trial, StopMode::Kill);
-    let is_thread = matches!(trial.config.kind, PoolKind::Threads);
+    let end = move || stop_and_release(trial, StopMode::Kill);
+    let is_thread = matches!(trial.state.config.kind, PoolKind::Threads);
     if !is_thread || worker::start_own_thread("trial".into(), end).is_err() {
         end();
     }
     Ok(())
 }
 
-fn try_out(trial: PoolHandle, timeout_ms: i64) -> Result<()> {
+fn run_tasks(trial: PoolHandle, timeout_ms: i64) -> Result<()> {
     let echo = worker::echo_address();
     let future = submit(trial, TaskSpec::pointer(echo, &[1, 2, 3]))?;
-    let outcome = wait(future, timeout_ms).and_then(|()| failure(future)?);
+    let outcome = wait(future, timeout_ms).and_then(|()| failure(future));
     future_free(future)?;
-    outcome?;
+    if let Some(failure) = outcome? {
+        return Err(failure);
+    }
     let items: Vec<u8> = (0..ITEMS as u8).collect();
     let mut results = [0; ITEMS];
     let arrays = Arrays {
@@ -69,9 +72,9 @@ fn try_out(trial: PoolHandle, timeout_ms: i64) -> Result<()> {
         statuses: None,
     };
     let options = MapOptions {
-        chunk_size: PIECE,
+        chunk_size: CHUNK_SIZE,
         window: 0,
-        is_ordered: true,
+        order: ResultOrder::Input,
         on_error: OnError::Stop,
         deadline_ms: (timeout_ms >= 0).then_some(timeout_ms),
         item_hard_ms: None,

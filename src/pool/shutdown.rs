@@ -1,34 +1,32 @@
-//! Closing, joining, shutting down, freeing. The watch does it; this is where callers wait.
+//! Closing, joining, shutting down and freeing pools, and what happens at exit. The supervisor does it; callers
+//! wait here, and run the pool's tick meanwhile.
 
-use crate::sync::{Mutex, MutexGuard};
-use super::executor::InlineWorkers;
-use super::{Pool, PoolHandle, callbacks, handles};
+use super::executor::{ClearMode, Executor, InlineWorkers};
+use super::handles::PoolHandle;
+use super::registry::{self, PoolScan};
+use super::{Pool, PoolKind, Tick, callbacks};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
-use crate::sync::reply::{ReplyReceiver, ReplyWait, ask};
-use crate::sync::Deadline;
-use crate::sync::Ordering::*;
+use crate::state::commands::{Command, Reply, ReplyReceiver, StopMode, reply};
+use crate::state::{PoolState, pool_flags};
 use crate::sync::plain::{AtomicU32, AtomicU64};
-use crate::state::limits::TimeLimits;
-use crate::state::{Command, PoolState, StopMode, pool_flags};
-use crate::state::config::{PoolKind, Tick};
+use crate::sync::{Deadline, Mutex, Ordering::*};
 use crate::{process, worker};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 use std::cell::Cell;
-use super::handles::PoolScan;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// How much longer than the grace a terminate waits for threads.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// Whether the pool takes tasks.
+/// Whether the pool accepts tasks.
 pub(crate) fn check(pool: PoolHandle) -> Result<()> {
     pool.pool()?.state.check_open()
 }
 
-/// No new tasks.
+/// Refuses new tasks.
 pub(crate) fn close(pool: PoolHandle) -> Result<()> {
     let state = &pool.pool()?.state;
     state.close_for(StopMode::Drain);
@@ -36,184 +34,154 @@ pub(crate) fn close(pool: PoolHandle) -> Result<()> {
     Ok(())
 }
 
-/// Starts workers: so many, or below 0 as many as waiting tasks need; never more than may be.
-pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
-    let state = &pool.pool()?.state;
-    state.check_open()?;
-    if matches!(state.kind, PoolKind::Inline) {
-        return Ok(0);
-    }
-    let (answer, answered) = ask();
-    if !state.send(Command::StartWorkers(count, answer)) {
-        return Err(Status::POOL_ERR_CLOSED.into());
-    }
-    closed_if_none(answered.recv())
-}
-
-/// Says after how long idle workers leave, those that sleep included.
-pub(crate) fn set_idle_time(pool: PoolHandle, idle_ms: i64) -> Result<()> {
-    pool.pool()?.region().board.set_idle_time(idle_ms);
-    Ok(())
-}
-
-/// Changes the limits of tasks that start from now on and bring none of their own.
-pub(crate) fn set_limits(pool: PoolHandle, limits: TimeLimits) -> Result<()> {
-    let state = &pool.pool()?.state;
-    limits.check(&state.kind)?;
-    let (answer, answered) = ask();
-    if !matches!(state.kind, PoolKind::Inline) && state.send(Command::SetLimits(limits, answer)) {
-        answered.recv();
-    }
-    Ok(())
-}
-
-/// Waits until what is queued has run and the workers have left.
+/// Waits until the queued tasks have run and the workers have exited.
 pub(crate) fn join(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_threads(pool)?;
     if pool.state.flags.load(Acquire) & pool_flags::TERMINATED != 0 {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    let submit_deadline = pool.submit_deadline(Deadline::from_ms(timeout_ms));
-    match &pool.executor_slots {
-        None => join_workers(&pool.state, submit_deadline),
-        Some(executor_slots) => {
-            pool.state.check_broken()?;
-            // Others may submit meanwhile; they are refused.
-            pool.state.flags.fetch_or(pool_flags::JOINING, AcqRel);
-            let is_clear =
-                submit_deadline.wait(|until| executor_slots.clear(pool, true, until).then_some(()));
-            pool.state.flags.fetch_and(!pool_flags::JOINING, AcqRel);
-            if is_clear.is_none() {
-                return Err(Status::POOL_ERR_TIMEOUT.into());
-            }
-            pool.state.check_broken()
-        }
+    let wait = pool.wait_with_tick(Deadline::from_ms(timeout_ms));
+    match &pool.executor {
+        Executor::Supervised(_) => join_workers(&pool.state, wait),
+        Executor::Inline(workers) => join_inline(pool, workers, wait),
+        Executor::Promises => Err(Status::POOL_ERR_INVALID.into()),
     }
 }
 
-fn join_workers(state: &PoolState, submit_deadline: WaitWithTick<'_>) -> Result<()> {
+fn join_workers(state: &PoolState, wait: WaitWithTick<'_>) -> Result<()> {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Relaxed);
-    let (answer, answered) = ask();
-    if !state.send(Command::Join(number, answer)) {
+    let (sender, receiver) = reply();
+    if !state.send(Command::Join(number, sender)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
-    match receive(&answered, submit_deadline) {
-        ReplyWait::Answer(answer) => answer.map(drop),
-        // Shut down meanwhile: everything was run or cancelled, and the workers have left.
-        ReplyWait::Nothing => Ok(()),
-        ReplyWait::Late => {
-            let (answer, answered) = ask();
-            if state.send(Command::CancelJoin(number, answer)) {
-                answered.recv();
+    match receive(&receiver, wait) {
+        Reply::Received(reply) => reply.map(drop),
+        // Shut down meanwhile: every task has run or was cancelled, and the workers have exited.
+        Reply::Disconnected => Ok(()),
+        Reply::TimedOut => {
+            let (sender, receiver) = reply();
+            if state.send(Command::CancelJoin(number, sender)) {
+                receiver.recv();
             }
             Err(Status::POOL_ERR_TIMEOUT.into())
         }
     }
 }
 
-/// Shuts the pool down, or makes a shutdown that is under way stronger.
+fn join_inline(pool: &Pool, workers: &InlineWorkers, wait: WaitWithTick<'_>) -> Result<()> {
+    pool.state.check_broken()?;
+    // Tasks that others submit meanwhile are refused.
+    pool.state.flags.fetch_or(pool_flags::JOINING, AcqRel);
+    let is_clear =
+        wait.wait(|until| workers.clear(pool, ClearMode::RunningAndPermits, until).then_some(()));
+    pool.state.flags.fetch_and(!pool_flags::JOINING, AcqRel);
+    is_clear.ok_or(Status::POOL_ERR_TIMEOUT)?;
+    pool.state.check_broken()
+}
+
+/// Shuts the pool down, or makes a shutdown in progress stronger.
 pub(crate) fn shutdown(pool: PoolHandle, mode: StopMode, timeout_ms: i64) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_threads(pool)?;
-    stop(pool, mode, pool.submit_deadline(Deadline::from_ms(timeout_ms)))
+    stop(pool, mode, pool.wait_with_tick(Deadline::from_ms(timeout_ms)))
 }
 
 /// Shuts the pool down without its tick.
-pub(super) fn shutdown_until(pool: PoolHandle, mode: StopMode, deadline: Deadline) -> Result<()> {
+fn shutdown_until(pool: PoolHandle, mode: StopMode, deadline: Deadline) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_threads(pool)?;
     stop(pool, mode, WaitWithTick::until(deadline))
 }
 
-/// Stops the pool now; None: with the grace of its options. Threads are waited for a little longer than
-/// that, and no more.
+/// Stops the pool now; no grace: that of its options. Waits for threads a little longer than the grace, and no
+/// more.
 pub(crate) fn terminate(pool: PoolHandle, grace: Option<Duration>) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_threads(pool)?;
-    let grace = grace.unwrap_or(pool.state.plan.times.kill_grace);
+    let grace = grace.unwrap_or(pool.state.config.timeouts.kill_grace);
     let end = Instant::now().checked_add(grace.saturating_add(MARGIN));
-    let deadline = match (&pool.state.kind, end) {
+    let deadline = match (&pool.state.config.kind, end) {
         (PoolKind::Threads | PoolKind::Inline, Some(end)) => Deadline::At(end),
         _ => Deadline::Never,
     };
     let mode = if grace.is_zero() { StopMode::Kill } else { StopMode::Terminate(grace) };
-    stop(pool, mode, pool.submit_deadline(deadline))
+    stop(pool, mode, pool.wait_with_tick(deadline))
 }
 
-/// Asks for a stop, without a lock: also from the handler of a signal.
+/// Requests a stop without a lock: async-signal-safe.
 pub(crate) fn request_stop(pool: PoolHandle, mode: StopMode) -> Result<()> {
     let pool = pool.pool()?;
     pool.state.request_stop(mode);
-    if pool.executor_slots.is_some() && mode.ends_tasks() {
+    if pool.executor.inline().is_some() && mode.ends_tasks() {
         pool.region().board.set_stage(Stage::Stop);
     }
     Ok(())
 }
 
-/// Order: no task is left, everybody has been told, and then the caller.
-fn stop(pool: &Pool, mode: StopMode, submit_deadline: WaitWithTick<'_>) -> Result<()> {
-    let stopped =
-        match (pool.state.flags.load(Acquire) & pool_flags::TERMINATED, &pool.executor_slots) {
-            (0, None) => stop_workers(&pool.state, mode, submit_deadline),
-            (0, Some(executor_slots)) => stop_inline(pool, executor_slots, mode, submit_deadline),
-            _ => Err(Status::POOL_ERR_CLOSED.into()),
-        };
+/// In this order: no task is left, all callbacks have run, the caller returns.
+fn stop(pool: &Pool, mode: StopMode, wait: WaitWithTick<'_>) -> Result<()> {
+    let is_terminated = pool.state.flags.load(Acquire) & pool_flags::TERMINATED != 0;
+    let stopped = match &pool.executor {
+        _ if is_terminated => Err(Status::POOL_ERR_CLOSED.into()),
+        Executor::Supervised(_) => stop_workers(&pool.state, mode, wait),
+        Executor::Inline(workers) => stop_inline(pool, workers, mode, wait),
+        Executor::Promises => Err(Status::POOL_ERR_INVALID.into()),
+    };
     let stopped = match stopped {
         Err(error) if error.status == Status::POOL_ERR_TIMEOUT => return Err(error),
-        // The first to wait for a stop that was only asked for.
-        _ if pool.state.claim_stop_request() => Ok(()),
+        // The first caller that waits for a requested stop.
+        _ if pool.state.shutdown_request.claim() => Ok(()),
         stopped => stopped,
     };
-    let told = submit_deadline.wait(|until| {
-        let is_told = pool.finish_background(until)
+    let finished = wait.wait(|until| {
+        let is_finished = pool.finish_background(until)
             && pool.finish_completions(until)
             && pool.state.callbacks.finish(until);
-        is_told.then_some(())
+        is_finished.then_some(())
     });
-    told.ok_or(Status::POOL_ERR_TIMEOUT)?;
+    finished.ok_or(Status::POOL_ERR_TIMEOUT)?;
     stopped
 }
 
-fn stop_workers(
-    state: &PoolState,
-    mode: StopMode,
-    submit_deadline: WaitWithTick<'_>,
-) -> Result<()> {
-    // Nothing that is submitted after this call is taken, however long the watch takes to hear of it.
+fn stop_workers(state: &PoolState, mode: StopMode, wait: WaitWithTick<'_>) -> Result<()> {
+    // Refuses every task that is submitted after this call, however long the supervisor takes to receive the
+    // command.
     state.close_for(mode);
     if mode != StopMode::Drain {
         state.withdraw_all();
     }
-    let (answer, answered) = ask();
-    if !state.send(Command::Stop(mode, answer)) {
+    let (sender, receiver) = reply();
+    if !state.send(Command::Stop(mode, sender)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     if mode != StopMode::Drain {
-        // The watch will say so, too; the workers wake up while it does.
+        // The supervisor sets it, too; the workers wake up meanwhile.
         state.region.board.set_stage(Stage::Stop);
     }
-    match receive(&answered, submit_deadline) {
-        ReplyWait::Late => Err(Status::POOL_ERR_TIMEOUT.into()),
-        // The watch ended between our order and its answer: somebody else's stop was done first.
-        ReplyWait::Answer(_) | ReplyWait::Nothing => Ok(()),
+    match receive(&receiver, wait) {
+        Reply::TimedOut => Err(Status::POOL_ERR_TIMEOUT.into()),
+        // Disconnected: another caller's stop was done first.
+        Reply::Received(_) | Reply::Disconnected => Ok(()),
     }
 }
 
 fn stop_inline(
     pool: &Pool,
-    executor_slots: &InlineWorkers,
+    workers: &InlineWorkers,
     mode: StopMode,
-    submit_deadline: WaitWithTick<'_>,
+    wait: WaitWithTick<'_>,
 ) -> Result<()> {
     pool.state.close_for(mode);
     if mode.ends_tasks() {
         pool.region().board.set_stage(Stage::Stop);
     }
-    let is_draining = mode == StopMode::Drain;
-    let clear =
-        submit_deadline.wait(|until| executor_slots.clear(pool, is_draining, until).then_some(()));
+    let clear_mode = match mode {
+        StopMode::Drain => ClearMode::RunningAndPermits,
+        _ => ClearMode::Running,
+    };
+    let clear = wait.wait(|until| workers.clear(pool, clear_mode, until).then_some(()));
     clear.ok_or(Status::POOL_ERR_TIMEOUT)?;
     match pool.state.flags.fetch_or(pool_flags::TERMINATED, AcqRel) & pool_flags::TERMINATED {
         0 => Ok(()),
@@ -221,56 +189,56 @@ fn stop_inline(
     }
 }
 
-/// Waits for an answer of the watch.
-pub(super) fn receive(answered: &ReplyReceiver, submit_deadline: WaitWithTick<'_>) -> ReplyWait {
-    let found = submit_deadline.wait(|until| match answered.wait(until) {
-        ReplyWait::Late => None,
-        heard => Some(heard),
+/// Waits for a reply of the supervisor.
+pub(super) fn receive(receiver: &ReplyReceiver, wait: WaitWithTick<'_>) -> Reply {
+    let received = wait.wait(|until| match receiver.wait(until) {
+        Reply::TimedOut => None,
+        received => Some(received),
     });
-    found.unwrap_or(ReplyWait::Late)
+    received.unwrap_or(Reply::TimedOut)
 }
 
-/// The answer; none: the watch is gone, because the pool has been shut down.
-pub(super) fn closed_if_none(heard: Option<Result<u32>>) -> Result<u32> {
-    heard.unwrap_or_else(|| Err(Status::POOL_ERR_CLOSED.into()))
+/// The reply; none: the supervisor has ended, because the pool was shut down.
+pub(super) fn received_or_closed(reply: Option<Result<u32>>) -> Result<u32> {
+    reply.unwrap_or_else(|| Err(Status::POOL_ERR_CLOSED.into()))
 }
 
-/// Frees the pool, after shutting it down where it is open.
-pub(crate) fn free(key: PoolHandle) -> Result<()> {
-    refuse_own_threads(key.pool()?)?;
-    key.pool()?.refuse_in_tick()?;
-    end(key.close()?, StopMode::Cancel);
+/// Frees the pool, after shutting it down if it is open.
+pub(crate) fn free(handle: PoolHandle) -> Result<()> {
+    refuse_own_threads(handle.pool()?)?;
+    handle.pool()?.refuse_in_tick()?;
+    stop_and_release(handle.close()?, StopMode::Cancel);
     Ok(())
 }
 
 /// Stops and frees a pool that has no handle any more.
-pub(super) fn end(pool: &'static Pool, mode: StopMode) {
+pub(super) fn stop_and_release(pool: &'static Pool, mode: StopMode) {
     // Nobody can ask for the list any more.
     pool.state.lists_cancelled.store(false, Relaxed);
-    // An error means that it has been shut down before.
+    // An error means that it was shut down before.
     let _ = stop(pool, mode, WaitWithTick::until(Deadline::Never));
-    let watch = pool.watch.lock().take();
-    let calls = pool.state.callbacks.thread();
-    for thread in watch.into_iter().chain(pool.completion_thread()).chain(calls) {
+    let threads =
+        [pool.executor.take_thread(), pool.take_completion_thread(), pool.state.callbacks.thread()];
+    for thread in threads.into_iter().flatten() {
         let _ = thread.join();
     }
     let user_data = pool.user_data.lock().take();
-    pool.release_slots();
+    pool.release_holders();
     drop(user_data);
 }
 
 impl Pool {
-    /// Closes the books when all is done; the last future that is still held frees the pool.
-    pub(super) fn release_slots(&self) {
+    /// Closes the slot table when all is done; the last future that is still held frees the pool.
+    fn release_holders(&self) {
         for hook in &self.hooks {
             self.cancel_allocation(*hook);
         }
         let held = self.state.slots.close(self.region());
-        handles::adjust_pool_holders(self.cell, i64::from(held));
+        registry::adjust_pool_holders(self.index, i64::from(held));
     }
 }
 
-/// A thread that waited for its own end would wait for ever.
+/// A thread of the pool would wait for its own end, for ever.
 fn refuse_own_threads(pool: &Pool) -> Result<()> {
     if worker::is_worker_of(pool.region()) || callbacks::is_own_thread_of(pool) {
         let words = "called from a task or a callback of the same pool";
@@ -279,17 +247,17 @@ fn refuse_own_threads(pool: &Pool) -> Result<()> {
     Ok(())
 }
 
-// MERGED pool.tick
-// How long a caller waits for the end of a pool, and what it does meanwhile: its tick.
+// ---- the tick ---------------------------------------------------------------------------------------
 
 thread_local! {
     /// The pool whose tick this thread runs: the address of its region, or 0.
     static TICKING: Cell<usize> = const { Cell::new(0) };
 }
 
+/// How long a caller waits for the end of a pool, and the function that it runs periodically meanwhile.
 #[derive(Clone, Copy)]
 pub(super) struct WaitWithTick<'a> {
-    pub(super) deadline: Deadline,
+    deadline: Deadline,
     tick: Option<(&'a Tick, usize)>,
 }
 
@@ -299,21 +267,21 @@ impl WaitWithTick<'_> {
         WaitWithTick { deadline, tick: None }
     }
 
-    /// Waits by `wait`, which is to answer None when the time that it gets is over. No lock may be held.
+    /// Waits by `wait`, which returns None when the deadline that it gets has passed. No lock may be held.
     pub(super) fn wait<T>(&self, mut wait: impl FnMut(Deadline) -> Option<T>) -> Option<T> {
-        // A tick that waits itself is not called in its own middle.
+        // A tick that waits itself is not called recursively.
         let tick = self.tick.filter(|_| TICKING.get() == 0);
         let Some((tick, address)) = tick else { return wait(self.deadline) };
         let mut next = Instant::now().checked_add(tick.every);
         loop {
-            let chunk = next.map_or(Deadline::Never, Deadline::At);
-            if let Some(found) = wait(self.deadline.min(chunk)) {
+            let next_tick = next.map_or(Deadline::Never, Deadline::At);
+            if let Some(found) = wait(self.deadline.min(next_tick)) {
                 return Some(found);
             }
             if self.deadline.has_passed() {
                 return None;
             }
-            if chunk.has_passed() {
+            if next_tick.has_passed() {
                 TICKING.set(address);
                 (tick.call)();
                 TICKING.set(0);
@@ -325,13 +293,13 @@ impl WaitWithTick<'_> {
 
 impl Pool {
     /// Waits with the pool's tick, if it has one.
-    pub(super) fn submit_deadline(&self, deadline: Deadline) -> WaitWithTick<'_> {
-        let tick = self.config.tick.as_ref().map(|tick| (tick, self.address()));
+    fn wait_with_tick(&self, deadline: Deadline) -> WaitWithTick<'_> {
+        let tick = self.state.config.tick.as_ref().map(|tick| (tick, self.address()));
         WaitWithTick { deadline, tick }
     }
 
-    /// A tick that freed its pool would take it from under the one who waits.
-    pub(super) fn refuse_in_tick(&self) -> Result<()> {
+    /// A tick must not free the pool that its caller waits for.
+    fn refuse_in_tick(&self) -> Result<()> {
         if TICKING.get() == self.address() {
             let words = "called from on_tick of the same pool";
             return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));
@@ -340,43 +308,49 @@ impl Pool {
     }
 }
 
-// MERGED pool.exit
-// What happens to pools that are still open when the program exits.
+// ---- exit -------------------------------------------------------------------------------------------
 //
-// The C library runs [`on_exit`] in the thread that calls exit, or returns from main: first the
-// caller's handlers, in the order in which they were added, then each pool is shut down as its option
-// says. A pool that this very thread works for cannot be waited for; it ends with the process.
+// The C library runs `on_exit` in the thread that calls exit, or returns from main: first the caller's handlers, in
+// the order in which they were added; then it shuts each pool down as its option says. A pool that this very thread
+// works for cannot be waited for; it ends with the process.
 
-/// What a caller wants to have called at exit.
+/// A function of the caller's that runs at exit.
 pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
 
-static HANDLERS: Mutex<VecDeque<(u64, u32, ExitHandler)>> = Mutex::new(VecDeque::new());
+static HANDLERS: Mutex<VecDeque<ExitEntry>> = Mutex::new(VecDeque::new());
 
-/// Of which copy of the process anything here is: see [`process::fork_generation`].
+struct ExitEntry {
+    number: u64,
+    /// The [`process::fork_generation`] in which it was added.
+    generation: u32,
+    handler: ExitHandler,
+}
+
+/// The [`process::fork_generation`] in which a pool was made or a handler added; `u32::MAX`: none.
 static USED_IN: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Makes sure that [`on_exit`] is called.
-pub(super) fn prepare() {
+pub(super) fn register_exit_handler() {
     process::count_forks();
     USED_IN.store(process::fork_generation(), Relaxed);
-    static PREPARED: OnceLock<()> = OnceLock::new();
-    PREPARED.get_or_init(|| process::call_at_exit(on_exit));
+    static REGISTERED: OnceLock<()> = OnceLock::new();
+    REGISTERED.get_or_init(|| process::call_at_exit(on_exit));
 }
 
 extern "C" fn on_exit() {
-    // A forked child that has made nothing leaves the locks alone, which could be held in it for ever.
+    // A forked child that has made nothing leaves the locks alone, which may be held in it for ever.
     if USED_IN.load(Relaxed) != process::fork_generation() {
         return;
     }
-    // What fails here has nobody to be told.
+    // Errors have no receiver.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         while let Some(handler) = next_handler() {
             handler();
         }
         let scan = PoolScan::begin();
         for pool in scan.open_pools() {
-            if let Ok(Some(mode)) = pool.pool().map(|pool| pool.config.at_exit) {
-                let _ = shutdown::shutdown_until(pool, mode, Deadline::Never);
+            if let Ok(Some(mode)) = pool.pool().map(|pool| pool.state.config.at_exit) {
+                let _ = shutdown_until(pool, mode, Deadline::Never);
             }
         }
     }));
@@ -384,28 +358,28 @@ extern "C" fn on_exit() {
 
 /// Handlers that were added before a fork are the parent's.
 fn next_handler() -> Option<ExitHandler> {
-    let mut handlers = lock();
-    handlers.retain(|(_, forks, _)| *forks == process::fork_generation());
-    handlers.pop_front().map(|(_, _, handler)| handler)
+    let mut handlers = HANDLERS.lock();
+    handlers.retain(|entry| entry.generation == process::fork_generation());
+    handlers.pop_front().map(|entry| entry.handler)
 }
 
-/// Adds a handler; answers its number.
+/// Adds a handler; returns its number.
 pub(crate) fn add_exit_handler(handler: ExitHandler) -> u64 {
     static NUMBERS: AtomicU64 = AtomicU64::new(1);
-    process::count_forks();
-    prepare();
+    register_exit_handler();
     let number = NUMBERS.fetch_add(1, Relaxed);
-    lock().push_back((number, process::fork_generation(), handler));
+    let generation = process::fork_generation();
+    HANDLERS.lock().push_back(ExitEntry { number, generation, handler });
     number
 }
 
 pub(crate) fn remove_exit_handler(number: u64) -> Result<()> {
-    let mut handlers = lock();
-    let place = handlers.iter().position(|(own, ..)| *own == number);
-    let handler = place.and_then(|place| handlers.remove(place));
-    // Dropped when no lock is held: that calls the caller.
+    let mut handlers = HANDLERS.lock();
+    let index = handlers.iter().position(|entry| entry.number == number);
+    let removed = index.and_then(|index| handlers.remove(index));
+    // Dropped without the lock: this may call the user.
     drop(handlers);
-    handler.map(drop).ok_or(Status::POOL_ERR_INVALID.into())
+    removed.map(drop).ok_or(Status::POOL_ERR_INVALID.into())
 }
 
 /// Shuts all open pools of this process down, at the same time.
@@ -413,23 +387,20 @@ pub(crate) fn shutdown_all(mode: StopMode, timeout_ms: i64) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
     let scan = PoolScan::begin();
     let pools = scan.open_pools();
+    for pool in &pools {
+        // Begins; the second round waits.
+        let _ = shutdown_until(*pool, mode, Deadline::from_ms(0));
+    }
     let mut outcome = Ok(());
-    for is_waiting in [false, true] {
-        for pool in &pools {
-            let until = if is_waiting { deadline } else { Deadline::from_ms(0) };
-            let stopped = shutdown::shutdown_until(*pool, mode, until);
-            // It is no failure that a pool has been shut down before, or freed meanwhile.
-            let is_fine = stopped.as_ref().err().is_none_or(|error| {
-                matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_INVALID)
-            });
-            if is_waiting && !is_fine && outcome.is_ok() {
-                outcome = stopped;
-            }
+    for pool in pools {
+        let stopped = shutdown_until(pool, mode, deadline);
+        // That a pool was shut down before, or freed meanwhile, is no failure.
+        let is_fine = stopped.as_ref().err().is_none_or(|error| {
+            matches!(error.status, Status::POOL_ERR_CLOSED | Status::POOL_ERR_INVALID)
+        });
+        if !is_fine && outcome.is_ok() {
+            outcome = stopped;
         }
     }
     outcome
-}
-
-fn lock() -> MutexGuard<'static, VecDeque<(u64, u32, ExitHandler)>> {
-    HANDLERS.lock()
 }

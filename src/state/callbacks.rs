@@ -59,7 +59,7 @@ impl CallbackQueue {
         });
         let shared =
             CallbackQueueShared { eventfd: eventfd.transpose()?, ..CallbackQueueShared::default() };
-        Ok(CallbackQueue { name: format!("{pool}/calls"), shared: Arc::new(shared) })
+        Ok(CallbackQueue { name: format!("{pool}/callbacks"), shared: Arc::new(shared) })
     }
 
     /// Starts the thread, unless the driver is external. A function that is registered after this can be

@@ -121,7 +121,10 @@ impl LimitSettings {
     }
 
     /// Takes out a task whose start deadline has passed; else returns when the next one does.
-    pub(crate) fn take_overdue_start(&self, now: Instant) -> std::result::Result<SlotKey, Option<Instant>> {
+    pub(crate) fn take_overdue_start(
+        &self,
+        now: Instant,
+    ) -> std::result::Result<SlotKey, Option<Instant>> {
         let mut deadlines = self.start_deadlines.lock();
         let Some(&(after, key)) = deadlines.first() else { return Err(None) };
         match self.epoch.checked_add(Duration::from_nanos(after)) {

@@ -412,8 +412,7 @@ impl ForkServer {
         let sent = self.count_sent();
         for request in self.requests.iter_mut().take(UNANSWERED_MAX).skip(sent) {
             let Some(theirs) = &request.channel else { continue };
-            let message =
-                Message::Fork { seat: request.seat as u64, title: request.title.clone() };
+            let message = Message::Fork { seat: request.seat as u64, title: request.title.clone() };
             if channel.send_now(&message, Some(theirs.as_fd())).is_err() {
                 break;
             }

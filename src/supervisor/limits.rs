@@ -198,13 +198,7 @@ impl Supervisor {
     }
 
     /// Kills the worker of a task that is marked for it, after a grace period.
-    fn kill_for(
-        &mut self,
-        key: SlotKey,
-        seat: SeatIndex,
-        limit_ms: Option<u64>,
-        grace: Duration,
-    ) {
+    fn kill_for(&mut self, key: SlotKey, seat: SeatIndex, limit_ms: Option<u64>, grace: Duration) {
         let Some(worker) = self.workers.get_mut(usize::from(seat.0)) else { return };
         let kill_at = Instant::now().checked_add(grace).filter(|_| !grace.is_zero());
         // The first reason stays.

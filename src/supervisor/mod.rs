@@ -70,7 +70,7 @@ impl Supervisor {
         commands: CommandReceiver,
         caller_copy: Option<ForkServerProcess>,
     ) -> Result<JoinHandle<()>> {
-        let name = format!("{}/watch", state.config.name);
+        let name = format!("{}/supervisor", state.config.name);
         let mut supervisor = Supervisor {
             workers: WorkerSet::new(&state, caller_copy)?,
             state,

@@ -105,9 +105,9 @@ impl Supervisor {
 
     /// Whether a worker that dies was killed by the stop.
     pub(super) fn is_killed_by_stop(&self, worker: &WorkerHandle) -> bool {
-        self.life.stop.is_some_and(|mode| {
-            mode.ends_tasks() || is_killed_at_once(&self.state, mode, worker)
-        })
+        self.life
+            .stop
+            .is_some_and(|mode| mode.ends_tasks() || is_killed_at_once(&self.state, mode, worker))
     }
 }
 

@@ -60,8 +60,7 @@ impl Supervisor {
         let wanted = self.workers_to_start();
         // A stray worker may have written over the counts of its seat; without workers the slots are soon
         // looked at.
-        let is_stranded =
-            wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
+        let is_stranded = wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
             self.state.enqueue_all_again();
         }

@@ -100,9 +100,15 @@ pub(super) struct WorkerHandle {
 pub(super) enum WorkerProcess {
     Thread(Option<JoinHandle<()>>),
     /// It was requested from a fork server. `kill`: it is killed as soon as it is forked.
-    Awaited { kill: bool },
+    Awaited {
+        kill: bool,
+    },
     /// With the id of the fork server that it was forked from, if it was.
-    Process { pid: Pid, handle: OwnedFd, fork_server: Option<u64> },
+    Process {
+        pid: Pid,
+        handle: OwnedFd,
+        fork_server: Option<u64>,
+    },
 }
 
 /// A step of a worker's life.
@@ -180,11 +186,6 @@ impl WorkerHandle {
     pub(super) fn id(&self, seat: usize) -> WorkerId {
         WorkerId { seat, number: self.number, pid: self.pid() }
     }
-
-    pub(super) fn channel(&self) -> &Channel {
-        &self.channel
-    }
-
     /// Kills a worker process, with all that its tasks have started in its process group.
     pub(super) fn kill(&self) {
         if let WorkerProcess::Process { pid, handle, .. } = &self.process {
@@ -229,11 +230,7 @@ impl WorkerHandle {
     }
 
     /// How the worker exited. `is_killed_by_stop`: it was killed because the pool stops, if it was killed.
-    pub(super) fn exit(
-        &self,
-        process: Option<ProcessExit>,
-        is_killed_by_stop: bool,
-    ) -> WorkerExit {
+    pub(super) fn exit(&self, process: Option<ProcessExit>, is_killed_by_stop: bool) -> WorkerExit {
         let is_voluntary = self.announced.is_some() || process.is_none();
         let pending_kill = self.pending_kill.filter(|_| !is_voluntary);
         let mut exit = WorkerExit {
@@ -301,7 +298,8 @@ impl WorkerSet {
     ) -> Result<WorkerSet> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
-        let mut workers = WorkerSet { epoll, handles: Vec::new(), fork_servers: ForkServers::new() };
+        let mut workers =
+            WorkerSet { epoll, handles: Vec::new(), fork_servers: ForkServers::new() };
         workers.listen(state.wakeup(), EventSource::Wakeup)?;
         if let Some(process) = caller_copy {
             workers.fork_servers.add_server(&workers.epoll, process, Image::MainProgram)?;
@@ -336,7 +334,9 @@ impl WorkerSet {
         condition: impl Fn(&WorkerHandle) -> bool,
     ) -> impl Iterator<Item = usize> {
         let handles = self.handles.iter().enumerate();
-        handles.filter(move |(_, worker)| worker.as_ref().is_some_and(&condition)).map(|(seat, _)| seat)
+        handles
+            .filter(move |(_, worker)| worker.as_ref().is_some_and(&condition))
+            .map(|(seat, _)| seat)
     }
 
     pub(super) fn count(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! Loom's atomics, counted: so that a model can stop a thread for ever before any of its steps.
+//! Loom's atomics with counted steps, so that a model can stop a thread forever before any of them.
 
 use loom::sync::atomic as checked;
 use std::cell::Cell;
@@ -6,15 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 
 loom::thread_local! {
-    /// How many steps this thread may still make; None: any number.
+    /// How many more steps this thread may make; None: any number.
     static LEFT: Cell<Option<u32>> = Cell::new(None);
 }
 
-/// What unwinds a thread that has made its last step.
+/// The payload that unwinds a thread after its last step.
 struct Stopped;
 
-/// Runs `work`, but for no more than so many atomic steps: then the thread does nothing more, as if
-/// it had been killed. Says whether it came to the end.
+/// Runs `work` for at most this many atomic steps: then the thread stops, as if it had been killed.
+/// Returns whether `work` has completed.
 pub(crate) fn stop_after(steps: u32, work: impl FnOnce()) -> bool {
     LEFT.with(|left| left.set(Some(steps)));
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -26,6 +26,7 @@ pub(crate) fn stop_after(steps: u32, work: impl FnOnce()) -> bool {
     }
 }
 
+/// Counts one step of this thread, and stops it if it has none left.
 pub(crate) fn step() {
     let is_last = LEFT.with(|left| match left.get() {
         Some(0) => true,
@@ -36,7 +37,7 @@ pub(crate) fn step() {
         None => false,
     });
     if is_last {
-        // Not a panic: nothing is wrong, and nothing is to be printed.
+        // Not `panic!`: it must not print a message.
         resume_unwind(Box::new(Stopped));
     }
 }
@@ -61,7 +62,8 @@ macro_rules! counted {
                 self.0.load(order)
             }
 
-            /// A look that is no step of the thread: it cannot stop in the middle of a system call.
+            /// A load that is no step of the thread, which cannot stop in the middle of a system
+            /// call.
             pub(crate) fn load_by_kernel(&self) -> $number {
                 self.0.load(Ordering::Relaxed)
             }

@@ -27,7 +27,6 @@ use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-
 /// This process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
 /// What the parent's terms say.
@@ -36,7 +35,7 @@ static DEPTH: AtomicU32 = AtomicU32::new(0);
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Notes that this process is to be a worker. False: it was noted before.
-pub(crate) fn set_task_start() -> bool {
+pub(crate) fn mark_as_worker() -> bool {
     !STARTED.swap(true, Relaxed)
 }
 
@@ -66,7 +65,7 @@ pub(crate) fn channel_fd(argc: c_int, argv: *const *const c_char) -> Option<c_in
 /// Runs the worker, if these are a worker's arguments; answers its exit code, or -1.
 pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     let Some(fd) = channel_fd(argc, argv) else { return -1 };
-    set_task_start();
+    mark_as_worker();
     if ENTERED.swap(true, Relaxed) {
         return -1;
     }

@@ -105,7 +105,7 @@ impl ExecContext {
     /// Puts a part of it on. After an error the process is not to work.
     pub(crate) fn apply(&self, seat: u16, stage: ExecPhase) -> Result<()> {
         match stage {
-            ExecPhase::BytesLocation => self.place(seat),
+            ExecPhase::Scheduling => self.place(seat),
             ExecPhase::Limits => {
                 for limit in &self.limits {
                     set_limit(*limit)?;

@@ -148,7 +148,7 @@ impl CallerCopy<'_> {
     pub(super) fn live(self, channel: Channel) -> ! {
         let work = || {
             let mut channel = detach_from_parent(channel, self.name);
-            let mut resolver = Resolver::new(true);
+            let mut resolver = Resolver::in_main_program();
             exit_with_host(&channel, true);
             let made_ready = prepare(self.process_config, &mut resolver);
             exit_with_host(&channel, false);

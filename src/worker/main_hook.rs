@@ -31,7 +31,7 @@ pub unsafe extern "C" fn carpool_process_start(
     argv: *const *const c_char,
     _environment: *const *const c_char,
 ) {
-    if child::channel_fd(argc, argv).is_some() && child::set_task_start() {
+    if child::channel_fd(argc, argv).is_some() && child::mark_as_worker() {
         take_over();
     }
 }

@@ -4,8 +4,8 @@
 //! with it goes the module's identity, so that another build of it is refused. Each worker finds a
 //! function once and keeps the address.
 
-use super::modules::{Module, OpenLibrary};
 use super::modules;
+use super::modules::{Module, OpenLibrary};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
@@ -96,7 +96,13 @@ pub(crate) struct OpenModule {
 }
 
 impl Resolver {
-    pub(crate) fn new(has_main: bool) -> Resolver {
+    /// In a process that runs the main program.
+    pub(crate) fn in_main_program() -> Resolver {
+        let has_main = true;
+        Resolver::new(has_main)
+    }
+
+    pub(super) fn new(has_main: bool) -> Resolver {
         Resolver { found: Vec::new(), modules: Vec::new(), has_main }
     }
 

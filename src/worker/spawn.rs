@@ -12,7 +12,7 @@ use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
 use super::forkserver::{self, CallerCopy};
 use super::inherit_fds::FdAction;
-use super::protocol::{CHANNEL_FD, Init, Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
+use super::protocol::{Init, Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
 use super::resolve::Resolver;
 use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
@@ -73,7 +73,8 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
     let (region, channel) = (region.clone(), Arc::new(channel));
     let work = move || {
         let send_file = super::send_over(&channel);
-        let worker = Worker::new(region, seat, worker_config, Resolver::new(true), send_file);
+        let worker =
+            Worker::new(region, seat, worker_config, Resolver::in_main_program(), send_file);
         let reason = super::live(&worker, &channel, || {
             // Without an initializer it counts as ready from the start.
             if worker.has_initializer() {

@@ -4,6 +4,7 @@
 //! worker's life, or of a chunk's function for each of its items ([`TaskRole`]). C code holds a pointer to
 //! it while its function runs.
 
+use super::chunk::ItemStatus;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::Memory;
@@ -14,8 +15,6 @@ use crate::error::Status;
 use crate::sync::Ordering::Relaxed;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use super::chunk::ItemStatus;
-
 
 /// Marks a live `Task`, so that a stray pointer is told apart. The version is in it: a module that
 /// is linked with another copy of the library finds the same struct or none.

@@ -1,37 +1,37 @@
-//! Loom models of workers that stop for ever in the middle of a step, and of what is settled then.
+//! Loom models of workers that die in the middle of a step, and of the recovery of their tasks.
 
-use super::{Floor, ONE, OTHER, run_beside};
+use super::{ModelBoard, SEAT_A, SEAT_B, spawn};
 use crate::board::Stage;
 use crate::board::slot::{Outcome, Phase, SeatIndex};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::model::stop_after;
 use std::sync::Mutex;
 
-/// What the watch notes of a task whose worker is gone.
+/// The packed durations that the supervisor writes for the task of a dead worker.
 const SPANS: u64 = 9;
 
-/// What the watch does for a seat whose worker is gone, as `watch::reap::settle` does it.
-pub(super) fn recover(floor: &Floor, seat: SeatIndex) {
-    floor.board.sleepers.clear(seat);
+/// Recovers the seat of a dead worker, as `supervisor::reap::recover` does.
+pub(super) fn recover(model: &ModelBoard, seat: SeatIndex) {
+    model.board.sleepers.clear(seat);
     for slot in 0..2 {
-        match floor.board.slot(slot).word.phase() {
+        match model.board.slot(slot).word.phase() {
             Phase::Running(runner) if runner == seat => {
-                floor.board.slot(slot).end_without_worker(SPANS);
-                assert!(floor.board.end_orphaned(slot, seat, Outcome::Failed));
+                model.board.slot(slot).end_without_worker(SPANS);
+                assert!(model.board.end_orphaned(slot, seat, Outcome::Failed));
             }
-            Phase::Completed(runner) if runner == seat => floor.board.rewake(slot),
+            Phase::Completed(runner) if runner == seat => model.board.rewake(slot),
             _ => {}
         }
     }
-    let _ = put_batch_back(floor, seat);
-    floor.board.sleepers.notify_one();
+    let _ = requeue_batch(model, seat);
+    model.board.sleepers.notify_one();
 }
 
-/// Answers how many positions more that took.
-pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) -> u64 {
-    let entries: Vec<_> = floor.board.drain_prefetched(seat).collect();
+/// Enqueues again the entries that a dead worker has left, and returns their number.
+pub(super) fn requeue_batch(model: &ModelBoard, seat: SeatIndex) -> u64 {
+    let entries: Vec<_> = model.board.drain_prefetched(seat).collect();
     for entry in &entries {
-        floor.board.enqueue_again_from_margin(*entry, &floor.tail);
+        model.board.enqueue_again_from_margin(*entry, model.tails.main());
     }
     entries.len() as u64
 }
@@ -40,96 +40,97 @@ pub(super) fn put_batch_back(floor: &Floor, seat: SeatIndex) -> u64 {
 const STEPS_MAX: u32 = 90;
 
 #[test]
-fn a_worker_that_stops_at_any_even_step_costs_at_most_its_task() {
-    assert!(stop_at_each((0..STEPS_MAX).step_by(2)));
+fn a_worker_that_dies_at_any_even_step_costs_at_most_its_task() {
+    assert!(dies_at_each((0..STEPS_MAX).step_by(2)));
 }
 
 #[test]
-fn a_worker_that_stops_at_any_odd_step_costs_at_most_its_task() {
-    assert!(stop_at_each((1..STEPS_MAX).step_by(2)));
+fn a_worker_that_dies_at_any_odd_step_costs_at_most_its_task() {
+    assert!(dies_at_each((1..STEPS_MAX).step_by(2)));
 }
 
-/// Whether the worker came to its end within these steps, after it was stopped at all before.
-fn stop_at_each(mut steps: impl Iterator<Item = u32>) -> bool {
-    steps.any(comes_to_its_end_in)
+/// Whether the worker has completed within one of these numbers of steps.
+fn dies_at_each(mut steps: impl Iterator<Item = u32>) -> bool {
+    steps.any(completes_within)
 }
 
-/// A worker that makes so many steps, a watch, and a replacement: the task is done in any case.
-fn comes_to_its_end_in(steps: u32) -> bool {
-    let is_at_end = std::sync::Arc::new(Mutex::new(true));
-    let current_task = is_at_end.clone();
+/// A worker that makes this many steps, the supervisor, and a replacement: the task ends in any
+/// case.
+fn completes_within(steps: u32) -> bool {
+    let has_completed = std::sync::Arc::new(Mutex::new(true));
+    let completed = has_completed.clone();
     loom::model(move || {
-        let floor = Floor::new();
-        let current_task = current_task.clone();
-        let doomed = run_beside(&floor, move |floor| {
-            if !stop_after(steps, || floor.work_once(ONE)) {
-                *current_task.lock().unwrap() = false;
+        let model = ModelBoard::new();
+        let completed = completed.clone();
+        let dying = spawn(&model, move |model| {
+            if !stop_after(steps, || model.run_next(SEAT_A)) {
+                *completed.lock().unwrap() = false;
             }
         });
-        let watch = run_beside(&floor, move |floor| {
-            doomed.join().unwrap();
-            recover(floor, ONE);
-            // The replacement, which stays until told to leave.
-            floor.work_once(OTHER);
+        let supervisor = spawn(&model, move |model| {
+            dying.join().unwrap();
+            recover(model, SEAT_A);
+            // The replacement, which runs until the stage changes.
+            model.run_next(SEAT_B);
         });
-        floor.post(0, 1, 1);
-        floor.wait(0, 1);
-        floor.board.set_stage(Stage::Stop);
-        match floor.board.slot(0).word.phase() {
-            Phase::Completed(_) => assert_eq!(floor.code(0), 2),
+        model.submit(0, 1, 1);
+        model.wait(0, 1);
+        model.board.set_stage(Stage::Stop);
+        match model.board.slot(0).word.phase() {
+            Phase::Completed(_) => assert_eq!(model.code(0), 2),
             phase => {
-                assert_eq!(phase, Phase::Failed(ONE));
-                assert_eq!(floor.board.slot(0).stamp(), SPANS);
+                assert_eq!(phase, Phase::Failed(SEAT_A));
+                assert_eq!(model.board.slot(0).stamp(), SPANS);
             }
         }
-        watch.join().unwrap();
+        supervisor.join().unwrap();
     });
-    *is_at_end.lock().unwrap()
+    *has_completed.lock().unwrap()
 }
 
 #[test]
-fn a_sleeper_takes_over_from_a_worker_that_stops() {
+fn a_sleeper_takes_over_from_a_worker_that_dies() {
     for steps in (0..26).step_by(2) {
         loom::model(move || {
-            let floor = Floor::new();
-            floor.post(0, 1, 1);
-            let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-            // As the first worker, and then as the watch that finds it gone.
-            if !stop_after(steps, || floor.work_if_any(ONE)) {
-                recover(&floor, ONE);
+            let model = ModelBoard::new();
+            model.submit(0, 1, 1);
+            let other = spawn(&model, |model| model.run_next(SEAT_B));
+            // First as the worker, and then as the supervisor that finds it dead.
+            if !stop_after(steps, || model.try_run_next(SEAT_A)) {
+                recover(&model, SEAT_A);
             }
-            if floor.board.slot(0).word.phase().is_done() {
-                floor.board.set_stage(Stage::Stop);
+            if model.board.slot(0).word.phase().is_done() {
+                model.board.set_stage(Stage::Stop);
             }
             other.join().unwrap();
-            assert!(floor.board.slot(0).word.phase().is_done());
+            assert!(model.board.slot(0).word.phase().is_done());
         });
     }
 }
 
-/// A searcher that finds a task wakes the next worker, and may stop in the middle of that.
+/// A searching worker that finds a task wakes the next worker, and may die in the middle of that.
 #[test]
-fn a_sleeper_is_woken_though_its_waker_stops() {
+fn a_sleeper_is_woken_even_if_its_waker_dies() {
     for steps in 0..24 {
         loom::model(move || {
-            let floor = Floor::new();
-            assert!(floor.board.sleepers.start_searching(ONE));
-            let other = run_beside(&floor, |floor| floor.work_once(OTHER));
-            // Nobody is woken for these: somebody is searching.
-            floor.post(0, 1, 1);
-            floor.post(1, 1, 2);
+            let model = ModelBoard::new();
+            assert!(model.board.sleepers.start_searching(SEAT_A));
+            let other = spawn(&model, |model| model.run_next(SEAT_B));
+            // No worker is woken for these, because one is searching.
+            model.submit(0, 1, 1);
+            model.submit(1, 1, 2);
             let find = || {
-                let found = floor.board.take(ONE);
-                floor.board.sleepers.stop_searching(ONE, || floor.board.has_task());
+                let found = model.board.take(SEAT_A);
+                model.board.sleepers.stop_searching(SEAT_A, || model.board.has_task());
                 if let Some(slot) = found {
-                    floor.perform(ONE, slot);
+                    model.run_task(SEAT_A, slot);
                 }
             };
             if !stop_after(steps, find) {
-                recover(&floor, ONE);
+                recover(&model, SEAT_A);
             }
             other.join().unwrap();
-            assert_eq!(floor.board.seats().at(1).ended.load(Relaxed), 1);
+            assert_eq!(model.board.seats().at(1).ended.load(Relaxed), 1);
         });
     }
 }

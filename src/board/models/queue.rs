@@ -1,141 +1,140 @@
-//! Loom models of the queue: two ranks, and submits that wait for a place.
+//! Loom models of the queue: priorities, prefetch, and submits that wait for capacity.
 
-use super::{Floor, ONE, OTHER, run_beside};
+use super::{ModelBoard, SEAT_A, SEAT_B, spawn};
 use crate::board::feature;
 use crate::board::priority::Priority;
 use crate::board::slot::Phase;
 use crate::sync::model::stop_after;
-use crate::sync::Deadline;
-use crate::sync::Ordering::*;
+use crate::sync::{Deadline, Ordering::*};
 
 #[test]
-fn a_sleeping_worker_hears_of_a_task_of_another_rank() {
+fn a_sleeping_worker_gets_a_task_of_another_priority() {
     loom::model(|| {
-        let floor = Floor::new();
-        let worker = run_beside(&floor, |floor| floor.work_once(ONE));
-        floor.post_ranked(Priority::FIRST, 0, 7, 21);
-        floor.wait(0, 7);
-        assert_eq!(floor.code(0), 42);
+        let model = ModelBoard::new();
+        let worker = spawn(&model, |model| model.run_next(SEAT_A));
+        model.submit_with_priority(Priority::FIRST, 0, 7, 21);
+        model.wait(0, 7);
+        assert_eq!(model.code(0), 42);
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn the_first_rank_comes_first_and_each_task_once() {
+fn the_first_priority_comes_first_and_each_task_runs_once() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post(0, 1, 1);
-        floor.post_ranked(Priority::FIRST, 1, 1, 2);
-        let other = run_beside(&floor, |floor| {
-            let first = floor.board.take(OTHER);
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        model.submit_with_priority(Priority::FIRST, 1, 1, 2);
+        let other = spawn(&model, |model| {
+            let first = model.board.take(SEAT_B);
             if let Some(slot) = first {
-                floor.perform(OTHER, slot);
+                model.run_task(SEAT_B, slot);
             }
         });
-        let first = floor.board.take(ONE);
-        // Who takes the lower one comes after the higher one was claimed.
-        assert!(first != Some(0) || floor.board.slot(1).word.phase() != Phase::Ready);
+        let first = model.board.take(SEAT_A);
+        // A worker that takes the lower priority comes after the higher one was claimed.
+        assert!(first != Some(0) || model.board.slot(1).word.phase() != Phase::Ready);
         if let Some(slot) = first {
-            floor.perform(ONE, slot);
+            model.run_task(SEAT_A, slot);
         }
         other.join().unwrap();
-        let ended = [0, 1].map(|seat| floor.board.seats().at(seat).ended.load(Relaxed));
+        let ended = [0, 1].map(|seat| model.board.seats().at(seat).ended.load(Relaxed));
         assert_eq!(ended, [1, 1]);
-        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+        assert_eq!((model.code(0), model.code(1)), (2, 4));
     });
 }
 
 #[test]
-fn a_cancelled_task_of_another_rank_is_not_run() {
+fn a_cancelled_task_of_another_priority_is_not_run() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post_ranked(Priority::FIRST, 0, 3, 1);
-        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-        let is_cancelled = floor.board.cancel(0, 3);
+        let model = ModelBoard::new();
+        model.submit_with_priority(Priority::FIRST, 0, 3, 1);
+        let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
+        let is_cancelled = model.board.cancel(0, 3);
         worker.join().unwrap();
-        let has_worked = floor.board.seats().at(0).ended.load(Relaxed) == 1;
+        let has_worked = model.board.seats().at(0).ended.load(Relaxed) == 1;
         assert_ne!(is_cancelled, has_worked);
     });
 }
 
 #[test]
-fn a_task_of_another_rank_comes_back_to_it() {
+fn a_requeued_task_keeps_its_priority() {
     loom::model(|| {
-        let floor = Floor::new();
-        floor.post_ranked(Priority::FIRST, 0, 1, 1);
-        assert_eq!(floor.board.take(ONE), Some(0));
-        floor.post(1, 1, 2);
-        assert!(floor.board.requeue(0, ONE, &floor.tail));
-        assert_eq!(floor.board.take(ONE), Some(0), "before the other one");
-        let other = run_beside(&floor, |floor| {
-            floor.work_once(OTHER);
-            floor.work_once(OTHER);
+        let model = ModelBoard::new();
+        model.submit_with_priority(Priority::FIRST, 0, 1, 1);
+        assert_eq!(model.board.take(SEAT_A), Some(0));
+        model.submit(1, 1, 2);
+        assert!(model.board.requeue(0, SEAT_A, &model.tails));
+        assert_eq!(model.board.take(SEAT_A), Some(0), "before the other one");
+        let other = spawn(&model, |model| {
+            model.run_next(SEAT_B);
+            model.run_next(SEAT_B);
         });
-        assert!(floor.board.requeue(0, ONE, &floor.tail));
-        floor.wait(0, 1);
+        assert!(model.board.requeue(0, SEAT_A, &model.tails));
+        model.wait(0, 1);
         other.join().unwrap();
-        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+        assert_eq!((model.code(0), model.code(1)), (2, 4));
     });
 }
 
-fn batched() -> loom::sync::Arc<Floor> {
-    let floor = Floor::new();
-    floor.board.set_features(feature::PREFETCH);
-    floor.board.init_seat(ONE);
-    floor.board.init_seat(OTHER);
-    floor
+fn prefetching() -> loom::sync::Arc<ModelBoard> {
+    let model = ModelBoard::new();
+    model.board.set_features(feature::PREFETCH);
+    model.board.init_seat(SEAT_A);
+    model.board.init_seat(SEAT_B);
+    model
 }
 
-/// Each runs one of two tasks, whosever batch it is in; the one would sleep for ever if it saw none.
+/// Each worker runs one of two tasks, from any batch; the first would sleep forever if it saw none.
 #[test]
-fn who_has_nothing_to_do_takes_from_a_batch() {
+fn an_idle_worker_takes_from_the_batch_of_another() {
     loom::model(|| {
-        let floor = batched();
-        let one = run_beside(&floor, |floor| floor.work_once(ONE));
-        floor.post(0, 1, 1);
-        floor.post(1, 1, 2);
-        floor.work_if_any(OTHER);
+        let model = prefetching();
+        let one = spawn(&model, |model| model.run_next(SEAT_A));
+        model.submit(0, 1, 1);
+        model.submit(1, 1, 2);
+        model.try_run_next(SEAT_B);
         one.join().unwrap();
-        // The other one does not sleep, and may have seen nothing.
-        floor.work_if_any(ONE);
-        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+        // The second worker does not sleep, and may have seen no task.
+        model.try_run_next(SEAT_A);
+        assert_eq!((model.code(0), model.code(1)), (2, 4));
     });
 }
 
 #[test]
-fn a_batch_is_run_once() {
+fn each_task_of_a_batch_is_run_once() {
     loom::model(|| {
-        let floor = batched();
-        floor.post(0, 1, 1);
-        floor.post(1, 1, 2);
-        let other = run_beside(&floor, |floor| {
-            floor.work_if_any(OTHER);
-            floor.work_if_any(OTHER);
+        let model = prefetching();
+        model.submit(0, 1, 1);
+        model.submit(1, 1, 2);
+        let other = spawn(&model, |model| {
+            model.try_run_next(SEAT_B);
+            model.try_run_next(SEAT_B);
         });
-        floor.work_if_any(ONE);
-        floor.work_if_any(ONE);
+        model.try_run_next(SEAT_A);
+        model.try_run_next(SEAT_A);
         other.join().unwrap();
-        let ended = [0, 1].map(|seat| floor.board.seats().at(seat).ended.load(Relaxed));
+        let ended = [0, 1].map(|seat| model.board.seats().at(seat).ended.load(Relaxed));
         assert_eq!(ended[0] + ended[1], 2);
-        assert_eq!((floor.code(0), floor.code(1)), (2, 4));
+        assert_eq!((model.code(0), model.code(1)), (2, 4));
     });
 }
 
-/// It may have taken both, claimed one of them, and ended it.
+/// The worker may have taken both, claimed one of them, and ended it.
 #[test]
-fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
+fn a_worker_that_dies_with_a_batch_costs_at_most_one_task() {
     for steps in 0..24 {
         loom::model(move || {
-            let floor = batched();
-            floor.post(0, 1, 1);
-            floor.post(1, 1, 2);
-            if !stop_after(steps, || floor.work_if_any(ONE)) {
-                super::deaths::recover(&floor, ONE);
+            let model = prefetching();
+            model.submit(0, 1, 1);
+            model.submit(1, 1, 2);
+            if !stop_after(steps, || model.try_run_next(SEAT_A)) {
+                super::deaths::recover(&model, SEAT_A);
             }
-            let _ = super::deaths::put_batch_back(&floor, ONE);
-            floor.work_if_any(OTHER);
-            floor.work_if_any(OTHER);
-            let ends = [0, 1].map(|slot| floor.board.slot(slot).word.phase());
+            let _ = super::deaths::requeue_batch(&model, SEAT_A);
+            model.try_run_next(SEAT_B);
+            model.try_run_next(SEAT_B);
+            let ends = [0, 1].map(|slot| model.board.slot(slot).word.phase());
             assert!(ends.iter().all(|phase| phase.is_done()), "{ends:?}");
             assert!(ends.iter().filter(|phase| matches!(phase, Phase::Failed(_))).count() <= 1);
         });
@@ -145,104 +144,108 @@ fn a_worker_that_stops_with_a_batch_costs_at_most_one_task() {
 #[test]
 fn a_cancelled_task_of_a_batch_is_not_run() {
     loom::model(|| {
-        let floor = batched();
-        floor.post(0, 1, 1);
-        floor.post(1, 1, 2);
-        let worker = run_beside(&floor, |floor| {
-            floor.work_if_any(ONE);
-            floor.work_if_any(ONE);
+        let model = prefetching();
+        model.submit(0, 1, 1);
+        model.submit(1, 1, 2);
+        let worker = spawn(&model, |model| {
+            model.try_run_next(SEAT_A);
+            model.try_run_next(SEAT_A);
         });
-        let is_cancelled = floor.board.cancel(1, 1);
+        let is_cancelled = model.board.cancel(1, 1);
         worker.join().unwrap();
-        let ended = floor.board.seats().at(0).ended.load(Relaxed);
+        let ended = model.board.seats().at(0).ended.load(Relaxed);
         assert_eq!(ended, if is_cancelled { 1 } else { 2 });
     });
 }
 
-/// A position, if fewer than one task waits.
-fn take_place(floor: &Floor) -> Option<u64> {
+/// Reserves a position, if no other task waits.
+fn reserve_bounded(model: &ModelBoard) -> Option<u64> {
     let claimed: u64 =
-        [0, 1].iter().map(|seat| floor.board.seats().at(*seat).claimed.load(Acquire)).sum();
-    floor.board.reserve_below(&floor.tail, claimed + 1)
+        [0, 1].iter().map(|seat| model.board.seats().at(*seat).claimed.load(Acquire)).sum();
+    model.board.reserve_below(model.tails.main(), claimed + 1)
 }
 
-/// Whose bound is one task that waits.
-fn bounded() -> loom::sync::Arc<Floor> {
-    let floor = Floor::new();
-    floor.board.set_features(feature::BOUNDED);
-    floor.post(0, 1, 1);
-    floor
+/// A board with a bound of one waiting task, and that task.
+fn bounded() -> loom::sync::Arc<ModelBoard> {
+    let model = ModelBoard::new();
+    model.board.set_features(feature::BOUNDED);
+    model.submit(0, 1, 1);
+    model
 }
 
 #[test]
-fn a_waiting_submit_hears_of_a_place() {
+fn a_waiting_submit_gets_free_capacity() {
     loom::model(|| {
-        let floor = bounded();
-        let worker = run_beside(&floor, |floor| floor.work_if_any(ONE));
-        let place = floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), || false);
-        assert_eq!(place, Some(1));
+        let model = bounded();
+        let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
+        let position =
+            model.board.wait_for_capacity(Deadline::Never, || reserve_bounded(&model), || false);
+        assert_eq!(position, Some(1));
         worker.join().unwrap();
     });
 }
 
 #[test]
-fn a_waiting_submit_hears_of_a_shut_gate() {
+fn a_waiting_submit_ends_when_the_pool_closes() {
     loom::model(|| {
-        let floor = bounded();
-        let gate = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
-        let shut = gate.clone();
-        let closer = run_beside(&floor, move |floor| {
-            shut.store(1, Relaxed);
-            floor.board.wake_submitter();
+        let model = bounded();
+        let flags = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
+        let closing = flags.clone();
+        let closer = spawn(&model, move |model| {
+            closing.store(1, Relaxed);
+            model.board.wake_submitter();
         });
-        let is_shut = || gate.load(Relaxed) != 0;
+        let is_closed = || flags.load(Relaxed) != 0;
         assert_eq!(
-            floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), is_shut),
+            model.board.wait_for_capacity(Deadline::Never, || reserve_bounded(&model), is_closed),
             None
         );
         closer.join().unwrap();
     });
 }
 
-/// The watch rouses the submitter when it has settled what the worker left.
+/// The supervisor wakes the submitter after it has recovered the seat.
 #[test]
-fn a_worker_that_stops_while_it_claims_leaves_no_submit_waiting() {
+fn a_worker_that_dies_while_it_claims_leaves_no_submit_waiting() {
     for steps in 0..12 {
         loom::model(move || {
-            let floor = bounded();
-            let watch = run_beside(&floor, move |floor| {
-                if !stop_after(steps, || _ = floor.board.take(ONE)) {
-                    // What it claimed, as the ledger counts it; or another one claims it.
-                    let more = super::deaths::put_batch_back(floor, ONE);
-                    if floor.board.slot(0).word.phase() == Phase::Ready {
-                        floor.board.seats().at(0).claimed.store(more, Release);
-                        let _ = floor.board.take(OTHER);
+            let model = bounded();
+            let supervisor = spawn(&model, move |model| {
+                if !stop_after(steps, || _ = model.board.take(SEAT_A)) {
+                    // Its claims, as the slot table counts them; or another worker claims the task.
+                    let more = super::deaths::requeue_batch(model, SEAT_A);
+                    if model.board.slot(0).word.phase() == Phase::Ready {
+                        model.board.seats().at(0).claimed.store(more, Release);
+                        let _ = model.board.take(SEAT_B);
                     } else {
-                        floor.board.seats().at(0).claimed.store(1, Release);
+                        model.board.seats().at(0).claimed.store(1, Release);
                     }
-                    floor.board.wake_submitter();
+                    model.board.wake_submitter();
                 }
             });
-            let place =
-                floor.board.wait_for_capacity(Deadline::Never, || take_place(&floor), || false);
-            assert!(place.is_some());
-            watch.join().unwrap();
+            let position = model.board.wait_for_capacity(
+                Deadline::Never,
+                || reserve_bounded(&model),
+                || false,
+            );
+            assert!(position.is_some());
+            supervisor.join().unwrap();
         });
     }
 }
 
 #[test]
-fn two_submits_never_pass_the_bound() {
+fn two_submits_never_exceed_the_bound() {
     loom::model(|| {
-        let floor = bounded();
-        assert_eq!(floor.board.take(ONE), Some(0));
-        let places = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
-        let counted = places.clone();
-        let other = run_beside(&floor, move |floor| {
-            counted.fetch_add(take_place(floor).is_some().into(), Relaxed);
+        let model = bounded();
+        assert_eq!(model.board.take(SEAT_A), Some(0));
+        let reserved = loom::sync::Arc::new(crate::sync::AtomicU32::new(0));
+        let counted = reserved.clone();
+        let other = spawn(&model, move |model| {
+            counted.fetch_add(reserve_bounded(model).is_some().into(), Relaxed);
         });
-        places.fetch_add(take_place(&floor).is_some().into(), Relaxed);
+        reserved.fetch_add(reserve_bounded(&model).is_some().into(), Relaxed);
         other.join().unwrap();
-        assert_eq!((places.load(Relaxed), floor.tail.count()), (1, 2));
+        assert_eq!((reserved.load(Relaxed), model.tails.main().count()), (1, 2));
     });
 }

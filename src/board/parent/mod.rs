@@ -1,4 +1,4 @@
-//! The private half of a board: what only the parent process knows, and no worker can reach.
+//! The private half of a board: state in the memory of the parent, which workers cannot access.
 
 pub(crate) mod free_list;
 pub(crate) mod limit_timer;

@@ -1,5 +1,6 @@
-//! What is known of a few tasks beside their slots: options of their own, why they failed when no worker
-//! reported it, and results in files of their own. Most tasks have no entry here.
+//! The side table: what few tasks have besides their slots. Most tasks have no entry.
+//!
+//! It holds options of a single task, the failures that no worker reported, and results in files.
 
 use crate::board::memory::{Memory, ResultBytes};
 use crate::board::record::FarBytes;
@@ -11,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
-/// Why a task or a pool has failed, when it was not the task's worker that reported it.
+/// Why a task or a pool has failed, if no worker reported it.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskFailure {
     pub(crate) status: Status,
@@ -24,14 +25,15 @@ impl TaskFailure {
     }
 }
 
-/// The options of one task that differ from its pool's.
+/// The options of one task that differ from those of its pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TaskOptions {
     pub(crate) soft: TimeLimit,
     pub(crate) hard: TimeLimit,
-    /// How many times the task may be run again when its worker is lost; None: the pool's number.
+    /// How many times the task may be retried when its worker is lost; None: the default of the
+    /// pool.
     pub(crate) retries: Option<u32>,
-    /// A number of the caller's.
+    /// A number that the caller has set.
     pub(crate) tag: u64,
 }
 
@@ -48,7 +50,7 @@ pub(crate) enum TimeLimit {
 pub(crate) struct SideTable {
     maps: Mutex<SideTableMaps>,
     file_arrived: Condvar,
-    /// The number of entries: tasks without one need not take the lock.
+    /// The number of entries: if it is 0, no lock is needed.
     count: AtomicU64,
 }
 
@@ -56,18 +58,18 @@ pub(crate) struct SideTable {
 struct SideTableMaps {
     failures: HashMap<u32, TaskFailure>,
     options: HashMap<u32, TaskOptions>,
-    /// Results that have arrived, by the ids of their tasks.
+    /// Results that have arrived, by task id.
     files: HashMap<u64, ArrivedFile>,
-    /// Results whose future was asked for them, by slot.
+    /// Results that a caller has requested, by slot.
     mapped: HashMap<u32, Memory>,
-    /// The ids of tasks whose result is not wanted, and has not arrived yet.
+    /// The ids of tasks whose result is not wanted, and has not arrived.
     unwanted: HashSet<u64>,
 }
 
-/// A result in a file of its own.
+/// A result in a file.
 enum ArrivedFile {
     Mapped(Memory),
-    /// There was no descriptor or no memory for it.
+    /// There was no descriptor or no memory for the result.
     Unavailable,
 }
 
@@ -77,8 +79,8 @@ impl SideTableMaps {
     }
 }
 
-/// How long a result may take to arrive. It was sent before its task was done, so the supervisor only has to
-/// read it.
+/// How long to wait for a result. It was sent before its task was done, so the supervisor only has
+/// to read it.
 const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SideTable {
@@ -89,24 +91,26 @@ impl SideTable {
     }
 
     pub(crate) fn failure(&self, slot: u32) -> Option<TaskFailure> {
-        self.look(|maps| maps.failures.get(&slot).cloned())
+        self.read(|maps| maps.failures.get(&slot).cloned())
     }
 
-    /// Takes back a failure that did not happen after all.
+    /// Removes a failure, because the task has not failed after all.
     pub(crate) fn clear_failure(&self, slot: u32) {
         self.update(|maps| drop(maps.failures.remove(&slot)));
     }
 
     pub(crate) fn set_options(&self, slot: u32, options: TaskOptions) {
-        self.update(|maps| drop(maps.options.insert(slot, options)));
+        self.update(|maps| {
+            maps.options.insert(slot, options);
+        });
     }
 
     pub(crate) fn options(&self, slot: u32) -> Option<TaskOptions> {
-        self.look(|maps| maps.options.get(&slot).copied())
+        self.read(|maps| maps.options.get(&slot).copied())
     }
 
-    /// Takes one of the task's remaining retries, of which a task without options has `default`. False: there
-    /// is none left.
+    /// Takes one of the task's remaining retries; a task without options has `default` of them.
+    /// False: there is none left.
     pub(crate) fn take_retry(&self, slot: u32, default: u32) -> bool {
         self.update(|maps| {
             let retries = &mut maps.options.entry(slot).or_default().retries;
@@ -116,16 +120,16 @@ impl SideTable {
         })
     }
 
-    /// Removes all that is known of the task in this slot.
+    /// Removes all entries of the task in this slot.
     #[inline]
     pub(crate) fn remove(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {
-            self.remove_listed(slot);
+            self.remove_entries(slot);
         }
     }
 
     #[cold]
-    fn remove_listed(&self, slot: u32) {
+    fn remove_entries(&self, slot: u32) {
         self.update(|maps| {
             maps.failures.remove(&slot);
             maps.options.remove(&slot);
@@ -135,15 +139,15 @@ impl SideTable {
 
     // ---- results in files ----------------------------------------------------------------------
 
-    /// Receives the result of a task, and maps it, because descriptors are few. None: this process had no
-    /// descriptor left for it.
+    /// Receives the result of a task and maps it, because descriptors are few. None: this process
+    /// had no descriptor left for it.
     pub(crate) fn receive_result_file(&self, task: u64, len: u64, file: Option<OwnedFd>) {
         let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
         let arrived = file.and_then(map).map_or(ArrivedFile::Unavailable, ArrivedFile::Mapped);
         self.add_file(task, arrived);
     }
 
-    /// Receives a result that this process has mapped already.
+    /// Adds a result that this process has already mapped.
     pub(crate) fn insert_result_file(&self, task: u64, memory: Memory) {
         self.add_file(task, ArrivedFile::Mapped(memory));
     }
@@ -157,15 +161,15 @@ impl SideTable {
         self.file_arrived.notify_all();
     }
 
-    /// Discards a result that has arrived, of a task that was not done after all.
+    /// Discards a result that has arrived, because its task has not finished after all.
     pub(crate) fn discard_result_file(&self, task: u64) {
         if self.count.load(Acquire) > 0 {
             self.update(|maps| drop(maps.files.remove(&task)));
         }
     }
 
-    /// The result of a task that is done. It stays mapped until the task is removed, which the holder of its
-    /// future prevents.
+    /// The result of a finished task. It stays mapped until the task is removed, which the holder
+    /// of its future prevents.
     pub(crate) fn result_file(&self, slot: u32, far: FarBytes) -> Result<ResultBytes<'_>> {
         let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut maps = self.maps.lock();
@@ -184,8 +188,8 @@ impl SideTable {
             maps.mapped.insert(slot, memory);
         }
         let found = maps.mapped.get(&slot).filter(|memory| len <= memory.len());
-        // SAFETY: the mapping has `len` bytes, and stays until `remove`; its worker has sent it before the task
-        // was done, and this process does not write to it.
+        // SAFETY: the mapping has `len` bytes, and stays until `remove`; the worker sent it before
+        // the task was done, and this process does not write to it.
         let found = found.map(|memory| unsafe { ResultBytes::new(memory.start(), len) });
         if found.is_none() {
             // The next caller need not wait again.
@@ -193,12 +197,12 @@ impl SideTable {
         }
         self.count.store(maps.len(), Release);
         found.ok_or_else(|| {
-            let words = "the result could not be received: no descriptor or no memory was left";
-            Error::new(Status::POOL_ERR_NOMEM, words)
+            let message = "the result could not be received: no descriptor or no memory was left";
+            Error::new(Status::POOL_ERR_NOMEM, message)
         })
     }
 
-    /// The result of this task is not wanted, whether it has arrived or not.
+    /// Drops the result of this task, whether it has arrived or not.
     pub(crate) fn drop_result_file(&self, slot: u32, task: u64) {
         self.update(|maps| {
             let was_mapped = maps.mapped.remove(&slot).is_some();
@@ -208,11 +212,11 @@ impl SideTable {
         });
     }
 
-    fn look<T>(&self, look: impl FnOnce(&SideTableMaps) -> Option<T>) -> Option<T> {
+    fn read<T>(&self, read: impl FnOnce(&SideTableMaps) -> Option<T>) -> Option<T> {
         if self.count.load(Acquire) == 0 {
             return None;
         }
-        look(&self.maps.lock())
+        read(&self.maps.lock())
     }
 
     fn update<T>(&self, update: impl FnOnce(&mut SideTableMaps) -> T) -> T {

@@ -1,98 +1,97 @@
-//! What the parent alone knows of a board: which slots are free, whose they are, and where their
-//! arguments lie. It is private memory: no worker can reach it.
+//! The slot table: which slots are free, which futures are held, and where arguments are stored.
 //!
-//! A slot's entry is a generation and whether somebody holds its future. A handle is good while its
-//! generation stands there as held; freeing the future takes the hold away, and the slot's next use
-//! has the next generation, so a freed handle is told apart for 16 million uses of the slot.
+//! It is private memory of the parent: no worker can access it.
 //!
-//! A task whose future nobody holds, because none was wanted or because it was freed early, is
-//! *loose*: its slot is swept up by a later submit, when the task is done.
+//! The entry of a slot is a generation and a flag that its future is held. A handle is valid while
+//! the entry has its generation as held. Freeing the future clears the flag, and the next use of
+//! the slot has the next generation: so a stale handle is recognized for 16 million uses of the
+//! slot.
+//!
+//! A task whose future is not held, because none was requested or because it was freed early, is
+//! *detached*: a later submit reclaims its slot once the task is done.
 
-use crate::sync::{Mutex, MutexGuard};
+use super::free_list::{FreeList, Given};
+use super::side_table::SideTable;
+use super::tail::Tails;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block, HINTS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
-use super::free_list::{FreeList, Given};
-use super::tail::Tails;
 use crate::board::record::BytesLocation;
-use super::side_table::SideTable;
 use crate::board::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
-use crate::sync::{AtomicU32, AtomicU64, plain};
-use crate::sync::Ordering::*;
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering::*, plain};
 use std::collections::VecDeque;
 
-/// In a slot's entry, above the generation: somebody holds the future.
+/// In the entry of a slot, above the generation: its future is held.
 const HELD: u32 = 1 << 24;
 const ENTRY: u32 = GENERATION_MASK | HELD;
-/// Somebody may want to be told when the task is done.
+/// A callback or a set may have subscribed to the end of the task.
 const SUBSCRIBED: u32 = 1 << 25;
 
-/// How many of the oldest loose tasks are looked at for each new one.
+/// How many of the oldest detached tasks are checked at once.
 const RECLAIMED_AT_ONCE: usize = 2;
-/// After so many submits some loose tasks are looked at.
+/// Detached tasks are checked once in this number of submits.
 const RECLAIM_EVERY: u64 = 16;
-/// How many slots are touched at once at most when the board grows into fresh memory: 256 KiB.
+/// The most slots that are populated at once when the board grows into fresh memory: 256 KiB.
 const FRESH_SLOTS: u32 = 2048;
-/// The first page is not touched in advance: a small pool needs no other.
+/// The first page is not populated in advance: a small pool needs no other.
 const FIRST_SLOTS: u32 = 32;
 
+/// The slots of a board, as the parent sees them.
 pub(crate) struct SlotTable {
     pub(crate) tails: Tails,
     pub(crate) side_table: SideTable,
     free: FreeList,
     entries: Span<AtomicU32>,
-    /// For each slot: the block of its arguments, packed.
+    /// For each slot: the block of its arguments, packed; 0 is none.
     blocks: Span<AtomicU32>,
     pub(crate) args: Arena,
-    /// None after the last sweep.
+    /// The slots of detached tasks, oldest first. None: the table is closed.
     detached: Mutex<Option<VecDeque<u32>>>,
-    /// Tasks taken back before a worker had claimed them.
+    /// Tasks that were cancelled before a worker claimed them.
     withdrawn: plain::AtomicU64,
-    /// Tasks claimed by workers that died before they had counted them.
+    /// Tasks claimed by workers that died before they counted them.
     uncounted: plain::AtomicU64,
-    /// Seats from here on never had a worker.
+    /// How many seats ever had a worker: the first ones.
     seats_used: plain::AtomicU32,
-    /// Keeps the handles of one pool apart from those of the next.
+    /// The generation of the first use of each slot: keeps the handles of one pool apart from those
+    /// of the next.
     first_generation: u32,
-    /// What the windows above look at.
+    /// The memory of the spans above.
     _memory: Memory,
 }
 
-/// How many slots to touch when this one is the next that was never used: as many as there are, up to a
-/// bound. So touching costs each task the same, and a pool has at most twice the memory that it needs.
+/// How many slots to populate when this one is the next that was never used: as many as are in use,
+/// up to a bound. So the cost per task is constant, and a pool has at most twice the memory that it
+/// needs.
 fn fresh_slots(slot: u32) -> Option<u32> {
     let count = slot.min(FRESH_SLOTS);
     (count >= FIRST_SLOTS && count.is_power_of_two() && slot.is_multiple_of(count)).then_some(count)
 }
 
-/// A slot in use.
+/// A use of a slot: the slot, and the generation of the use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SlotKey {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
-impl SlotKey {
-    pub(crate) fn to_u64(self) -> u64 {
-        u64::from(self.slot) << 32 | u64::from(self.generation)
-    }
-
-    /// The ticket of this number.
-    pub(crate) fn from_u64(number: u64) -> SlotKey {
-        SlotKey { slot: (number >> 32) as u32, generation: number as u32 }
-    }
+/// Whether a caller holds the future of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    Held,
+    Detached,
 }
 
-/// What came of giving a future up.
+/// The result of [`SlotTable::release`].
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Released {
-    /// Nobody held it.
+    /// The future was not held.
     NotHeld,
-    /// It is nobody's now.
+    /// The future is no longer held.
     Free,
-    /// It is nobody's now, but somebody may be waiting to be told about it.
+    /// The future is no longer held, but a callback or a set may have subscribed to it.
     Subscribed,
 }
 
@@ -126,10 +125,13 @@ impl SlotTable {
         self.free.used()
     }
 
-    /// A slot for a new task; `is_held`: somebody will hold its future.
+    /// Allocates a slot for a new task.
     #[inline(always)]
-    pub(crate) fn allocate(&self, region: &Region, is_held: bool) -> Option<SlotKey> {
-        let hold = if is_held { HELD } else { 0 };
+    pub(crate) fn allocate(&self, region: &Region, ownership: Ownership) -> Option<SlotKey> {
+        let hold = match ownership {
+            Ownership::Held => HELD,
+            Ownership::Detached => 0,
+        };
         if self.tails.main().count().is_multiple_of(RECLAIM_EVERY) {
             self.try_reclaim(region);
         }
@@ -144,7 +146,7 @@ impl SlotTable {
         Some(SlotKey { slot, generation })
     }
 
-    /// A slot that was never used, as if it had been once.
+    /// Takes a slot that was never used, and gives it the generation before its first.
     #[cold]
     fn take_fresh(&self, region: &Region) -> Option<u32> {
         let slot = self.free.take_fresh()?;
@@ -156,46 +158,46 @@ impl SlotTable {
         Some(slot)
     }
 
-    /// Whether this ticket's future is held: false for one that was freed, or never was.
+    /// Whether the future of this key is held. False: it was freed, or never existed.
     #[inline]
-    pub(crate) fn holds(&self, ticket: SlotKey) -> bool {
-        let entry = self.entries.get(ticket.slot as usize);
-        entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == ticket.generation | HELD)
+    pub(crate) fn holds(&self, key: SlotKey) -> bool {
+        let entry = self.entries.get(key.slot as usize);
+        entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == key.generation | HELD)
     }
 
-    /// The generation of the future that somebody holds of this slot.
+    /// The generation of a slot whose future is held.
     pub(crate) fn held_generation(&self, slot: u32) -> Option<u32> {
         let entry = self.entries.get(slot as usize)?.load(Acquire);
         (entry & HELD != 0).then_some(entry & GENERATION_MASK)
     }
 
-    /// Takes the hold away, for exactly one caller.
+    /// Releases the future, for exactly one caller.
     #[inline]
-    pub(crate) fn release(&self, ticket: SlotKey) -> Released {
-        let Some(entry) = self.entries.get(ticket.slot as usize) else { return Released::NotHeld };
-        let held = ticket.generation | HELD;
-        match entry.compare_exchange(held, ticket.generation, AcqRel, Relaxed) {
+    pub(crate) fn release(&self, key: SlotKey) -> Released {
+        let Some(entry) = self.entries.get(key.slot as usize) else { return Released::NotHeld };
+        let held = key.generation | HELD;
+        match entry.compare_exchange(held, key.generation, AcqRel, Relaxed) {
             Ok(_) => Released::Free,
             Err(_) => release_subscribed(entry, held),
         }
     }
 
-    /// Notes that somebody wants to be told when the task is done.
-    pub(crate) fn mark_subscribed(&self, ticket: SlotKey) {
-        self.entries.at(ticket.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
+    /// Marks that a callback or a set subscribes to the end of the task.
+    pub(crate) fn mark_subscribed(&self, key: SlotKey) {
+        self.entries.at(key.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
     }
 
-    /// Notes the block that holds a task's arguments, to be given back with its slot.
+    /// Records the block of a task's arguments, which is freed with the slot.
     pub(crate) fn set_args_block(&self, slot: u32, block: Option<Block>) {
         self.blocks.at(slot as usize).store(block.map_or(0, Block::pack), Relaxed);
     }
 
-    /// Leaves a slot that nobody holds to the sweep, whether its task is done or not. False: there
-    /// is no sweep any more; all tasks are done.
+    /// Detaches a slot whose future is not held: it is reclaimed once its task is done. False: the
+    /// table is closed; all tasks are done.
     pub(crate) fn detach(&self, region: &Region, slot: u32) -> bool {
         match &mut *self.detached() {
             Some(detached) => {
-                // One comes, a few go: so their results do not pile up.
+                // Each new one reclaims a few others, so their results do not pile up.
                 self.reclaim_some(region, detached, RECLAIMED_AT_ONCE);
                 detached.push_back(slot);
                 true
@@ -204,14 +206,14 @@ impl SlotTable {
         }
     }
 
-    /// Gives the slot of a task back that is done and not held. `Closed`: the caller counts it.
+    /// Frees the slot of a task that is done and not held. `Closed`: the caller counts it.
     #[inline]
     pub(crate) fn recycle(&self, region: &Region, slot: u32) -> Given {
         if self.blocks.at(slot as usize).load(Relaxed) != 0 {
             self.free_args(region, slot);
         }
-        // The slot itself is not written to: its lines are the worker's, and the next submit fetches them
-        // anyway.
+        // The slot itself is not written: the worker's core owns its cache lines, and the next
+        // submit has to fetch them anyway.
         if !region.board.slot(slot).has_inline_result() {
             self.free_result(region, slot);
         }
@@ -242,11 +244,12 @@ impl SlotTable {
                 _ => {}
             }
         }
-        // From here on no block is this slot's, whoever looks (see `watch::reap`).
+        // From here on the slot refers to no block, for any reader (see `recover` in the
+        // supervisor).
         record.word.clear();
     }
 
-    /// Recycles a few loose tasks that are done, and takes one's slot.
+    /// Recycles a few detached tasks that are done, and takes the slot of one.
     #[cold]
     fn reclaim(&self, region: &Region) -> Option<u32> {
         if let Some(detached) = &mut *self.detached() {
@@ -255,10 +258,10 @@ impl SlotTable {
         self.free.take()
     }
 
-    /// The last sweep, when all tasks are done; then closes the books, and says how many slots are
-    /// still held.
+    /// Recycles all detached tasks, when all tasks are done; then closes the table, and returns how
+    /// many slots are still held.
     pub(crate) fn close(&self, region: &Region) -> u32 {
-        // Nobody works any more, so nothing of them is in use, whatever their words say.
+        // No worker runs any more, so no slot is in use, whatever its word says.
         for slot in self.detached().take().unwrap_or_default() {
             let given = self.recycle(region, slot);
             debug_assert_eq!(given, Given::Kept);
@@ -266,10 +269,10 @@ impl SlotTable {
         self.free.close()
     }
 
-    /// Results that nobody wants are not kept until slots run out.
+    /// So results that are not wanted are freed before the slots run out.
     #[cold]
     fn try_reclaim(&self, region: &Region) {
-        if let Ok(mut detached) = self.detached.try_lock()
+        if let Some(mut detached) = self.detached.try_lock()
             && let Some(detached) = &mut *detached
         {
             self.reclaim_some(region, detached, RECLAIMED_AT_ONCE);
@@ -280,7 +283,7 @@ impl SlotTable {
         for _ in 0..count.min(detached.len()) {
             let Some(slot) = detached.pop_front() else { break };
             if region.board.slot(slot).word.phase().is_done() {
-                // The ledger is closed only after the last sweep.
+                // The free list is closed only after the last detached task was recycled.
                 let given = self.recycle(region, slot);
                 debug_assert_eq!(given, Given::Kept);
             } else {
@@ -299,8 +302,9 @@ impl SlotTable {
         self.withdrawn.fetch_add(1, Relaxed);
     }
 
-    /// Sets the count of a vacant seat right: so many tasks were found to be its worker's. One that is
-    /// no longer noted was counted as claimed and as ended, and its worker died before it ended it.
+    /// Repairs the count of a vacant seat: `found` tasks were claimed by its worker. A found task
+    /// that is no longer recorded in the seat was counted as claimed and as ended, and the worker
+    /// died before it ended the task.
     pub(crate) fn repair_counts(&self, region: &Region, seat: SeatIndex, found: u64) {
         let seat = region.board.seats().at(usize::from(seat.0));
         let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Relaxed));
@@ -308,20 +312,20 @@ impl SlotTable {
         let counted = claimed.saturating_sub(ended).max(was_ended);
         self.uncounted.fetch_add(found.saturating_sub(counted), Relaxed);
         seat.ended.store(claimed, Relaxed);
-        // The next worker has not begun its first task then.
+        // So the next worker does not seem to have started a task.
         seat.started.store(0, Relaxed);
     }
 
-    /// How many tasks wait to be claimed, and how many workers run one. Each seat's count is read
-    /// once for both: a task is never seen to wait and to run.
+    /// How many tasks are not claimed yet, and how many workers run one. The count of each seat is
+    /// read once for both: no task is counted as both.
     pub(crate) fn load(&self, region: &Region) -> Load {
         let mut busy = 0;
-        let gone = self.dequeued(region, |is_busy| busy += u32::from(is_busy));
-        Load { pending: self.tails.main().count().saturating_sub(gone), busy }
+        let dequeued = self.dequeued(region, |is_busy| busy += u32::from(is_busy));
+        Load { pending: self.tails.main().count().saturating_sub(dequeued), busy }
     }
 
-    /// How many tasks do not wait any more: claimed, or taken back. `visit` is told of each seat
-    /// whether it runs one.
+    /// How many tasks have left the queue: claimed, or cancelled before. `visit` is called for each
+    /// seat with whether it runs one.
     pub(crate) fn dequeued(&self, region: &Region, mut visit: impl FnMut(bool)) -> u64 {
         let seats = region.board.seats();
         let mut claimed = 0_u64;
@@ -336,18 +340,18 @@ impl SlotTable {
             .wrapping_add(self.withdrawn.load(Relaxed))
     }
 
-    /// Seats from here on never had a worker.
+    /// How many seats ever had a worker: the first ones.
     pub(crate) fn seats_used(&self) -> u16 {
         self.seats_used.load(Relaxed) as u16
     }
 
-    /// A worker starts on this seat.
+    /// Records that a worker starts on this seat.
     pub(crate) fn mark_seat_used(&self, seat: SeatIndex) {
         self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);
     }
 }
 
-/// The same for one that somebody may want to be told of.
+/// `release` of a future that may have a subscription.
 #[cold]
 fn release_subscribed(entry: &AtomicU32, held: u32) -> Released {
     let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);
@@ -358,7 +362,7 @@ fn release_subscribed(entry: &AtomicU32, held: u32) -> Released {
     }
 }
 
-/// What a pool's workers have to do.
+/// The load of a pool: tasks that wait, and workers that run one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Load {
     pub(crate) pending: u64,
@@ -370,14 +374,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fresh_slots_are_touched_once_each_and_in_time() {
-        let mut touched = FIRST_SLOTS;
+    fn fresh_slots_are_populated_once_and_before_use() {
+        let mut populated = FIRST_SLOTS;
         for slot in 0..5 * FRESH_SLOTS {
             if let Some(count) = fresh_slots(slot) {
-                assert_eq!(slot, touched);
-                touched += count;
+                assert_eq!(slot, populated);
+                populated += count;
             }
-            assert!(slot < touched);
+            assert!(slot < populated);
         }
     }
 }

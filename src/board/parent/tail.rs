@@ -1,18 +1,16 @@
-//! The submitters' end of the rings, in private memory.
+//! The tail of a ring: the submitters' end, in the private memory of the parent.
 
-use crate::sync::{Mutex};
 use crate::board::priority::PRIORITY_RINGS;
 use crate::board::ring::{Ring, RingEntry};
-use crate::sync::AtomicU64;
-use crate::sync::Ordering::*;
+use crate::sync::{AtomicU64, Mutex, Ordering::*};
 
-/// The submitters' end. It lies in private memory: a worker cannot touch it.
+/// The submitters' end of one ring.
 ///
-/// A place in the ring is used again when `head_seen` has passed the position that had it before;
-/// until then it is whoever moves `head_seen`'s, who may give its pages back.
+/// An entry of the ring is reused once `head_seen` has passed the previous position of that entry.
+/// Until then it belongs to the thread that moves `head_seen`, which may discard its pages.
 pub(crate) struct Tail {
     next: AtomicU64,
-    /// How far the head is known to have come.
+    /// The position that the head is known to have reached.
     head_seen: AtomicU64,
     /// Held to move `head_seen`.
     moving: Mutex<()>,
@@ -24,7 +22,7 @@ impl Tail {
         Tail { next, head_seen, moving: Mutex::new(()) }
     }
 
-    /// How many positions have been reserved since the board was made.
+    /// How many positions were ever reserved.
     #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.next.load(Relaxed)
@@ -36,25 +34,26 @@ impl Tail {
         self.has_room_for(ring, is_dead).then(|| self.next.fetch_add(1, Relaxed))
     }
 
-    /// Reserves a position before this one, where there is room. Whoever reserves so never has more
-    /// than that many reserved. Relaxed: a count.
+    /// Reserves a position below `end`. A caller that only uses this never reserves more than
+    /// `end`. Relaxed: a count.
     pub(crate) fn reserve_below(&self, end: u64) -> Option<u64> {
         self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()
     }
 
-    /// Whether there is room for another position, after dropping what is dead.
+    /// Whether there is room for another position, after skipping dead entries.
     #[inline(always)]
     pub(crate) fn has_room_for(&self, ring: &Ring, is_dead: impl Fn(RingEntry) -> bool) -> bool {
         self.has_room(ring) || self.make_room(ring, is_dead).is_some()
     }
 
-    /// Reserves a position in the margin, however full the ring is: for tasks that come back, of which
-    /// there is one for each seat at most.
+    /// Reserves a position in the margin, even if the ring is full: for requeued tasks, of which
+    /// there is at most one for each seat.
     pub(crate) fn reserve_from_margin(&self) -> u64 {
         self.next.fetch_add(1, Relaxed)
     }
 
-    /// Acquire; pairs with `advance_head_seen`: pages are given back before their places are used again.
+    /// Acquire; pairs with `advance_head_seen`: pages are discarded before their entries are
+    /// reused.
     #[inline]
     fn has_room(&self, ring: &Ring) -> bool {
         let used = self.next.load(Relaxed).wrapping_sub(self.head_seen.load(Acquire));
@@ -74,14 +73,14 @@ impl Tail {
         self.has_room(ring).then_some(())
     }
 
-    /// Moves `head_seen` to where the head is. In a large ring it moves by whole stretches, whose
-    /// first positions `discard` is told: zeroed entries are of no lap, so a worker that is late and
-    /// looks there finds nothing.
+    /// Moves `head_seen` to the head. In a large ring it moves by multiples of `TRIM_ENTRIES`, and
+    /// `discard` is called with the first position of each: a zeroed entry has no lap, so a late
+    /// worker that reads it finds nothing.
     #[cold]
     pub(crate) fn advance_head_seen(&self, ring: &Ring, discard: impl Fn(u64)) {
         let _moving = self.moving.lock();
         let seen = self.head_seen.load(Relaxed);
-        // What a worker wrote is believed only as far as it can be true.
+        // The head is written by workers: it is limited to positions that are possible.
         let head = ring.head_position().clamp(seen, self.count().max(seen));
         let is_large = ring.len() as u64 >= 4 * TRIM_ENTRIES;
         let end = if is_large { head - head % TRIM_ENTRIES } else { head };
@@ -92,16 +91,16 @@ impl Tail {
     }
 }
 
-/// Entries that give their pages back together: 256 KiB. Without that a pool that has done 16
-/// million tasks would hold 128 MiB for the few that wait.
+/// The number of entries whose pages are discarded together: 256 KiB. Without that, a pool that has
+/// run 16 million tasks would hold 128 MiB for the few that wait.
 pub(crate) const TRIM_ENTRIES: u64 = 1 << 15;
 
-/// Positions for submitters between the check and the reservation, and for a task of each seat that
-/// is put back.
+/// Positions for submitters between the check and the reservation, and for one requeued task of
+/// each seat.
 const MARGIN: u64 = if cfg!(loom) { 0 } else { 2048 };
 
-/// The submitters' ends of all rings. All positions are counted by the first: a task of a band has one
-/// there, too, with an entry that nobody can claim.
+/// The tails of all rings. The first counts all positions: a task in a priority ring has one there,
+/// too, with an entry that cannot be claimed.
 pub(crate) struct Tails {
     main: Tail,
     priorities: [Tail; PRIORITY_RINGS],
@@ -112,13 +111,13 @@ impl Tails {
         Tails { main: Tail::new(), priorities: std::array::from_fn(|_| Tail::new()) }
     }
 
-    /// The tail of the board's ring.
+    /// The tail of the main ring.
     #[inline(always)]
     pub(crate) fn main(&self) -> &Tail {
         &self.main
     }
 
-    /// The tail of a priority's ring.
+    /// The tail of this priority ring.
     pub(crate) fn priority(&self, index: usize) -> &Tail {
         &self.priorities[index]
     }

@@ -1,16 +1,17 @@
-//! Pieces of a map: so many items in one task, and how large to make them.
+//! The chunks of a map: building, submitting and sizing them, and reading their results.
 
-use crate::sync::{Mutex, MutexGuard};
-use crate::pool::submit::{Args, SubmitOptions, TaskSpec};
-use crate::state::config::Callee;
-use crate::pool::{FutureHandle, PoolHandle, cancel, duration, future_free, result, submit};
-use crate::board::copy_out;
-use crate::error::{Error, Result, Status};
-use crate::sync::Deadline;
-use crate::sync::Ordering::*;
+use crate::board::memory::ResultBytes;
+use crate::error::{Detail, Error, Result, Status};
+use crate::pool::future::{CancelMode, cancel, duration, future_free, result};
+use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
+use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
-use crate::worker::chunk;
-use crate::worker::chunk::{AfterItemError, ChunkHeader, ItemResult, ItemStatus, RESULT_LEN, STATUS_LEN, VARIABLE_SIZE};
+use crate::sync::{Deadline, Mutex, Ordering::*};
+use crate::worker::MESSAGE_MAX;
+use crate::worker::chunk::{
+    self, AfterItemError, ChunkHeader, ItemResult, ItemStatus, RESULT_LEN, STATUS_LEN,
+    VARIABLE_SIZE,
+};
 use std::collections::VecDeque;
 
 /// What a map does after an item has failed.
@@ -22,12 +23,6 @@ pub(crate) enum OnError {
 }
 
 impl OnError {
-    /// From the C API's number.
-    pub(crate) fn from_number(number: i32) -> Option<OnError> {
-        let all = [OnError::Continue, OnError::Stop, OnError::CancelRest];
-        all.get(usize::try_from(number).ok()?).copied()
-    }
-
     pub(super) fn after_error(self) -> AfterItemError {
         match self {
             OnError::Continue => AfterItemError::Continue,
@@ -36,7 +31,7 @@ impl OnError {
     }
 }
 
-/// A task that is under way, for items from this one on.
+/// A chunk that was submitted and not taken back: its future, and its items from `first` on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFlightChunk {
     pub(super) future: FutureHandle,
@@ -44,8 +39,7 @@ pub(super) struct InFlightChunk {
     pub(super) count: usize,
 }
 
-/// The pieces of a map that were handed out and not taken back. They stand apart from the rest of it, for
-/// whoever cancels it meanwhile.
+/// The chunks of a map that are in flight, in the order of their items. Shared with threads that cancel the map.
 #[derive(Default)]
 pub(super) struct InFlight {
     chunks: Mutex<VecDeque<InFlightChunk>>,
@@ -54,83 +48,80 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn push(&self, chunk: InFlightChunk) {
-        self.lock().push_back(chunk);
+        self.chunks.lock().push_back(chunk);
         if self.is_cancelled() {
-            // Whoever cancelled may have looked before.
-            let _ = cancel(chunk.future, false);
+            // The thread that cancels may have looked before.
+            let _ = cancel(chunk.future, CancelMode::Queued);
         }
     }
 
-    /// How long a submit of another piece waits for a place in a bounded queue: not at all while there are
+    /// How long a submit of another chunk waits for capacity in a bounded queue: not at all while there are
     /// others, which will make room.
     pub(super) fn submit_deadline(&self, deadline: Deadline) -> Deadline {
         if self.first().is_some() { Deadline::from_ms(0) } else { deadline }
     }
 
     pub(super) fn first(&self) -> Option<InFlightChunk> {
-        self.lock().front().copied()
+        self.chunks.lock().front().copied()
     }
 
-    /// Takes the first one away that is wanted.
+    /// Removes the first one that is wanted.
     pub(super) fn take(&self, is_wanted: impl Fn(&InFlightChunk) -> bool) -> Option<InFlightChunk> {
-        let mut chunks = self.lock();
-        let place = chunks.iter().position(is_wanted)?;
-        chunks.remove(place)
+        let mut chunks = self.chunks.lock();
+        let index = chunks.iter().position(is_wanted)?;
+        chunks.remove(index)
     }
 
-    pub(super) fn futures(&self) -> Vec<u64> {
-        self.lock().iter().map(|chunk| chunk.future.to_raw()).collect()
+    pub(super) fn futures(&self) -> Vec<FutureHandle> {
+        self.chunks.lock().iter().map(|chunk| chunk.future).collect()
     }
 
-    /// How many pieces there are, and how many items in them.
+    /// How many chunks there are, and how many items in them.
     pub(super) fn count(&self) -> (usize, usize) {
-        let chunks = self.lock();
+        let chunks = self.chunks.lock();
         (chunks.len(), chunks.iter().map(|chunk| chunk.count).sum())
     }
 
-    /// Cancels what waits, and asks what runs to end; also what comes later.
+    /// Cancels the queued chunks, and asks the running ones to end; also those that are pushed later.
     pub(super) fn cancel(&self) {
         self.is_cancelled.store(true, Release);
-        self.lock().iter().for_each(|chunk| drop(cancel(chunk.future, false)));
+        let chunks = self.chunks.lock();
+        chunks.iter().for_each(|chunk| drop(cancel(chunk.future, CancelMode::Queued)));
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Acquire)
     }
 
-    /// Lets go of all of them: nobody takes them back.
-    pub(super) fn forget(&self) {
-        for chunk in self.lock().drain(..) {
+    /// Frees the futures of all chunks.
+    pub(super) fn clear(&self) {
+        for chunk in self.chunks.lock().drain(..) {
             let _ = future_free(chunk.future);
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<InFlightChunk>> {
-        self.chunks.lock()
-    }
 }
 
-/// How many workers a pool may have, for whoever shares work out among them in tasks that are such.
+/// The maximum number of workers of a pool, after checking that tasks may have these options.
 pub(super) fn max_workers_of(pool: PoolHandle, options: SubmitOptions) -> Result<usize> {
     options.limits(&pool.pool()?.state)?;
     Ok(pool.pool()?.state.workers_max().max(1) as usize)
 }
 
-/// Submits one task for `count` items of one size.
+/// Submits one task for the items of a chunk, which have one size.
 pub(super) fn submit_fixed(
     pool: PoolHandle,
     callee: Callee<'_>,
     items: &[u8],
-    head: ChunkHeader,
-    after_close: bool,
+    header: ChunkHeader,
+    gate: Gate,
     options: &SubmitOptions,
 ) -> Result<FutureHandle> {
-    let bytes = head.to_bytes();
+    let bytes = header.to_bytes();
     let args = Args::Chunk([&bytes, items]);
-    submit(pool, TaskSpec { callee, args, after_close, options: Some(options) })
+    submit(pool, TaskSpec { callee, args, gate, options: Some(options) })
 }
 
-/// Items of any size, one behind the other, to be submitted as one task.
+/// Collects items of any size, to be submitted as one task.
 #[derive(Default)]
 pub(super) struct ChunkBuilder {
     ends: Vec<u64>,
@@ -148,8 +139,8 @@ impl ChunkBuilder {
         self.ends.len()
     }
 
-    /// Submits what is in it: one item as a task of its own, several as a chunk. It is empty
-    /// afterwards, unless the submit failed.
+    /// Submits its items: one item as a task of its own, several as a chunk. It is empty afterwards, unless the
+    /// submit failed.
     pub(super) fn submit(
         &mut self,
         pool: PoolHandle,
@@ -157,112 +148,98 @@ impl ChunkBuilder {
         after_error: AfterItemError,
         options: &SubmitOptions,
     ) -> Result<FutureHandle> {
-        let (after_close, options) = (false, Some(options));
+        let (gate, options) = (Gate::Open, Some(options));
         let ChunkBuilder { ends, bytes } = &*self;
         if ends.len() == 1 {
             let args = Args::Bytes(bytes);
-            let future = submit(pool, TaskSpec { callee, args, after_close, options })?;
+            let future = submit(pool, TaskSpec { callee, args, gate, options })?;
             *self = ChunkBuilder::default();
             return Ok(future);
         }
-        let (count, uneven) = (ends.len() as u64, VARIABLE_SIZE);
-        let head = ChunkHeader {
+        let count = ends.len() as u64;
+        let header = ChunkHeader {
             count,
-            item_size: uneven,
-            result_size: uneven,
+            item_size: VARIABLE_SIZE,
+            result_size: VARIABLE_SIZE,
             after_error: after_error as u64,
         };
-        let mut table: Vec<u8> = head.to_bytes().into();
+        let mut table: Vec<u8> = header.to_bytes().into();
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
         table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
         let args = Args::Chunk([&table, bytes]);
-        let future = submit(pool, TaskSpec { callee, args, after_close, options })?;
+        let future = submit(pool, TaskSpec { callee, args, gate, options })?;
         *self = ChunkBuilder::default();
         Ok(future)
     }
 }
 
-/// How one item of an uneven piece has ended: its bytes, or why there are none.
-pub(super) type ChunkItem = Result<(*const u8, usize)>;
-
 impl InFlightChunk {
     /// The result of one of its items, when it is done and was submitted by [`ChunkBuilder::submit`].
-    pub(super) fn item(&self, index: usize) -> ChunkItem {
+    pub(super) fn item(&self, index: usize) -> Result<ResultBytes<'static>> {
         let whole = result(self.future);
         if self.count == 1 {
             return whole;
         }
-        let (start, len) = whole?;
-        let place = index * RESULT_LEN;
-        let mut bytes = [0; RESULT_LEN];
-        if place + RESULT_LEN > len {
-            return Err(corrupted());
-        }
-        // Read once; what is checked is what is used.
-        copy_out(start.wrapping_add(place), &mut bytes);
-        let item_result = ItemResult::read(&bytes).ok_or_else(corrupted)?;
+        let whole = whole?;
+        let mut row = [0; RESULT_LEN];
+        whole.part(index * RESULT_LEN, RESULT_LEN).ok_or_else(corrupted)?.copy_to(&mut row);
+        // What is checked is the copy, and the copy is what is used.
+        let ItemResult { status, start, len } = ItemResult::read(&row).ok_or_else(corrupted)?;
         let table = (self.count * RESULT_LEN).next_multiple_of(chunk::ALIGN);
-        let range =
-            usize::try_from(item_result.start).ok().zip(usize::try_from(item_result.len).ok());
-        let range = range.and_then(|(from, size)| {
-            let from = from.checked_add(table)?;
-            (from.checked_add(size)? <= len).then_some((from, size))
-        });
-        let (from, size) = range.ok_or_else(corrupted)?;
-        let data = start.wrapping_add(from);
-        match item_result.status {
-            ItemStatus { status: 0, .. } => Ok((data, size)),
-            status => Err(error_of(status, data, size)),
+        let start = usize::try_from(start).ok().and_then(|start| start.checked_add(table));
+        let range = start.zip(usize::try_from(len).ok());
+        let bytes = range.and_then(|(start, len)| whole.part(start, len)).ok_or_else(corrupted)?;
+        match status.status {
+            0 => Ok(bytes),
+            _ => Err(item_error(status, bytes)),
         }
     }
 
-    /// Takes the results of an even piece that is done: `results` and `statuses` are those of its items.
+    /// Copies the results of a done chunk of fixed-size items, and their statuses.
     pub(super) fn copy_fixed(&self, results: &mut [u8], statuses: &mut [i32]) {
-        let (start, len) = match result(self.future) {
-            Ok(found) => found,
-            Err(error) => {
-                results.fill(0);
-                statuses.fill(error.status as i32);
-                return;
-            }
-        };
         let size = results.len();
-        if len < size {
-            results.fill(0);
-            statuses.fill(corrupted().status as i32);
-            return;
+        let whole = match result(self.future) {
+            Ok(whole) if whole.len() >= size => whole,
+            Ok(_) => return fail_all(results, statuses, &corrupted()),
+            Err(error) => return fail_all(results, statuses, &error),
+        };
+        if let Some(bytes) = whole.part(0, size) {
+            bytes.copy_to(results);
         }
-        copy_out(start, results);
-        let table = chunk::statuses_at(self.count, size / self.count.max(1));
+        let item_size = size / self.count.max(1);
+        let table = chunk::statuses_at(self.count, item_size);
         for (index, status) in statuses.iter_mut().enumerate() {
-            let place = table + index * STATUS_LEN;
-            *status = 0;
-            if place + STATUS_LEN <= len && len > size {
+            // Without a table all items have completed.
+            let row =
+                (whole.len() > size).then(|| whole.part(table + index * STATUS_LEN, STATUS_LEN));
+            *status = row.flatten().map_or(0, |row| {
                 let mut bytes = [0; STATUS_LEN];
-                copy_out(start.wrapping_add(place), &mut bytes);
-                *status = ItemStatus::read(&bytes).map_or(0, |status| status.status);
-            }
+                row.copy_to(&mut bytes);
+                ItemStatus::read(&bytes).map_or(0, |status| status.status)
+            });
             if *status != 0 {
-                let size = size / self.count;
-                results[index * size..(index + 1) * size].fill(0);
+                results[index * item_size..(index + 1) * item_size].fill(0);
             }
         }
     }
 
-    /// How long its items took to run, each, as far as its worker told.
+    /// How long each of its items took to run, as its worker measured.
     pub(super) fn ns_per_item(&self) -> Option<u64> {
         let (_, running) = duration(self.future).ok()?;
         Some(running / self.count.max(1) as u64)
     }
 }
 
-fn error_of(status: ItemStatus, words: *const u8, len: usize) -> Error {
-    let mut text = vec![0; len.min(crate::worker::MESSAGE_MAX)];
-    copy_out(words, &mut text);
-    let detail = crate::error::Detail {
+fn fail_all(results: &mut [u8], statuses: &mut [i32], error: &Error) {
+    results.fill(0);
+    statuses.fill(error.status as i32);
+}
+
+fn item_error(status: ItemStatus, message: ResultBytes<'_>) -> Error {
+    let detail = Detail {
         task_code: status.code,
-        message: String::from_utf8_lossy(&text).into_owned(),
-        ..Default::default()
+        message: String::from_utf8_lossy(&message.prefix(MESSAGE_MAX)).into_owned(),
+        ..Detail::default()
     };
     match Status::from_number(status.status) {
         Some(status) => Error::with_detail(status, detail),
@@ -274,20 +251,20 @@ fn corrupted() -> Error {
     Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the results")
 }
 
-/// How large pieces are made: as told, or so that each takes about [`ChunkSizer::TARGET_NS`].
+/// The sizes of chunks: fixed, or chosen so that each takes about [`ChunkSizer::TARGET_NS`].
 pub(super) struct ChunkSizer {
     fixed: Option<usize>,
     workers: usize,
     bytes_per_item: usize,
     ns_per_item: Option<u64>,
-    /// The largest piece that has come back.
+    /// The largest chunk that is done.
     largest: usize,
 }
 
 impl ChunkSizer {
-    /// Long enough that handing a piece over does not count, short enough to share work out evenly.
+    /// Long enough that the cost of a submit does not count, short enough to balance the load.
     const TARGET_NS: u64 = 250_000;
-    /// More would not stay in the caches on its way.
+    /// More would not stay in the caches.
     const BYTES_MAX: usize = 1 << 20;
 
     /// `fixed` of 0 is automatic.
@@ -302,7 +279,7 @@ impl ChunkSizer {
         }
     }
 
-    /// A piece has come back.
+    /// Learns from the run time of a chunk that is done.
     pub(super) fn learn(&mut self, chunk: &InFlightChunk) {
         if self.fixed.is_none()
             && let Some(ns) = chunk.ns_per_item()
@@ -314,19 +291,18 @@ impl ChunkSizer {
         }
     }
 
-    /// How many items the next piece is to have, of those that are left.
+    /// The size of the next chunk, of the items that are left.
     pub(super) fn next(&self, left: usize) -> usize {
         let count = match (self.fixed, self.ns_per_item) {
             (Some(fixed), _) => return fixed.min(left),
-            // Nothing is known yet: as little as can be.
+            // Nothing is known yet.
             (None, None) => 1,
             // Step by step: the next items may take longer than the last.
             (None, Some(ns)) => ((Self::TARGET_NS / ns) as usize).min(4 * self.largest),
         };
-        // Towards the end, so that no worker is left with much more than the others; but a little more
-        // does no harm.
-        let item_result = left.div_ceil(2 * self.workers).max(count / 8);
-        count.min(item_result).min(Self::BYTES_MAX / self.bytes_per_item).max(1).min(left)
+        // Smaller towards the end, so that no worker has much more to do than the others.
+        let share = left.div_ceil(2 * self.workers).max(count / 8);
+        count.min(share).min(Self::BYTES_MAX / self.bytes_per_item).max(1).min(left)
     }
 }
 
@@ -335,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_as_large_as_told_or_as_measured() {
+    fn chunks_have_the_fixed_size_or_the_measured_one() {
         let mut sizer = ChunkSizer::new(7, 2, 8);
         assert_eq!((sizer.next(100), sizer.next(3)), (7, 3));
         sizer = ChunkSizer::new(0, 2, 8);

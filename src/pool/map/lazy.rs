@@ -1,27 +1,31 @@
-//! Maps over a source that is asked for items one by one, as results are taken.
+//! Lazy maps, over a source that is pulled one item at a time as results are taken.
 //!
 //! ```text
 //!            pull, submit              done                 taken by the caller
-//!   source ───────────────▶ under way ──────▶ open piece ───────────────────────▶ gone
-//!                (not more than the window)     (one, whose results lie there)
+//!   source ───────────────▶ in flight ──────▶ open chunk ───────────────────────▶ freed
+//!                (no more than the window)    (one, whose results are being taken)
 //! ```
 
-use crate::sync::{Mutex, MutexGuard};
-use super::chunks::{ChunkBuilder, ChunkItem, ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of};
-use crate::pool::{MapOptions, OwnedCallee, PoolHandle, SubmitOptions, future, future_free, handles};
-use crate::pool::handles::MapHandle;
-use crate::pool::future::WaitMode;
+use super::chunks::{ChunkBuilder, ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of};
+use super::{MapOptions, ResultOrder};
+use crate::board::memory::ResultBytes;
 use crate::error::{Error, Result, Status};
-use crate::sync::Deadline;
-use std::sync::TryLockError;
+use crate::handle_table::HandleTable;
+use crate::pool::future::{WaitMode, future_free, wait, wait_many_until};
+use crate::pool::handles::MapHandle;
+use crate::pool::submit::SubmitOptions;
+use crate::pool::{OwnedCallee, PoolHandle};
+use crate::sync::{Deadline, Mutex, MutexGuard};
 
-/// Where items come from.
+static MAPS: HandleTable<LazyMap> = HandleTable::new();
+
+/// The source of a map's items.
 pub(crate) trait Source: Send {
-    /// The next item, if there is one. It is copied before the next call.
+    /// Returns the next item; None: there are no more. It is copied before the next call.
     fn pull(&mut self) -> Result<Option<&[u8]>>;
 }
 
-pub(crate) struct LazyMap {
+struct LazyMap {
     pool: PoolHandle,
     callee: OwnedCallee,
     state: Mutex<MapState>,
@@ -35,28 +39,28 @@ struct MapState {
     workers: usize,
     builder: ChunkBuilder,
     deadline: Option<Deadline>,
-    /// How many items were pulled, and how many taken.
+    /// How many items were submitted, and how many results taken.
     pulled: u64,
     taken: u64,
-    /// The piece whose results are being taken, and how many of them were.
+    /// The chunk whose results are being taken, and how many of them were.
     open: Option<(InFlightChunk, usize)>,
-    /// Nothing more is pulled.
+    /// Nothing more is pulled; what is returned when all results have been taken.
     end: Option<MapEnd>,
     last_error: Option<Error>,
 }
 
-/// What is told when all items before it have been.
+/// How a map ends after its last result.
 enum MapEnd {
-    /// That there are no more.
+    /// There are no more items.
     Done,
-    /// What the source has said; once.
+    /// With an error of the source or a submit, returned once.
     Once(Error),
-    /// That the pool is closed, or the time is over; again and again.
+    /// With this status from then on: the pool is closed, or the deadline has passed.
     ForGood(Status),
 }
 
-/// An item's number, and its result.
-pub(crate) type MapItem = (u64, ChunkItem);
+/// The index of an item, and its result.
+pub(crate) type MapItem = (u64, Result<ResultBytes<'static>>);
 
 pub(crate) fn map_start(
     pool: PoolHandle,
@@ -65,7 +69,7 @@ pub(crate) fn map_start(
     options: MapOptions,
 ) -> Result<MapHandle> {
     pool.pool()?.state.check_open()?;
-    let workers = max_workers_of(pool, options.options())?;
+    let workers = max_workers_of(pool, options.submit_options())?;
     let state = MapState {
         source,
         sizer: ChunkSizer::new(options.chunk_size, workers, 0),
@@ -79,30 +83,33 @@ pub(crate) fn map_start(
         end: None,
         last_error: None,
     };
-    handles::add_map(LazyMap {
-        pool,
-        callee,
-        state: Mutex::new(state),
-        in_flight: InFlight::default(),
-    })
+    let reserved = MAPS.reserve()?;
+    let handle = MapHandle::pack(reserved.index, reserved.epoch);
+    let in_flight = InFlight::default();
+    reserved.fill(Box::new(LazyMap { pool, callee, state: Mutex::new(state), in_flight }));
+    Ok(handle)
 }
 
-/// The next item's number and result; waits for it. An error that is not an item's: there is none now,
-/// or none any more.
+fn find(map: MapHandle) -> Result<&'static LazyMap> {
+    let (index, epoch) = map.unpack()?;
+    MAPS.get(index, epoch)
+}
+
+/// Waits for the next result. An error that is not an item's: there is no result yet, or no more.
 pub(crate) fn map_next(map: MapHandle, timeout_ms: i64) -> Result<MapItem> {
-    let map = map.map()?;
-    let mut state = map.state()?;
+    let map = find(map)?;
+    let mut state = map.lock_state()?;
     let deadline = Deadline::from_ms(timeout_ms);
     let whole = state.options.deadline_ms;
     let whole =
         *state.deadline.get_or_insert_with(|| whole.map_or(Deadline::Never, Deadline::from_ms));
     if whole.has_passed() && !map.is_at_end(&state) {
-        return Err(map.give_up(&mut state)?);
+        return Err(map.time_out(&mut state)?);
     }
     let item = map.next(&mut state, deadline.min(whole));
     if matches!(&item, Err(error) if error.status == Status::POOL_ERR_TIMEOUT) && whole.has_passed()
     {
-        return Err(map.give_up(&mut state)?);
+        return Err(map.time_out(&mut state)?);
     }
     if let Ok((_, result)) = &item {
         state.last_error = result.as_ref().err().map(copy_of);
@@ -115,46 +122,40 @@ pub(crate) fn map_next(map: MapHandle, timeout_ms: i64) -> Result<MapItem> {
     item
 }
 
-/// What went wrong with the item that was answered last.
-pub(crate) fn map_error(map: MapHandle) -> Result<Result<()>> {
-    let state = map.map()?.state()?;
-    Ok(state.last_error.as_ref().map_or(Ok(()), |error| Err(copy_of(error))))
+/// The error of the item whose result was returned last; None: it has completed.
+pub(crate) fn map_error(map: MapHandle) -> Result<Option<Error>> {
+    let state = find(map)?.lock_state()?;
+    Ok(state.last_error.as_ref().map(copy_of))
 }
 
 fn copy_of(error: &Error) -> Error {
     Error::with_detail(error.status, error.detail().cloned().unwrap_or_default())
 }
 
-/// Cancels what waits, and pulls nothing more.
+/// Cancels the chunks in flight, and pulls nothing more.
 pub(crate) fn map_cancel(map: MapHandle) -> Result<()> {
-    map.map()?.in_flight.cancel();
+    find(map)?.in_flight.cancel();
     Ok(())
 }
 
-/// Frees the map; what waits is cancelled.
-pub(crate) fn map_free(map: MapHandle) -> Result<()> {
-    {
-        let map = map.map()?;
-        if let Some((chunk, _)) = map.state()?.open.take() {
-            future_free(chunk.future)?;
-        }
-        map.in_flight.cancel();
-        map.in_flight.forget();
+/// Cancels and frees the map.
+pub(crate) fn map_free(handle: MapHandle) -> Result<()> {
+    let map = find(handle)?;
+    if let Some((chunk, _)) = map.lock_state()?.open.take() {
+        future_free(chunk.future)?;
     }
-    map.remove()
+    map.in_flight.cancel();
+    map.in_flight.clear();
+    let (index, epoch) = handle.unpack()?;
+    MAPS.remove(index, epoch)
 }
 
 impl LazyMap {
-    /// One thread at a time; and none from within its own source.
-    fn state(&self) -> Result<MutexGuard<'_, MapState>> {
-        match self.state.try_lock() {
-            Ok(state) => Ok(state),
-            Err(TryLockError::Poisoned(state)) => Ok(state.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                let words = "another call with this map is under way";
-                Err(Error::new(Status::POOL_ERR_STATE, words))
-            }
-        }
+    /// For one thread at a time, and not from within its own source.
+    fn lock_state(&self) -> Result<MutexGuard<'_, MapState>> {
+        self.state.try_lock().ok_or_else(|| {
+            Error::new(Status::POOL_ERR_STATE, "another call with this map is under way")
+        })
     }
 
     fn next(&self, state: &mut MapState, deadline: Deadline) -> Result<MapItem> {
@@ -194,14 +195,14 @@ impl LazyMap {
             if state.options.on_error == OnError::CancelRest {
                 self.in_flight.cancel();
             }
-            self.in_flight.forget();
+            self.in_flight.clear();
             state.open = Some((chunk, chunk.count));
         }
         (chunk.first + index as u64, result)
     }
 
-    /// Pulls and submits as long as there is room in the window. An error: there was no place in the
-    /// pool's queue all the time; what was pulled stays in the basket.
+    /// Pulls and submits items as long as the window has room. An error: the pool's queue was full until the
+    /// deadline; the items that were pulled stay in the builder.
     fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
         while state.end.is_none() || state.builder.len() > 0 {
             if self.in_flight.is_cancelled() {
@@ -209,7 +210,7 @@ impl LazyMap {
                 break;
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.state.check_open()) {
-                end(state, of_pool(error));
+                end(state, end_of_pool(error));
                 break;
             }
             let size = self.room(state);
@@ -219,28 +220,28 @@ impl LazyMap {
             match self.submit_chunk_of_items(state, size, deadline) {
                 Ok(()) => {}
                 Err(error) if error.status != Status::POOL_ERR_FULL => {
-                    end(state, of_pool(error));
+                    end(state, end_of_pool(error));
                 }
-                // So many tasks wait, or are alive; ours will make room.
+                // The queue or the slot table is full; our own chunks will make room.
                 Err(_) if self.in_flight.first().is_some() => break,
                 Err(_) if deadline.has_passed() => return Err(Status::POOL_ERR_TIMEOUT.into()),
-                Err(error) => end(state, of_pool(error)),
+                Err(error) => end(state, end_of_pool(error)),
             }
         }
         Ok(())
     }
 
-    /// How many items the next piece may have; 0: enough are under way.
+    /// How many items the next chunk may have; 0: the window is full.
     fn room(&self, state: &MapState) -> usize {
         let (chunks, items) = self.in_flight.count();
         match state.options.window {
             0 if chunks >= 2 * state.workers => 0,
             0 => state.sizer.next(usize::MAX),
             window => {
-                let item_result = window.div_ceil(2 * state.workers);
+                let share = window.div_ceil(2 * state.workers);
                 let size = state.sizer.next(usize::MAX).min(window);
-                let size = if state.options.chunk_size == 0 { size.min(item_result) } else { size };
-                // Where a whole piece has no room, it waits for the one before.
+                let size = if state.options.chunk_size == 0 { size.min(share) } else { size };
+                // A chunk that does not fit waits until an earlier one is done.
                 if items + size <= window { size } else { 0 }
             }
         }
@@ -265,7 +266,7 @@ impl LazyMap {
         }
         let after_error = state.options.on_error.after_error();
         let submit_deadline = self.in_flight.submit_deadline(deadline);
-        let options = SubmitOptions { submit_deadline, ..state.options.options() };
+        let options = SubmitOptions { submit_deadline, ..state.options.submit_options() };
         let future =
             state.builder.submit(self.pool, self.callee.as_callee(), after_error, &options)?;
         let chunk = InFlightChunk { future, first: state.pulled, count };
@@ -274,7 +275,7 @@ impl LazyMap {
         Ok(())
     }
 
-    /// The piece whose results come next, when it is done. None: there is none under way.
+    /// Waits for the chunk whose results come next. None: no chunk is in flight.
     fn wait_for_chunk(
         &self,
         state: &MapState,
@@ -282,15 +283,19 @@ impl LazyMap {
     ) -> Result<Option<InFlightChunk>> {
         let futures = self.in_flight.futures();
         let Some(first) = futures.first() else { return Ok(None) };
-        if state.options.is_ordered {
-            wait::wait_many_until(&[*first], WaitMode::All, deadline)?;
-            return Ok(self.in_flight.take(|_| true));
+        match state.options.order {
+            ResultOrder::Input => {
+                wait_many_until(&[*first], WaitMode::All, deadline)?;
+                Ok(self.in_flight.take(|_| true))
+            }
+            ResultOrder::Completion => {
+                wait_many_until(&futures, WaitMode::First, deadline)?;
+                Ok(self.in_flight.take(|chunk| wait(chunk.future, 0).is_ok()))
+            }
         }
-        wait::wait_many_until(&futures, WaitMode::First, deadline)?;
-        Ok(self.in_flight.take(|chunk| wait::wait(chunk.future, 0).is_ok()))
     }
 
-    /// Whether there is nothing more to be told but the end.
+    /// Whether all results have been taken.
     fn is_at_end(&self, state: &MapState) -> bool {
         let is_taken = state.open.is_none_or(|(chunk, taken)| taken == chunk.count);
         state.end.is_some()
@@ -299,27 +304,27 @@ impl LazyMap {
             && self.in_flight.first().is_none()
     }
 
-    /// The time for the whole is over: nothing is taken any more.
-    fn give_up(&self, state: &mut MapState) -> Result<Error> {
+    /// The deadline of the map has passed: no result is returned any more.
+    fn time_out(&self, state: &mut MapState) -> Result<Error> {
         state.end = Some(MapEnd::ForGood(Status::POOL_ERR_TIMEOUT));
         state.builder = ChunkBuilder::default();
         if let Some((chunk, _)) = state.open.take() {
             future_free(chunk.future)?;
         }
         self.in_flight.cancel();
-        self.in_flight.forget();
+        self.in_flight.clear();
         Ok(Status::POOL_ERR_TIMEOUT.into())
     }
 }
 
-/// What ends the source first stays. What was pulled and not submitted is dropped.
+/// Ends the map, unless it has ended. Drops the items that were pulled and not submitted.
 fn end(state: &mut MapState, how: MapEnd) {
     state.builder = ChunkBuilder::default();
     state.end.get_or_insert(how);
 }
 
-/// The pool takes no more. One that was freed is closed.
-fn of_pool(error: Error) -> MapEnd {
+/// The end of a map whose pool refuses tasks. A freed pool counts as closed.
+fn end_of_pool(error: Error) -> MapEnd {
     match error.status {
         Status::POOL_ERR_INVALID | Status::POOL_ERR_CLOSED => {
             MapEnd::ForGood(Status::POOL_ERR_CLOSED)

@@ -1,56 +1,62 @@
-//! Maps from array to array: pieces are submitted as long as not too many are under way, and taken in
-//! order as they come back.
+//! Maps from array to array: chunks are submitted while the window has room, and their results copied in the
+//! order of the items.
 
-mod background;
-mod chunks;
-mod lazy;
-mod zip;
+pub(super) mod chunks;
+pub(super) mod lazy;
+pub(super) mod zip;
 
-use chunks::{ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of, submit_fixed};
-use super::{FutureHandle, OwnedCallee, PoolHandle, TaskOptions, TimeLimit, future, future_free, promise};
-use super::promise::PromiseResolver;
-use crate::state::config::Callee;
-use super::submit::SubmitOptions;
+use super::future::{future_free, wait_for};
+use super::promise::{self, PromiseResolver};
+use super::submit::{Gate, SubmitOptions};
+use super::{Callee, FutureHandle, OwnedCallee, PoolHandle, TaskOptions, TimeLimit};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
 use crate::worker::Completion;
 use crate::worker::chunk::{AfterItemError, ChunkHeader};
+use chunks::{ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of, submit_fixed};
 use std::sync::Arc;
 
-/// How a map is to be done.
+/// In which order a lazy map returns its results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResultOrder {
+    Input,
+    Completion,
+}
+
+/// The options of a map.
 pub(crate) struct MapOptions {
-    /// 0: by measured time.
+    /// 0: chosen by measured run time.
     pub(crate) chunk_size: usize,
-    /// The most items under way; 0: enough to keep all workers busy.
+    /// The maximum number of items in flight; 0: enough to keep all workers busy.
     pub(crate) window: usize,
-    pub(crate) is_ordered: bool,
+    pub(crate) order: ResultOrder,
     pub(crate) on_error: OnError,
-    /// For the whole; None: no end.
+    /// Of the whole map; None: unlimited.
     pub(crate) deadline_ms: Option<i64>,
-    /// For each item, in milliseconds; each is then a task of its own.
+    /// The hard limit of each item in milliseconds; each is then a task of its own.
     pub(crate) item_hard_ms: Option<u64>,
     pub(crate) on_progress: Option<Box<dyn FnMut(u64, u64) + Send>>,
 }
 
 impl MapOptions {
-    pub(super) fn options(&self) -> SubmitOptions {
+    fn submit_options(&self) -> SubmitOptions {
         let limited = |ms| TaskOptions { hard: TimeLimit::Ms(ms), ..TaskOptions::default() };
         SubmitOptions { options: self.item_hard_ms.map(limited), ..SubmitOptions::default() }
     }
 }
 
-/// What a map reads and writes: arrays of the caller's.
+/// The caller's arrays: what a map reads and writes.
 pub(crate) struct Arrays<'a> {
     pub(crate) items: &'a [u8],
     pub(crate) item_size: usize,
     pub(crate) count: usize,
     pub(crate) results: &'a mut [u8],
     pub(crate) result_size: usize,
-    /// One for each item, or none at all.
+    /// One for each item.
     pub(crate) statuses: Option<&'a mut [i32]>,
 }
 
-/// Pieces under way for each worker: one that runs, and one that waits so that nobody does.
+/// Chunks in flight for each worker: one that runs, and one that is queued behind it.
 const CHUNKS_PER_WORKER: usize = 2;
 
 struct MapRun<'a> {
@@ -60,7 +66,7 @@ struct MapRun<'a> {
     options: MapOptions,
     sizer: ChunkSizer,
     in_flight: Arc<InFlight>,
-    /// Items that were handed out, and items that have come back.
+    /// How many items were submitted, and how many results copied.
     next: usize,
     done: usize,
     /// The first item, in order, that did not complete, and why.
@@ -78,45 +84,46 @@ pub(crate) fn map(
     if arrays.count == 0 {
         return pool.pool().map(drop);
     }
-    let _admission = pool.pool()?.admit()?;
-    let workers = max_workers_of(pool, options.options())?;
+    let _permit = pool.pool()?.permit()?;
+    let workers = max_workers_of(pool, options.submit_options())?;
     run(pool, workers, callee, arrays, options, Arc::default())
 }
 
-/// The same in a thread of its own. The future is done when it has written the last result; to cancel
-/// it cancels what is under way.
+/// [`map`] in a thread of its own. The future is done when the last result has been written; cancelling it cancels
+/// the chunks in flight.
 pub(crate) fn map_async(
     pool: PoolHandle,
     callee: OwnedCallee,
     arrays: Arrays<'static>,
     options: MapOptions,
 ) -> Result<FutureHandle> {
-    let admission = pool.pool()?.admit()?;
-    let (workers, in_flight) =
-        (max_workers_of(pool, options.options())?, Arc::new(InFlight::default()));
-    let (future, keeper) = promise::new_background(in_flight.clone())?;
+    let permit = pool.pool()?.permit()?;
+    let workers = max_workers_of(pool, options.submit_options())?;
+    let in_flight = Arc::new(InFlight::default());
+    let cancelled = in_flight.clone();
+    let (future, resolver) = promise::new_background(Arc::new(move || cancelled.cancel()))?;
     let work = move || {
-        let _admission = admission;
+        let _permit = permit;
         let outcome = run(pool, workers, callee.as_callee(), arrays, options, in_flight);
-        end(keeper, outcome);
+        complete(resolver, outcome);
     };
     match pool.pool()?.run_in_background(work) {
         Ok(()) => Ok(future),
         Err(error) => {
-            // The keeper was dropped with the work.
+            // The resolver was dropped with the work.
             future_free(future)?;
             Err(error)
         }
     }
 }
 
-fn end(keeper: PromiseResolver, outcome: Result<()>) {
+fn complete(resolver: PromiseResolver, outcome: Result<()>) {
     match outcome {
-        Ok(()) => keeper.end(Completion::Completed(&[])),
+        Ok(()) => resolver.complete(Completion::Completed(&[])),
         Err(error) => {
             let detail = error.detail().cloned().unwrap_or_default();
             let (status, code, message) = (error.status, detail.task_code, &*detail.message);
-            keeper.end(Completion::Failed { status, code, message });
+            resolver.complete(Completion::Failed { status, code, message });
         }
     }
 }
@@ -143,8 +150,9 @@ fn run(
         first_error: None,
         statuses: Vec::new(),
     };
-    if let Err(why) = run.go(workers, deadline).or_else(|why| run.drain_in_flight(why, deadline)) {
-        run.give_up(&why);
+    if let Err(why) = run.run(workers, deadline) {
+        let why = run.drain_in_flight(why, deadline);
+        run.fail_rest(&why);
     }
     match run.first_error {
         None => Ok(()),
@@ -153,8 +161,8 @@ fn run(
 }
 
 impl MapRun<'_> {
-    /// Hands out and takes back, until all is done or something ends it.
-    fn go(&mut self, workers: usize, deadline: Deadline) -> Result<()> {
+    /// Submits chunks and copies their results, until all is done or an error ends the map.
+    fn run(&mut self, workers: usize, deadline: Deadline) -> Result<()> {
         loop {
             if self.in_flight.is_cancelled() {
                 return Err(Status::POOL_ERR_CANCELLED.into());
@@ -167,7 +175,7 @@ impl MapRun<'_> {
                     return Err(Status::POOL_ERR_CANCELLED.into());
                 }
                 match self.submit_next(deadline) {
-                    // So many futures are alive elsewhere; ours will make room.
+                    // The slot table is full; our own chunks will make room.
                     Err(error)
                         if error.status == Status::POOL_ERR_FULL
                             && self.in_flight.first().is_some() =>
@@ -183,13 +191,13 @@ impl MapRun<'_> {
                 }
             }
             let Some(chunk) = self.in_flight.first() else { return Ok(()) };
-            wait::wait_for(chunk.future, deadline)?;
-            self.withdraw(&chunk)?;
+            wait_for(chunk.future, deadline)?;
+            self.take_results(&chunk)?;
         }
     }
 
-    /// Something has ended the map: what runs is waited for, as long as there is time.
-    fn drain_in_flight(&mut self, why: Error, deadline: Deadline) -> Result<()> {
+    /// The map has ended early: waits for the chunks that run until the deadline. Returns why all others fail.
+    fn drain_in_flight(&mut self, why: Error, deadline: Deadline) -> Error {
         let is_stopped_by_item =
             self.first_error.is_some() && self.options.on_error == OnError::Stop;
         if !is_stopped_by_item {
@@ -198,12 +206,14 @@ impl MapRun<'_> {
         let is_late = matches!(why.status, Status::POOL_ERR_TIMEOUT | Status::POOL_ERR_DEADLOCK);
         let deadline = if is_late { Deadline::from_ms(0) } else { deadline };
         while let Some(chunk) = self.in_flight.first() {
-            if wait::wait_for(chunk.future, deadline).is_err() {
+            if wait_for(chunk.future, deadline).is_err() {
                 break;
             }
-            self.withdraw(&chunk)?;
+            if let Err(error) = self.take_results(&chunk) {
+                return error;
+            }
         }
-        Err(why)
+        why
     }
 
     fn has_room(&self, workers: usize) -> bool {
@@ -221,7 +231,7 @@ impl MapRun<'_> {
             0 => size,
             window => size.min(window),
         };
-        let head = ChunkHeader {
+        let header = ChunkHeader {
             count: size as u64,
             item_size: item_size as u64,
             result_size: result_size as u64,
@@ -229,15 +239,16 @@ impl MapRun<'_> {
         };
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
         let submit_deadline = self.in_flight.submit_deadline(deadline);
-        let options = SubmitOptions { submit_deadline, ..self.options.options() };
-        let future = submit_fixed(self.pool, self.callee, items, head, true, &options)?;
+        let options = SubmitOptions { submit_deadline, ..self.options.submit_options() };
+        let future =
+            submit_fixed(self.pool, self.callee, items, header, Gate::OpenOrClosed, &options)?;
         self.in_flight.push(InFlightChunk { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
     }
 
-    /// Takes the results of the oldest piece, which is done.
-    fn withdraw(&mut self, chunk: &InFlightChunk) -> Result<()> {
+    /// Copies the results of the oldest chunk, which is done.
+    fn take_results(&mut self, chunk: &InFlightChunk) -> Result<()> {
         let _ = self.in_flight.take(|_| true);
         let (first, size) = (chunk.first as usize, self.arrays.result_size);
         let results = &mut self.arrays.results[first * size..(first + chunk.count) * size];
@@ -245,10 +256,10 @@ impl MapRun<'_> {
         chunk.copy_fixed(results, &mut self.statuses);
         self.sizer.learn(chunk);
         future_free(chunk.future)?;
-        let bad = self.statuses.iter().position(|status| *status != 0);
-        if let (Some(bad), None) = (bad, self.first_error) {
+        let failed = self.statuses.iter().position(|status| *status != 0);
+        if let (Some(failed), None) = (failed, self.first_error) {
             self.first_error =
-                Status::from_number(self.statuses[bad]).or(Some(Status::POOL_ERR_WORKER_LOST));
+                Status::from_number(self.statuses[failed]).or(Some(Status::POOL_ERR_WORKER_LOST));
         }
         if let Some(statuses) = &mut self.arrays.statuses {
             statuses[first..first + chunk.count].copy_from_slice(&self.statuses);
@@ -260,10 +271,10 @@ impl MapRun<'_> {
         Ok(())
     }
 
-    /// All that has not come back gets the status that follows from this.
-    fn give_up(&mut self, why: &Error) {
-        self.in_flight.forget();
-        // Where the pool was stopped or broken meanwhile, that is what became of the items, too.
+    /// Sets the status of all items without a result to the one that follows from this error.
+    fn fail_rest(&mut self, why: &Error) {
+        self.in_flight.clear();
+        // If the pool was stopped or broken meanwhile, the items were cancelled.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT
             | Status::POOL_ERR_DEADLOCK
@@ -289,11 +300,11 @@ pub(crate) fn submit_chunk(
     items: &[u8],
     [item_size, count, result_size]: [usize; 3],
 ) -> Result<FutureHandle> {
-    let head = ChunkHeader {
+    let header = ChunkHeader {
         count: count as u64,
         item_size: item_size as u64,
         result_size: result_size as u64,
         after_error: AfterItemError::Fail as u64,
     };
-    submit_fixed(pool, callee, items, head, false, &SubmitOptions::default())
+    submit_fixed(pool, callee, items, header, Gate::Open, &SubmitOptions::default())
 }

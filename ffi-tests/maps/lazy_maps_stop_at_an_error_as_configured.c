@@ -1,5 +1,5 @@
-/* After an item of a lazy map has failed, the map goes on, or ends with that item: what was handed
- * out then runs, or is cancelled, as the map was told. */
+/* After an item of a lazy map has failed, the map goes on, or ends with that item: submitted items then run,
+ * or are cancelled, depending on on_error. */
 #include "lazy_map.h"
 
 enum { N = 500, BAD = 40, RUNS = WORD_FIRST };

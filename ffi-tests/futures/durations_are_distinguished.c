@@ -1,4 +1,4 @@
-/* The time a task waited and the time it ran are measured each for itself. */
+/* The time that a task waited and the time that it ran are measured separately. */
 #include "rendezvous.h"
 
 enum { GATE = 0 };

@@ -1,5 +1,5 @@
-/* A process that workers are forked from may be there and not answer. It is killed when the worker has
- * not started in time, and another one is made; a shutdown that kills does not wait for it either. */
+/* A fork server may be alive and not respond. It is killed when the worker has not started in time, and
+ * another one is started; a shutdown that kills does not wait for it either. */
 #include "forkserver.h"
 
 int main(int argc, char **argv) {

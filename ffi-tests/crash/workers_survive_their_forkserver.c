@@ -1,5 +1,5 @@
-/* The death of the process that they were forked from costs the workers nothing: what runs runs on,
- * they take more tasks, and the death of one of them is still seen. */
+/* The death of their fork server does not affect workers: running tasks go on, the workers take more tasks,
+ * and the death of a worker is still detected. */
 #include "forkserver.h"
 
 enum { WORKERS = 2, FIRST = 0, SECOND = 1 };
@@ -12,9 +12,9 @@ int main(int argc, char **argv) {
     pid_t pids[WORKERS];
     occupy(pool, FIRST, WORKERS, first);
     for (uint32_t i = 0; i < WORKERS; i++) pids[i] = pid_of_worker(i);
-    pid_t template = current_forkserver();
-    CHECK(template > 0);
-    kill_forkserver(template);
+    pid_t forkserver = current_forkserver();
+    CHECK(forkserver > 0);
+    kill_forkserver(forkserver);
     release(FIRST);
     CHECK_OK(future_wait_many(first, WORKERS, POOL_WAIT_ALL, POOL_FOREVER, NULL));
     for (int i = 0; i < WORKERS; i++) CHECK_EQUAL(future_state(first[i]), FUTURE_COMPLETED);

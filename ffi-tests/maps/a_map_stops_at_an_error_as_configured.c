@@ -1,5 +1,5 @@
-/* After an item has failed, a map goes on, or hands nothing more out, or cancels what waits, as it
- * was told; what was not run is cancelled, and what was keeps its result. */
+/* After an item has failed, a map goes on, or submits no more items, or cancels its queued items, depending
+ * on on_error; items that did not run are cancelled, and items that ran keep their results. */
 #include "rendezvous.h"
 
 enum { N = 2000, BAD = 100, RUNS = WORD_FIRST };

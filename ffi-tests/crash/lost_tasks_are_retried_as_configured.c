@@ -1,6 +1,6 @@
-/* POOL_LOST_RETRY: a task whose worker is lost runs again, as often as its own retries or the pool's say,
- * and fails then. Each task has its own count. One that is cancelled or has passed its limit does not run
- * again. */
+/* POOL_LOST_RETRY: a task whose worker is lost runs again, as many times as its own retries or those of the
+ * pool allow, and then fails. Each task has its own count. A task that is cancelled or has passed its limit
+ * does not run again. */
 #include "time_limits.h"
 #include "processes.h"
 

@@ -1,9 +1,8 @@
-//! Threads that feed a pool for somebody who does not wait: they count as its tasks do.
+//! Threads that feed a pool on behalf of a caller that does not wait: background maps.
 
-use crate::sync::{Mutex, MutexGuard};
-use crate::pool::{Pool, callbacks};
+use super::{Pool, callbacks};
 use crate::error::Result;
-use crate::sync::Deadline;
+use crate::sync::{Deadline, Mutex};
 use crate::worker;
 use std::sync::Condvar;
 use std::thread::JoinHandle;
@@ -21,22 +20,23 @@ struct BackgroundState {
 }
 
 impl Pool {
-    /// Does the work in a thread of its own. Here and now where the pool has none, and in its own tasks:
-    /// these can help with what they wait for, and the thread could not.
+    /// Does the work in a thread of its own. In an inline pool, and in a task of the pool, it does the work
+    /// here and now: a task can run what it waits for, which the thread could not.
     pub(super) fn run_in_background(
         &'static self,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<()> {
-        if self.executor_slots.is_some() || worker::is_worker_of(self.region()) {
+        if self.executor.inline().is_some() || worker::is_worker_of(self.region()) {
             work();
             return Ok(());
         }
-        let mut state = self.background.lock();
+        let mut state = self.background.state.lock();
         state.threads.retain(|thread| !thread.is_finished());
-        let thread = worker::start_own_thread(format!("{}/map", self.state.name), move || {
+        let name = format!("{}/map", self.state.config.name);
+        let thread = worker::start_own_thread(name, move || {
             callbacks::enter_thread_of(self);
             work();
-            self.background.lock().running -= 1;
+            self.background.state.lock().running -= 1;
             self.background.ended.notify_all();
         })?;
         state.running += 1;
@@ -44,9 +44,9 @@ impl Pool {
         Ok(())
     }
 
-    /// Waits until all have done their work. False: the time is over.
+    /// Waits until all have done their work. False: the deadline has passed.
     pub(super) fn finish_background(&self, deadline: Deadline) -> bool {
-        let mut state = self.background.lock();
+        let mut state = self.background.state.lock();
         while state.running > 0 {
             match deadline.wait_on(&self.background.ended, state) {
                 Some(guard) => state = guard,
@@ -59,11 +59,5 @@ impl Pool {
             let _ = thread.join();
         }
         true
-    }
-}
-
-impl BackgroundThreads {
-    fn lock(&self) -> MutexGuard<'_, BackgroundState> {
-        self.state.lock()
     }
 }

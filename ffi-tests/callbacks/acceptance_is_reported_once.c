@@ -1,5 +1,5 @@
-/* on_accept is called once, when a worker has taken the task, with that worker's place and process, and
- * before on_done; not for a task that no worker takes. */
+/* on_accept is called once, when a worker has taken the task, with the index and process of that worker, and
+ * before on_done. It is not called for a task that no worker takes. */
 #include "rendezvous.h"
 
 enum { WORKERS = 2, TASKS = 500, GATE = 0 };

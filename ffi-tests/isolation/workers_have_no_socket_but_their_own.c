@@ -1,5 +1,5 @@
-/* A worker process has one socket, which is its own line: not those of other workers or other pools, nor
- * that of the process that it was forked from. It has no name that anybody could connect to. */
+/* A worker process has one socket, its own control socket: none of other workers or other pools, and not
+ * that of the process that it was forked from. The socket has no name to connect to. */
 #include "lifecycle.h"
 
 /* Result: how many sockets its process has, under whatever numbers. */

@@ -1,5 +1,5 @@
-/* Whatever ends a worker, the event of that tells the reason, and the signal or the exit code where there is
- * one; its words name the worker. The log hears of the same. */
+/* The event of a worker's exit has the reason, and the signal or the exit code if there is one; its message
+ * names the worker. The log gets the same message. */
 #include "lifecycle.h"
 #include <signal.h>
 
@@ -10,7 +10,7 @@ static pool_log_level_t level;
 static void hear(const pool_event_t *event, void *user) {
     CHECK(user == &gone);
     CHECK(strstr(event->message, "worker") != NULL);
-    if (event->kind != POOL_EVENT_GONE) return;
+    if (event->kind != POOL_EVENT_EXITED) return;
     gone = *event;
     grave = level;
     word_add(LIFECYCLE_FIRST, 1);
@@ -22,7 +22,7 @@ static void note(pool_log_level_t its, const char *message, void *user) {
     level = its;
 }
 
-static void expect(int line, pool_gone_t reason, int signal, int code, pool_log_level_t its) {
+static void expect(int line, pool_exit_reason_t reason, int signal, int code, pool_log_level_t its) {
     static uint32_t n;
     word_wait(LIFECYCLE_FIRST, ++n);
     if (gone.reason != reason) fprintf(stderr, "in line %d: reason %d\n", line, gone.reason);
@@ -53,12 +53,12 @@ static void any_worker(pool_options_t options) {
     CHECK_OK(pool_spawn_workers(pool, 2, NULL));
     CHECK_OK(pool_wait_ready(pool, 2, POOL_FOREVER));
     CHECK_OK(pool_shrink(pool, 1, POOL_SHRINK_WHEN_IDLE));
-    GOES(POOL_GONE_SHRUNK, 0, 0, POOL_LOG_INFO);
+    GOES(POOL_EXITED_SHRUNK, 0, 0, POOL_LOG_INFO);
     CHECK_OK(pool_restart(pool, POOL_RESTART_GRACEFUL));
-    GOES(POOL_GONE_RESTARTED, 0, 0, POOL_LOG_INFO);
+    GOES(POOL_EXITED_RESTARTED, 0, 0, POOL_LOG_INFO);
     CHECK_OK(pool_wait_ready(pool, 1, POOL_FOREVER));
     CHECK_OK(pool_join(pool, POOL_FOREVER));
-    GOES(POOL_GONE_TOLD, 0, 0, POOL_LOG_DEBUG);
+    GOES(POOL_EXITED_REQUESTED, 0, 0, POOL_LOG_DEBUG);
     pool_free(pool);
 
     pool_function_t bad = {fail, NULL, NULL, NULL, 0};
@@ -66,7 +66,7 @@ static void any_worker(pool_options_t options) {
     pool = new_pool(&options, 1);
     run(pool, warm_up, POOL_OK);
     CHECK_IS(pool_join(pool, POOL_FOREVER), POOL_ERR_FINALIZER);
-    GOES(POOL_GONE_HOOK, 0, 0, POOL_LOG_ERROR);
+    GOES(POOL_EXITED_HOOK_FAILED, 0, 0, POOL_LOG_ERROR);
     pool_free(pool);
 }
 
@@ -74,17 +74,17 @@ static void processes(pool_options_t options) {
     future_t *future;
     pool_t *pool = new_pool(&options, 1);
     run(pool, leave_with_seven, POOL_ERR_WORKER_LOST);
-    GOES(POOL_GONE_LOST, 0, 7, POOL_LOG_ERROR);
+    GOES(POOL_EXITED_LOST, 0, 7, POOL_LOG_ERROR);
 
     occupy(pool, 0, 1, &future);
     CHECK_OK(future_cancel(future, POOL_CANCEL_RUNNING));
-    GOES(POOL_GONE_CANCELLED, SIGKILL, 0, POOL_LOG_WARNING);
+    GOES(POOL_EXITED_CANCELLED, SIGKILL, 0, POOL_LOG_WARNING);
     future_free(future);
     reset_gate(0);
 
     CHECK_OK(pool_set_limits(pool, 0, 20));
     occupy(pool, 0, 1, &future);
-    GOES(POOL_GONE_LIMIT, SIGKILL, 0, POOL_LOG_WARNING);
+    GOES(POOL_EXITED_TIME_LIMIT, SIGKILL, 0, POOL_LOG_WARNING);
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_FAILED);
     future_free(future);
@@ -93,13 +93,13 @@ static void processes(pool_options_t options) {
     CHECK_OK(pool_set_limits(pool, 0, POOL_FOREVER));
     occupy(pool, 0, 1, &future);
     CHECK_OK(pool_restart(pool, POOL_RESTART_NOW));
-    GOES(POOL_GONE_RESTARTED, SIGKILL, 0, POOL_LOG_INFO);
+    GOES(POOL_EXITED_RESTARTED, SIGKILL, 0, POOL_LOG_INFO);
     future_free(future);
     reset_gate(0);
 
     occupy(pool, 0, 1, &future);
     CHECK_OK(pool_shutdown(pool, POOL_STOP_KILL, POOL_FOREVER));
-    GOES(POOL_GONE_KILLED, SIGKILL, 0, POOL_LOG_DEBUG);
+    GOES(POOL_EXITED_KILLED, SIGKILL, 0, POOL_LOG_DEBUG);
     future_free(future);
     pool_free(pool);
 }
@@ -112,9 +112,9 @@ static void other_images(pool_options_t options) {
     CHECK_OK(pool_submit_symbol(pool, functions, "triple", &n, sizeof n, &future));
     CHECK_EQUAL(collect_number(future), 15);
     run(pool, warm_up, POOL_OK);
-    GOES(POOL_GONE_IMAGE, 0, 0, POOL_LOG_DEBUG);
+    GOES(POOL_EXITED_NEEDS_MAIN_PROGRAM, 0, 0, POOL_LOG_DEBUG);
     CHECK_OK(pool_join(pool, POOL_FOREVER));
-    GOES(POOL_GONE_TOLD, 0, 0, POOL_LOG_DEBUG);
+    GOES(POOL_EXITED_REQUESTED, 0, 0, POOL_LOG_DEBUG);
     pool_free(pool);
     future_free(future);
     free(functions);
@@ -126,7 +126,7 @@ static void no_worker(pool_options_t options) {
     pool_t *pool = new_pool(&options, 1);
     run(pool, warm_up, POOL_ERR_CANCELLED);
     pool_free(pool);
-    GOES(POOL_GONE_NOT_STARTED, 0, 1, POOL_LOG_WARNING);
+    GOES(POOL_EXITED_START_FAILED, 0, 1, POOL_LOG_WARNING);
     CHECK_EQUAL(level, POOL_LOG_ERROR); /* The pool is broken. */
 }
 

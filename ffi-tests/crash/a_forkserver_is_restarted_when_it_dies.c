@@ -1,5 +1,5 @@
-/* The process that workers are forked from may die: the next worker that is needed has another one
- * made. So it is with a copy of the caller where fork_with_threads allows that. */
+/* When the fork server dies, the next worker that is needed starts another one. The same holds for a copy of
+ * the caller where fork_with_threads allows it. */
 #include "forkserver.h"
 
 enum { ROUNDS = 5 };

@@ -1,5 +1,5 @@
-/* Each worker is told of three times, in order: it starts, it is up, it is gone, and then why. The
- * next worker of the place tells how the one before has left. */
+/* Each worker has three events, in order: it starts, it is ready, and it has exited, with the reason. The
+ * next worker at the same index reports how the previous one exited. */
 #include "lifecycle.h"
 #include <signal.h>
 
@@ -37,13 +37,13 @@ static const pool_event_t *next(int kind, uint64_t id) {
 
 static void starts(uint64_t id) {
     const pool_event_t *event = next(POOL_EVENT_STARTING, id);
-    CHECK_EQUAL(event->reason, POOL_GONE_NEVER);
+    CHECK_EQUAL(event->reason, POOL_EXITED_NONE);
     int64_t pid = event->pid;
-    CHECK_EQUAL(next(POOL_EVENT_UP, id)->pid, pid);
+    CHECK_EQUAL(next(POOL_EVENT_READY, id)->pid, pid);
 }
 
 static void goes(uint64_t id, int reason, int signal) {
-    const pool_event_t *event = next(POOL_EVENT_GONE, id);
+    const pool_event_t *event = next(POOL_EVENT_EXITED, id);
     CHECK_EQUAL(event->reason, reason);
     CHECK_EQUAL(event->signal, signal);
     CHECK_EQUAL(event->exit_code, 0);
@@ -54,7 +54,7 @@ static void check_last(pool_t *pool, int reason, int signal) {
     size_t n;
     CHECK_OK(pool_workers(pool, &worker, 1, &n));
     CHECK_EQUAL(n, 1);
-    CHECK_EQUAL(worker.last_gone, reason);
+    CHECK_EQUAL(worker.last_exit_reason, reason);
     CHECK_EQUAL(worker.last_signal, signal);
 }
 
@@ -69,28 +69,28 @@ int main(int argc, char **argv) {
 
     for (int i = 0; i < 2; i++) CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
     starts(id);
-    goes(id++, POOL_GONE_TASKS, 0);
+    goes(id++, POOL_EXITED_MAX_TASKS, 0);
 
     CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
     starts(id);
-    check_last(pool, POOL_GONE_TASKS, 0);
+    check_last(pool, POOL_EXITED_MAX_TASKS, 0);
     CHECK_OK(pool_set_idle_timeout(pool, POOL_NOW));
-    goes(id++, POOL_GONE_IDLE, 0);
+    goes(id++, POOL_EXITED_IDLE_TIMEOUT, 0);
     CHECK_OK(pool_set_idle_timeout(pool, POOL_FOREVER));
 
     if (options.kind == POOL_PROCESS) {
         CHECK_IS(pool_run(pool, crash, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_WORKER_LOST);
         starts(id);
-        goes(id++, POOL_GONE_LOST, SIGKILL);
+        goes(id++, POOL_EXITED_LOST, SIGKILL);
         CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
         starts(id);
-        check_last(pool, POOL_GONE_LOST, SIGKILL);
+        check_last(pool, POOL_EXITED_LOST, SIGKILL);
     } else {
         CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
         starts(id);
     }
     CHECK_OK(pool_shutdown(pool, POOL_STOP_DRAIN, POOL_FOREVER));
-    goes(id, POOL_GONE_TOLD, 0);
+    goes(id, POOL_EXITED_REQUESTED, 0);
     CHECK_EQUAL(heard, 3 * id); /* Nothing more, and all before the shutdown returned. */
     pool_free(pool);
     return leaves_nothing_behind();
