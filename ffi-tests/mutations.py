@@ -108,6 +108,7 @@ END_ORPHANED = "self.change(self.generation(), |now| holds(now, seat).then(|| en
 END_SILENTLY = f"match {END_ORPHANED} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
 SKIP = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
 ENQUEUE = "self.slot(entry.slot).word.publish(entry.generation);\n        self.write_entry(reservation, entry);"
+ADVANCE = "if !self.ring.advance(position, 1) {"
 STAGE = "self.header.at(0).stage.store(stage as u64, Release);\n        self.sleepers.wake_all();"
 IDLE = "self.header.at(0).idle_ms.store(idle_ms as u64, Relaxed);\n        self.sleepers.wake_all();"
 RETIRE = "self.retire_word(seat).store(REQUESTED, Relaxed);\n        self.sleepers.wake(seat);"
@@ -151,7 +152,7 @@ MUTATIONS = [
     ("clear: unparks nobody", SLEEPERS, "self.unpark_all(group, self.group", "let _ = (group, self.group", [WAKER]),
     ("unpark: leaves the parker as it is", SLEEPERS, "parker.0.fetch_add(1, Release);", "", [RESULT, STAGE_CHANGE]),
     ("unpark: no release", SLEEPERS, *relaxed("parker.0.fetch_add(1, Release)"), [RESULT]),
-    ("step: in two steps", SLOT, STEP, IN_TWO_STEPS, [ONCE, CANCEL]),
+    ("step: in two steps", SLOT, STEP, IN_TWO_STEPS, [CANCEL, BATCH_ONCE]),
     ("step: no ordering", SLOT, *relaxed(STEP), [DIES]),
     ("claim: of any generation", SLOT, "match self.step(generation,", "match self.step(self.generation(),", [POSITION]),
     ("finish: no ordering", SLOT, *relaxed("outcome.phase(), AcqRel"), [RESULT]),
@@ -171,6 +172,7 @@ MUTATIONS = [
     ("skip: moves the head back", RING, SKIP, "self.head().store(position + 1, Relaxed);", [FULL]),
     ("make_room: keeps dead entries", TAIL, "|| !is_dead(entry)", "|| !is_dead(entry) || true", [FULL]),
     ("enqueue: writes the entry first", QUEUE, *swapped(ENQUEUE), [RESULT]),
+    ("take: runs what another took", QUEUE, ADVANCE, f"{ADVANCE} return Some(entry.slot); }} else if false {{", [ONCE]),
     ("take: notes nothing", QUEUE, "next.store(prefetch::pack(entry), Relaxed);", "", [DIES, TAKES_OVER]),
     ("drain_prefetched: forgets the next", PREFETCH, ".chain([&seat.next])", ".chain([])", [DIES]),
     ("notify_one: sees nobody", SLEEPERS, "self.group(group).load(Relaxed) != 0", "false", [RESULT]),

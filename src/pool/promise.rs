@@ -5,11 +5,10 @@
 //! future can be done with a promise.
 
 use super::executor::Executor;
-use super::submit::Args;
 use super::{Config, FutureHandle, Observers, OnLost, Pool, PoolKind, StepTimeouts, TimeLimits};
 use crate::board::parent::slots::{Ownership, SlotKey};
 use crate::board::priority::Priority;
-use crate::board::record::TaskCall;
+use crate::board::record::{BytesLocation, TaskCall};
 use crate::error::{Result, Status};
 use crate::sync::Mutex;
 use crate::worker::{self, Completion, ResultFile};
@@ -72,10 +71,7 @@ fn allocate() -> Result<(&'static Pool, SlotKey)> {
     let key = pool.state.slots.allocate(pool.region(), Ownership::Held);
     let key = key.ok_or(Status::POOL_ERR_FULL)?;
     let call = TaskCall { function: 0, is_chunk: false, priority: Priority::DEFAULT };
-    if let Err(error) = pool.publish(call, &Args::Bytes(&[]), key) {
-        pool.cancel_allocation(key);
-        return Err(error);
-    }
+    pool.publish(call, BytesLocation::Inline { len: 0 }, &[], key);
     Ok((pool, key))
 }
 

@@ -290,7 +290,8 @@ impl Pool {
         args: &Args<'_>,
         key: SlotKey,
     ) -> Result<()> {
-        self.publish(call, args, key)?;
+        let (location, inline) = self.write_args(args, key.slot)?;
+        self.publish(call, location, inline, key);
         workers.run(self, key)
     }
 
@@ -346,13 +347,17 @@ impl Pool {
     }
 
     /// Writes and publishes a task that is never enqueued: the caller runs or completes it.
-    pub(super) fn publish(&self, call: TaskCall, args: &Args<'_>, key: SlotKey) -> Result<()> {
-        let (location, inline) = self.write_args(args, key.slot)?;
+    pub(super) fn publish(
+        &self,
+        call: TaskCall,
+        location: BytesLocation,
+        inline: &[u8],
+        key: SlotKey,
+    ) {
         let id = self.state.slots.tails.main().reserve_from_margin() + 1;
         let record = self.region().board.slot(key.slot);
         record.fill(call, location, inline, clock::now(), id);
         record.word.publish(key.generation);
-        Ok(())
     }
 
     /// Copies the arguments to the arena, unless they fit into the slot. Returns where they are, and the bytes

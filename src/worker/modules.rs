@@ -1,18 +1,18 @@
-//! The modules that are loaded in this process: what the dynamic loader knows of the main program
-//! and its shared libraries, and which build of each it is.
+//! The modules that are loaded in this process: the main program and its shared libraries, with their builds.
 
 use super::dl_lock::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
-use std::ffi::{CStr, CString, OsStr, c_int, c_void};
+use libloading::os::unix::Library;
+use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A loaded module.
 pub(crate) struct Module {
-    /// As the loader names it. Of the main program, `own` alone tells it.
+    /// Its path in the loader's list; empty for the main program, except from [`own`].
     pub(crate) path: PathBuf,
     pub(crate) is_main: bool,
-    /// What is added to the addresses in the file.
+    /// The load address: what is added to the addresses in the file.
     pub(crate) base: usize,
     pub(crate) identity: Identity,
     code: Vec<(usize, usize)>,
@@ -37,7 +37,7 @@ pub(crate) fn main_program() -> Option<Module> {
     find(|_, is_main| is_main)
 }
 
-/// The module that this library is: a shared one, or the program that it is linked into.
+/// The module of this library: a shared library, or the program that it is linked into.
 pub(crate) fn own() -> Option<Module> {
     let mut own = at(own as fn() -> Option<Module> as usize)?;
     if own.is_main {
@@ -50,7 +50,7 @@ fn find(mut is_it: impl FnMut(&ProgramHeaders, bool) -> bool) -> Option<Module> 
     let mut found = None;
     let mut is_main = true;
     let mut visit = |headers: &ProgramHeaders| {
-        // The loader names the main program first.
+        // The loader lists the main program first.
         let is_main = std::mem::replace(&mut is_main, false);
         if !is_it(headers, is_main) {
             return false;
@@ -71,20 +71,20 @@ fn find(mut is_it: impl FnMut(&ProgramHeaders, bool) -> bool) -> Option<Module> 
     let mut visit: &mut dyn FnMut(&ProgramHeaders) -> bool = &mut visit;
     let _inside = DlGuard::enter();
     let data = (&raw mut visit).cast::<c_void>();
-    // SAFETY: `call` gets `data` back as the reference that it was, only while this call lasts.
+    // SAFETY: `call` converts `data` back to the reference that it was, only during this call.
     unsafe { libc::dl_iterate_phdr(Some(call), data) };
     found
 }
 
 unsafe extern "C" fn call(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
-    // SAFETY: `data` is what `find` gave: a reference to its visitor.
+    // SAFETY: `data` comes from `find`: a reference to its visitor.
     let visit = unsafe { &mut *data.cast::<&mut dyn FnMut(&ProgramHeaders) -> bool>() };
-    // SAFETY: the loader calls with a description that is valid for the call.
+    // SAFETY: the loader passes a description that is valid during the call.
     let headers = ProgramHeaders(unsafe { &*info });
     c_int::from(visit(&headers))
 }
 
-/// The program headers of one module, as the loader gives them.
+/// The program headers of one module.
 struct ProgramHeaders<'a>(&'a libc::dl_phdr_info);
 
 impl ProgramHeaders<'_> {
@@ -92,7 +92,7 @@ impl ProgramHeaders<'_> {
         if self.0.dlpi_name.is_null() {
             return PathBuf::new();
         }
-        // SAFETY: a name that the loader keeps, ended by NUL.
+        // SAFETY: a string of the loader's that ends with NUL.
         let name = unsafe { CStr::from_ptr(self.0.dlpi_name) };
         let path = Path::new(OsStr::from_bytes(name.to_bytes()));
         std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
@@ -100,11 +100,11 @@ impl ProgramHeaders<'_> {
 
     fn all(&self) -> &[libc::Elf64_Phdr] {
         let count = usize::from(self.0.dlpi_phnum);
-        // SAFETY: the loader's table of so many headers, mapped as long as the module is.
+        // SAFETY: the loader's table of `count` headers, mapped as long as the module.
         unsafe { std::slice::from_raw_parts(self.0.dlpi_phdr, count) }
     }
 
-    /// The parts of the module that are in memory: address, length, flags.
+    /// The loaded segments of the module: address, length, flags.
     fn loads(&self) -> impl Iterator<Item = (usize, usize, u32)> {
         self.parts(libc::PT_LOAD)
     }
@@ -124,8 +124,7 @@ impl ProgramHeaders<'_> {
                 identity[..len].copy_from_slice(&id[..len]);
             }
             None => {
-                // Linked without a build id: a digest of the code serves as one. 0xff.. keeps it
-                // apart from ids.
+                // Linked without a build id: a digest of the code serves as one. 0xff.. tells it from ids.
                 identity[..8].copy_from_slice(&self.code_digest().to_le_bytes());
                 identity[IDENTITY_LEN - 8..].fill(0xff);
             }
@@ -133,10 +132,10 @@ impl ProgramHeaders<'_> {
         identity
     }
 
-    /// The note that the linker left: NT_GNU_BUILD_ID, of the owner "GNU".
+    /// The note NT_GNU_BUILD_ID of the owner "GNU", which the linker writes.
     fn build_id(&self) -> Option<&[u8]> {
         self.parts(libc::PT_NOTE).find_map(|(start, len, _)| {
-            // SAFETY: a part of the module that the loader has mapped for reading.
+            // SAFETY: a segment of the module that the loader has mapped for reading.
             let mut notes = unsafe { std::slice::from_raw_parts(start as *const u8, len) };
             while let Some((kind, owner, text, rest)) = split_note(notes) {
                 if kind == 3 && owner == b"GNU\0" {
@@ -155,7 +154,7 @@ impl ProgramHeaders<'_> {
             if flags & (libc::PF_X | libc::PF_R) != libc::PF_X | libc::PF_R {
                 continue;
             }
-            // SAFETY: a part of the module that the loader has mapped for reading.
+            // SAFETY: a segment of the module that the loader has mapped for reading.
             let code = unsafe { std::slice::from_raw_parts(start as *const u8, len) };
             for bytes in code.chunks(8) {
                 let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
@@ -180,68 +179,64 @@ fn split_note(notes: &[u8]) -> Option<ElfNote<'_>> {
     Some((kind, owner.get(..owner_len)?, text, rest))
 }
 
-/// A shared library that is open, by the handle of the loader. None is ever closed.
-#[derive(Clone, Copy)]
-pub(super) struct OpenLibrary(*mut c_void);
-
-// SAFETY: the loader's functions may be called with the same handle from any thread.
-unsafe impl Send for OpenLibrary {}
-// SAFETY: as above.
-unsafe impl Sync for OpenLibrary {}
+/// A shared library that is open. Closing it leaves it loaded: RTLD_NODELETE.
+pub(super) struct OpenLibrary {
+    library: Library,
+    /// Its load address, and the address of its dynamic section.
+    location: Option<(usize, usize)>,
+}
 
 impl OpenLibrary {
-    /// The main program, with what it was linked with.
+    /// The main program, with the libraries that it was linked with.
     pub(super) fn main_program() -> OpenLibrary {
-        // SAFETY: the main program is loaded already: no code of it runs.
-        OpenLibrary(unsafe { libc::dlopen(std::ptr::null(), libc::RTLD_NOW) })
+        OpenLibrary::new(Library::this())
     }
 
-    /// Opens a library for good; the loader's own words where it cannot be opened.
-    pub(super) fn open(path: &[u8], flags: c_int) -> Result<OpenLibrary, String> {
-        let path = CString::new(path).map_err(|_| "the path holds a NUL")?;
+    /// Opens a library; an error is the loader's message.
+    pub(super) fn open(path: &OsStr, flags: c_int) -> Result<OpenLibrary, String> {
         let flags = flags | libc::RTLD_NOW | libc::RTLD_NODELETE;
         // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
-        let handle = unsafe { libc::dlopen(path.as_ptr(), flags) };
-        if handle.is_null() { Err(dl_error()) } else { Ok(OpenLibrary(handle)) }
+        let library = unsafe { Library::open(Some(path), flags) };
+        library.map(OpenLibrary::new).map_err(|error| error.to_string())
     }
 
-    /// Where the symbol is. None also for one that stands for nothing.
-    pub(super) fn address_of(self, symbol: &CStr) -> Option<usize> {
-        // SAFETY: a handle of the loader's, and a string that ends with NUL; nothing of it is called.
-        let found = unsafe { libc::dlsym(self.0, symbol.as_ptr()) };
-        (!found.is_null()).then_some(found as usize)
+    fn new(library: Library) -> OpenLibrary {
+        let handle = library.into_raw();
+        let location = location(handle);
+        // SAFETY: the handle comes from `into_raw`, and is used by nobody else.
+        OpenLibrary { library: unsafe { Library::from_raw(handle) }, location }
     }
 
-    /// Where it is loaded, and its dynamic section.
-    pub(super) fn place(self) -> Option<(usize, usize)> {
-        #[repr(C)]
-        struct LinkMap {
-            base: usize,
-            name: *const libc::c_char,
-            dynamic: usize,
-        }
-        let mut map: *const LinkMap = std::ptr::null();
-        // SAFETY: RTLD_DI_LINKMAP stores a pointer to the loader's entry of this handle.
-        let answer = unsafe { libc::dlinfo(self.0, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
-        if answer != 0 || map.is_null() {
-            return None;
-        }
-        // SAFETY: the loader's entry of a library that stays loaded.
-        let map = unsafe { &*map };
-        Some((map.base, map.dynamic))
+    /// The address of a symbol. None also for a symbol whose value is 0.
+    pub(super) fn address_of(&self, symbol: &CStr) -> Option<usize> {
+        // SAFETY: only the address is used; nothing is read from it or called.
+        let found = unsafe { self.library.get::<*mut c_void>(symbol.to_bytes_with_nul()) };
+        let address = found.ok()?.as_raw_ptr();
+        (!address.is_null()).then_some(address as usize)
+    }
+
+    /// Its load address, and the address of its dynamic section.
+    pub(super) fn location(&self) -> Option<(usize, usize)> {
+        self.location
     }
 }
 
-/// Why the loader's last call in this thread failed.
-fn dl_error() -> String {
-    // SAFETY: the loader's answer is NULL, or a string that lives until this thread calls it again.
-    let words = unsafe { libc::dlerror() };
-    if words.is_null() {
-        return "the loader does not say why".to_owned();
+fn location(handle: *mut c_void) -> Option<(usize, usize)> {
+    #[repr(C)]
+    struct LinkMap {
+        base: usize,
+        name: *const libc::c_char,
+        dynamic: usize,
     }
-    // SAFETY: as above.
-    let words = unsafe { CStr::from_ptr(words) };
-    words.to_string_lossy().into_owned()
+    let mut map: *const LinkMap = std::ptr::null();
+    // SAFETY: RTLD_DI_LINKMAP stores a pointer to the loader's entry of this open handle.
+    let code = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    if code != 0 || map.is_null() {
+        return None;
+    }
+    // SAFETY: the loader's entry of a library that stays loaded.
+    let map = unsafe { &*map };
+    Some((map.base, map.dynamic))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -249,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_code_is_told_from_one_of_data() {
+    fn addresses_of_code_differ_from_those_of_data() {
         static DATA: u32 = 7;
         let module = own().unwrap();
         assert!(module.has_code_at(own as fn() -> Option<Module> as usize));
@@ -258,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn modules_are_told_apart() {
+    fn modules_have_different_identities() {
         let main = main_program().unwrap();
         let libc = at(libc::getpid as *const () as usize).unwrap();
         assert!(!libc.is_main && libc.path.exists());

@@ -1,19 +1,16 @@
-//! Naming a function so that another process can find it, and finding it there.
+//! Naming a function so that a worker process can find it, and finding it there.
 //!
-//! A pointer becomes a module and an exported symbol, or where it has none an offset in its module;
-//! with it goes the module's identity, so that another build of it is refused. Each worker finds a
-//! function once and keeps the address.
+//! A pointer becomes a module and an exported symbol, or an offset in the module if it has no symbol, with the
+//! identity of the module, so that another build of it is refused. Each worker looks a function up once.
 
-use super::modules;
-use super::modules::{Module, OpenLibrary};
+use super::modules::{self, Module, OpenLibrary};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
-use std::ffi::{CStr, CString, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString, OsStr, c_void};
 use std::sync::Arc;
 
-/// What tasks call.
+/// The function of a task.
 pub(crate) type TaskFunction = unsafe extern "C-unwind" fn(*mut c_void) -> i32;
 
 /// Names the function behind a pointer for worker processes.
@@ -39,31 +36,31 @@ pub(crate) fn name(pointer: usize) -> Result<Function> {
 /// The name by which another process can look the function up, if it is exported.
 fn exported_name(pointer: usize, module: &Module) -> Option<String> {
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: dladdr takes any address and fills in the struct when it answers other than 0.
-    let answer = unsafe { libc::dladdr(pointer as *const c_void, info.as_mut_ptr()) };
-    if answer == 0 {
+    // SAFETY: dladdr takes any address, and fills in the struct if it does not return 0.
+    let found = unsafe { libc::dladdr(pointer as *const c_void, info.as_mut_ptr()) };
+    if found == 0 {
         return None;
     }
-    // SAFETY: dladdr answered other than 0.
+    // SAFETY: dladdr did not return 0.
     let info = unsafe { info.assume_init() };
     if info.dli_saddr as usize != pointer || info.dli_sname.is_null() {
         return None;
     }
-    // SAFETY: a name in the module's string table, ended by NUL; the module is loaded.
+    // SAFETY: a string in the string table of the module, which is loaded; it ends with NUL.
     let symbol = unsafe { CStr::from_ptr(info.dli_sname) };
-    // Of two versions of a symbol only one is found by name: the other travels by offset.
+    // Of two versions of a symbol only one is found by name; the other is named by its offset.
     let found = open_loaded(module)?.address_of(symbol);
     (found == Some(pointer)).then(|| symbol.to_str().map(str::to_owned).ok()).flatten()
 }
 
-/// Keeps the module that the pointer lies in loaded, if there is one.
+/// Keeps the module of the pointer loaded, if there is one.
 pub(crate) fn keep_loaded(pointer: usize) {
     if let Some(module) = modules::at(pointer) {
         pin(&module);
     }
 }
 
-/// Keeps the module loaded, so that its addresses never come to mean another function.
+/// Keeps the module loaded, so that its addresses never become those of other functions.
 fn pin(module: &Module) {
     if !module.is_main {
         open_loaded(module);
@@ -74,19 +71,19 @@ fn open_loaded(module: &Module) -> Option<OpenLibrary> {
     if module.is_main {
         return Some(OpenLibrary::main_program());
     }
-    OpenLibrary::open(module.path.as_os_str().as_bytes(), libc::RTLD_NOLOAD).ok()
+    OpenLibrary::open(module.path.as_os_str(), libc::RTLD_NOLOAD).ok()
 }
 
-/// Finds functions in this process, and remembers where they are.
+/// Finds functions in this process, and caches their addresses.
 pub(crate) struct Resolver {
     found: Vec<Option<ResolvedFunction>>,
-    /// Few: a search from the first on does.
+    /// There are few: a linear search is enough.
     modules: Vec<(String, Arc<OpenModule>)>,
-    /// Whether this process runs the main program's image.
+    /// Whether this process runs the main program.
     has_main: bool,
 }
 
-/// A function, or the words why there is none.
+/// A function, or a message why there is none.
 type ResolvedFunction = std::result::Result<TaskFunction, String>;
 
 pub(crate) struct OpenModule {
@@ -106,7 +103,7 @@ impl Resolver {
         Resolver { found: Vec::new(), modules: Vec::new(), has_main }
     }
 
-    /// Whether the function is one that another image has: the main program's.
+    /// Whether only another process has the function: one that runs the main program.
     #[cold]
     pub(crate) fn needs_main_program(&self, index: u32, region: &Region) -> bool {
         let function = region.functions.read(index, &region.memory);
@@ -116,7 +113,7 @@ impl Resolver {
     /// The function with this index, or why it cannot be called.
     #[inline]
     pub(crate) fn find(&mut self, index: u32, region: &Region) -> &ResolvedFunction {
-        // An index that a worker gone astray has written is no reason to grow.
+        // A stray worker may have written any index.
         let index = index.min(FUNCTIONS_MAX as u32);
         if self.found.get(index as usize).is_none_or(Option::is_none) {
             self.look_up(index, region);
@@ -129,17 +126,15 @@ impl Resolver {
 
     #[cold]
     fn look_up(&mut self, index: u32, region: &Region) {
-        let place = index as usize;
-        if self.found.len() <= place {
-            self.found.resize_with(place + 1, || None);
+        if self.found.len() <= index as usize {
+            self.found.resize_with(index as usize + 1, || None);
         }
         let found = match region.functions.read(index, &region.memory) {
             Some(function) => self.address(&function).map_err(message_of),
             None => Err("the board has no such function".to_owned()),
         };
-        self.found[place] = Some(found.map(|address| {
-            // SAFETY: `address` checked that there is code; that it is a task's function is the
-            // submitter's promise, made in the header.
+        self.found[index as usize] = Some(found.map(|address| {
+            // SAFETY: `address` has checked that there is code; the header requires that it is a task's function.
             unsafe { std::mem::transmute::<usize, TaskFunction>(address) }
         }));
     }
@@ -160,7 +155,7 @@ impl Resolver {
         }
         let address = match &function.locator {
             FunctionLocator::Offset(offset) => opened.base.wrapping_add(*offset as usize),
-            FunctionLocator::Symbol(symbol) => find_symbol(opened.library, symbol, &name)?,
+            FunctionLocator::Symbol(symbol) => find_symbol(&opened.library, symbol, &name)?,
             FunctionLocator::Address(_) => return Err(Status::POOL_ERR_FUNCTION.into()),
         };
         match modules::at(address) {
@@ -169,14 +164,14 @@ impl Resolver {
         }
     }
 
-    /// Opens those of the modules that can be opened.
+    /// Opens the modules that can be opened.
     pub(crate) fn open_where_possible<'a>(&mut self, paths: impl Iterator<Item = &'a str>) {
         for path in paths {
             let _ = self.open(path);
         }
     }
 
-    /// Opens a module once and for good.
+    /// Opens a module; it stays open.
     pub(crate) fn open(&mut self, path: &str) -> Result<Arc<OpenModule>> {
         if let Some((_, opened)) = self.modules.iter().find(|(known, _)| known == path) {
             return Ok(opened.clone());
@@ -193,28 +188,28 @@ fn open(path: &str) -> Result<OpenModule> {
         let Module { identity, base, .. } = main;
         return Ok(OpenModule { library: OpenLibrary::main_program(), identity, base });
     }
-    let library = OpenLibrary::open(path.as_bytes(), 0).map_err(|reason| {
+    let library = OpenLibrary::open(OsStr::new(path), 0).map_err(|reason| {
         refusal(format!("module {path} cannot be opened in the worker: {reason}"))
     })?;
-    let (base, identity) = base_and_identity(library)
+    let (base, identity) = base_and_identity(&library)
         .ok_or_else(|| refusal(format!("module {path} is not known to the loader")))?;
     Ok(OpenModule { library, identity, base })
 }
 
-/// Whether only a process of the main program's image can have the function.
+/// Whether only a process that runs the main program has the function.
 pub(crate) fn is_of_main(function: &Function) -> bool {
     function.module.is_empty() && !matches!(function.locator, FunctionLocator::Address(_))
 }
 
-/// Where an opened library is loaded, and which build it is.
-fn base_and_identity(library: OpenLibrary) -> Option<(usize, Identity)> {
-    let (base, dynamic) = library.place()?;
-    // The dynamic section lies in the module, wherever its first page is.
+/// The load address and the identity of an open library.
+fn base_and_identity(library: &OpenLibrary) -> Option<(usize, Identity)> {
+    let (base, dynamic) = library.location()?;
+    // The dynamic section is in the module, wherever its first page is.
     let module = modules::at(dynamic)?;
     Some((base, module.identity))
 }
 
-fn find_symbol(library: OpenLibrary, symbol: &str, module: &str) -> Result<usize> {
+fn find_symbol(library: &OpenLibrary, symbol: &str, module: &str) -> Result<usize> {
     let name = CString::new(symbol).map_err(|_| refusal("a symbol's name holds a NUL"))?;
     library.address_of(&name).ok_or_else(|| {
         refusal(format!("{module} exports no symbol {symbol}; is the name right (C++: extern \"C\"), and is it exported (main program: link with -rdynamic)?"))
@@ -233,7 +228,7 @@ fn target(function: &Function) -> String {
     }
 }
 
-/// A function in words, for messages.
+/// The name of a function, for messages.
 pub(crate) fn describe(function: &Function) -> String {
     match function.locator {
         FunctionLocator::Address(_) => target(function),

@@ -85,13 +85,7 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
         let reason = reason.unwrap_or_default();
         let _ = channel.send(&Message::Exiting { reason }, None);
     };
-    threads::start(start.title(), stack_size(), Box::new(work))
-}
-
-/// The stack size of C's own threads: the limit of the process. Memory is used where the stack is touched.
-pub(super) fn stack_size() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
-    limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize
+    threads::start(start.title(), threads::stack_size(), Box::new(work))
 }
 
 // ---- executed programs ------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 //! A process that is copied by fork has one thread in the copy. The library's own threads are not
 //! missed there; of others nobody knows what they were holding.
 
-use super::spawn::stack_size;
 use crate::error::{Error, Result, Status};
 use crate::process;
 use crate::sync::Ordering::Relaxed;
@@ -156,4 +155,10 @@ mod tests {
         assert!(!is_known());
         assert!(count_others_now().is_ok());
     }
+}
+
+/// The stack size of C's own threads: the limit of the process. Memory is used where the stack is touched.
+pub(super) fn stack_size() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
+    limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize
 }
