@@ -11,12 +11,12 @@ const SECTIONS: [(&str, &str); 10] = [
     ("pool_new", "pools"),
     ("pool_submit", "submitting"),
     ("pool_check", "workers and stopping"),
-    ("pool_wait_ready", "more and fewer workers, and the end of all"),
+    ("pool_wait_ready", "resizing, restarting, and stopping all pools"),
     ("pool_task_args", "inside a task"),
     ("future_wait", "futures"),
-    ("future_on_done", "being told"),
+    ("future_on_done", "callbacks and sets"),
     ("pool_map", "maps"),
-    ("pool_count_workers", "looking"),
+    ("pool_count_workers", "introspection"),
     ("pool_worker_main", "the process"),
 ];
 

@@ -1,18 +1,19 @@
 /* carpool.h - thread pools and process pools behind one API.
  *
- * A task is a function and some bytes. Thread workers call the function; worker processes find it
- * in their own copy of its module and call it there.
+ * A task is a function and its argument bytes. Worker threads call the function directly; worker
+ * processes locate it in their own copy of its module and call it there.
  *
- *   Threads    Every function may be called from any thread. No lock is held while a function of
- *              yours runs.
- *   Handles    Checked tickets, not addresses: NULL, a freed or a foreign one is answered with
- *              POOL_ERR_INVALID. *_free ignores them.
- *   Statuses   A call that can fail returns one, and POOL_OK is 0. Results come through the last
- *              parameters, which are NULL or 0 after a failure.
- *   Structs    begin with struct_size and are filled with their ..._INIT. Zero means the default.
- *   Times      int64_t milliseconds; POOL_FOREVER waits without end, 0 does not block.
- *              Durations that were measured are uint64_t nanoseconds.
- *   Strings    UTF-8, ended by NUL, copied by the library.
+ *   Threads    Every function may be called from any thread. The library holds no lock while it
+ *              calls a function of the caller's.
+ *   Handles    Not addresses, and checked: calls with NULL, or with a freed or foreign handle, return
+ *              POOL_ERR_INVALID. The *_free functions ignore them.
+ *   Status     Functions that can fail return a status; POOL_OK is 0. Results are returned through
+ *              the last parameters, which are set to NULL or 0 on failure.
+ *   Structs    Begin with struct_size; initialize them with their ..._INIT macro. Zero selects the
+ *              default of a field.
+ *   Times      int64_t milliseconds. Timeouts: POOL_FOREVER waits without limit, 0 does not block.
+ *              Measured durations are uint64_t nanoseconds.
+ *   Strings    UTF-8, NUL-terminated, copied by the library.
  *
  * Licence: MIT OR Apache-2.0. */
 
@@ -26,192 +27,216 @@
 #define CARPOOL_API __attribute__((visibility("default")))
 #endif
 
-/** The first number of the library's version. */
+/** Major version of the library. */
 #define POOL_VERSION_MAJOR 0
 
-/** The second number of the library's version. */
+/** Minor version of the library. */
 #define POOL_VERSION_MINOR 1
 
-/** The third number of the library's version. */
+/** Patch version of the library. */
 #define POOL_VERSION_PATCH 0
 
-/** A time that never comes. */
+/** No timeout. */
 #define POOL_FOREVER (-1)
 
-/** At once, where 0 already means the default. */
+/** Zero timeout, for options whose 0 means "default". */
 #define POOL_NOW (-2)
 
-/** The lowest priority of a task. */
+/** Lowest priority of a task. */
 #define POOL_PRIORITY_MIN -8
 
-/** The highest priority of a task. */
+/** Highest priority of a task. */
 #define POOL_PRIORITY_MAX 7
 
-/** What a call answers. 0 is success; the numbers never change. */
+/** Status codes returned by most functions. 0 is success; the numbers never change. */
 enum pool_status {
-    /** Done. */
+    /** Success. */
     POOL_OK = 0,
-    /** An argument is NULL, out of range, or a handle that was freed or never was one. */
+    /** An argument is NULL or out of range, or a handle is invalid or was freed. */
     POOL_ERR_INVALID = 1,
-    /** There is not enough memory. */
+    /** Out of memory. */
     POOL_ERR_NOMEM = 2,
-    /** The operating system refused; os_errno and the message tell what. */
+    /** A system call failed; os_errno and the message give the details. */
     POOL_ERR_OS = 3,
-    /** The time given has passed. Nothing else has changed: the call may be made again. */
-    POOL_ERR_TIMEOUT = 4,
-    /** The pool is closed, or was shut down before. */
-    POOL_ERR_CLOSED = 5,
-    /** The pool is broken: it cannot start workers any more. */
-    POOL_ERR_BROKEN = 6,
-    /** The pool is broken by its initializer. */
-    POOL_ERR_INITIALIZER = 7,
-    /** The pool is broken by its finalizer. */
-    POOL_ERR_FINALIZER = 8,
-    /** The task was cancelled before it ran. */
-    POOL_ERR_CANCELLED = 9,
-    /** The task itself failed; task_code and the message are its own. */
-    POOL_ERR_TASK = 10,
-    /** The worker that ran the task is gone: killed, crashed, or left by exit. */
-    POOL_ERR_WORKER_LOST = 11,
-    /** The task was stopped by its soft limit. */
-    POOL_ERR_SOFT_LIMIT = 12,
-    /** The task was stopped by its hard limit. */
-    POOL_ERR_HARD_LIMIT = 13,
-    /** The task was running when it was killed on request. */
-    POOL_ERR_TERMINATED = 14,
-    /** Workers died too often while they started. */
-    POOL_ERR_RESTARTS = 15,
-    /** There is no room for another task now. */
-    POOL_ERR_FULL = 16,
-    /** The bytes are more than fit. */
-    POOL_ERR_TOO_LARGE = 17,
     /**
-     * No such module or symbol, or not the same build of it; the message says what to do.
+     * The timeout expired. Nothing else has changed, unless the function says otherwise: the call
+     * can be repeated.
      */
-    POOL_ERR_FUNCTION = 18,
-    /** The call would wait for itself: it was made by a task of the same pool. */
-    POOL_ERR_DEADLOCK = 19,
-    /** The handle belongs to the process that this one was forked from. */
-    POOL_ERR_WRONG_PROCESS = 20,
+    POOL_ERR_TIMEOUT = 4,
+    /** The pool is closed or has been shut down. */
+    POOL_ERR_CLOSED = 5,
+    /** The pool is broken: it can no longer start workers. */
+    POOL_ERR_BROKEN = 6,
+    /** The pool is broken because its initializer failed. */
+    POOL_ERR_INITIALIZER = 7,
+    /** The pool is broken because its finalizer failed. */
+    POOL_ERR_FINALIZER = 8,
+    /** The task was cancelled, either before it ran or together with its worker. */
+    POOL_ERR_CANCELLED = 9,
+    /** The task's function failed; task_code and the message are those that it set. */
+    POOL_ERR_TASK = 10,
+    /** The worker running the task was lost: it crashed, exited, or was killed. */
+    POOL_ERR_WORKER_LOST = 11,
+    /** The task exceeded its hard time limit and was killed. */
+    POOL_ERR_HARD_LIMIT = 12,
+    /**
+     * The task was killed while running because its pool was stopped (POOL_STOP_KILL,
+     * pool_terminate).
+     */
+    POOL_ERR_TERMINATED = 13,
+    /**
+     * The pool is broken because workers failed to start too often; see
+     * pool_options_t.max_restarts.
+     */
+    POOL_ERR_RESTARTS = 14,
+    /** There is currently no capacity for another task or object. */
+    POOL_ERR_FULL = 15,
+    /** The data does not fit into the available space. */
+    POOL_ERR_TOO_LARGE = 16,
+    /**
+     * The module or symbol does not exist, or comes from a different build; the message explains
+     * how to fix it.
+     */
+    POOL_ERR_FUNCTION = 17,
+    /**
+     * The call would deadlock: it was made by a task, or a callback, that it would have to wait
+     * for.
+     */
+    POOL_ERR_DEADLOCK = 18,
+    /** The handle belongs to the process from which this one was forked. */
+    POOL_ERR_WRONG_PROCESS = 19,
     /** The task has not finished. */
-    POOL_ERR_NOT_DONE = 21,
-    /** The object is in a state in which the call has no meaning. */
-    POOL_ERR_STATE = 22,
-    /** There is nothing more to come. */
-    POOL_ERR_END = 23,
-    /** This version of the library does not do that. */
-    POOL_ERR_UNSUPPORTED = 24,
-    /** The task was not started before its deadline. */
-    POOL_ERR_EXPIRED = 25,
-    /** The struct or the worker belongs to another version of the library. */
-    POOL_ERR_VERSION = 26,
+    POOL_ERR_NOT_DONE = 20,
+    /** The call is not valid in the current state of the object. */
+    POOL_ERR_STATE = 21,
+    /** There are no more items. */
+    POOL_ERR_END = 22,
+    /**
+     * The operation or option is not supported by this version of the library or this kind of
+     * pool.
+     */
+    POOL_ERR_UNSUPPORTED = 23,
+    /** The task did not start before its deadline. */
+    POOL_ERR_EXPIRED = 24,
+    /** The struct or the worker belongs to a different version of the library. */
+    POOL_ERR_VERSION = 25,
 };
 
-/** The kinds of workers. */
+/** Kinds of workers. */
 enum pool_kind {
-    /** Each worker is a process of its own: a crash costs the one task that crashed. */
+    /** Each worker is a separate process: a crash costs only the task that crashed. */
     POOL_PROCESS = 0,
     /** Each worker is a thread of this process. */
     POOL_THREAD = 1,
     /**
-     * No workers of its own: a task runs in the thread that submits it, before the submit returns. For
-     * debugging, with the same meaning of everything else; options of workers that wait do nothing.
+     * No separate workers: a task runs in the thread that submits it, before the submit returns.
+     * Intended for debugging: everything behaves as with the other kinds, but options that concern
+     * idle workers or queued tasks have no effect.
      */
     POOL_INLINE = 2,
 };
 
-/** How a worker process starts. */
+/** How worker processes are started. */
 enum pool_start {
-    /** A program is executed for each worker. Nothing is inherited that should not be. */
+    /**
+     * Each worker executes a program of its own. It inherits nothing that is not explicitly passed
+     * on.
+     */
     POOL_SPAWN = 0,
     /**
-     * A program is executed once, with the first worker; it opens modules and preload, and workers are
-     * forked from it. They are there sooner, and share its memory until they write to it. When it dies
-     * it is executed again; its workers work on.
+     * A fork server executes a program once, along with the first worker, opens modules and
+     * preload, and then forks all workers. Workers are ready sooner, and share the server's memory
+     * until they write to it. If the server dies, it is executed again; its workers keep running.
      */
     POOL_FORKSERVER = 1,
     /**
-     * Workers are copies of the caller as it was at pool_new: also those that start later are forked
-     * from a copy that pool_new makes. They see what the caller had in memory by then, and keep what it
-     * had open, which is what makes this dangerous: a file's offset is the caller's too, and the
-     * other end of a pipe or socket sees no end while a worker has a copy. At-exit handlers of the
-     * caller are not run in workers, and what tasks have registered is run where they call exit, not
-     * when a worker leaves. A large caller is slow to copy. Where the process has other threads than
-     * the caller's and the library's own, pool_new answers POOL_ERR_STATE: what they hold, a lock of
-     * malloc's or of their own, would be held in the copy for ever; see fork_with_threads. When the
-     * copy is lost, the pool is broken at the next worker that it needs.
+     * Workers are copies of the caller as it was in pool_new; those that start later are forked
+     * from a copy that pool_new makes. They see the memory contents of the caller at that time,
+     * and keep its open descriptors. That is dangerous: file offsets are shared with the caller,
+     * and the peer of a pipe or socket sees no end of file while a worker holds a copy of it.
+     *
+     * At-exit handlers of the caller do not run in workers. Handlers that tasks register run if a
+     * task calls exit, but not when a worker exits normally. Copying a large caller is slow.
+     *
+     * If the process has threads other than the calling one and the library's own, pool_new
+     * returns POOL_ERR_STATE, because locks that they hold, those of malloc included, would stay
+     * locked forever in the copy; see fork_with_threads. If the copy is lost, the pool becomes
+     * broken the next time it has to start a worker.
      */
     POOL_FORK = 2,
 };
 
-/**
- * How a pool stops. Each is stronger than the one before it in this order: DRAIN, CANCEL, KILL.
- */
+/** How a pool stops. In order of increasing strength: DRAIN, CANCEL, KILL. */
 enum pool_stop {
-    /** Tasks that wait are cancelled; tasks that run are waited for. */
+    /** Cancels queued tasks and waits for running ones. */
     POOL_STOP_CANCEL = 0,
-    /** All tasks run first. */
+    /** Runs all tasks first. */
     POOL_STOP_DRAIN = 1,
     /**
-     * Tasks that wait are cancelled; worker processes are killed with the tasks they run. Threads
-     * cannot be killed: they are waited for, and pool_task_cancelled tells their tasks.
+     * Cancels queued tasks and kills worker processes together with the tasks that they run.
+     * Threads cannot be killed: pool_task_cancelled returns true in their tasks, and the pool
+     * waits for them.
      */
     POOL_STOP_KILL = 2,
 };
 
-/** Which tasks a cancel reaches. */
+/** Which tasks are cancelled. */
 enum pool_cancel {
     /** Only a task that has not started. */
     POOL_CANCEL_QUEUED = 0,
-    /** Also one that runs: its worker process is ended, see future_cancel. */
+    /** Also a running task: its worker process is terminated, see future_cancel. */
     POOL_CANCEL_RUNNING = 1,
 };
 
-/** What to wait for among many futures. */
+/** Condition for waiting on several futures. */
 enum pool_wait {
-    /** All are done. */
+    /** All futures are done. */
     POOL_WAIT_ALL = 0,
-    /** One is done. */
+    /** At least one future is done. */
     POOL_WAIT_FIRST = 1,
-    /** One has failed or was cancelled, or all are done. */
+    /** At least one future has failed or was cancelled, or all are done. */
     POOL_WAIT_FIRST_ERROR = 2,
 };
 
-/** What becomes of a task whose worker is lost. */
-enum pool_lost {
-    /** It fails with POOL_ERR_WORKER_LOST; nothing else is touched. */
+/** What happens to a task whose worker is lost. */
+enum pool_on_worker_lost {
+    /** The task fails with POOL_ERR_WORKER_LOST. Nothing else is affected. */
     POOL_LOST_FAIL_TASK = 0,
     /**
-     * It runs again in another worker, as often as its retries say; then it fails like that.
+     * The task runs again in another worker until its retries are used up; then it fails with
+     * POOL_ERR_WORKER_LOST.
      */
     POOL_LOST_RETRY = 1,
-    /** It fails like that, and the pool breaks with POOL_ERR_BROKEN. */
+    /**
+     * The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken (POOL_ERR_BROKEN).
+     */
     POOL_LOST_BREAK = 2,
 };
 
-/** What becomes of a pool that is still open when the program exits. */
+/** What happens at program exit to a pool that is still open. */
 enum pool_exit {
-    /** Tasks that wait are cancelled; tasks that run are waited for. */
+    /** Cancels queued tasks and waits for running ones. */
     POOL_EXIT_CANCEL = 0,
-    /** All tasks run first. */
+    /** Runs all tasks first. */
     POOL_EXIT_DRAIN = 1,
     /** As POOL_STOP_KILL. */
     POOL_EXIT_KILL = 2,
-    /** Nothing: worker processes leave when they see that their parent is gone. */
+    /** Does nothing: worker processes exit when they detect that their parent has died. */
     POOL_EXIT_NONE = 3,
 };
 
-/** How tasks are handed to workers. */
+/** How tasks are distributed to workers. */
 enum pool_sched {
-    /** A worker takes a task when it is free for it. */
-    POOL_FAIR = 0,
+    /** A worker takes one task at a time, when it is ready to run it. */
+    POOL_SCHED_FIFO = 0,
     /**
-     * Where many tasks wait for each worker, it takes up to 32 from the queue at once: workers with tiny tasks
-     * hinder each other less. They are pending until each is begun: they can be cancelled, and workers with
-     * nothing else to do take them over; but they are no longer begun strictly in order. When their worker
-     * dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
+     * While many tasks are queued per worker, a worker takes up to 32 of them from the queue at
+     * once. This reduces contention between workers when tasks are tiny. Prefetched tasks are
+     * still pending: they can be cancelled, and idle workers take them over; but tasks no longer
+     * start strictly in order. If their worker dies, they return to the end of the queue. No
+     * effect with POOL_INLINE.
      */
-    POOL_PREFETCH = 1,
+    POOL_SCHED_PREFETCH = 1,
 };
 
 /** Who runs callbacks. */
@@ -219,302 +244,317 @@ enum pool_driver {
     /** A thread of the library. */
     POOL_DRIVER_INTERNAL = 0,
     /**
-     * The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
-     * left at the pool's end: pool_shutdown, pool_terminate and pool_free run them before they return, unless
-     * they time out. So it is in inline pools too.
+     * The caller's event loop: callbacks run only in pool_process_events. The only exceptions are
+     * callbacks that are still pending when the pool ends: pool_shutdown, pool_terminate and
+     * pool_free run them before they return, unless they time out. This applies to inline pools,
+     * too.
      */
     POOL_DRIVER_EXTERNAL = 1,
 };
 
-/** How grave a log message is. */
+/** Severity of a log message. */
 enum pool_log_level {
     /** Something failed. */
     POOL_LOG_ERROR = 1,
     /** Something is not as it should be. */
     POOL_LOG_WARNING = 2,
-    /** Worth knowing. */
+    /** Informational. */
     POOL_LOG_INFO = 3,
-    /** For those who look for a fault. */
+    /** Details for debugging. */
     POOL_LOG_DEBUG = 4,
 };
 
-/** Where a task stands. */
+/** State of a task. */
 enum future_state {
-    /** It waits for a worker. */
+    /** The task is waiting for a worker. */
     FUTURE_PENDING = 1,
-    /** A worker runs it. */
+    /** A worker is running the task. */
     FUTURE_RUNNING = 2,
-    /** Its function returned 0. */
+    /** The function returned 0. */
     FUTURE_COMPLETED = 3,
-    /** Its function returned a code, or its worker was lost, or it could not be run. */
+    /**
+     * The function returned a nonzero code, the worker was lost, or the task could not be run.
+     */
     FUTURE_FAILED = 4,
-    /** It was cancelled, or killed on request. */
+    /** The task was cancelled, or killed on request. */
     FUTURE_CANCELLED = 5,
 };
 
-/** The bits of pool_state. */
+/** Bits returned by pool_state. */
 enum pool_state_bit {
-    /** No new tasks. */
+    /** The pool accepts no new tasks. */
     POOL_STATE_CLOSED = 1,
-    /** No worker can be started, or a function around a worker's life has failed. */
+    /**
+     * The pool is broken: no worker can be started, its initializer or finalizer failed, or a
+     * worker was lost with POOL_LOST_BREAK.
+     */
     POOL_STATE_BROKEN = 2,
-    /** Shut down; every future is done. */
+    /** The pool has been shut down; every future is done. */
     POOL_STATE_TERMINATED = 4,
-    /** A pool_join is under way. */
+    /** A pool_join is in progress. */
     POOL_STATE_JOINING = 8,
 };
 
 /** What a map does after an item has failed. */
 enum pool_on_error {
-    /** All items are run. */
+    /** Runs all items. */
     POOL_ON_ERROR_CONTINUE = 0,
-    /** Nothing more is handed out; what was handed out runs. */
+    /** Submits no more items; those already submitted still run. */
     POOL_ON_ERROR_STOP = 1,
-    /** What waits is cancelled, too. */
+    /** Submits no more items, and cancels those that are queued. */
     POOL_ON_ERROR_CANCEL_REST = 2,
 };
 
-/** What a worker does. */
+/** State of a worker. */
 enum pool_worker_state {
-    /** Its process is starting, or its initializer runs. */
+    /** The worker process is starting, or the initializer is running. */
     POOL_WORKER_STARTING = 1,
-    /** It waits for a task. */
+    /** The worker is waiting for a task. */
     POOL_WORKER_IDLE = 2,
-    /** It runs a task. */
+    /** The worker is running a task. */
     POOL_WORKER_BUSY = 3,
-    /** It is leaving. */
+    /** The worker is about to exit. */
     POOL_WORKER_STOPPING = 4,
 };
 
-/** Which workers a pool_shrink reaches. */
+/** Which workers pool_shrink stops. */
 enum pool_shrink {
-    /** Only those that run nothing now; all or none. */
+    /** Only workers that are idle now; all or nothing. */
     POOL_SHRINK_IDLE = 0,
-    /** Those that run a task leave after it. */
+    /** Busy workers, too, once they have finished their current task. */
     POOL_SHRINK_WHEN_IDLE = 1,
 };
 
 /** How workers are replaced. */
 enum pool_restart {
-    /** Each after the task that it runs. */
+    /** Each worker finishes its current task first. */
     POOL_RESTART_GRACEFUL = 0,
     /**
-     * At once: tasks that run are lost with their worker processes, or run again as their retries say.
+     * Immediately: running tasks are lost with their worker processes, or run again if they have
+     * retries left.
      */
     POOL_RESTART_NOW = 1,
 };
 
 /** What happened to a worker. */
 enum pool_event_kind {
-    /** It is being started. */
+    /** The worker is being started. */
     POOL_EVENT_STARTING = 1,
-    /** It is ready: its initializer has run. */
-    POOL_EVENT_UP = 2,
-    /** It is gone. */
-    POOL_EVENT_GONE = 3,
+    /** The worker is ready: its initializer has run. */
+    POOL_EVENT_READY = 2,
+    /** The worker has exited. */
+    POOL_EVENT_EXITED = 3,
 };
 
-/** Why a worker is gone. */
-enum pool_gone {
-    /** Nobody had the place before. */
-    POOL_GONE_NEVER = 0,
+/** Why a worker exited. */
+enum pool_exit_reason {
+    /** No worker has used this index before. */
+    POOL_EXITED_NONE = 0,
     /** The pool was joined, closed, or shut down. */
-    POOL_GONE_TOLD = 1,
-    /** It had nothing to do for too long. */
-    POOL_GONE_IDLE = 2,
+    POOL_EXITED_REQUESTED = 1,
+    /** It was idle for longer than idle_timeout_ms. */
+    POOL_EXITED_IDLE_TIMEOUT = 2,
     /** It had run max_tasks_per_worker tasks. */
-    POOL_GONE_TASKS = 3,
-    /** It had more memory than max_memory_per_worker. */
-    POOL_GONE_MEMORY = 4,
-    /** A pool_restart. */
-    POOL_GONE_RESTARTED = 5,
-    /** A pool_shrink. */
-    POOL_GONE_SHRUNK = 6,
-    /** It crashed, left by exit, or was killed by somebody else. */
-    POOL_GONE_LOST = 7,
-    /** It was killed because its task, initializer or finalizer had run too long. */
-    POOL_GONE_LIMIT = 8,
-    /** It was killed with the task that was cancelled. */
-    POOL_GONE_CANCELLED = 9,
-    /** The pool killed it to stop at once. */
-    POOL_GONE_KILLED = 10,
-    /** It ended, or took too long, before it was ready. */
-    POOL_GONE_NOT_STARTED = 11,
-    /** It left a task to a worker of the main program's image. */
-    POOL_GONE_IMAGE = 12,
+    POOL_EXITED_MAX_TASKS = 3,
+    /** It used more memory than max_memory_per_worker. */
+    POOL_EXITED_MAX_MEMORY = 4,
+    /** It was replaced by pool_restart. */
+    POOL_EXITED_RESTARTED = 5,
+    /** It was stopped by pool_shrink. */
+    POOL_EXITED_SHRUNK = 6,
+    /** It crashed, called exit, or was killed from outside the pool. */
+    POOL_EXITED_LOST = 7,
+    /** It was killed because its task, initializer or finalizer exceeded a time limit. */
+    POOL_EXITED_TIME_LIMIT = 8,
+    /** It was killed to cancel the task that it was running. */
+    POOL_EXITED_CANCELLED = 9,
+    /** It was killed by the pool, to stop immediately. */
+    POOL_EXITED_KILLED = 10,
+    /** It exited, or exceeded start_timeout_ms, before it was ready. */
+    POOL_EXITED_START_FAILED = 11,
+    /**
+     * It exited so that a worker running the main program's executable can take its task.
+     */
+    POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     /** Its initializer or finalizer failed. */
-    POOL_GONE_HOOK = 13,
+    POOL_EXITED_HOOK_FAILED = 13,
 };
 
 /**
- * A set of futures, to be taken out as they are done.
+ * A set of futures, from which they are taken as they finish.
  *
- * Threads: any thread may use it, also several at once.
- * Lifetime: from future_set_new to future_set_free. A checked ticket like pool_t.
- * NULL: POOL_ERR_INVALID.
+ * Threads: may be used by any thread, and by several at once.
+ * Lifetime: from future_set_new to future_set_free. The handle is checked, as for pool_t.
+ * NULL: returns POOL_ERR_INVALID.
  */
 typedef struct future_set_t future_set_t;
 
 /**
- * The result-to-be of one task.
+ * The future result of a task.
  *
- * Threads: any thread may use it; any number may wait for it.
- * Lifetime: from the submit that made it to future_free, also beyond the pool's. A checked ticket
- * like pool_t. No call with the future may be under way in another thread when it is freed.
- * NULL: POOL_ERR_INVALID.
+ * Threads: may be used by any thread, and by several at once; any number may wait for it.
+ * Lifetime: from the submit that creates it to future_free; it may outlive its pool. The handle is
+ * checked, as for pool_t. When the future is freed, no call with it may be in progress in another
+ * thread.
+ * NULL: returns POOL_ERR_INVALID.
  */
 typedef struct future_t future_t;
 
 /**
- * Memory for the arguments of one task, written in place and handed over without a copy.
+ * Memory for the arguments of one task, written in place and passed on without a copy.
  *
  * Threads: one at a time.
- * Lifetime: from pool_buffer_new until a submit takes it, or pool_buffer_free.
- * NULL: POOL_ERR_INVALID.
+ * Lifetime: from pool_buffer_new until a submit takes ownership of it, or pool_buffer_free.
+ * NULL: returns POOL_ERR_INVALID.
  */
 typedef struct pool_buffer_t pool_buffer_t;
 
 /**
- * A map over a source of items, whose results are taken one by one.
+ * A lazy map: applies a function to the items of a source and returns the results one by one.
  *
- * Threads: one at a time, but for pool_map_cancel.
- * Lifetime: from pool_map_start to pool_map_free. A checked ticket like pool_t.
- * NULL: POOL_ERR_INVALID.
+ * Threads: one at a time, except for pool_map_cancel.
+ * Lifetime: from pool_map_start to pool_map_free. The handle is checked, as for pool_t.
+ * NULL: returns POOL_ERR_INVALID.
  */
 typedef struct pool_map_t pool_map_t;
 
 /**
- * A pool: workers and the tasks that wait for them.
+ * A pool: workers and a queue of tasks for them.
  *
- * Threads: any thread may use it, also several at once.
- * Lifetime: from pool_new to pool_free. A handle is a checked ticket, not an address: after
- * pool_free every call with it answers POOL_ERR_INVALID. While it is being freed, no other call with
- * the pool may be under way, nor one with a future of it that was freed before; futures that were
- * not freed may be in use.
- * NULL: POOL_ERR_INVALID, and nothing happens.
+ * Threads: may be used by any thread, and by several at once.
+ * Lifetime: from pool_new to pool_free. A handle is not an address, and it is checked: after
+ * pool_free, every call with it returns POOL_ERR_INVALID. During pool_free, no other call with the
+ * pool may be in progress, nor a call with one of its futures that was already freed; futures that
+ * were not freed may be in use.
+ * NULL: returns POOL_ERR_INVALID and has no effect.
  */
 typedef struct pool_t pool_t;
 
 /**
- * A task while it runs, as its function sees it.
+ * A running task, as seen by its function.
  *
- * Threads: the thread that runs the function, and threads that it started and waits for.
+ * Threads: the thread that runs the function, and threads that it starts and waits for.
  * Lifetime: until the function returns.
- * NULL: no bytes, no room, 0 or false.
+ * NULL: functions return no bytes, no memory, 0 or false.
  */
 typedef struct pool_task_t pool_task_t;
 
-/** What most calls answer: one of enum pool_status, 0 for success. */
+/** Status returned by most functions: a value of enum pool_status, 0 on success. */
 typedef int32_t pool_status_t;
 
-/** One of enum pool_kind. */
+/** A value of enum pool_kind. */
 typedef int32_t pool_kind_t;
 
-/** One of enum pool_start. */
+/** A value of enum pool_start. */
 typedef int32_t pool_start_t;
 
 /**
- * A task: reads its argument bytes, leaves result bytes, and returns 0, or a code of its own when
- * it fails. It must not throw, nor leave by longjmp or pthread_exit.
+ * A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
+ * error code of its own. It must not throw an exception, nor leave through longjmp or
+ * pthread_exit.
  */
 typedef int32_t (*pool_task_fn)(pool_task_t *task);
 
 /** A function to be run by a worker, with its argument bytes. */
 typedef struct pool_function_t {
-    /** The function, or NULL where module and symbol name it. */
+    /** The function; NULL if module and symbol identify it. */
     pool_task_fn pointer;
     /**
-     * The shared library that exports the symbol, as the dynamic loader finds it; NULL means the
-     * main program.
+     * Shared library that exports the symbol, as passed to the dynamic loader; NULL: the main
+     * program.
      */
     const char *module;
-    /** The name of an exported function. */
+    /** Name of an exported function. */
     const char *symbol;
-    /** The argument bytes; copied. */
+    /** Argument bytes; copied. */
     const void *args;
-    /** How many bytes. */
+    /** Number of argument bytes. */
     size_t len;
 } pool_function_t;
 
-/** One of enum pool_lost. */
-typedef int32_t pool_lost_t;
+/** A value of enum pool_on_worker_lost. */
+typedef int32_t pool_on_worker_lost_t;
 
-/** One of enum pool_exit. */
+/** A value of enum pool_exit. */
 typedef int32_t pool_exit_t;
 
-/** One of enum pool_sched. */
+/** A value of enum pool_sched. */
 typedef int32_t pool_sched_t;
 
-/** One of enum pool_log_level. */
+/** A value of enum pool_log_level. */
 typedef int32_t pool_log_level_t;
 
-/** Receives log messages. */
+/** Called with each log message. */
 typedef void (*pool_log_fn)(pool_log_level_t level, const char *message, void *user);
 
-/** One of enum pool_event_kind. */
+/** A value of enum pool_event_kind. */
 typedef int32_t pool_event_kind_t;
 
-/** One of enum pool_gone. */
-typedef int32_t pool_gone_t;
+/** A value of enum pool_exit_reason. */
+typedef int32_t pool_exit_reason_t;
 
-/**
- * Something that happened to a worker. The library's: it lives until the callback returns.
- */
+/** A worker event. Owned by the library; valid until the callback returns. */
 typedef struct pool_event_t {
     /** sizeof(pool_event_t). */
     size_t struct_size;
     /** What happened. */
     pool_event_kind_t kind;
-    /** The worker's place: 0 to max_workers - 1; after a pool_shrink perhaps higher. */
+    /** Index of the worker, 0 to max_workers - 1; possibly higher after a pool_shrink. */
     uint32_t worker;
-    /** Its number among all workers that the pool has had, from 1. */
+    /**
+     * Sequence number of the worker among all workers that the pool has ever had, from 1.
+     */
     uint64_t id;
-    /** Its process; 0: a thread. */
+    /** Process ID; 0 for a thread. */
     int64_t pid;
-    /** Why it is gone (POOL_EVENT_GONE), else POOL_GONE_NEVER. */
-    pool_gone_t reason;
-    /** The code that it exited with, else 0. */
+    /** Why the worker exited (POOL_EVENT_EXITED), else POOL_EXITED_NONE. */
+    pool_exit_reason_t reason;
+    /** Exit code of the worker, else 0. */
     int32_t exit_code;
-    /** The signal that killed it, else 0. */
+    /** Signal that killed the worker, else 0. */
     int32_t signal;
-    /** The same in words; never NULL. */
+    /** Description of the event; never NULL. */
     const char *message;
 } pool_event_t;
 
-/** Receives events of workers. */
+/** Called with each worker event. */
 typedef void (*pool_event_fn)(const pool_event_t *event, void *user);
 
 /**
- * Called once with a user pointer, after its last use, also when the call it was given to failed.
+ * Called exactly once with a user pointer after its last use, even if the call that took the
+ * pointer failed.
  */
 typedef void (*pool_drop_fn)(void *user);
 
-/** One of enum pool_driver. */
+/** A value of enum pool_driver. */
 typedef int32_t pool_driver_t;
 
-/** A limit of a worker process's resources, as by setrlimit. */
+/** A resource limit of worker processes, as for setrlimit. */
 typedef struct pool_rlimit_t {
     /** RLIMIT_NOFILE, RLIMIT_CPU, ... */
     int32_t resource;
-    /** The soft limit; UINT64_MAX: none. */
+    /** Soft limit; UINT64_MAX: unlimited. */
     uint64_t soft;
-    /** The hard limit; UINT64_MAX: none. */
+    /** Hard limit; UINT64_MAX: unlimited. */
     uint64_t hard;
 } pool_rlimit_t;
 
 /**
- * Called now and then by a thread that waits for a pool to end; see pool_options_t.on_tick.
+ * Called periodically by a thread that waits for a pool to stop; see pool_options_t.on_tick.
  */
 typedef void (*pool_tick_fn)(void *user);
 
 /**
- * The options of pool_new. Fill it with POOL_OPTIONS_INIT: zero means the default everywhere. A
- * field that a kind of worker cannot do answers POOL_ERR_UNSUPPORTED when it is set.
+ * Configuration for pool_new. Initialize it with POOL_OPTIONS_INIT; zero selects the default of
+ * every field. A field that the kind of pool does not support must be zero, otherwise
+ * POOL_ERR_UNSUPPORTED is returned.
  */
 typedef struct pool_options_t {
-    /** sizeof(pool_options_t); POOL_OPTIONS_INIT sets it. */
+    /** sizeof(pool_options_t); set by POOL_OPTIONS_INIT. */
     size_t struct_size;
-    /** A name for threads and messages; NULL: "pool". */
+    /**
+     * Name used for threads and in messages, at most 64 bytes without a slash; NULL: "pool".
+     */
     const char *name;
     /** POOL_PROCESS (default), POOL_THREAD or POOL_INLINE. */
     pool_kind_t kind;
@@ -523,492 +563,548 @@ typedef struct pool_options_t {
      */
     pool_start_t start;
     /**
-     * So many start with the pool and stay, however long they have nothing to do. Between min_workers
-     * and max_workers the pool scales by itself: a worker starts for each task that finds none free,
-     * and leaves after idle_timeout_ms without one.
+     * Minimum number of workers. They start with the pool and stay however long they are idle.
+     * Between min_workers and max_workers the pool scales by itself: a worker starts for each task
+     * that finds no idle worker, and exits after being idle for idle_timeout_ms.
      */
     uint32_t min_workers;
     /**
-     * At most this many workers at once, up to 1024; they start when there is work for them.
-     * 0: pool_available_cpus(), for threads 5 more. pool_grow and pool_shrink change it.
+     * Maximum number of concurrent workers, up to 1024; workers start on demand. 0:
+     * pool_available_cpus(), plus 5 for thread pools. Changed by pool_grow and pool_shrink.
      */
     uint32_t max_workers;
     /**
-     * A worker beyond min_workers leaves when it has had nothing to do for so long. 0: 60 000;
-     * POOL_FOREVER: it stays; POOL_NOW: it leaves when no task waits.
+     * Idle time after which a worker beyond min_workers exits. 0: 60000; POOL_FOREVER: workers
+     * never exit because they are idle; POOL_NOW: a worker exits as soon as no task is queued.
      */
     int64_t idle_timeout_ms;
     /**
-     * Run once in each worker before its first task, with its own arguments, as a task is:
-     * pool_task_state is its pointer to set, a result is dropped. If it returns other than 0, the
-     * pool is broken.
+     * Function that each worker runs once before its first task, with arguments of its own. It
+     * runs like a task: it can set the pointer returned by pool_task_state; its result is
+     * discarded. If it returns a nonzero code, the pool becomes broken.
      */
     pool_function_t initializer;
-    /** Run likewise when a worker leaves, in whatever way but a crash or a kill. */
+    /**
+     * Function that each worker runs likewise before it exits, whatever the reason, unless it
+     * crashes or is killed.
+     */
     pool_function_t finalizer;
     /**
-     * After so many tasks a worker leaves, and is replaced when tasks wait; a chunk of a map is one
-     * task. 0: any number.
+     * Number of tasks after which a worker exits; it is replaced if tasks are queued. A chunk of a
+     * map counts as one task. 0: unlimited.
      */
     uint64_t max_tasks_per_worker;
     /**
-     * After a task, a worker process with more bytes of memory of its own than this leaves, and is
-     * replaced when tasks wait; the task's result is delivered. What counts is what pool_workers
-     * shows as resident_bytes; it is looked at when a task ends, but not more often than every
-     * 0.2 ms. A worker that has as much before its first task may have so much more: else none would
-     * ever stay. 0: any number. Process pools only.
+     * Private memory, in bytes, above which a worker process exits after its current task; the
+     * task's result is delivered, and the worker is replaced if tasks are queued. The value
+     * compared is pool_worker_info_t.resident_bytes. It is checked when a task ends, but at most
+     * every 0.2 ms. If a worker already uses this much before its first task, that initial amount
+     * is added to its limit, because otherwise no worker would ever stay. 0: unlimited. Process
+     * pools only.
      */
     uint64_t max_memory_per_worker;
     /**
-     * At most so many tasks wait for a worker, chunks of maps included; over it a submit waits until
-     * one is begun or cancelled, in the order in which the submits came, or answers POOL_ERR_FULL, see
-     * pool_call_t.submit_timeout_ms. A task that a lost worker leaves comes back in any case. 0: no
-     * bound. Without effect for POOL_INLINE, where no task waits.
+     * Maximum number of queued tasks, map chunks included. When the queue is full, submitting
+     * blocks until a task starts or is cancelled (FIFO among submitters), or returns
+     * POOL_ERR_FULL; see pool_call_t.submit_timeout_ms. A task that is retried after its worker
+     * was lost is always queued again. 0: unlimited. No effect with POOL_INLINE, where no task is
+     * ever queued.
      */
     uint64_t max_pending;
     /**
-     * A task that has run for so long is told: pool_task_soft_expired and pool_task_cancelled become
-     * true, and pool_call_t.on_timeout is called. Counted from its start. 0, POOL_FOREVER: no limit.
+     * Soft time limit of a task, measured from its start. When it expires,
+     * pool_task_soft_expired() and pool_task_cancelled() return true and pool_call_t.on_timeout is
+     * called; the task keeps running. 0, POOL_FOREVER: no limit.
      */
     int64_t soft_limit_ms;
     /**
-     * A task that has run for so long ends with its worker process, which is killed with all that it has
-     * started in its group, and fails with POOL_ERR_HARD_LIMIT. More than soft_limit_ms. 0, POOL_FOREVER: no
-     * limit. Process pools only: a thread cannot be killed.
+     * Hard time limit of a task, measured from its start; must be greater than soft_limit_ms. When
+     * it expires, the worker process is killed, together with all processes that it has started in
+     * its process group, and the task fails with POOL_ERR_HARD_LIMIT. 0, POOL_FOREVER: no limit.
+     * Process pools only: a thread cannot be killed.
      */
     int64_t hard_limit_ms;
     /**
-     * How long a worker process may take from its start until it is ready for the initializer or its
-     * first task. Then it is killed, and is one that failed to start, see max_restarts: waiting for it
-     * does not count for the window. 0: 30 000; POOL_FOREVER: any time. Process pools only.
+     * Maximum time from the start of a worker process until it is ready to run the initializer or
+     * its first task. When it expires, the worker is killed and counts as a failed start, see
+     * max_restarts; the time spent waiting for it does not count towards restart_window_ms. 0:
+     * 30000; POOL_FOREVER: no timeout. Process pools only.
      */
     int64_t start_timeout_ms;
     /**
-     * How long a worker process that is to end has from SIGTERM to SIGKILL. 0: 1000; POOL_NOW: no time.
-     * For thread pools, how long pool_terminate waits.
+     * Time between SIGTERM and SIGKILL when a worker process is terminated. 0: 1000; POOL_NOW:
+     * none. For thread pools, how long pool_terminate waits.
      */
     int64_t kill_grace_ms;
     /**
-     * POOL_LOST_FAIL_TASK (default). Workers that are killed for a limit or a cancel do not count as lost.
+     * POOL_LOST_FAIL_TASK (default), POOL_LOST_RETRY or POOL_LOST_BREAK. Workers killed because of
+     * a time limit or a cancellation do not count as lost.
      */
-    pool_lost_t on_worker_lost;
-    /** POOL_LOST_RETRY: so often each task is run again. 0: once. */
+    pool_on_worker_lost_t on_worker_lost;
+    /**
+     * With POOL_LOST_RETRY: maximum number of retries per task. 0 selects the default, 1. Must be
+     * 0 otherwise.
+     */
     uint32_t retries;
     /**
-     * So many workers may fail to start, one after the other within the window; then the pool is
-     * broken with POOL_ERR_RESTARTS. 0: 5; UINT32_MAX: any number.
+     * Number of consecutive start failures within restart_window_ms after which the pool is broken
+     * (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited.
      */
     uint32_t max_restarts;
-    /** The window for that; 0: 10 000. */
+    /** Time window for max_restarts. 0: 10000. */
     int64_t restart_window_ms;
-    /** POOL_EXIT_CANCEL (default). */
+    /**
+     * What happens to the pool at program exit if it is still open: POOL_EXIT_CANCEL (default) or
+     * another value of enum pool_exit.
+     */
     pool_exit_t at_exit;
-    /** POOL_FAIR (default) or POOL_PREFETCH. */
+    /** POOL_SCHED_FIFO (default) or POOL_SCHED_PREFETCH. */
     pool_sched_t sched;
     /**
-     * The program to run as worker, a path; its main must begin with pool_worker_main. NULL: the
-     * helper installed with the library or, for functions of the main program, that program.
-     * Process pools only, and not with POOL_FORK.
+     * Path of the program to run as a worker; its main must begin with pool_worker_main. NULL: the
+     * helper program installed with the library or, for functions of the main program, the main
+     * program itself. Process pools only, and not with POOL_FORK.
      */
     const char *worker_executable;
     /**
-     * The environment of worker processes, "NAME=value" strings and a NULL at the end; NULL: the
-     * caller's at pool_new. Process pools only.
+     * Environment of worker processes: "NAME=value" strings, terminated by NULL. NULL: the
+     * caller's environment at pool_new. Process pools only.
      */
     const char *const *env;
     /**
-     * Shared libraries that each worker opens when it starts, and a NULL at the end; where workers are
-     * forked they are opened once, before. One that cannot be opened breaks the pool. Process pools
-     * only.
+     * Shared libraries that each worker opens when it starts, terminated by NULL. If workers are
+     * forked, the libraries are opened once, before forking. If one cannot be opened, the pool
+     * becomes broken. Process pools only.
      */
     const char *const *modules;
-    /**
-     * The working directory of worker processes; NULL: the caller's. Process pools only.
-     */
+    /** Working directory of worker processes; NULL: the caller's. Process pools only. */
     const char *cwd;
     /**
-     * Called with a line for each thing worth knowing, as callbacks are (see future_on_done): workers that
-     * are lost, cannot be started, start and leave; that the pool is broken. Never after drop.
+     * Receives log messages, as a callback (see future_on_done): workers that are lost, cannot be
+     * started, start or exit, and the pool becoming broken. Never called after drop.
      */
     pool_log_fn log;
     /**
-     * Called when a worker is being started, is up, or is gone, as callbacks are: in this order for each
-     * worker, and for the last one before pool_shutdown returns. Never after drop. Inline pools have no
-     * workers to tell of.
+     * Receives worker events, as a callback (see future_on_done): a worker is being started, is
+     * ready, has exited. The events of one worker arrive in this order, and those of the last
+     * worker before pool_shutdown returns. Never called after drop. Inline pools have no worker
+     * events.
      */
     pool_event_fn on_event;
-    /** The last argument of log, on_event and on_tick. */
+    /** Last argument of log, on_event and on_tick. */
     void *user;
-    /** Called with user when the pool does not need it any more. */
+    /** Called with user when the pool no longer needs it. */
     pool_drop_fn drop;
     /**
-     * POOL_DRIVER_INTERNAL (default), or POOL_DRIVER_EXTERNAL, see pool_fd. Callbacks of maps and promises are
-     * not the pool's.
+     * POOL_DRIVER_INTERNAL (default) or POOL_DRIVER_EXTERNAL; see pool_fd. It does not apply to
+     * the callbacks of maps and promises.
      */
     pool_driver_t driver;
     /**
-     * How long the initializer may run in a worker process. Then it is killed, and the pool is broken
-     * with POOL_ERR_INITIALIZER. 0, POOL_FOREVER: any time. Process pools only.
+     * Maximum run time of the initializer in a worker process. When it expires, the worker is
+     * killed and the pool is broken with POOL_ERR_INITIALIZER. 0, POOL_FOREVER: no timeout.
+     * Process pools only.
      */
     int64_t initializer_timeout_ms;
     /**
-     * How long the finalizer may run in a worker process. Then it is killed, and the pool is broken with
-     * POOL_ERR_FINALIZER. 0, POOL_FOREVER: any time. Process pools only.
+     * Maximum run time of the finalizer in a worker process. When it expires, the worker is killed
+     * and the pool is broken with POOL_ERR_FINALIZER. 0, POOL_FOREVER: no timeout. Process pools
+     * only.
      */
     int64_t finalizer_timeout_ms;
     /**
-     * POOL_FORK: copy the caller though other threads run in its process. Safe only where nothing that
-     * they may hold at that moment is used by tasks, such as locks, and libraries that have some. A copy
-     * that is lost is then made anew, of the caller as it is by then. POOL_FORK only.
+     * Copies the caller even if its process has other threads. This is safe only if tasks use
+     * nothing that those threads may hold at that moment, such as locks, including locks inside
+     * libraries. If the copy is lost, a new copy of the caller, in its state at that time, is
+     * made. POOL_FORK only.
      */
     bool fork_with_threads;
     /**
-     * Shared libraries that are opened once, before workers are forked, and a NULL at the end. One
-     * that cannot be opened is left out. POOL_FORKSERVER and POOL_FORK only.
+     * Shared libraries that are opened once, before workers are forked, terminated by NULL. Those
+     * that cannot be opened are skipped. POOL_FORKSERVER and POOL_FORK only.
      */
     const char *const *preload;
     /**
-     * Descriptors of the caller that workers keep under the same numbers, with what 0 to 2 are for
-     * them; copied by pool_new, so you may close yours. All others are closed in a worker, but for those
-     * that the library itself needs there; with POOL_FORK workers have all of the caller's. POOL_ERR_INVALID: one is not open. Process pools only.
+     * Descriptors of the caller that workers inherit under the same numbers; 0 to 2 become the
+     * workers' standard streams. pool_new duplicates them, so the caller may close its own. All
+     * other descriptors are closed in workers, except those that the library itself needs there;
+     * with POOL_FORK, workers have all descriptors of the caller. POOL_ERR_INVALID if one is not
+     * open. Process pools only.
      */
     const int32_t *inherit_fds;
-    /** How many; at most 4096. */
+    /** Number of elements, at most 4096. */
     size_t n_inherit_fds;
     /**
-     * What a worker reads as its standard input, a path that is opened for each, or once for
-     * all that are forked from one process; NULL: /dev/null.
-     * inherit_fds with 0 in it goes before. POOL_ERR_OS: it cannot be opened. Process pools only.
+     * Path of the file that workers read as standard input. It is opened for each worker, or once
+     * for all workers forked from the same process. NULL: /dev/null. An inherit_fds that contains
+     * 0 takes precedence. POOL_ERR_OS if it cannot be opened. Process pools only.
      */
     const char *worker_stdin;
     /**
-     * The most bytes of memory that a worker can write to and that is its own (RLIMIT_DATA, soft and
-     * hard); at least 4 MiB. What is over it is refused: malloc gives NULL. With POOL_FORK what the caller had does not count. The address space
-     * (RLIMIT_AS) is not what is limited: the pool's board takes much of that, and little memory.
-     * 0: no limit of its own. Process pools only.
+     * Maximum private writable memory of a worker, in bytes (RLIMIT_DATA, soft and hard); at least
+     * 4 MiB. Allocations beyond it fail: malloc returns NULL. With POOL_FORK, memory inherited
+     * from the caller does not count. The address space (RLIMIT_AS) is not limited, because the
+     * pool's shared memory occupies much address space but little memory. 0: no additional limit.
+     * Process pools only.
      */
     uint64_t memory_limit_per_worker;
     /**
-     * CPUs for the workers, by their numbers: the worker of place i runs on worker_cpus[i %
-     * n_worker_cpus] and no other. POOL_ERR_INVALID: the caller may not run on one. Process pools
-     * only.
+     * CPU numbers for the workers: the worker with index i runs only on worker_cpus[i %
+     * n_worker_cpus]. POOL_ERR_INVALID if the caller is not allowed to run on one of them. Process
+     * pools only.
      */
     const uint32_t *worker_cpus;
-    /** How many; 0: wherever the caller may run. */
+    /** Number of elements; 0: workers run wherever the caller may run. */
     size_t n_worker_cpus;
     /**
-     * Limits of each worker, as by setrlimit. RLIMIT_AS counts the pool's board, and RLIMIT_FSIZE
-     * results that have no room on it. POOL_ERR_INVALID: there is no such resource, or the soft limit
-     * is above the hard one; raising a hard one without the privilege breaks the pool. Process pools
-     * only.
+     * Resource limits of each worker, as for setrlimit. RLIMIT_AS includes the pool's shared
+     * memory, and RLIMIT_FSIZE applies to results too large for the pool's shared memory.
+     * POOL_ERR_INVALID if a resource does not exist or a soft limit exceeds its hard limit.
+     * Raising a hard limit without the required privilege breaks the pool. Process pools only.
      */
     const pool_rlimit_t *rlimits;
-    /** How many. */
+    /** Number of elements. */
     size_t n_rlimits;
     /**
-     * Added to the caller's nice value: -39 to 39. Below 0 without the privilege breaks the pool.
-     * Process pools only.
+     * Added to the caller's nice value, -39 to 39. A negative value without the required privilege
+     * breaks the pool. Process pools only.
      */
     int32_t nice;
     /**
-     * Which worker the kernel kills first when memory is short: -1000 to 1000, as in
-     * /proc/PID/oom_score_adj. 0: the caller's. One below the caller's without the privilege breaks
-     * the pool. Process pools only.
+     * OOM score adjustment of workers, -1000 to 1000, as in /proc/PID/oom_score_adj: determines
+     * which worker the kernel kills first when memory runs out. 0: the caller's. A value below the
+     * caller's without the required privilege breaks the pool. Process pools only.
      */
     int32_t oom_score_adj;
     /**
-     * The user that workers become before the initializer runs; modules have been opened by then. The
-     * caller's further groups are dropped. Without the privilege the pool is broken. 0: the
-     * caller's. Process pools only.
+     * User ID that workers switch to before the initializer runs, after modules have been opened.
+     * The caller's supplementary groups are dropped. Without the required privilege the pool
+     * becomes broken. 0: the caller's. Process pools only.
      */
     uint32_t uid;
-    /** The group that they become, likewise. 0: the caller's. */
+    /** Group ID that workers switch to, likewise. 0: the caller's. */
     uint32_t gid;
     /**
-     * Nothing that a worker executes gains a privilege (PR_SET_NO_NEW_PRIVS), from the end of the
-     * initializer on. Process pools only.
+     * From the end of the initializer on, no program that a worker executes gains privileges
+     * (PR_SET_NO_NEW_PRIVS). Process pools only.
      */
     bool no_new_privs;
     /**
-     * A filter of system calls, an array of struct sock_filter: put on in all threads of a worker when
-     * the initializer has run, with no_new_privs, which it needs. What the library itself calls then
-     * must be let through: futex, sched_yield, clock_gettime, sendmsg, madvise, mmap, munmap, brk,
-     * exit_group; memfd_create, ftruncate, fcntl and close for results that have no room on the board;
-     * readlink when a function is called for the first time, and for its module, unless the initializer is
-     * of the same one, openat, read, fstat, mprotect and the like; pread64 for max_memory_per_worker;
-     * ppoll, getpid, getpgid, getpgrp and kill for the end of the parent. Process pools only.
+     * System call filter, an array of struct sock_filter, installed in all threads of a worker
+     * after the initializer has run. It requires no_new_privs and therefore sets it. The filter
+     * must allow the calls that the library itself makes from then on: futex, sched_yield,
+     * clock_gettime, sendmsg, madvise, mmap, munmap, brk, exit_group; memfd_create, ftruncate,
+     * fcntl and close for results too large for the pool's shared memory; readlink the first time
+     * a function is called and, for its module unless the initializer is in the same one, openat,
+     * read, fstat, mprotect and similar calls; pread64 for max_memory_per_worker; ppoll, getpid,
+     * getpgid, getpgrp and kill to exit when the parent dies. Process pools only.
      */
     const void *seccomp_filter;
-    /** How many instructions; at most 4096. */
+    /** Number of instructions, at most 4096. */
     size_t seccomp_len;
     /**
-     * A signal that a worker process gets when its task has passed its soft limit, for the task's own
-     * handler; one without a handler may kill it, see signal(7). 0: none. Process pools only.
+     * Signal sent to a worker process when its task has exceeded its soft limit, for a handler
+     * that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
+     * none. Process pools only.
      */
     int32_t soft_limit_signal;
     /**
-     * Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate, so
-     * that other work of it goes on. No lock is held. It may use the pool: a pool_shutdown with a
-     * stronger mode makes the one that waits stronger; only pool_free of this pool does nothing.
+     * Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate,
+     * so that it can do other work meanwhile. No lock is held. The function may use the pool:
+     * calling pool_shutdown with a stronger mode escalates the shutdown being waited for. The only
+     * exception is pool_free of this pool, which does nothing.
      */
     pool_tick_fn on_tick;
-    /** How often; 0: 500. Refused without on_tick. */
+    /** Interval between calls of on_tick. 0: 500. Must be 0 without on_tick. */
     int64_t tick_ms;
 } pool_options_t;
 
-/** What went wrong, in numbers and words. Yours: the library only fills it in. */
+/** Details of an error. Owned by the caller; the library only fills it in. */
 typedef struct pool_error_t {
-    /** Which error; POOL_OK when there is none. */
+    /** The error; POOL_OK if there is none. */
     pool_status_t status;
-    /** What the function returned (POOL_ERR_TASK), else 0. */
+    /** Return value of the task's function (POOL_ERR_TASK), else 0. */
     int32_t task_code;
-    /** The errno of the system call that failed, else 0. */
+    /** errno of the system call that failed, else 0. */
     int32_t os_errno;
-    /**
-     * The code that the worker exited with (POOL_ERR_WORKER_LOST without a signal), else 0.
-     */
+    /** Exit code of the worker (POOL_ERR_WORKER_LOST without a signal), else 0. */
     int32_t exit_code;
-    /** The signal that killed the worker, else 0. */
+    /** Signal that killed the worker, else 0. */
     int32_t signal;
-    /** The process that was lost, else 0. */
+    /** Process ID of the worker that was lost, else 0. */
     int64_t worker_pid;
-    /** UTF-8, NUL-terminated; cut off where it is longer. */
+    /** Description in UTF-8, NUL-terminated, truncated if necessary. */
     char message[216];
 } pool_error_t;
 
 /** Called when a worker has taken the task. */
 typedef void (*pool_accept_fn)(uint32_t worker, int64_t pid, void *user);
 
-/** Called when a future is done, which is good until the function returns. */
+/** Called when a future is done. The handle is valid until the function returns. */
 typedef void (*future_done_fn)(future_t *future, void *user);
 
-/** Called when a time limit of a task has passed. */
+/** Called when a time limit of a task has expired. */
 typedef void (*pool_timeout_fn)(future_t *future, bool soft, int64_t limit_ms, void *user);
 
-/** A task with all its options, for pool_submit_call. Fill it with POOL_CALL_INIT. */
+/**
+ * A task with all its options, for pool_submit_call. Initialize it with POOL_CALL_INIT.
+ */
 typedef struct pool_call_t {
-    /** sizeof(pool_call_t); POOL_CALL_INIT sets it. */
+    /** sizeof(pool_call_t); set by POOL_CALL_INIT. */
     size_t struct_size;
-    /** What to run. */
+    /** The function to run, and its arguments. */
     pool_function_t task;
     /**
-     * The argument bytes in place of task.args, or NULL. The submit takes it over, also when it
-     * fails.
+     * Argument bytes to use instead of task.args, or NULL. The submit takes ownership of the
+     * buffer even if it fails.
      */
     pool_buffer_t *buffer;
-    /** As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none. */
+    /**
+     * Soft time limit of this task, as in pool_options_t. 0: the pool's; POOL_FOREVER: none.
+     */
     int64_t soft_limit_ms;
-    /** As in pool_options_t, for this task. 0: the pool's; POOL_FOREVER: none. */
+    /**
+     * Hard time limit of this task, as in pool_options_t. 0: the pool's; POOL_FOREVER: none.
+     */
     int64_t hard_limit_ms;
     /**
-     * The task is cancelled, with POOL_ERR_EXPIRED, when it has not started so long after its submit. 0,
-     * POOL_FOREVER: it waits.
+     * Time after the submit within which the task must start; otherwise it is cancelled with
+     * POOL_ERR_EXPIRED. 0, POOL_FOREVER: no deadline.
      */
     int64_t start_deadline_ms;
     /**
-     * How long the submit waits for a place where max_pending tasks wait, in milliseconds; then it
-     * answers POOL_ERR_FULL. 0, POOL_FOREVER: until there is one; POOL_NOW: not at all, also when
-     * others are waiting for one.
+     * How long the submit waits for capacity when max_pending tasks are queued; after that it
+     * returns POOL_ERR_FULL. 0, POOL_FOREVER: no timeout; POOL_NOW: does not wait, and returns
+     * POOL_ERR_FULL also if other submitters are already waiting.
      */
     int64_t submit_timeout_ms;
     /**
-     * So often the task is run again when its worker is lost, whatever the pool does. 0: as the pool says.
+     * Maximum number of retries if the worker is lost, whatever the pool's on_worker_lost. 0: as
+     * configured for the pool.
      */
     uint32_t retries;
     /**
-     * From POOL_PRIORITY_MIN to POOL_PRIORITY_MAX: of the tasks that wait, workers take those with a
-     * higher one first, and those with the same in the order in which they were submitted. A task that
-     * comes back from a lost worker keeps it, and is the last of it. For a place in a bounded queue it
-     * waits like any other; without effect for POOL_INLINE, where no task waits.
+     * Priority of the task, from POOL_PRIORITY_MIN to POOL_PRIORITY_MAX. Workers take queued tasks
+     * with a higher priority first, and tasks of equal priority in the order of submission. A task
+     * that is retried after its worker was lost keeps its priority and is queued last among its
+     * equals. The priority does not affect waiting for capacity in a bounded queue. No effect with
+     * POOL_INLINE, where no task is ever queued.
      */
     int32_t priority;
-    /** A number of yours, that pool_cancelled_t tells. */
+    /** Number chosen by the caller, returned in pool_cancelled_t. */
     uint64_t tag;
     /**
-     * Called once when a worker has taken the task, before on_done, with the worker's place and its process,
-     * 0 for a thread.
+     * Called once when a worker has taken the task, before on_done, with the worker's index and
+     * process ID (0 for a thread).
      */
     pool_accept_fn on_accept;
     /** Called when the task is done, as by future_on_done. */
     future_done_fn on_done;
     /**
-     * Called when the soft limit has passed, and when the hard limit has. The future may have been freed.
+     * Called when the soft limit expires, and again when the hard limit expires. The future may
+     * already have been freed.
      */
     pool_timeout_fn on_timeout;
-    /** The last argument of the callbacks. */
+    /** Last argument of the callbacks. */
     void *user;
-    /** Called with user when the task does not need it any more. */
+    /** Called with user when the task no longer needs it. */
     pool_drop_fn drop;
 } pool_call_t;
 
-/** One of enum pool_stop. */
+/** A value of enum pool_stop. */
 typedef int32_t pool_stop_t;
 
-/** One of enum pool_shrink. */
+/** A value of enum pool_shrink. */
 typedef int32_t pool_shrink_t;
 
-/** One of enum pool_restart. */
+/** A value of enum pool_restart. */
 typedef int32_t pool_restart_t;
 
-/** One of enum future_state. */
+/** A value of enum future_state. */
 typedef int32_t future_state_t;
 
-/** One of enum pool_cancel. */
+/** A value of enum pool_cancel. */
 typedef int32_t pool_cancel_t;
 
-/** One of enum pool_wait. */
+/** A value of enum pool_wait. */
 typedef int32_t pool_wait_t;
 
-/** One of enum pool_on_error. */
+/** A value of enum pool_on_error. */
 typedef int32_t pool_on_error_t;
 
-/** Told how many items of a map have come back, and how many there are; 0: not known. */
+/**
+ * Called with the number of items of a map whose results have been taken, and the total number of
+ * items; 0: unknown.
+ */
 typedef void (*pool_progress_fn)(uint64_t done, uint64_t total, void *user);
 
 /**
- * How a map is to be done. Fill it with POOL_MAP_INIT: zero means the default everywhere.
+ * Configuration of a map. Initialize it with POOL_MAP_INIT; zero selects the default of every
+ * field.
  */
 typedef struct pool_map_options_t {
-    /** sizeof(pool_map_options_t); POOL_MAP_INIT sets it. */
+    /** sizeof(pool_map_options_t); set by POOL_MAP_INIT. */
     size_t struct_size;
     /**
-     * How many items make one task; 0: so many that it takes about a quarter of a millisecond, by
-     * what items were measured to take.
+     * Number of items that form one task. 0: chosen so that a task takes about 0.25 ms, judging by
+     * the measured run times of previous items.
      */
     size_t chunk_size;
-    /** The most items that are handed out and not taken; 0: two chunks for each worker. */
+    /**
+     * Maximum number of items that are submitted and whose results have not been taken; 0: two
+     * chunks per worker. pool_map and its variants may exceed it by less than one chunk.
+     */
     size_t window;
-    /** Lazy maps: results come as they are done. */
+    /**
+     * Lazy maps: returns results as they become available, not in the order of the items.
+     */
     bool unordered;
-    /** POOL_ON_ERROR_CONTINUE (default). */
+    /**
+     * POOL_ON_ERROR_CONTINUE (default), POOL_ON_ERROR_STOP or POOL_ON_ERROR_CANCEL_REST.
+     */
     pool_on_error_t on_error;
-    /** For the whole map, from its beginning, or from the first pool_map_next. 0: none. */
+    /**
+     * Time limit for the whole map, measured from its start, or from the first pool_map_next for
+     * lazy maps. 0, POOL_FOREVER: none.
+     */
     int64_t deadline_ms;
     /**
-     * No item may run for longer, see pool_options_t.hard_limit_ms; each is then a task of its own, and
-     * chunk_size is 0 or 1. 0: as the pool says. Process pools only.
+     * Hard time limit of each item, see pool_options_t.hard_limit_ms. Each item is then a task of
+     * its own, and chunk_size must be 0 or 1. 0, POOL_FOREVER: as configured for the pool. Process
+     * pools only.
      */
     int64_t item_hard_limit_ms;
-    /** Called when items have come back. */
+    /** Called as results are taken. */
     pool_progress_fn on_progress;
-    /** Its last argument. */
+    /** Last argument of on_progress. */
     void *user;
 } pool_map_options_t;
 
-/** An array for pool_map_zip. */
+/** An input array for pool_map_zip. */
 typedef struct pool_array_t {
-    /** n elements, one behind the other. */
+    /** n contiguous elements. */
     const void *items;
-    /** The size of each, in bytes. */
+    /** Size of an element, in bytes. */
     size_t item_size;
-    /** How many there are. */
+    /** Number of elements. */
     size_t n;
 } pool_array_t;
 
 /**
- * Gives the next item of a lazy map: its bytes are copied before the next call. It answers POOL_OK;
- * POOL_ERR_END when there is none; any other status ends the map with it, after the items before.
+ * Supplies the next item of a lazy map. The bytes of the item are copied before the next call.
+ *
+ * @return POOL_OK; POOL_ERR_END if there are no more items; any other status ends the map with
+ *         that status, after the results of the items before it
  */
 typedef pool_status_t (*pool_source_fn)(void *user, const void **item, size_t *len);
 
-/** One of enum pool_worker_state. */
+/** A value of enum pool_worker_state. */
 typedef int32_t pool_worker_state_t;
 
-/** What a worker is and does. Set struct_size in the first of an array. */
+/**
+ * Information about a worker. The caller must set struct_size in the first element of the array.
+ */
 typedef struct pool_worker_info_t {
     /** sizeof(pool_worker_info_t). */
     size_t struct_size;
-    /** Its place: 0 to max_workers - 1; after a pool_shrink perhaps higher. */
+    /** Index of the worker, 0 to max_workers - 1; possibly higher after a pool_shrink. */
     uint32_t index;
-    /** Its number among all workers that the pool has had, from 1. */
+    /**
+     * Sequence number of the worker among all workers that the pool has ever had, from 1.
+     */
     uint64_t id;
-    /** Its process; 0: a thread. */
+    /** Process ID; 0 for a thread. */
     int64_t pid;
-    /** What it does. */
+    /** What the worker is doing. */
     pool_worker_state_t state;
-    /** The task that it runs, else 0. */
+    /** ID of the task that it is running, else 0. */
     uint64_t task_id;
-    /** The function of that task, as far as it has a name; cut off where it is longer. */
+    /** Function of that task, if its name is known; truncated if necessary. */
     char function[64];
-    /** How long it has been running that task. */
+    /** How long that task has been running, in milliseconds. */
     int64_t running_ms;
-    /** How many tasks it has ended. */
+    /** Number of tasks that the worker has finished. */
     uint64_t tasks_done;
-    /** How many workers had this place before it. */
+    /** Number of workers that used this index before it. */
     uint64_t restarts;
-    /** The memory of its process that it shares with nobody; 0: a thread. */
+    /**
+     * Resident memory of the process that is not shared with other processes; 0 for a thread.
+     */
     uint64_t resident_bytes;
-    /** Why the worker before it is gone: one of enum pool_gone. */
-    pool_gone_t last_gone;
-    /** The code that one exited with, else 0. */
+    /**
+     * Why the previous worker with this index exited: a value of enum pool_exit_reason.
+     */
+    pool_exit_reason_t last_exit_reason;
+    /** Exit code of that previous worker, else 0. */
     int32_t last_exit_code;
-    /** The signal that killed that one, else 0. */
+    /** Signal that killed that previous worker, else 0. */
     int32_t last_signal;
 } pool_worker_info_t;
 
 /**
- * A task that was cancelled when its pool was shut down or broken. Set struct_size before.
+ * A task that was cancelled because its pool was shut down or broken. The caller must set
+ * struct_size.
  */
 typedef struct pool_cancelled_t {
     /** sizeof(pool_cancelled_t). */
     size_t struct_size;
-    /** The task's number, as future_id told it. */
+    /** ID of the task, as returned by future_id. */
     uint64_t id;
     /** pool_call_t.tag, else 0. */
     uint64_t tag;
-    /**
-     * Its function as it was submitted, and its argument bytes; they live until pool_free.
-     */
+    /** The function as it was submitted, and its argument bytes; valid until pool_free. */
     pool_function_t task;
 } pool_cancelled_t;
 
 /**
- * What the tasks and workers of a pool have done since pool_new. Set struct_size before. A chunk of a map
- * is one task.
+ * Statistics of a pool's tasks and workers since pool_new. The caller must set struct_size. A
+ * chunk of a map counts as one task.
  *
- * When no task waits or runs, tasks_submitted is tasks_completed + tasks_failed + tasks_cancelled. While
- * some do, the numbers are not all of the same moment.
+ * While no task is queued or running, tasks_submitted is tasks_completed + tasks_failed +
+ * tasks_cancelled. Otherwise the numbers are not a snapshot of a single point in time.
  */
 typedef struct pool_stats_t {
-    /** sizeof(pool_stats_t); POOL_STATS_INIT sets it. */
+    /** sizeof(pool_stats_t); set by POOL_STATS_INIT. */
     size_t struct_size;
-    /** Tasks that were submitted. */
+    /** Tasks submitted. */
     uint64_t tasks_submitted;
-    /** Tasks whose function has returned 0. */
+    /** Tasks whose function returned 0. */
     uint64_t tasks_completed;
-    /** Tasks that have failed in any way. */
+    /** Tasks that failed in any way. */
     uint64_t tasks_failed;
-    /** Tasks that were cancelled, before they ran or while they did. */
+    /** Tasks cancelled before or while they ran. */
     uint64_t tasks_cancelled;
     /**
-     * How often a task's worker was lost while it ran it. The task has failed, or was run again.
+     * Number of times a worker was lost while running a task; the task failed or was run again.
      */
     uint64_t tasks_lost;
-    /** How often a task was run again for that. */
+    /** Number of times a task was run again because its worker was lost. */
     uint64_t tasks_retried;
-    /** How often a task has passed its soft limit. */
+    /** Number of times a task exceeded its soft limit. */
     uint64_t soft_limits;
-    /** How often a task was stopped by its hard limit. */
+    /** Number of times a task was stopped by its hard limit. */
     uint64_t hard_limits;
-    /** Workers that were started. */
+    /** Workers started. */
     uint64_t workers_started;
     /**
-     * Workers that have crashed, left by exit, were killed by somebody else, or did not start.
+     * Workers that crashed, called exit, were killed, or exited before they were ready. Workers
+     * killed because of a task's hard limit, to cancel a task, or to stop the pool do not count.
      */
     uint64_t workers_lost;
-    /** The argument bytes of the tasks that a worker has ended. */
+    /** Total argument bytes of the tasks finished by a worker. */
     uint64_t args_bytes;
-    /** The result bytes of the tasks that have completed. */
+    /** Total result bytes of completed tasks. */
     uint64_t result_bytes;
-    /** How long the tasks that a worker has ended had waited, together. */
+    /** Total time that the tasks finished by a worker spent queued. */
     uint64_t queue_total_ns;
-    /** How long they ran. */
+    /** Total run time of these tasks. */
     uint64_t run_total_ns;
     /**
-     * How many of them had waited at least 2^i and less than 2^(i+1) nanoseconds; 0 is in entry 0.
+     * Histogram of queue times: number of these tasks queued for at least 2^i and less than
+     * 2^(i+1) ns; 0 ns counts in entry 0.
      */
     uint64_t queue_ns[64];
-    /** How many of them ran so long. */
+    /** Histogram of run times, likewise. */
     uint64_t run_ns[64];
 } pool_stats_t;
 
@@ -1022,16 +1118,18 @@ extern "C" {
 /* ---- pools ----------------------------------------------------------------------------------- */
 
 /**
- * Makes a pool. Workers start when there is work for them.
+ * Creates a pool. Workers start on demand.
  *
- * @param options  NULL: all defaults, a pool of processes, one for each CPU
- * @param out      receives the pool, to be given to pool_free; NULL on failure
+ * @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
+ * @param out      receives the pool, to be released with pool_free; NULL on failure
  * @param error    filled in on failure; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
- *         not for this kind; POOL_ERR_VERSION: the struct is longer than this
- *         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
- *         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
- *         worker that ran into main, which should begin with pool_worker_main
+ * @return POOL_OK; POOL_ERR_INVALID if an option is out of range; POOL_ERR_UNSUPPORTED if an
+ *         option is not supported by the kind of pool; POOL_ERR_VERSION if the struct has non-zero
+ *         fields that this version does not know; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL if
+ *         4096 pools exist, counting freed ones that still have futures; POOL_ERR_STATE if this
+ *         process is a worker that ran into main, which must begin with pool_worker_main, if
+ *         POOL_FORK is refused because of other threads, or if process pools are nested more than
+ *         8 deep
  */
 CARPOOL_API
 pool_status_t pool_new(const pool_options_t *options,
@@ -1039,11 +1137,13 @@ pool_status_t pool_new(const pool_options_t *options,
                        pool_error_t *error);
 
 /**
- * Makes a pool of a fixed kind and size, whatever the options say about these. Its workers still
- * start when there is work for them.
+ * Creates a pool of a fixed kind and size, which override those in the options. Its workers, too,
+ * start on demand.
  *
- * @param n  the number of workers, 1 to 1024
- * @return as pool_new
+ * @param kind     kind of the pool
+ * @param n        number of workers, 1 to 1024
+ * @param options  other options, as for pool_new
+ * @return as for pool_new
  */
 CARPOOL_API
 pool_status_t pool_new_fixed(pool_kind_t kind,
@@ -1053,9 +1153,9 @@ pool_status_t pool_new_fixed(pool_kind_t kind,
                              pool_error_t *error);
 
 /**
- * Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
- * still is open. Its futures stay valid. Blocks. NULL is ignored. From a task or a callback of the same
- * pool, or in a forked child, it does nothing.
+ * Frees the pool, after shutting it down if it is still open (POOL_STOP_CANCEL: waits for running
+ * tasks). Its futures remain valid. Blocks. NULL is ignored. Does nothing if called from a task or
+ * a callback of the same pool, or in a forked child.
  */
 CARPOOL_API
 void pool_free(pool_t *pool);
@@ -1063,21 +1163,23 @@ void pool_free(pool_t *pool);
 /* ---- submitting ------------------------------------------------------------------------------ */
 
 /**
- * Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
- * but where pool_options_t.max_pending tasks wait already: then until there is a place, or the pool is
- * closed or broken. A task that submits to its own pool then runs tasks that wait, before the submit
- * returns.
+ * Submits a task: a worker calls the function with a copy of the argument bytes. Does not block,
+ * unless pool_options_t.max_pending tasks are already queued: then it waits until there is
+ * capacity, or until the pool is closed or broken. A task that submits to its own full pool does
+ * not wait; instead it runs queued tasks before the submit returns.
  *
  * @param function  a function of this program or of a shared library; it need not be exported.
  *                  Worker processes call it in their own copy of that program or library
- * @param args      the argument bytes; may be NULL when len is 0
- * @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
- *                  result and errors are dropped
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
- *         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
- *         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
- *         is limited; POOL_ERR_DEADLOCK: max_pending tasks wait, and 64 tasks run in the middle of one
- *         another on this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+ * @param args      the argument bytes; may be NULL if len is 0
+ * @param len       number of argument bytes
+ * @param out       receives the future, to be released with future_free; NULL if no future is
+ *                  needed: the result and any error are then discarded
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; the errors of a broken pool (see
+ *         pool_check); POOL_ERR_FUNCTION if the function is in no module that a worker process
+ *         could open; POOL_ERR_FULL if 16 Mi futures exist, or fewer where address space is
+ *         limited; POOL_ERR_TOO_LARGE if the pool's address space has no room for the arguments;
+ *         POOL_ERR_DEADLOCK if max_pending tasks are queued and 64 tasks are already nested on
+ *         this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_submit(pool_t *pool,
@@ -1087,13 +1189,13 @@ pool_status_t pool_submit(pool_t *pool,
                           future_t **out);
 
 /**
- * Submits a task by names, for callers that have no pointer to the function.
+ * Submits a task by module and symbol name, for callers that have no pointer to the function.
  *
- * @param module  the shared library that exports the symbol: a path, or a name as the dynamic
- *                loader finds it; NULL: the main program
- * @param symbol  the name of an exported function
- * @return as pool_submit. That module or symbol do not exist shows when the task runs: it fails
- *         with POOL_ERR_FUNCTION
+ * @param module  the shared library that exports the symbol: a path, or a name that the dynamic
+ *                loader finds; NULL: the main program
+ * @param symbol  name of an exported function
+ * @return as for pool_submit. A module or symbol that does not exist is detected only when the
+ *         task runs: the task then fails with POOL_ERR_FUNCTION
  */
 CARPOOL_API
 pool_status_t pool_submit_symbol(pool_t *pool,
@@ -1106,9 +1208,12 @@ pool_status_t pool_submit_symbol(pool_t *pool,
 /**
  * Submits a task with all its options.
  *
- * @param call  see pool_call_t
- * @return as pool_submit; POOL_ERR_INVALID: also an option that is out of range; POOL_ERR_UNSUPPORTED: an
- *         option is not for this kind; POOL_ERR_VERSION: the struct is longer than this library knows, and not zero there
+ * @param call  the task, see pool_call_t
+ * @param out   receives the future, as for pool_submit
+ * @return as for pool_submit; POOL_ERR_INVALID also if an option is out of range;
+ *         POOL_ERR_UNSUPPORTED if an option is not supported by the kind of pool; POOL_ERR_VERSION
+ *         if the struct has non-zero fields that this version does not know; POOL_ERR_FULL also if
+ *         submit_timeout_ms expired
  */
 CARPOOL_API
 pool_status_t pool_submit_call(pool_t *pool,
@@ -1116,18 +1221,17 @@ pool_status_t pool_submit_call(pool_t *pool,
                                future_t **out);
 
 /**
- * Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
- * its result is dropped.
+ * Submits a task, waits for it, and copies its result. If the timeout expires, the task keeps
+ * running and its result is discarded.
  *
- * @param timeout_ms  how long to wait for a place in the queue and for the end together, POOL_FOREVER,
- *                    or 0: do not block
- * @param result      room for the result; may be NULL when capacity is 0
- * @param capacity    how many bytes there are
- * @param result_len  receives the length of the result, also when it is more than capacity; may be
- *                    NULL
- * @return as pool_submit and future_collect; POOL_ERR_FULL: also when there was no place in the queue in
- *         that time; POOL_ERR_TOO_LARGE: the result is more than capacity,
- *         and nothing was copied
+ * @param timeout_ms  maximum time to wait, for capacity in the queue and for the result together;
+ *                    POOL_FOREVER: no timeout; 0: do not block
+ * @param result      buffer for the result; may be NULL if capacity is 0
+ * @param capacity    size of the buffer in bytes
+ * @param result_len  receives the length of the result, even if it exceeds capacity; may be NULL
+ * @return as for pool_submit and future_collect; POOL_ERR_FULL also if the queue had no capacity
+ *         within the timeout; POOL_ERR_TOO_LARGE if the result exceeds capacity; nothing is copied
+ *         then
  */
 CARPOOL_API
 pool_status_t pool_run(pool_t *pool,
@@ -1140,15 +1244,15 @@ pool_status_t pool_run(pool_t *pool,
                        size_t *result_len);
 
 /**
- * Memory for the arguments of one task of this pool, to be written in place: hand it over in
- * pool_call_t.buffer.
+ * Allocates memory for the arguments of one task of this pool, to be written in place and passed
+ * on in pool_call_t.buffer.
  *
- * @param len   how many bytes
+ * @param len   size in bytes
  * @param out   receives the buffer; NULL on failure
- * @param data  receives where to write, aligned for any type; NULL on failure. What the bytes are
- *              at first is not defined
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE: more
- *         than the pool's address space can hold; POOL_ERR_WRONG_PROCESS
+ * @param data  receives the address of the memory, aligned for any type; NULL on failure. The
+ *              initial contents are undefined
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the
+ *         pool's address space has no room for it; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_buffer_new(pool_t *pool,
@@ -1157,70 +1261,68 @@ pool_status_t pool_buffer_new(pool_t *pool,
                               void **data);
 
 /**
- * Frees a buffer that no submit has taken over. NULL is ignored. Buffers must be freed before
- * their pool; those that are left are freed with it.
+ * Frees a buffer that no submit has taken ownership of. NULL is ignored. Buffers must be freed
+ * before their pool; pool_free frees those that remain.
  */
 CARPOOL_API void pool_buffer_free(pool_buffer_t *buffer);
 
 /* ---- workers and stopping -------------------------------------------------------------------- */
 
 /**
- * Whether the pool takes tasks.
+ * Checks whether the pool accepts tasks.
  *
- * @param error  filled in when it does not; may be NULL
- * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER: that function failed,
- *         task_code and the message are its own; POOL_ERR_RESTARTS: workers died too often while
- *         they started; POOL_ERR_BROKEN: no worker can be started; the message tells why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param error  filled in if it does not; may be NULL
+ * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER or POOL_ERR_FINALIZER if that function
+ *         failed, with its task_code and message; POOL_ERR_RESTARTS if workers failed to start too
+ *         often; POOL_ERR_BROKEN if the pool is broken for another reason, which the message
+ *         gives; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_check(pool_t *pool,
                          pool_error_t *error);
 
 /**
- * Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
- * own and a map. This pool is not touched.
+ * Tests the pool's configuration: creates a second pool with the same configuration and one
+ * worker, and runs a built-in task and a map in it. This pool is not affected.
  *
- * @param timeout_ms  how long to wait for these, POOL_FOREVER, or 0: do not block
+ * @param timeout_ms  maximum time to wait for these; POOL_FOREVER: no timeout; 0: do not block
  * @param error       filled in on failure, with the reason; may be NULL
- * @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN and
- *         what else a pool or a task can come to; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
+ * @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN
+ *         and any other error of a pool or task; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
  *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API
-pool_status_t pool_test(pool_t *pool,
-                        int64_t timeout_ms,
-                        pool_error_t *error);
+CARPOOL_API pool_status_t pool_test(pool_t *pool, int64_t timeout_ms, pool_error_t *error);
 
 /**
- * Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
- * happens.
+ * Closes the pool: it accepts no new tasks, and queued tasks still run. Does not wait. Has no
+ * further effect if called again.
  *
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API pool_status_t pool_close(pool_t *pool);
 
 /**
- * Waits until everything queued has run and the workers have left. The pool is as open as before
- * afterwards; while it waits, submits answer POOL_ERR_CLOSED.
+ * Waits until all queued tasks have run and the workers have exited. While it waits, submits
+ * return POOL_ERR_CLOSED; afterwards the pool is as open as before.
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
- *         POOL_ERR_DEADLOCK: called from a task or a callback of the same pool; POOL_ERR_BROKEN: no worker can be
- *         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT, which leaves the pool as before; POOL_ERR_CLOSED if it has
+ *         been shut down; POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+ *         the errors of a broken pool (see pool_check); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_join(pool_t *pool,
                         int64_t timeout_ms);
 
 /**
- * Shuts the pool down. Afterwards all workers are gone and every future is done.
+ * Shuts the pool down. Afterwards all workers have exited and every future is done.
  *
- * @param mode        see enum pool_stop. Calling again with a stronger one escalates, also from
- *                    another thread while a first call waits
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
- *         had been shut down before; POOL_ERR_DEADLOCK: called from a task or a callback of the same pool;
- *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param mode        see enum pool_stop. Another call with a stronger mode escalates, also from
+ *                    another thread while the first call is waiting
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and continues to stop; POOL_ERR_CLOSED if
+ *         it had already been shut down; POOL_ERR_DEADLOCK if called from a task or a callback of
+ *         the same pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_shutdown(pool_t *pool,
@@ -1228,11 +1330,12 @@ pool_status_t pool_shutdown(pool_t *pool,
                             int64_t timeout_ms);
 
 /**
- * Cancels every task that has not started, also those of other threads and of maps. What runs goes on,
- * and the pool stays as open as it is; submits that wait for a place go on, too. Tasks cancelled so are
- * not told by pool_cancelled_task: their futures say so.
+ * Cancels every task that has not started, including those submitted by other threads and by maps.
+ * Running tasks continue, the pool stays as open as it is, and submits that wait for capacity
+ * continue. Tasks cancelled this way are not reported by pool_cancelled_task, only by their
+ * futures.
  *
- * @param n  receives how many there were; may be NULL
+ * @param n  receives the number of cancelled tasks; may be NULL
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -1242,10 +1345,12 @@ pool_status_t pool_cancel_pending(pool_t *pool,
 /**
  * Starts workers before there are tasks for them.
  *
- * @param n        how many; below 0: as many as waiting tasks need. Never more than max_workers in all
- * @param spawned  receives how many were started; may be NULL
- * @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_OS,
- *         POOL_ERR_NOMEM: not even one could be started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param n        number of workers to start; negative: as many as the queued tasks need. The pool
+ *                 never has more than max_workers
+ * @param spawned  receives the number of workers started; may be NULL
+ * @return POOL_OK; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check); POOL_ERR_OS or
+ *         POOL_ERR_NOMEM if not a single worker could be started; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_spawn_workers(pool_t *pool,
@@ -1253,47 +1358,52 @@ pool_status_t pool_spawn_workers(pool_t *pool,
                                  uint32_t *spawned);
 
 /**
- * Starts as many workers as are missing to max_workers.
+ * Starts workers until there are max_workers.
  *
- * @param spawned  receives how many were started; may be NULL
- * @return as pool_spawn_workers
+ * @param spawned  receives the number of workers started; may be NULL
+ * @return as for pool_spawn_workers
  */
 CARPOOL_API pool_status_t pool_spawn_max_workers(pool_t *pool, uint32_t *spawned);
 
 /**
- * Changes pool_options_t.idle_timeout_ms, also for workers that are idle now.
+ * Changes pool_options_t.idle_timeout_ms, with effect also on workers that are idle now.
  *
- * @param ms  0: 60 000; POOL_FOREVER; POOL_NOW: they leave when no task waits
+ * @param ms  0: 60000; POOL_FOREVER: workers never exit because they are idle; POOL_NOW: they exit
+ *            as soon as no task is queued
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_set_idle_timeout(pool_t *pool, int64_t ms);
+CARPOOL_API
+pool_status_t pool_set_idle_timeout(pool_t *pool,
+                                    int64_t ms);
 
 /**
- * Changes pool_options_t.soft_limit_ms and hard_limit_ms, for tasks that start from now on and have no
- * limits of their own. Tasks that run keep what they have.
+ * Changes pool_options_t.soft_limit_ms and hard_limit_ms for tasks that start from now on and have
+ * no limits of their own. Running tasks keep their limits.
  *
  * @param soft_ms  0, POOL_FOREVER: no limit
  * @param hard_ms  0, POOL_FOREVER: no limit
- * @return POOL_OK; POOL_ERR_INVALID: also when soft_ms is not less than hard_ms; POOL_ERR_UNSUPPORTED: a hard
- *         limit for threads, or any for an inline pool; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK; POOL_ERR_INVALID, also if soft_ms is not less than hard_ms;
+ *         POOL_ERR_UNSUPPORTED for a hard limit in a thread pool, or any limit in an inline pool;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_set_limits(pool_t *pool,
                               int64_t soft_ms,
                               int64_t hard_ms);
 
-/* ---- more and fewer workers, and the end of all ---------------------------------------------- */
+/* ---- resizing, restarting, and stopping all pools -------------------------------------------- */
 
 /**
- * Waits until so many workers are up at once: started, and their initializers run. Starts those that are
- * missing, as pool_spawn_workers does. An inline pool has none, and is ready at once.
+ * Waits until n workers are ready at the same time, that is, started and with their initializers
+ * run. Starts those that are missing, like pool_spawn_workers. An inline pool has no workers and
+ * is always ready.
  *
- * @param n           how many; 0: min_workers, at least 1
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @return POOL_OK; POOL_ERR_TIMEOUT: the workers go on starting; POOL_ERR_INITIALIZER,
- *         POOL_ERR_RESTARTS, POOL_ERR_BROKEN and their like, see pool_check: the pool is broken, or
- *         breaks meanwhile; POOL_ERR_CLOSED: it is closed, or a join or a shutdown begins meanwhile;
- *         POOL_ERR_INVALID: also when n is more than max_workers; POOL_ERR_WRONG_PROCESS
+ * @param n           number of workers; 0: min_workers, but at least 1
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: the workers continue to start; the errors of a broken pool
+ *         (see pool_check), also if it becomes broken meanwhile; POOL_ERR_CLOSED if the pool is
+ *         closed, or a join or shutdown begins meanwhile; POOL_ERR_INVALID, also if n exceeds
+ *         max_workers; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_wait_ready(pool_t *pool,
@@ -1301,33 +1411,35 @@ pool_status_t pool_wait_ready(pool_t *pool,
                               int64_t timeout_ms);
 
 /**
- * Raises max_workers by n and starts n workers. min_workers stays: those beyond it leave when they have
- * been idle for idle_timeout_ms, and come back when there is work for them. Either all of it happens, or
- * nothing: where a worker cannot be started, those that were leave again.
+ * Raises max_workers by n and starts n workers. min_workers is unchanged: workers beyond it exit
+ * after being idle for idle_timeout_ms, and start again on demand. The operation is all or
+ * nothing: if a worker cannot be started, those already started exit again.
  *
- * @param n  how many; 0: nothing happens
- * @return POOL_OK: they are starting, see pool_wait_ready; POOL_ERR_INVALID: also for more than 1024 in
- *         all; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_FULL: address space is limited (RLIMIT_AS),
- *         and the pool has no room for so many; POOL_ERR_OS, POOL_ERR_NOMEM: one could not be started;
- *         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+ * @param n  number of workers to add; 0: no effect
+ * @return POOL_OK: the workers are starting, see pool_wait_ready; POOL_ERR_INVALID, also if the
+ *         total would exceed 1024; POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_FULL if
+ *         address space is limited (RLIMIT_AS) and the pool has no room for that many workers;
+ *         POOL_ERR_OS or POOL_ERR_NOMEM if a worker could not be started; POOL_ERR_CLOSED; the
+ *         errors of a broken pool (see pool_check); POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_grow(pool_t *pool,
                         uint32_t n);
 
 /**
- * Lowers max_workers by n, and min_workers to that where it is more. Workers leave until there are no
- * more than max_workers; places that no worker has at the moment are given up first. Tasks are not
- * touched: one that an idle worker takes at the very moment is run before it leaves. Workers that leave
- * run their finalizer. Does not wait for them.
+ * Lowers max_workers by n, and min_workers to the new max_workers if it exceeds that. Workers exit
+ * until no more than max_workers remain; indexes without a worker are given up first. Tasks are
+ * not affected: a task that an idle worker takes at that very moment runs before the worker exits.
+ * Exiting workers run their finalizer. Does not wait for them.
  *
- * @param n     how many; 0: nothing happens
- * @param mode  POOL_SHRINK_IDLE: only workers that run no task now leave, those with the highest places
- *              first; where there are too few, nothing is changed. POOL_SHRINK_WHEN_IDLE: workers that
- *              run no task leave now, and for the rest whichever is the first to end its task
- * @return POOL_OK; POOL_ERR_STATE: too few workers are idle (POOL_SHRINK_IDLE), nothing was changed;
- *         POOL_ERR_INVALID: also where no worker would be left; POOL_ERR_UNSUPPORTED: an inline pool;
- *         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+ * @param n     number of workers to remove; 0: no effect
+ * @param mode  POOL_SHRINK_IDLE: only idle workers exit, those with the highest indexes first; if
+ *              there are too few, nothing changes. POOL_SHRINK_WHEN_IDLE: idle workers exit now,
+ *              and for the rest the workers that finish a task first
+ * @return POOL_OK; POOL_ERR_STATE if too few workers are idle (POOL_SHRINK_IDLE), in which case
+ *         nothing has changed; POOL_ERR_INVALID, also if no worker would remain;
+ *         POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_CLOSED; the errors of a broken pool
+ *         (see pool_check); POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_shrink(pool_t *pool,
@@ -1335,49 +1447,56 @@ pool_status_t pool_shrink(pool_t *pool,
                           pool_shrink_t mode);
 
 /**
- * Replaces every worker that there is now by a new one, which runs the initializer again. Does not wait:
- * the ids of pool_workers show who has come. Called again while workers are still being replaced, it
- * replaces also those that have come meanwhile.
+ * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
+ * the ids in pool_workers show which workers are new. If called again while workers are still
+ * being replaced, it also replaces those that have started meanwhile.
  *
- * @param mode  POOL_RESTART_GRACEFUL: each worker leaves after its present task and runs its finalizer.
- *              At most half of the workers are away at once (of one or two: one), so tasks go on, and
- *              none is lost. POOL_RESTART_NOW: worker processes are killed at once, without finalizer;
- *              their tasks fail with POOL_ERR_WORKER_LOST, or run again as their retries say. Threads
- *              cannot be killed: as POOL_RESTART_GRACEFUL
- * @return POOL_OK; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like,
- *         see pool_check; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param mode  POOL_RESTART_GRACEFUL: each worker exits after its current task and runs its
+ *              finalizer. At most half of the workers are absent at a time (one, if there are only
+ *              one or two), so tasks continue to run and none is lost. POOL_RESTART_NOW: worker
+ *              processes are killed immediately, without running their finalizer; their tasks fail
+ *              with POOL_ERR_WORKER_LOST, or run again if they have retries left. Threads cannot
+ *              be killed: as POOL_RESTART_GRACEFUL
+ * @return POOL_OK; POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_CLOSED; the errors of a
+ *         broken pool (see pool_check); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_restart(pool_t *pool,
                            pool_restart_t mode);
 
 /**
- * Stops the pool now. Tasks that wait are cancelled; those that run are asked to end: pool_task_cancelled
- * tells them, and worker processes get SIGTERM, with all that their tasks have started in their process
- * group. It ends a worker unless its tasks handle it. Those that are left after the grace are killed.
- * Futures of tasks that ended so are cancelled, with POOL_ERR_TERMINATED. Waits until everything has
- * ended; threads cannot be killed, and are waited for no longer than the grace and a quarter of a second.
- * While a pool_shutdown is under way, this makes it stronger.
+ * Stops the pool now. Queued tasks are cancelled and running tasks are asked to end:
+ * pool_task_cancelled returns true in them, and worker processes receive SIGTERM, together with
+ * all processes that their tasks have started in their process group. SIGTERM ends a worker unless
+ * a task handles the signal. Processes that remain after the grace period are killed. The futures
+ * of tasks ended this way are cancelled with POOL_ERR_TERMINATED.
  *
- * @param grace_ms  how long tasks have between SIGTERM and SIGKILL; 0: kill_grace_ms of the options;
- *                  POOL_NOW: no time
- * @return POOL_OK; POOL_ERR_TIMEOUT: tasks of threads still run; the pool is closed and goes on stopping;
- *         POOL_ERR_CLOSED: it had been shut down before; POOL_ERR_DEADLOCK: called from a task or a
- *         callback of the same pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * Waits until everything has ended. Threads cannot be killed; the call waits for them no longer
+ * than the grace period plus 250 ms. If a pool_shutdown is in progress, it is escalated.
+ *
+ * @param grace_ms  time between SIGTERM and SIGKILL; 0: pool_options_t.kill_grace_ms; POOL_NOW:
+ *                  none
+ * @return POOL_OK; POOL_ERR_TIMEOUT if tasks of a thread pool are still running: the pool is
+ *         closed and continues to stop; POOL_ERR_CLOSED if it had already been shut down;
+ *         POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_terminate(pool_t *pool,
                              int64_t grace_ms);
 
 /**
- * Asks the pool to shut down, as pool_shutdown does, without waiting. The only function that may be
- * called in a signal handler: it takes no lock and no memory, and leaves errno as it was. No task is
- * taken any more when it returns. Again with a stronger mode: escalates. The pool's own thread does the
- * rest; a pool_shutdown or pool_terminate after it waits for the end and answers POOL_OK, once, also when
- * all is over already. The handle must not be freed while the handler may run.
+ * Requests a shutdown, like pool_shutdown, without waiting for it. The only function that may be
+ * called in a signal handler: it takes no lock, allocates no memory, and preserves errno. Once it
+ * has returned, the pool accepts no more tasks. Another call with a stronger mode escalates.
+ *
+ * The pool's own thread does the rest. A later pool_shutdown or pool_terminate waits for the end
+ * and returns POOL_OK, once, even if the pool has already stopped. The handle must not be freed
+ * while the signal handler may run.
  *
  * @param mode  see enum pool_stop
- * @return POOL_OK: it is asked to, or had been shut down before; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK if the stop was requested, or the pool had already been shut down;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_request_stop(pool_t *pool,
@@ -1386,32 +1505,34 @@ pool_status_t pool_request_stop(pool_t *pool,
 /* ---- inside a task --------------------------------------------------------------------------- */
 
 /**
- * The task's argument bytes. Valid until the function returns; aligned for any type where they are
- * more than 8 bytes, else to 8.
+ * Returns the argument bytes of the task. They are valid until the function returns, and aligned
+ * for any type if there are more than 8 of them, otherwise to 8 bytes.
  *
- * @param len  receives how many there are; may be NULL
- * @return     the bytes; not NULL in a task, also when there are none
+ * @param len  receives the number of bytes; may be NULL
+ * @return the bytes; in a task never NULL, even if there are none
  */
 CARPOOL_API
 const void *pool_task_args(const pool_task_t *task,
                            size_t *len);
 
 /**
- * Room for the task's result, to be written in place: no copy is made of it. The caller of
- * future_result sees these bytes when the function returns 0. Asking again throws away what was
- * there.
+ * Allocates memory for the task's result, to be written in place; it is not copied. future_result
+ * returns these bytes once the function has returned 0. Calling it again discards the previous
+ * result.
  *
- * @param len  how many bytes
- * @return     the room, aligned for any type where len is more than 8; NULL when there is no
- *             memory for it
+ * @param len  size of the result in bytes
+ * @return the memory, aligned for any type if len is more than 8; NULL if out of memory
  */
-CARPOOL_API void *pool_task_result(pool_task_t *task, size_t len);
+CARPOOL_API
+void *pool_task_result(pool_task_t *task,
+                       size_t len);
 
 /**
- * Leaves a copy of the bytes as the task's result.
+ * Sets the task's result to a copy of the bytes.
  *
- * @return 0, so that a function can end with: return pool_task_return(task, data, len);
- *         POOL_ERR_NOMEM where there is no room, POOL_ERR_INVALID without a task or without data
+ * @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_INVALID if task is NULL, or data is NULL
+ *         and len is not 0. A function can therefore end with: return pool_task_return(task, data,
+ *         len);
  */
 CARPOOL_API
 int32_t pool_task_return(pool_task_t *task,
@@ -1419,11 +1540,12 @@ int32_t pool_task_return(pool_task_t *task,
                          size_t len);
 
 /**
- * Leaves a message for future_error. The task fails when the function then returns a code that is
- * not 0.
+ * Sets the message that future_error returns. It takes effect only if the function then returns a
+ * nonzero code, and so fails.
  *
- * @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
- * @return         code, so that a function can end with: return pool_task_fail(task, 7, "…");
+ * @param code     code to return
+ * @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+ * @return code, so that a function can end with: return pool_task_fail(task, 7, "…");
  */
 CARPOOL_API
 int32_t pool_task_fail(pool_task_t *task,
@@ -1431,69 +1553,79 @@ int32_t pool_task_fail(pool_task_t *task,
                        const char *message);
 
 /**
- * Whether the task should stop early: somebody wants it cancelled, its soft limit has passed, or its pool
- * is being shut down by POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to ask in a loop.
+ * Returns whether the task should stop early: it is to be cancelled, its soft limit has expired,
+ * or its pool is being shut down with POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to call in
+ * a loop.
  */
 CARPOOL_API
 bool pool_task_cancelled(const pool_task_t *task);
 
-/** Whether the task's soft limit has passed. Cheap enough to ask in a loop. */
+/** Returns whether the task's soft limit has expired. Cheap enough to call in a loop. */
 CARPOOL_API bool pool_task_soft_expired(const pool_task_t *task);
 
 /**
- * Says how far the task is, for future_progress. Each number is kept to eight digits.
+ * Reports the progress of the task, for future_progress. Each number is stored with a precision of
+ * eight digits.
  *
- * @param done   how much is done, in a unit of yours
- * @param total  how much there is; 0: not known
+ * @param done   amount of work done, in a unit chosen by the caller
+ * @param total  total amount of work; 0: unknown
  */
-CARPOOL_API void pool_task_progress(pool_task_t *task, uint64_t done, uint64_t total);
-
-/** The task's number in its pool, counted from 1; the same as future_id. */
-CARPOOL_API uint64_t pool_task_id(const pool_task_t *task);
+CARPOOL_API
+void pool_task_progress(pool_task_t *task,
+                        uint64_t done,
+                        uint64_t total);
 
 /**
- * The index of the worker that runs the task: 0 to max_workers - 1; after a pool_shrink perhaps higher. A
- * worker that replaces a lost one takes over its index.
+ * Returns the ID of the task, the same as future_id: its number within the pool, counted from 1.
+ */
+CARPOOL_API
+uint64_t pool_task_id(const pool_task_t *task);
+
+/**
+ * Returns the index of the worker that runs the task, 0 to max_workers - 1; possibly higher after
+ * a pool_shrink. A worker that replaces a lost one takes over its index.
  */
 CARPOOL_API
 uint32_t pool_task_worker(const pool_task_t *task);
 
 /**
- * A pointer that belongs to the worker, for the functions to keep what they need again: NULL when
- * the worker starts, and what a task left there for the next one. The library never looks at it.
+ * Returns the address of a pointer that belongs to the worker, where functions can keep state
+ * between tasks. The pointer is NULL when the worker starts, and keeps the value that a task
+ * stores for the tasks after it. The library never uses it.
  *
- * @return where the pointer is, valid until the function returns; NULL without a task
+ * @return the address of the pointer, valid until the function returns; NULL if task is NULL
  */
-CARPOOL_API
-void **pool_task_state(pool_task_t *task);
+CARPOOL_API void **pool_task_state(pool_task_t *task);
 
 /* ---- futures --------------------------------------------------------------------------------- */
 
 /**
- * Waits until the task is done in any way: completed, failed or cancelled.
+ * Waits until the task is done, that is, completed, failed or cancelled.
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * In a task of a thread pool, to wait for a task of the same pool that nobody has begun runs it, then
- * and there, on its own stack: so that always ends, also with one worker, unless thousands of such
- * waits stand one inside the other and the stack is too small for them.
+ * When a task of a thread pool waits for a task of the same pool that has not started, it runs
+ * that task inline on its own stack. Such waits cannot deadlock, even with one worker; thousands
+ * of nested waits can exhaust the stack.
  *
- * @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: the task would wait for itself;
- *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK if the task is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if the task would wait
+ *         for itself; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_wait(future_t *future,
                           int64_t timeout_ms);
 
 /**
- * The result of a completed task; may be asked again. Does not block, but for a result too large for
- * the pool's memory that is still on its way: it was sent before the task was done.
+ * Returns the result of a completed task; may be called repeatedly. Does not block, except for a
+ * result too large for the pool's shared memory that has been sent but has not arrived yet.
  *
- * @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
- *              after POOL_OK, also when there are none
- * @param len   receives how many; may be NULL
- * @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
- *         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
- *         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param data  receives the address of the bytes, which are read-only and valid as long as the
+ *              future. Never NULL after POOL_OK, even if there are none
+ * @param len   receives the number of bytes; may be NULL
+ * @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
+ *         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
+ *         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM or
+ *         POOL_ERR_VERSION (future_error returns the details); POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_result(future_t *future,
@@ -1501,9 +1633,9 @@ pool_status_t future_result(future_t *future,
                             size_t *len);
 
 /**
- * future_wait, then future_result.
+ * Calls future_wait, then future_result.
  *
- * @return as these two
+ * @return as for these two
  */
 CARPOOL_API
 pool_status_t future_collect(future_t *future,
@@ -1512,55 +1644,68 @@ pool_status_t future_collect(future_t *future,
                              size_t *len);
 
 /**
- * What went wrong with the task, in numbers and words.
+ * Returns the details of a task's failure.
  *
- * @param error  filled in; its status is POOL_OK when the task completed
- * @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
+ * @param error  filled in; its status is POOL_OK if the task completed
+ * @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
  *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API pool_status_t future_error(future_t *future, pool_error_t *error);
 
-/** Where the task stands: one of enum future_state; 0 for a handle that is not valid. */
+/**
+ * Returns the state of the task, a value of enum future_state; 0 if the handle is invalid.
+ */
 CARPOOL_API future_state_t future_state(const future_t *future);
 
-/** Whether the task is done in any way. False for a handle that is not valid. */
-CARPOOL_API bool future_is_done(const future_t *future);
+/**
+ * Returns whether the task is done, that is, completed, failed or cancelled; false if the handle
+ * is invalid.
+ */
+CARPOOL_API
+bool future_is_done(const future_t *future);
 
 /**
- * Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
- * that runs already, pool_task_cancelled becomes true.
+ * Cancels the task. Takes effect immediately, even while every worker is busy: a task that has not
+ * started will never run. In a task that is already running, pool_task_cancelled returns true.
  *
- * A task that runs in a worker process ends with it, if mode says so: the process and all that it has
- * started in its group get SIGTERM and, pool_options_t.kill_grace_ms later, SIGKILL. The future is
- * cancelled when the worker is gone; it completes if the function returns before. No other task is hit,
- * also when this one ends at the same moment. Another worker takes the place.
+ * With POOL_CANCEL_RUNNING, a task running in a worker process is terminated together with it: the
+ * process, and all processes that it has started in its process group, receive SIGTERM and, after
+ * pool_options_t.kill_grace_ms, SIGKILL. The future becomes cancelled when the worker has exited;
+ * if the function returns before that, the future completes. No other task is affected, even if
+ * this one ends at the same moment. Another worker takes over the index.
  *
- * @param mode  POOL_CANCEL_QUEUED: only if it has not started; POOL_CANCEL_RUNNING: also while it runs
- * @return POOL_OK: it is cancelled, now or before, or its worker is being ended; POOL_ERR_STATE: too
- *         late, it runs or is done; POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING, and a thread runs it, which
- *         cannot be killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param mode  POOL_CANCEL_QUEUED: only if the task has not started; POOL_CANCEL_RUNNING: also
+ *              while it is running
+ * @return POOL_OK if the task is cancelled, now or before, or its worker is being terminated;
+ *         POOL_ERR_STATE if it is too late: the task is running or done; POOL_ERR_UNSUPPORTED if
+ *         the mode is POOL_CANCEL_RUNNING and the task is running in a thread, which cannot be
+ *         killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_cancel(future_t *future,
                             pool_cancel_t mode);
 
 /**
- * Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
+ * Returns whether future_cancel was called, whatever it returned; false if the handle is invalid.
  */
-CARPOOL_API bool future_cancel_requested(const future_t *future);
+CARPOOL_API
+bool future_cancel_requested(const future_t *future);
 
-/** The task's number in its pool, counted from 1; 0 for a handle that is not valid. */
+/**
+ * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
+ * invalid.
+ */
 CARPOOL_API uint64_t future_id(const future_t *future);
 
-/** The pool that the task was submitted to; NULL when that has been freed. */
+/** Returns the pool to which the task was submitted; NULL if the pool has been freed. */
 CARPOOL_API pool_t *future_pool(const future_t *future);
 
 /**
- * How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
- * clock. Both are 0 until it is done; a task that never ran has only waited.
+ * Returns how long the task was queued and how long it ran, in nanoseconds of the monotonic clock.
+ * Both are 0 until the task is done; a task that never ran has only a queue time.
  *
- * @param queued_ns   receives the first; may be NULL
- * @param running_ns  receives the second; may be NULL
+ * @param queued_ns   receives the time in the queue; may be NULL
+ * @param running_ns  receives the run time; may be NULL
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -1569,10 +1714,11 @@ pool_status_t future_duration(const future_t *future,
                               uint64_t *running_ns);
 
 /**
- * How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
+ * Returns the progress that the task last reported with pool_task_progress; both numbers are 0 if
+ * it has not reported any.
  *
- * @param done   receives the first; may be NULL
- * @param total  receives the second; may be NULL
+ * @param done   receives the amount of work done; may be NULL
+ * @param total  receives the total amount of work; may be NULL
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -1581,20 +1727,24 @@ pool_status_t future_progress(const future_t *future,
                               uint64_t *total);
 
 /**
- * Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
- * future that was freed before.
+ * Frees the future. The task keeps running, and its result is discarded. NULL and futures that
+ * were already freed are ignored.
  */
 CARPOOL_API void future_free(future_t *future);
 
 /**
- * Waits for many futures, of one pool or of several, with one time for all.
+ * Waits for several futures, of one or more pools, with a common timeout.
  *
- * @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
+ * @param futures     array of n futures, in which a future may occur more than once; may be NULL
+ *                    if n is 0
+ * @param n           number of futures
  * @param mode        see enum pool_wait
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @param n_done      receives how many are done, also after a timeout; may be NULL
- * @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
- *         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @param n_done      receives the number of futures that are done, also after a timeout; may be
+ *                    NULL
+ * @return POOL_OK if the condition is met; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if the task would
+ *         wait for itself; POOL_ERR_INVALID if a handle or the mode is invalid;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_wait_many(future_t *const *futures,
@@ -1604,16 +1754,17 @@ pool_status_t future_wait_many(future_t *const *futures,
                                size_t *n_done);
 
 /**
- * Waits for many futures, with one time for all, and gives out their results.
+ * Waits for several futures, with a common timeout, and returns their results.
  *
- * @param futures     n futures; may be NULL when n is 0
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @param data        n places, which receive what future_result gives, and NULL where there is none;
- *                    may be NULL
- * @param lens        n places for the lengths; may be NULL
- * @return POOL_OK: all have completed; else the status of the first one in order that has not, as
- *         future_result says it, or POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @param futures     array of n futures; may be NULL if n is 0
+ * @param n           number of futures
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @param data        array of n elements that receive the data of future_result, or NULL for
+ *                    futures without a result; may be NULL
+ * @param lens        array of n elements that receive the lengths; may be NULL
+ * @return POOL_OK if all have completed; otherwise the status of the first future, in order of the
+ *         array, that has not completed, as returned by future_result, or POOL_ERR_TIMEOUT;
+ *         POOL_ERR_DEADLOCK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_collect_many(future_t *const *futures,
@@ -1622,26 +1773,29 @@ pool_status_t future_collect_many(future_t *const *futures,
                                   const void **data,
                                   size_t *lens);
 
-/* ---- being told ------------------------------------------------------------------------------ */
+/* ---- callbacks and sets ---------------------------------------------------------------------- */
 
 /**
- * Calls a function when the future is done: from a thread of the library, or at once from this one
- * when it is done already. Any number may be added; those that were added before it was done are called
- * in that order, one after the other. The function may call whatever it likes, but to join or shut
- * down the future's pool. The pool's shutdown waits for it. Each pool has one thread for all its
- * callbacks: one that takes long holds up those behind it, and nothing else. Where the options say
- * POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that are done
- * already; when the pool has been shut down, such ones are called at once.
+ * Calls a function when the future is done: from a thread of the library or, if the future is
+ * already done, immediately from this thread. Any number of callbacks can be added; those added
+ * before the future is done are called one after the other, in the order in which they were added.
+ * A callback may call any function, except to join or shut down the future's pool; the pool's
+ * shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
+ * delays those behind it, and nothing else.
  *
- * The future may be freed before: the function is called all the same, and the handle that it gets
- * is good until it returns.
+ * With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
+ * are already done. Once the pool has been shut down, callbacks of done futures are called
+ * immediately.
  *
- * @param function  what to call
+ * The future may be freed earlier: the function is called nevertheless, and the handle that it
+ * receives is valid until it returns.
+ *
+ * @param function  function to call
  * @param user      its last argument
- * @param drop      called once with user after the call, or when there will be none: when it is
- *                  removed, or when this call fails; may be NULL
+ * @param drop      called once with user after the call, or when it is certain that there will be
+ *                  no call, because the callback was removed or this function failed; may be NULL
  * @param id        receives a number for future_remove_callback; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: a thread cannot be started;
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS if a thread cannot be started;
  *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
@@ -1654,26 +1808,27 @@ pool_status_t future_on_done(future_t *future,
 /**
  * Removes a callback that has not been called.
  *
- * @param id  its number, from future_on_done
- * @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, will be called at once
- *         because the future is done, or never was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param id  number returned by future_on_done
+ * @return POOL_OK: it will not be called; POOL_ERR_STATE if it has been called, is about to be
+ *         called because the future is done, or was never added to this future; POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_remove_callback(future_t *future,
                                      uint64_t id);
 
 /**
- * Makes a set of futures, of any pools, that gives them out in the order in which they are done.
+ * Creates a set of futures, of any pools, which returns them in the order in which they finish.
  *
- * @param out  receives the set, to be given to future_set_free; NULL on failure
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_FULL: 4096 sets are alive
+ * @param out  receives the set, to be released with future_set_free; NULL on failure
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_FULL if 4096 sets exist
  */
-CARPOOL_API
-pool_status_t future_set_new(future_set_t **out);
+CARPOOL_API pool_status_t future_set_new(future_set_t **out);
 
 /**
- * Adds a future; at any time, also while somebody waits in future_set_next. One that is added twice
- * comes out twice. It stays yours: one that is freed leaves the set.
+ * Adds a future; may be called at any time, also while another thread waits in future_set_next. A
+ * future that is added twice is returned twice. The caller still owns the future; freeing it
+ * removes it from the set.
  *
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS; POOL_ERR_WRONG_PROCESS
  */
@@ -1682,13 +1837,13 @@ pool_status_t future_set_add(future_set_t *set,
                              future_t *future);
 
 /**
- * Takes the future out of the set that was done first; waits until there is one.
+ * Removes the future that finished first from the set and returns it. Waits until one is done.
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
  * @param out         receives the future; NULL on failure
- * @return POOL_OK; POOL_ERR_END: the set is empty, and more may be added; POOL_ERR_TIMEOUT;
- *         POOL_ERR_DEADLOCK: called from a task that all the others wait for; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK; POOL_ERR_END if the set is empty (more may be added); POOL_ERR_TIMEOUT;
+ *         POOL_ERR_DEADLOCK if called from a task for which all remaining tasks are waiting;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_set_next(future_set_t *set,
@@ -1696,74 +1851,80 @@ pool_status_t future_set_next(future_set_t *set,
                               future_t **out);
 
 /**
- * A descriptor that is readable while future_set_next would give a future out at once, for poll and
- * its like. It belongs to the set: do not read from it, nor close it. A future that is freed after it
- * was done may leave it readable until the next future_set_next.
+ * Returns a descriptor for poll and similar functions that is readable while future_set_next would
+ * return a future immediately. It belongs to the set: do not read from it or close it. If a future
+ * is freed after it is done, the descriptor may stay readable until the next future_set_next.
  *
- * @return the descriptor; -1 when the handle is not valid or there are no descriptors left
+ * @return the descriptor; -1 if the handle is invalid or no descriptors are left
  */
 CARPOOL_API
 int32_t future_set_fd(future_set_t *set);
 
 /**
- * Frees the set, not the futures in it. NULL is ignored. No call with the set may be under way in
- * another thread.
+ * Frees the set, but not the futures in it. NULL is ignored. No call with the set may be in
+ * progress in another thread.
  */
-CARPOOL_API
-void future_set_free(future_set_t *set);
+CARPOOL_API void future_set_free(future_set_t *set);
 
 /**
- * Makes a future that belongs to no pool, and is done when somebody says so: by future_resolve or
- * future_reject, or by future_cancel. Everything else can be done with it as with any other.
+ * Creates a promise: a future that belongs to no pool and is completed by future_resolve,
+ * future_reject or future_cancel. Otherwise it can be used like any other future.
  *
- * @param out  receives the future, to be given to future_free; NULL on failure
+ * @param out  receives the future, to be released with future_free; NULL on failure
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL
  */
-CARPOOL_API
-pool_status_t future_new_promise(future_t **out);
+CARPOOL_API pool_status_t future_new_promise(future_t **out);
 
 /**
  * Completes a promise with a copy of the bytes as its result.
  *
- * @param data  the bytes; may be NULL when len is 0
- * @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS. Where there is no memory for the bytes, the future fails with
- *         POOL_ERR_NOMEM
+ * @param data  the bytes; may be NULL if len is 0
+ * @param len   number of bytes
+ * @return POOL_OK; POOL_ERR_STATE if the future is already done or not a promise;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS. If there is not enough memory for the bytes,
+ *         the future fails with POOL_ERR_NOMEM
  */
-CARPOOL_API pool_status_t future_resolve(future_t *future, const void *data, size_t len);
+CARPOOL_API
+pool_status_t future_resolve(future_t *future,
+                             const void *data,
+                             size_t len);
 
 /**
- * Fails a promise, with POOL_ERR_TASK.
+ * Fails a promise with POOL_ERR_TASK.
  *
- * @param code     becomes the error's task_code
- * @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
- * @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @param code     task_code of the error
+ * @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+ * @return POOL_OK; POOL_ERR_STATE if the future is already done or not a promise;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const char *message);
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
 /**
- * Runs a function for every item of an array, and waits. The function sees each item as a task of its
- * own: pool_task_args is the item, and it and the room for its result are aligned as elements of an
- * array of such a size are. Items are handed to the workers in chunks; what becomes of one
- * item does not touch the others of its chunk, unless the worker is lost.
+ * Runs a function for every item of an array, and waits. The function sees each item as a separate
+ * task: pool_task_args returns the item. The item and the memory for its result are aligned like
+ * elements of an array with that element size. Items are passed to workers in chunks; the failure
+ * of an item does not affect the others in its chunk, unless the worker is lost.
  *
- * A map that has begun counts as submitted: pool_close and pool_join let it come to its end.
+ * A map that has started counts as submitted: pool_close and pool_join let it finish.
  *
- * @param items        n items, one behind the other; may be NULL when n or item_size is 0
- * @param item_size    the size of each, in bytes
- * @param options      NULL: all defaults
- * @param results      room for n results of result_size bytes; may be NULL when result_size is 0. The
- *                     result of item i comes to place i; where it is shorter the rest is 0, and
- *                     where the item has failed all of it
- * @param item_status  room for n statuses, or NULL. POOL_ERR_TOO_LARGE: its result has more than
- *                     result_size bytes; POOL_ERR_CANCELLED: it was not run; POOL_ERR_TIMEOUT: it
- *                     was not done at the deadline; others as for future_result
- * @return POOL_OK: every item has completed; else the status of the first item, in order, that has
- *         not; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
- *         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+ * @param items        n contiguous items; may be NULL if n or item_size is 0
+ * @param item_size    size of an item in bytes
+ * @param n            number of items
+ * @param options      configuration; NULL: all defaults
+ * @param results      buffer for n results of result_size bytes; may be NULL if result_size is 0.
+ *                     Element i receives the result of item i, padded with zeros if it is shorter,
+ *                     and all zeros if the item failed
+ * @param result_size  size of a result in bytes
+ * @param item_status  array of n statuses, or NULL. POOL_ERR_TOO_LARGE if the result exceeds
+ *                     result_size bytes; POOL_ERR_CANCELLED if the item was not run;
+ *                     POOL_ERR_TIMEOUT if it was not done at the deadline; others as for
+ *                     future_result
+ * @return POOL_OK if every item has completed; otherwise the status of the first item, in order,
+ *         that has not; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check);
+ *         POOL_ERR_DEADLOCK; POOL_ERR_INVALID; POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION;
+ *         POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_map(pool_t *pool,
@@ -1777,14 +1938,15 @@ pool_status_t pool_map(pool_t *pool,
                        pool_status_t *item_status);
 
 /**
- * As pool_map, without waiting. The arrays must stay as they are until the future is done; it has no
- * result of its own, and fails like the first item, in order, that did not complete. The progress
- * function is called by a thread of the library. future_cancel answers POOL_ERR_STATE, and the map
- * ends soon, as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
+ * As pool_map, but without waiting. The arrays must remain valid, and must not be accessed by the
+ * caller other than to read the items, until the future is done. The future has no result of its
+ * own; it fails like the first item, in order, that did not complete. The progress function is
+ * called by a thread of the library. future_cancel returns POOL_ERR_STATE, and the map ends soon
+ * after as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
  * when the call returns.
  *
- * @param out  receives the future, to be given to future_free; NULL on failure
- * @return POOL_OK; otherwise as pool_map, but for what happens to items; POOL_ERR_OS
+ * @param out  receives the future, to be released with future_free; NULL on failure
+ * @return POOL_OK; otherwise as for pool_map, except for the statuses of items; POOL_ERR_OS
  */
 CARPOOL_API
 pool_status_t pool_map_async(pool_t *pool,
@@ -1799,13 +1961,15 @@ pool_status_t pool_map_async(pool_t *pool,
                              future_t **out);
 
 /**
- * Runs a function for the elements of several arrays, and waits: item i is made of element i of each,
- * laid out like a C struct of such members, each aligned to the largest power of two that divides its
- * size, 16 at most. There are as many items as the shortest array has elements.
+ * Runs a function for the elements of several arrays, and waits. Item i consists of element i of
+ * each array, laid out like a C struct with these members, each aligned to the largest power of
+ * two that divides its size, at most 16. There are as many items as the shortest array has
+ * elements.
  *
- * @param arrays    n_arrays arrays, at least 1
- * @param n_items   receives how many items there are; may be NULL
- * @return as pool_map
+ * @param arrays    array of n_arrays arrays
+ * @param n_arrays  number of arrays, 1 to 1024
+ * @param n_items   receives the number of items; may be NULL
+ * @return as for pool_map
  */
 CARPOOL_API
 pool_status_t pool_map_zip(pool_t *pool,
@@ -1819,18 +1983,19 @@ pool_status_t pool_map_zip(pool_t *pool,
                            size_t *n_items);
 
 /**
- * Runs a function for items that a source gives, one by one, as they are needed: nothing before the
- * first pool_map_next, and never more than the window ahead of what was taken. So there may be any
- * number of them. Items and results may have any size.
+ * Starts a lazy map: runs a function for items that a source supplies one by one as they are
+ * needed. It requests nothing before the first pool_map_next, and is never more than the window
+ * ahead of the results taken; the number of items is therefore unlimited. Items and results may
+ * have any size.
  *
- * @param source   gives the items; called by the thread that is in pool_map_next, and not at the same
- *                 time by two
- * @param user     the source's argument
- * @param options  NULL: all defaults
- * @param out      receives the map, to be given to pool_map_free; NULL on failure
- * @return POOL_OK; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_INVALID;
- *         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_FULL: 4096 such maps are alive;
- *         POOL_ERR_WRONG_PROCESS
+ * @param source   supplies the items; called by the thread that is in pool_map_next, never by two
+ *                 threads at the same time
+ * @param user     argument of the source
+ * @param options  configuration; NULL: all defaults
+ * @param out      receives the map, to be released with pool_map_free; NULL on failure
+ * @return POOL_OK; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check);
+ *         POOL_ERR_INVALID; POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_FULL if 4096 lazy
+ *         maps exist; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_map_start(pool_t *pool,
@@ -1841,19 +2006,21 @@ pool_status_t pool_map_start(pool_t *pool,
                              pool_map_t **out);
 
 /**
- * The next result; waits for it. In the order of the items, or unordered as they are done.
+ * Returns the next result, and waits for it. Results come in the order of the items or, if
+ * unordered, as they become available.
  *
- * @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
- * @param data        receives the result's bytes, which live until the next call; NULL without one
- * @param len         receives how many; may be NULL
- * @param index       receives the item's number, from 0, also of one that has failed; may be NULL
- * @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED and others of
- *         future_result: how this item has ended, pool_map_error has the words, and the next call goes
- *         on with the next item; POOL_ERR_END: there are no more; POOL_ERR_TIMEOUT: the same item
- *         comes next time, but for good when the deadline of the whole has passed;
- *         POOL_ERR_CLOSED: the pool is; what the source answered instead of an item, once;
- *         POOL_ERR_STATE: another call with the map is under way; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @param data        receives the address of the result, valid until the next call; NULL if there
+ *                    is none
+ * @param len         receives the number of bytes; may be NULL
+ * @param index       receives the index of the item, from 0, also if it has failed; may be NULL
+ * @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED or another status of
+ *         future_result if the item failed: pool_map_error returns the details, and the next call
+ *         continues with the next item; POOL_ERR_END if there are no more items; POOL_ERR_TIMEOUT:
+ *         the next call waits for the same item or, if the deadline of the whole map has passed,
+ *         returns POOL_ERR_TIMEOUT again; POOL_ERR_CLOSED if the pool is closed; once, the status
+ *         that the source returned instead of an item; POOL_ERR_STATE if another call with the map
+ *         is in progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_map_next(pool_map_t *map,
@@ -1863,17 +2030,18 @@ pool_status_t pool_map_next(pool_map_t *map,
                             uint64_t *index);
 
 /**
- * What went wrong with the item that pool_map_next has answered last, in numbers and words.
+ * Returns the error details of the item that pool_map_next returned last.
  *
- * @param error  filled in; its status is POOL_OK when the item completed
- * @return POOL_OK: error is filled in; POOL_ERR_STATE: another call with the map is under way;
- *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param error  filled in; its status is POOL_OK if the item completed
+ * @return POOL_OK if error was filled in; POOL_ERR_STATE if another call with the map is in
+ *         progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API pool_status_t pool_map_error(pool_map_t *map, pool_error_t *error);
 
 /**
- * Cancels the items that wait, and takes no more from the source: pool_map_next then answers those that
- * were cancelled with POOL_ERR_CANCELLED, and the others with their results. From any thread.
+ * Cancels the items that are queued, and takes no more from the source. pool_map_next then returns
+ * POOL_ERR_CANCELLED for the cancelled items and the results of the others. May be called from any
+ * thread.
  *
  * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
@@ -1881,19 +2049,18 @@ CARPOOL_API
 pool_status_t pool_map_cancel(pool_map_t *map);
 
 /**
- * Frees the map. Items that wait are cancelled; those that run go on, and their results are dropped.
- * NULL is ignored. No call with the map may be under way.
+ * Frees the map. Queued items are cancelled; running ones continue, and their results are
+ * discarded. NULL is ignored. No call with the map may be in progress.
  */
-CARPOOL_API
-void pool_map_free(pool_map_t *map);
+CARPOOL_API void pool_map_free(pool_map_t *map);
 
 /**
- * Submits one task that runs a function for n items of an array: for those who divide a map
- * themselves. Its result is n results of result_size bytes, one behind the other. It fails as the
- * first item does that fails, and the items behind that are not run.
+ * Submits one task that runs a function for n items of an array, for callers that divide their
+ * input into chunks themselves. Its result consists of n contiguous results of result_size bytes.
+ * It fails with the first item that fails, and the items after that are not run.
  *
- * @param out  receives the future, to be given to future_free
- * @return as pool_submit
+ * @param out  receives the future, to be released with future_free
+ * @return as for pool_submit
  */
 CARPOOL_API
 pool_status_t pool_submit_chunk(pool_t *pool,
@@ -1905,20 +2072,18 @@ pool_status_t pool_submit_chunk(pool_t *pool,
                                 future_t **out);
 
 /**
- * How many chunks there are of n items, so many in each and the rest in the last; 0 when chunk_size
- * is 0.
+ * Returns the number of chunks of chunk_size items, the last one possibly shorter, into which n
+ * items are divided; 0 if chunk_size is 0.
  */
-CARPOOL_API
-size_t pool_chunk_count(size_t n,
-                        size_t chunk_size);
+CARPOOL_API size_t pool_chunk_count(size_t n, size_t chunk_size);
 
 /**
- * Where a chunk of n items begins and ends.
+ * Computes where a chunk of n items begins and ends.
  *
- * @param i      which: 0 to pool_chunk_count - 1
- * @param begin  receives its first item; may be NULL
- * @param end    receives the item behind its last; may be NULL
- * @return       whether there is such a chunk
+ * @param i      index of the chunk, 0 to pool_chunk_count - 1
+ * @param begin  receives the index of its first item; may be NULL
+ * @param end    receives the index after its last item; may be NULL
+ * @return whether there is such a chunk
  */
 CARPOOL_API
 bool pool_chunk_bounds(size_t n,
@@ -1927,32 +2092,39 @@ bool pool_chunk_bounds(size_t n,
                        size_t *begin,
                        size_t *end);
 
-/* ---- looking --------------------------------------------------------------------------------- */
+/* ---- introspection --------------------------------------------------------------------------- */
 
-/** How many workers there are; 0 for a handle that is not valid. */
+/** Returns the number of workers; 0 if the handle is invalid. */
 CARPOOL_API uint32_t pool_count_workers(const pool_t *pool);
 
-/** How many workers run a task; 0 for a handle that is not valid. */
+/** Returns the number of workers that are running a task; 0 if the handle is invalid. */
 CARPOOL_API uint32_t pool_count_busy_workers(const pool_t *pool);
 
-/** How many workers run no task; 0 for a handle that is not valid. */
+/**
+ * Returns the number of workers that are not running a task; 0 if the handle is invalid.
+ */
 CARPOOL_API uint32_t pool_count_free_workers(const pool_t *pool);
 
-/** How many tasks wait for a worker; 0 for a handle that is not valid. */
+/**
+ * Returns the number of tasks that are waiting for a worker; 0 if the handle is invalid.
+ */
 CARPOOL_API uint64_t pool_count_pending_tasks(const pool_t *pool);
 
-/** The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle. */
+/**
+ * Returns the state of the pool, bits of enum pool_state_bit; 0 if it is open or the handle is
+ * invalid.
+ */
 CARPOOL_API uint32_t pool_state(const pool_t *pool);
 
 /**
- * The workers that there are, by their places.
+ * Returns information about the existing workers, in order of their indexes.
  *
- * @param workers   room for capacity of them, the first with its struct_size set; may be NULL when
- *                  capacity is 0
- * @param capacity  how many there is room for
- * @param n         receives how many workers there are, also when they are more; may be NULL
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
- *         knows; POOL_ERR_WRONG_PROCESS
+ * @param workers   array with room for capacity elements, the first with its struct_size set; may
+ *                  be NULL if capacity is 0
+ * @param capacity  size of the array in elements
+ * @param n         receives the number of workers, even if it exceeds capacity; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_workers(const pool_t *pool,
@@ -1961,31 +2133,30 @@ pool_status_t pool_workers(const pool_t *pool,
                            size_t *n);
 
 /**
- * The options that hold: those that pool_new was given, with the defaults in place of zeros, and what
- * has been changed since, by pool_set_limits for example.
+ * Returns the options in effect: those passed to pool_new, with zeros replaced by the defaults,
+ * and including later changes, for example by pool_set_limits.
  *
- * @param options  filled in; struct_size must be set. What it points to lives until pool_free
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
- *         knows; POOL_ERR_WRONG_PROCESS
+ * @param options  filled in; struct_size must be set. What it points to is valid until pool_free
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+ *         POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_get_options(const pool_t *pool,
                                pool_options_t *options);
 
 /**
- * How many tasks were cancelled because the pool was shut down or broken, those not counted that
- * were cancelled one by one; 0 for a handle that is not valid.
+ * Returns the number of tasks that were cancelled because the pool was shut down or broken, not
+ * counting those that were cancelled individually; 0 if the handle is invalid.
  */
-CARPOOL_API
-size_t pool_cancelled_count(const pool_t *pool);
+CARPOOL_API size_t pool_cancelled_count(const pool_t *pool);
 
 /**
- * One of the tasks that were cancelled because the pool was shut down or broken.
+ * Returns one of the tasks that were cancelled because the pool was shut down or broken.
  *
- * @param i     which: 0 to pool_cancelled_count - 1, in no particular order
- * @param task  filled in; struct_size must be set. What it points to lives until pool_free
- * @return POOL_OK; POOL_ERR_INVALID: also when there is no such task; POOL_ERR_VERSION: struct_size
- *         is not one that this library knows; POOL_ERR_WRONG_PROCESS
+ * @param i     index, 0 to pool_cancelled_count - 1, in no particular order
+ * @param task  filled in; struct_size must be set. What it points to is valid until pool_free
+ * @return POOL_OK; POOL_ERR_INVALID, also if there is no such task; POOL_ERR_VERSION if
+ *         struct_size is unknown to this version; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_cancelled_task(const pool_t *pool,
@@ -1993,24 +2164,27 @@ pool_status_t pool_cancelled_task(const pool_t *pool,
                                   pool_cancelled_t *task);
 
 /**
- * What the tasks and workers of a pool have done: counters, and histograms of durations.
+ * Returns statistics of the pool's tasks and workers: counters, and histograms of durations.
  *
  * @param stats  filled in; struct_size must be set
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
- *         knows; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+ *         POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_stats(const pool_t *pool, pool_stats_t *stats);
+CARPOOL_API
+pool_status_t pool_stats(const pool_t *pool,
+                         pool_stats_t *stats);
 
 /**
- * All there is to tell of a pool, as a JSON object: its settings, its workers and what they run, its
- * state, how many tasks each place was given ("writes"), and its statistics.
+ * Returns a complete description of the pool as a JSON object: its settings, its workers and what
+ * they are running, its state, the number of tasks that each worker index has taken ("writes"),
+ * and its statistics.
  *
- * @param buf       receives the text in UTF-8, and a NUL; may be NULL when capacity is 0
- * @param capacity  the bytes of buf
- * @param len       receives the length of the text without the NUL, also when it does not fit; may be
- *                  NULL
- * @return POOL_OK; POOL_ERR_TOO_LARGE: capacity is not above len, and no more than a NUL was
- *         written; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ * @param buf       receives the text in UTF-8, NUL-terminated; may be NULL if capacity is 0
+ * @param capacity  size of buf in bytes
+ * @param len       receives the length of the text without the NUL, even if it does not fit; may
+ *                  be NULL
+ * @return POOL_OK; POOL_ERR_TOO_LARGE if capacity is not greater than len: only a NUL is written
+ *         then, if there is room for it; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_info_json(const pool_t *pool,
@@ -2019,31 +2193,35 @@ pool_status_t pool_info_json(const pool_t *pool,
                              size_t *len);
 
 /**
- * A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
- * libuv, GLib, asyncio and their like. The pool owns it; take it out of the loop before pool_free.
+ * Returns a descriptor for the caller's event loop, such as poll, epoll, libuv, GLib or asyncio.
+ * It is readable (level-triggered) while callbacks are due. The pool owns it; remove it from the
+ * loop before pool_free.
  *
- * @return the descriptor; -1: the pool was not made with POOL_DRIVER_EXTERNAL, or the handle is not valid
+ * @return the descriptor; -1 if the pool was not created with POOL_DRIVER_EXTERNAL or the handle
+ *         is invalid
  */
 CARPOOL_API
 int32_t pool_fd(pool_t *pool);
 
 /**
- * How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
+ * Returns how long the event loop may wait for pool_fd before it has to call pool_process_events,
+ * in milliseconds.
  *
- * @return 0: callbacks are due; POOL_FOREVER: none are, and none will be before pool_fd is readable, for the pool
- *         keeps its times itself; also where pool_fd answers -1
+ * @return 0 if callbacks are due; POOL_FOREVER if none are due, and none will be before pool_fd is
+ *         readable, because the pool manages its timers itself; also POOL_FOREVER if pool_fd
+ *         returns -1
  */
 CARPOOL_API
 int64_t pool_next_timeout_ms(pool_t *pool);
 
 /**
- * Runs the callbacks that are due, in order, in this thread; those that become due meanwhile are left to the next
- * call. Does not wait. Called from a callback, or while another thread is in it: nothing is run, for callbacks
- * run one after the other.
+ * Runs the callbacks that are due, in order, in this thread. Callbacks that become due meanwhile
+ * are left to the next call. Does not wait. Runs nothing if called from a callback, or while
+ * another thread is in this function, because callbacks run one after the other.
  *
- * @param n  receives how many were run; may be NULL
- * @return POOL_OK; POOL_ERR_STATE: the pool was not made with POOL_DRIVER_EXTERNAL; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @param n  receives the number of callbacks run; may be NULL
+ * @return POOL_OK; POOL_ERR_STATE if the pool was not created with POOL_DRIVER_EXTERNAL;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_process_events(pool_t *pool,
@@ -2052,43 +2230,45 @@ pool_status_t pool_process_events(pool_t *pool,
 /* ---- the process ----------------------------------------------------------------------------- */
 
 /**
- * To be called first in main by a program that may be started as its own worker:
+ * Must be called first in main by a program that may be started as its own worker:
  *
  *     int main(int argc, char **argv) {
  *         int code = pool_worker_main(argc, argv);
  *         if (code >= 0) return code;
  *         ...
  *
- * Programs that are linked dynamically need not call it: a worker process never reaches their
- * main. One that is linked with -static needs it, and so does a worker_executable of one's own.
+ * Dynamically linked programs need not call it, because a worker process never reaches their main.
+ * A program linked with -static must call it, and so must a custom worker_executable.
  *
- * @return -1 in a program that was not started as a worker; else the exit code, after the worker's
- *         work is done
+ * @return -1 in a program that was not started as a worker; otherwise the exit code, after the
+ *         worker has finished
  */
 CARPOOL_API
 int pool_worker_main(int argc,
                      char **argv);
 
 /**
- * Shuts all pools of this process down that are open, at the same time; see pool_shutdown.
+ * Shuts down all open pools of this process at the same time; see pool_shutdown.
  *
  * @param mode        see enum pool_stop
- * @param timeout_ms  how long to wait for all together, POOL_FOREVER, or 0: do not block
- * @return POOL_OK; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: called from a task or a callback of one of
- *         them, which was left out; POOL_ERR_INVALID
+ * @param timeout_ms  maximum time to wait for all of them together; POOL_FOREVER: no timeout; 0:
+ *                    do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if called from a task or a callback of one
+ *         of the pools, which was not shut down; POOL_ERR_INVALID
  */
 CARPOOL_API
 pool_status_t pool_shutdown_all(pool_stop_t mode,
                                 int64_t timeout_ms);
 
 /**
- * Has a function called once when the program exits, before the pools that are still open are shut
- * down; several in the order in which they were added. A forked child does not inherit them.
+ * Registers a function to be called once when the program exits, before the pools that are still
+ * open are shut down. Several functions are called in the order in which they were added. A forked
+ * child does not inherit them.
  *
- * @param function  what to call
+ * @param function  function to call
  * @param user      its argument
- * @param drop      called once with user after the call, or when the function is removed, or when this
- *                  call fails; may be NULL
+ * @param drop      called once with user after the call, or when the function is removed, or if
+ *                  this call fails; may be NULL
  * @param id        receives a number for pool_remove_at_exit; may be NULL
  * @return POOL_OK; POOL_ERR_INVALID
  */
@@ -2101,37 +2281,37 @@ pool_status_t pool_at_exit(pool_exit_fn function,
 /**
  * Removes a function that was added by pool_at_exit.
  *
- * @return POOL_OK: it will not be called; POOL_ERR_INVALID: there is none with this number, or it
- *         has been called
+ * @param id  number returned by pool_at_exit
+ * @return POOL_OK: it will not be called; POOL_ERR_INVALID if there is no function with this
+ *         number, or it has been called
  */
-CARPOOL_API
-pool_status_t pool_remove_at_exit(uint64_t id);
+CARPOOL_API pool_status_t pool_remove_at_exit(uint64_t id);
 
-/** How many pools there are that have not been freed. */
+/** Returns the number of pools that have not been freed. */
 CARPOOL_API size_t pool_count_live(void);
 
 /**
- * How many CPUs this process may use: the least of its affinity mask and its cgroup's quota; at
- * least 1.
+ * Returns the number of CPUs that this process may use: the smaller of its affinity mask and its
+ * cgroup's quota, at least 1.
  */
-CARPOOL_API uint32_t pool_available_cpus(void);
+CARPOOL_API
+uint32_t pool_available_cpus(void);
 
-/** The version of the library that is loaded: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
+/** Returns the version of the loaded library: MAJOR * 1000000 + MINOR * 1000 + PATCH. */
 CARPOOL_API uint32_t pool_version(void);
 
-/** The version of the library that is loaded, such as "0.1.0". Not to be freed. */
+/** Returns the version of the loaded library, such as "0.1.0". Must not be freed. */
 CARPOOL_API const char *pool_version_string(void);
 
 /**
- * The name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" for a number that is none. Not to
- * be freed.
+ * Returns the name of a status, such as "POOL_ERR_TIMEOUT"; "POOL_ERR_?" if there is no such
+ * status. Must not be freed.
  */
-CARPOOL_API
-const char *pool_status_name(pool_status_t status);
+CARPOOL_API const char *pool_status_name(pool_status_t status);
 
 /**
- * A status in words, such as "the time given has passed"; "unknown status" for a number that is
- * none. Not to be freed.
+ * Returns a description of a status, such as "the time given has passed"; "unknown status" if
+ * there is no such status. Must not be freed.
  */
 CARPOOL_API const char *pool_status_string(pool_status_t status);
 
@@ -2141,7 +2321,7 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
 
 #endif  /* CARPOOL_H */
 
-/* ---- fresh structs ---------------------------------------------------------------------------
+/* ---- struct initializers ---------------------------------------------------------------------
  *
  *     pool_options_t options = POOL_OPTIONS_INIT;
  *     pool_call_t call = POOL_CALL_INIT;
@@ -2181,7 +2361,7 @@ static inline pool_stats_t pool_stats_init() {
 #define POOL_STATS_INIT { .struct_size = sizeof(pool_stats_t) }
 #endif
 
-/* ---- pools of a fixed size: pool_new_fixed by other names ------------------------------------- */
+/* ---- pools of a fixed size: shorthands for pool_new_fixed ----------------------------------- */
 
 static inline pool_status_t pool_new_single_thread(const pool_options_t *options, pool_t **out,
                                                    pool_error_t *error) {

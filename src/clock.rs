@@ -87,7 +87,7 @@ impl Base {
 
 const SAMPLES: u32 = 4;
 
-/// Records the time from which ticks are measured. The longer ago, the more exact.
+/// Records the time from which the rate is measured. The longer ago, the more exact the rate.
 pub(crate) fn start() {
     BASE.get_or_init(Base::now);
 }
@@ -99,8 +99,8 @@ fn ns_per_tick() -> f64 {
         let current = Base::now();
         let ticks = current.stamp.wrapping_sub(base.stamp);
         let ns = current.instant.duration_since(base.instant).as_nanos();
-        // Reading the two clocks takes tens of nanoseconds: the error would be too large below 0.1
-        // ms.
+        // Reading the two clocks takes tens of nanoseconds: below 0.1 ms the error would be too
+        // large.
         if ns > 100_000 && ticks > 0 {
             return ns as f64 / ticks as f64;
         }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_duration_keeps_eight_digits() {
+    fn a_packed_duration_is_exact_to_eight_digits() {
         for ticks in [0, 1, 999, (1 << 27) - 1, 1 << 27, 123_456_789_012, (1 << 58) - 1] {
             let back = unpack(pack(ticks));
             assert!(back <= ticks && ticks - back <= ticks >> 26, "{ticks} became {back}");

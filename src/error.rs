@@ -1,73 +1,79 @@
-//! What can go wrong: one table of statuses, and the error that carries one with its details.
+//! Errors: the table of statuses, and the error type, which carries a status and its details.
 //!
 //! To add a status: add the variant with its doc comment (it becomes the header's), and its row in
-//! [`TABLE`]. Numbers are never changed and never used again.
+//! [`TABLE`]. Numbers are never changed or reused.
 
 pub(crate) use pool_status as Status;
 use pool_status::*;
 use serde::{Deserialize, Serialize};
 use std::ffi::CStr;
 
-/// What a call answers. 0 is success; the numbers never change.
+/// Status codes returned by most functions. 0 is success; the numbers never change.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(non_camel_case_types, reason = "the enumerators are C names")]
 pub enum pool_status {
-    /// Done.
+    /// Success.
     POOL_OK = 0,
-    /// An argument is NULL, out of range, or a handle that was freed or never was one.
+    /// An argument is NULL or out of range, or a handle is invalid or was freed.
     POOL_ERR_INVALID = 1,
-    /// There is not enough memory.
+    /// Out of memory.
     POOL_ERR_NOMEM = 2,
-    /// The operating system refused; os_errno and the message tell what.
+    /// A system call failed; os_errno and the message give the details.
     POOL_ERR_OS = 3,
-    /// The time given has passed. Nothing else has changed: the call may be made again.
+    /// The timeout expired. Nothing else has changed, unless the function says otherwise: the call
+    /// can be repeated.
     POOL_ERR_TIMEOUT = 4,
-    /// The pool is closed, or was shut down before.
+    /// The pool is closed or has been shut down.
     POOL_ERR_CLOSED = 5,
-    /// The pool is broken: it cannot start workers any more.
+    /// The pool is broken: it can no longer start workers.
     POOL_ERR_BROKEN = 6,
-    /// The pool is broken by its initializer.
+    /// The pool is broken because its initializer failed.
     POOL_ERR_INITIALIZER = 7,
-    /// The pool is broken by its finalizer.
+    /// The pool is broken because its finalizer failed.
     POOL_ERR_FINALIZER = 8,
-    /// The task was cancelled before it ran.
+    /// The task was cancelled, either before it ran or together with its worker.
     POOL_ERR_CANCELLED = 9,
-    /// The task itself failed; task_code and the message are its own.
+    /// The task's function failed; task_code and the message are those that it set.
     POOL_ERR_TASK = 10,
-    /// The worker that ran the task is gone: killed, crashed, or left by exit.
+    /// The worker running the task was lost: it crashed, exited, or was killed.
     POOL_ERR_WORKER_LOST = 11,
-    /// The task was stopped by its hard limit.
+    /// The task exceeded its hard time limit and was killed.
     POOL_ERR_HARD_LIMIT = 12,
-    /// The task was running when it was killed on request.
+    /// The task was killed while running because its pool was stopped (POOL_STOP_KILL,
+    /// pool_terminate).
     POOL_ERR_TERMINATED = 13,
-    /// Workers died too often while they started.
+    /// The pool is broken because workers failed to start too often; see
+    /// pool_options_t.max_restarts.
     POOL_ERR_RESTARTS = 14,
-    /// There is no room for another task now.
+    /// There is currently no capacity for another task or object.
     POOL_ERR_FULL = 15,
-    /// The bytes are more than fit.
+    /// The data does not fit into the available space.
     POOL_ERR_TOO_LARGE = 16,
-    /// No such module or symbol, or not the same build of it; the message says what to do.
+    /// The module or symbol does not exist, or comes from a different build; the message explains
+    /// how to fix it.
     POOL_ERR_FUNCTION = 17,
-    /// The call would wait for itself: it was made by a task of the same pool.
+    /// The call would deadlock: it was made by a task, or a callback, that it would have to wait
+    /// for.
     POOL_ERR_DEADLOCK = 18,
-    /// The handle belongs to the process that this one was forked from.
+    /// The handle belongs to the process from which this one was forked.
     POOL_ERR_WRONG_PROCESS = 19,
     /// The task has not finished.
     POOL_ERR_NOT_DONE = 20,
-    /// The object is in a state in which the call has no meaning.
+    /// The call is not valid in the current state of the object.
     POOL_ERR_STATE = 21,
-    /// There is nothing more to come.
+    /// There are no more items.
     POOL_ERR_END = 22,
-    /// This version of the library does not do that.
+    /// The operation or option is not supported by this version of the library or this kind of
+    /// pool.
     POOL_ERR_UNSUPPORTED = 23,
-    /// The task was not started before its deadline.
+    /// The task did not start before its deadline.
     POOL_ERR_EXPIRED = 24,
-    /// The struct or the worker belongs to another version of the library.
+    /// The struct or the worker belongs to a different version of the library.
     POOL_ERR_VERSION = 25,
 }
 
-/// Each status with its name and its sentence.
+/// Each status with its name and its description.
 const TABLE: [(Status, &CStr, &CStr); 26] = [
     (POOL_OK, c"POOL_OK", c"success"),
     (POOL_ERR_INVALID, c"POOL_ERR_INVALID", c"invalid argument or handle"),
@@ -117,14 +123,14 @@ impl Status {
     }
 }
 
-/// A status, with what is known about it. Cheap while there is nothing but the status.
+/// A status, with the details that are known. Cheap if there are none.
 #[derive(Debug)]
 pub(crate) struct Error {
     pub(crate) status: Status,
     detail: Option<Box<Detail>>,
 }
 
-/// The parts of an error beside its status. Zero means not known.
+/// The details of an error. Zero means unknown.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Detail {
     pub(crate) task_code: i32,
@@ -147,7 +153,7 @@ impl Error {
         Error { status, detail: Some(Box::new(detail)) }
     }
 
-    /// An error of the operating system, with what was being done.
+    /// An error of a system call; `doing` names what was attempted.
     pub(crate) fn os(doing: &str, errno: rustix::io::Errno) -> Error {
         let reason = std::io::Error::from(errno);
         let status = match errno {
@@ -161,7 +167,7 @@ impl Error {
         )
     }
 
-    /// What another process told in a message.
+    /// An error that another process has reported in a message.
     pub(crate) fn from_peer(status: Status, os_errno: i32, message: String) -> Error {
         Error::with_detail(status, Detail { os_errno, message, ..Detail::default() })
     }

@@ -62,7 +62,7 @@ const _: () = assert!(size_of::<Slot>() == 128);
 /// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FarBytes {
-    pub(crate) place: u64,
+    pub(crate) location: u64,
     pub(crate) len: u64,
 }
 

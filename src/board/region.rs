@@ -166,7 +166,7 @@ impl Region {
             BytesLocation::Inline { .. } => record.inline_result(),
             BytesLocation::Heap(far) if usize::from(seat.0) < self.geometry.seats => {
                 let arena = self.results_arena(seat);
-                let block = arena.block_at(far.place)?;
+                let block = arena.block_at(far.location)?;
                 let len = usize::try_from(far.len).ok().filter(|len| *len <= arena.len(block))?;
                 self.bytes(arena.offset(block), len)
             }
@@ -179,7 +179,7 @@ impl Region {
         match record.args() {
             (BytesLocation::Inline { .. }, inline) => Some(inline),
             (BytesLocation::Heap(far) | BytesLocation::File(far), _) => {
-                self.bytes(usize::try_from(far.place).ok()?, usize::try_from(far.len).ok()?)
+                self.bytes(usize::try_from(far.location).ok()?, usize::try_from(far.len).ok()?)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Reading tasks and maps, as C describes them, with their options.
+//! Reading tasks, and the options of tasks and maps, from their C structs.
 
 use super::enums::CEnum;
 use super::structs::{pool_call_t, pool_function_t, pool_map_options_t};
@@ -33,7 +33,7 @@ pub(super) unsafe fn call_from<'a>(
     Ok((spec, has_callbacks.then(|| callbacks_of(&call, &user))))
 }
 
-/// All callbacks share the user's pointer, which is dropped with the last of them.
+/// All callbacks share the user's pointer, which is dropped along with the last of them.
 fn callbacks_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
     let on_accept = call.on_accept.map(|function| -> OnAccept {
         let user = user.clone();
@@ -175,7 +175,7 @@ pub(super) unsafe fn map_options_from(options: *const pool_map_options_t) -> Res
     })
 }
 
-/// More was a negative number that was converted.
+/// Larger values are negative numbers that were converted to size_t.
 const ITEMS_MAX: usize = usize::MAX / 4;
 
 struct UserPointer(*mut c_void);

@@ -1,4 +1,4 @@
-//! The C enumerations, and one table that maps them to the library's own. Their doc comments are the header's.
+//! The C enumerations, and one table that maps them to the library's own. Their doc comments become the header's.
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants")]
 
@@ -10,104 +10,112 @@ use crate::pool::{
 };
 use crate::worker::protocol::ExitReason;
 
-/// The kinds of workers.
+/// Kinds of workers.
 #[repr(C)]
 pub enum pool_kind {
-    /// Each worker is a process of its own: a crash costs the one task that crashed.
+    /// Each worker is a separate process: a crash costs only the task that crashed.
     POOL_PROCESS = 0,
     /// Each worker is a thread of this process.
     POOL_THREAD = 1,
-    /// No workers of its own: a task runs in the thread that submits it, before the submit returns. For
-    /// debugging, with the same meaning of everything else; options of workers that wait do nothing.
+    /// No separate workers: a task runs in the thread that submits it, before the submit returns.
+    /// Intended for debugging: everything behaves as with the other kinds, but options that concern
+    /// idle workers or queued tasks have no effect.
     POOL_INLINE = 2,
 }
 
-/// How a worker process starts.
+/// How worker processes are started.
 #[repr(C)]
 pub enum pool_start {
-    /// A program is executed for each worker. Nothing is inherited that should not be.
+    /// Each worker executes a program of its own. It inherits nothing that is not explicitly passed
+    /// on.
     POOL_SPAWN = 0,
-    /// A program is executed once, with the first worker; it opens modules and preload, and workers are
-    /// forked from it. They are there sooner, and share its memory until they write to it. When it dies
-    /// it is executed again; its workers work on.
+    /// A fork server executes a program once, along with the first worker, opens modules and
+    /// preload, and then forks all workers. Workers are ready sooner, and share the server's memory
+    /// until they write to it. If the server dies, it is executed again; its workers keep running.
     POOL_FORKSERVER = 1,
-    /// Workers are copies of the caller as it was at pool_new: also those that start later are forked
-    /// from a copy that pool_new makes. They see what the caller had in memory by then, and keep what it
-    /// had open, which is what makes this dangerous: a file's offset is the caller's too, and the
-    /// other end of a pipe or socket sees no end while a worker has a copy. At-exit handlers of the
-    /// caller are not run in workers, and what tasks have registered is run where they call exit, not
-    /// when a worker leaves. A large caller is slow to copy. Where the process has other threads than
-    /// the caller's and the library's own, pool_new answers POOL_ERR_STATE: what they hold, a lock of
-    /// malloc's or of their own, would be held in the copy for ever; see fork_with_threads. When the
-    /// copy is lost, the pool is broken at the next worker that it needs.
+    /// Workers are copies of the caller as it was in pool_new; those that start later are forked
+    /// from a copy that pool_new makes. They see the memory contents of the caller at that time,
+    /// and keep its open descriptors. That is dangerous: file offsets are shared with the caller,
+    /// and the peer of a pipe or socket sees no end of file while a worker holds a copy of it.
+    ///
+    /// At-exit handlers of the caller do not run in workers. Handlers that tasks register run if a
+    /// task calls exit, but not when a worker exits normally. Copying a large caller is slow.
+    ///
+    /// If the process has threads other than the calling one and the library's own, pool_new
+    /// returns POOL_ERR_STATE, because locks that they hold, those of malloc included, would stay
+    /// locked forever in the copy; see fork_with_threads. If the copy is lost, the pool becomes
+    /// broken the next time it has to start a worker.
     POOL_FORK = 2,
 }
 
-/// How a pool stops. Each is stronger than the one before it in this order: DRAIN, CANCEL, KILL.
+/// How a pool stops. In order of increasing strength: DRAIN, CANCEL, KILL.
 #[repr(C)]
 pub enum pool_stop {
-    /// Tasks that wait are cancelled; tasks that run are waited for.
+    /// Cancels queued tasks and waits for running ones.
     POOL_STOP_CANCEL = 0,
-    /// All tasks run first.
+    /// Runs all tasks first.
     POOL_STOP_DRAIN = 1,
-    /// Tasks that wait are cancelled; worker processes are killed with the tasks they run. Threads
-    /// cannot be killed: they are waited for, and pool_task_cancelled tells their tasks.
+    /// Cancels queued tasks and kills worker processes together with the tasks that they run.
+    /// Threads cannot be killed: pool_task_cancelled returns true in their tasks, and the pool
+    /// waits for them.
     POOL_STOP_KILL = 2,
 }
 
-/// Which tasks a cancel reaches.
+/// Which tasks are cancelled.
 #[repr(C)]
 pub enum pool_cancel {
     /// Only a task that has not started.
     POOL_CANCEL_QUEUED = 0,
-    /// Also one that runs: its worker process is ended, see future_cancel.
+    /// Also a running task: its worker process is terminated, see future_cancel.
     POOL_CANCEL_RUNNING = 1,
 }
 
-/// What to wait for among many futures.
+/// Condition for waiting on several futures.
 #[repr(C)]
 pub enum pool_wait {
-    /// All are done.
+    /// All futures are done.
     POOL_WAIT_ALL = 0,
-    /// One is done.
+    /// At least one future is done.
     POOL_WAIT_FIRST = 1,
-    /// One has failed or was cancelled, or all are done.
+    /// At least one future has failed or was cancelled, or all are done.
     POOL_WAIT_FIRST_ERROR = 2,
 }
 
-/// What becomes of a task whose worker is lost.
+/// What happens to a task whose worker is lost.
 #[repr(C)]
 pub enum pool_on_worker_lost {
-    /// It fails with POOL_ERR_WORKER_LOST; nothing else is touched.
+    /// The task fails with POOL_ERR_WORKER_LOST. Nothing else is affected.
     POOL_LOST_FAIL_TASK = 0,
-    /// It runs again in another worker, as often as its retries say; then it fails like that.
+    /// The task runs again in another worker until its retries are used up; then it fails with
+    /// POOL_ERR_WORKER_LOST.
     POOL_LOST_RETRY = 1,
-    /// It fails like that, and the pool breaks with POOL_ERR_BROKEN.
+    /// The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken (POOL_ERR_BROKEN).
     POOL_LOST_BREAK = 2,
 }
 
-/// What becomes of a pool that is still open when the program exits.
+/// What happens at program exit to a pool that is still open.
 #[repr(C)]
 pub enum pool_exit {
-    /// Tasks that wait are cancelled; tasks that run are waited for.
+    /// Cancels queued tasks and waits for running ones.
     POOL_EXIT_CANCEL = 0,
-    /// All tasks run first.
+    /// Runs all tasks first.
     POOL_EXIT_DRAIN = 1,
     /// As POOL_STOP_KILL.
     POOL_EXIT_KILL = 2,
-    /// Nothing: worker processes leave when they see that their parent is gone.
+    /// Does nothing: worker processes exit when they detect that their parent has died.
     POOL_EXIT_NONE = 3,
 }
 
-/// How tasks are handed to workers.
+/// How tasks are distributed to workers.
 #[repr(C)]
 pub enum pool_sched {
-    /// A worker takes a task when it is free for it.
+    /// A worker takes one task at a time, when it is ready to run it.
     POOL_SCHED_FIFO = 0,
-    /// Where many tasks wait for each worker, it takes up to 32 from the queue at once: workers with tiny tasks
-    /// hinder each other less. They are pending until each is begun: they can be cancelled, and workers with
-    /// nothing else to do take them over; but they are no longer begun strictly in order. When their worker
-    /// dies, they go back to the queue, at its end. Without effect for POOL_INLINE.
+    /// While many tasks are queued per worker, a worker takes up to 32 of them from the queue at
+    /// once. This reduces contention between workers when tasks are tiny. Prefetched tasks are
+    /// still pending: they can be cancelled, and idle workers take them over; but tasks no longer
+    /// start strictly in order. If their worker dies, they return to the end of the queue. No
+    /// effect with POOL_INLINE.
     POOL_SCHED_PREFETCH = 1,
 }
 
@@ -116,134 +124,137 @@ pub enum pool_sched {
 pub enum pool_driver {
     /// A thread of the library.
     POOL_DRIVER_INTERNAL = 0,
-    /// The caller's event loop: callbacks run in pool_process_events and nowhere else, but for those that are
-    /// left at the pool's end: pool_shutdown, pool_terminate and pool_free run them before they return, unless
-    /// they time out. So it is in inline pools too.
+    /// The caller's event loop: callbacks run only in pool_process_events. The only exceptions are
+    /// callbacks that are still pending when the pool ends: pool_shutdown, pool_terminate and
+    /// pool_free run them before they return, unless they time out. This applies to inline pools,
+    /// too.
     POOL_DRIVER_EXTERNAL = 1,
 }
 
-/// How grave a log message is.
+/// Severity of a log message.
 #[repr(C)]
 pub enum pool_log_level {
     /// Something failed.
     POOL_LOG_ERROR = 1,
     /// Something is not as it should be.
     POOL_LOG_WARNING = 2,
-    /// Worth knowing.
+    /// Informational.
     POOL_LOG_INFO = 3,
-    /// For those who look for a fault.
+    /// Details for debugging.
     POOL_LOG_DEBUG = 4,
 }
 
-/// Where a task stands.
+/// State of a task.
 #[repr(C)]
 pub enum future_state {
-    /// It waits for a worker.
+    /// The task is waiting for a worker.
     FUTURE_PENDING = 1,
-    /// A worker runs it.
+    /// A worker is running the task.
     FUTURE_RUNNING = 2,
-    /// Its function returned 0.
+    /// The function returned 0.
     FUTURE_COMPLETED = 3,
-    /// Its function returned a code, or its worker was lost, or it could not be run.
+    /// The function returned a nonzero code, the worker was lost, or the task could not be run.
     FUTURE_FAILED = 4,
-    /// It was cancelled, or killed on request.
+    /// The task was cancelled, or killed on request.
     FUTURE_CANCELLED = 5,
 }
 
-/// The bits of pool_state.
+/// Bits returned by pool_state.
 #[repr(C)]
 pub enum pool_state_bit {
-    /// No new tasks.
+    /// The pool accepts no new tasks.
     POOL_STATE_CLOSED = 1,
-    /// No worker can be started, or a function around a worker's life has failed.
+    /// The pool is broken: no worker can be started, its initializer or finalizer failed, or a
+    /// worker was lost with POOL_LOST_BREAK.
     POOL_STATE_BROKEN = 2,
-    /// Shut down; every future is done.
+    /// The pool has been shut down; every future is done.
     POOL_STATE_TERMINATED = 4,
-    /// A pool_join is under way.
+    /// A pool_join is in progress.
     POOL_STATE_JOINING = 8,
 }
 
 /// What a map does after an item has failed.
 #[repr(C)]
 pub enum pool_on_error {
-    /// All items are run.
+    /// Runs all items.
     POOL_ON_ERROR_CONTINUE = 0,
-    /// Nothing more is handed out; what was handed out runs.
+    /// Submits no more items; those already submitted still run.
     POOL_ON_ERROR_STOP = 1,
-    /// What waits is cancelled, too.
+    /// Submits no more items, and cancels those that are queued.
     POOL_ON_ERROR_CANCEL_REST = 2,
 }
 
-/// What a worker does.
+/// State of a worker.
 #[repr(C)]
 pub enum pool_worker_state {
-    /// Its process is starting, or its initializer runs.
+    /// The worker process is starting, or the initializer is running.
     POOL_WORKER_STARTING = 1,
-    /// It waits for a task.
+    /// The worker is waiting for a task.
     POOL_WORKER_IDLE = 2,
-    /// It runs a task.
+    /// The worker is running a task.
     POOL_WORKER_BUSY = 3,
-    /// It is leaving.
+    /// The worker is about to exit.
     POOL_WORKER_STOPPING = 4,
 }
 
-/// Which workers a pool_shrink reaches.
+/// Which workers pool_shrink stops.
 #[repr(C)]
 pub enum pool_shrink {
-    /// Only those that run nothing now; all or none.
+    /// Only workers that are idle now; all or nothing.
     POOL_SHRINK_IDLE = 0,
-    /// Those that run a task leave after it.
+    /// Busy workers, too, once they have finished their current task.
     POOL_SHRINK_WHEN_IDLE = 1,
 }
 
 /// How workers are replaced.
 #[repr(C)]
 pub enum pool_restart {
-    /// Each after the task that it runs.
+    /// Each worker finishes its current task first.
     POOL_RESTART_GRACEFUL = 0,
-    /// At once: tasks that run are lost with their worker processes, or run again as their retries say.
+    /// Immediately: running tasks are lost with their worker processes, or run again if they have
+    /// retries left.
     POOL_RESTART_NOW = 1,
 }
 
 /// What happened to a worker.
 #[repr(C)]
 pub enum pool_event_kind {
-    /// It is being started.
+    /// The worker is being started.
     POOL_EVENT_STARTING = 1,
-    /// It is ready: its initializer has run.
+    /// The worker is ready: its initializer has run.
     POOL_EVENT_READY = 2,
-    /// It is gone.
+    /// The worker has exited.
     POOL_EVENT_EXITED = 3,
 }
 
-/// Why a worker is gone.
+/// Why a worker exited.
 #[repr(C)]
 pub enum pool_exit_reason {
-    /// Nobody had the place before.
+    /// No worker has used this index before.
     POOL_EXITED_NONE = 0,
     /// The pool was joined, closed, or shut down.
     POOL_EXITED_REQUESTED = 1,
-    /// It had nothing to do for too long.
+    /// It was idle for longer than idle_timeout_ms.
     POOL_EXITED_IDLE_TIMEOUT = 2,
     /// It had run max_tasks_per_worker tasks.
     POOL_EXITED_MAX_TASKS = 3,
-    /// It had more memory than max_memory_per_worker.
+    /// It used more memory than max_memory_per_worker.
     POOL_EXITED_MAX_MEMORY = 4,
-    /// A pool_restart.
+    /// It was replaced by pool_restart.
     POOL_EXITED_RESTARTED = 5,
-    /// A pool_shrink.
+    /// It was stopped by pool_shrink.
     POOL_EXITED_SHRUNK = 6,
-    /// It crashed, left by exit, or was killed by somebody else.
+    /// It crashed, called exit, or was killed from outside the pool.
     POOL_EXITED_LOST = 7,
-    /// It was killed because its task, initializer or finalizer had run too long.
+    /// It was killed because its task, initializer or finalizer exceeded a time limit.
     POOL_EXITED_TIME_LIMIT = 8,
-    /// It was killed with the task that was cancelled.
+    /// It was killed to cancel the task that it was running.
     POOL_EXITED_CANCELLED = 9,
-    /// The pool killed it to stop at once.
+    /// It was killed by the pool, to stop immediately.
     POOL_EXITED_KILLED = 10,
-    /// It ended, or took too long, before it was ready.
+    /// It exited, or exceeded start_timeout_ms, before it was ready.
     POOL_EXITED_START_FAILED = 11,
-    /// It left a task to a worker of the main program's image.
+    /// It exited so that a worker running the main program's executable can take its task.
     POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     /// Its initializer or finalizer failed.
     POOL_EXITED_HOOK_FAILED = 13,

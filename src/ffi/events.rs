@@ -1,4 +1,4 @@
-//! `pool_fd` and related calls for an event loop of the caller's, and the callbacks for worker events and log messages.
+//! `pool_fd` and related calls for the caller's event loop, and the callbacks for worker events and log messages.
 
 use super::enums::{CEnum, pool_event_kind};
 use super::structs::{pool_event_t, pool_options_t};
@@ -9,19 +9,23 @@ use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-/// A descriptor for an event loop of yours: readable (level-triggered) while callbacks are due. For poll, epoll,
-/// libuv, GLib, asyncio and their like. The pool owns it; take it out of the loop before pool_free.
+/// Returns a descriptor for the caller's event loop, such as poll, epoll, libuv, GLib or asyncio.
+/// It is readable (level-triggered) while callbacks are due. The pool owns it; remove it from the
+/// loop before pool_free.
 ///
-/// @return the descriptor; -1: the pool was not made with POOL_DRIVER_EXTERNAL, or the handle is not valid
+/// @return the descriptor; -1 if the pool was not created with POOL_DRIVER_EXTERNAL or the handle
+///         is invalid
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_fd(pool: *mut pool_t) -> i32 {
     pool::events_fd(pool.into()).ok().flatten().unwrap_or(-1)
 }
 
-/// How long the event loop may wait for pool_fd before it has to call pool_process_events, in milliseconds.
+/// Returns how long the event loop may wait for pool_fd before it has to call pool_process_events,
+/// in milliseconds.
 ///
-/// @return 0: callbacks are due; POOL_FOREVER: none are, and none will be before pool_fd is readable, for the pool
-///         keeps its times itself; also where pool_fd answers -1
+/// @return 0 if callbacks are due; POOL_FOREVER if none are due, and none will be before pool_fd is
+///         readable, because the pool manages its timers itself; also POOL_FOREVER if pool_fd
+///         returns -1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_next_timeout_ms(pool: *mut pool_t) -> i64 {
     match pool::has_events(pool.into()) {
@@ -30,13 +34,13 @@ pub unsafe extern "C" fn pool_next_timeout_ms(pool: *mut pool_t) -> i64 {
     }
 }
 
-/// Runs the callbacks that are due, in order, in this thread; those that become due meanwhile are left to the next
-/// call. Does not wait. Called from a callback, or while another thread is in it: nothing is run, for callbacks
-/// run one after the other.
+/// Runs the callbacks that are due, in order, in this thread. Callbacks that become due meanwhile
+/// are left to the next call. Does not wait. Runs nothing if called from a callback, or while
+/// another thread is in this function, because callbacks run one after the other.
 ///
-/// @param n  receives how many were run; may be NULL
-/// @return POOL_OK; POOL_ERR_STATE: the pool was not made with POOL_DRIVER_EXTERNAL; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @param n  receives the number of callbacks run; may be NULL
+/// @return POOL_OK; POOL_ERR_STATE if the pool was not created with POOL_DRIVER_EXTERNAL;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_process_events(
     pool: *mut pool_t,

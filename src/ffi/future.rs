@@ -14,29 +14,31 @@ use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-/// Waits until the task is done in any way: completed, failed or cancelled.
+/// Waits until the task is done, that is, completed, failed or cancelled.
 ///
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// In a task of a thread pool, to wait for a task of the same pool that nobody has begun runs it, then
-/// and there, on its own stack: so that always ends, also with one worker, unless thousands of such
-/// waits stand one inside the other and the stack is too small for them.
+/// When a task of a thread pool waits for a task of the same pool that has not started, it runs
+/// that task inline on its own stack. Such waits cannot deadlock, even with one worker; thousands
+/// of nested waits can exhaust the stack.
 ///
-/// @return POOL_OK: it is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK: the task would wait for itself;
-///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK if the task is done; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if the task would wait
+///         for itself; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> pool_status_t {
     boundary(|| pool::wait(future.into(), timeout_ms))
 }
 
-/// The result of a completed task; may be asked again. Does not block, but for a result too large for
-/// the pool's memory that is still on its way: it was sent before the task was done.
+/// Returns the result of a completed task; may be called repeatedly. Does not block, except for a
+/// result too large for the pool's shared memory that has been sent but has not arrived yet.
 ///
-/// @param data  receives the bytes, not to be written to; they live as long as the future. Not NULL
-///              after POOL_OK, also when there are none
-/// @param len   receives how many; may be NULL
-/// @return POOL_OK; POOL_ERR_NOT_DONE; POOL_ERR_CANCELLED; POOL_ERR_TERMINATED; POOL_ERR_TASK,
-///         POOL_ERR_WORKER_LOST, POOL_ERR_FUNCTION, POOL_ERR_NOMEM, POOL_ERR_VERSION: the task
-///         failed so, future_error has the words; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param data  receives the address of the bytes, which are read-only and valid as long as the
+///              future. Never NULL after POOL_OK, even if there are none
+/// @param len   receives the number of bytes; may be NULL
+/// @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
+///         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
+///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM or
+///         POOL_ERR_VERSION (future_error returns the details); POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_result(
     future: *mut future_t,
@@ -46,9 +48,9 @@ pub unsafe extern "C" fn future_result(
     give_result(data, len, || pool::result(future.into()))
 }
 
-/// future_wait, then future_result.
+/// Calls future_wait, then future_result.
 ///
-/// @return as these two
+/// @return as for these two
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_collect(
     future: *mut future_t,
@@ -76,10 +78,10 @@ fn give_result(
     status_of(&found)
 }
 
-/// What went wrong with the task, in numbers and words.
+/// Returns the details of a task's failure.
 ///
-/// @param error  filled in; its status is POOL_OK when the task completed
-/// @return POOL_OK: error is filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
+/// @param error  filled in; its status is POOL_OK if the task completed
+/// @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
 ///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_error(
@@ -93,30 +95,34 @@ pub unsafe extern "C" fn future_error(
     })
 }
 
-/// Where the task stands: one of enum future_state; 0 for a handle that is not valid.
+/// Returns the state of the task, a value of enum future_state; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_state(future: *const future_t) -> future_state_t {
     pool::future_state(future.into()).map_or(0, |state| state.to_c())
 }
 
-/// Whether the task is done in any way. False for a handle that is not valid.
+/// Returns whether the task is done, that is, completed, failed or cancelled; false if the handle
+/// is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
     pool::wait(future.into(), 0).is_ok()
 }
 
-/// Cancels the task. At once, also while every worker is busy: afterwards it will never run. In a task
-/// that runs already, pool_task_cancelled becomes true.
+/// Cancels the task. Takes effect immediately, even while every worker is busy: a task that has not
+/// started will never run. In a task that is already running, pool_task_cancelled returns true.
 ///
-/// A task that runs in a worker process ends with it, if mode says so: the process and all that it has
-/// started in its group get SIGTERM and, pool_options_t.kill_grace_ms later, SIGKILL. The future is
-/// cancelled when the worker is gone; it completes if the function returns before. No other task is hit,
-/// also when this one ends at the same moment. Another worker takes the place.
+/// With POOL_CANCEL_RUNNING, a task running in a worker process is terminated together with it: the
+/// process, and all processes that it has started in its process group, receive SIGTERM and, after
+/// pool_options_t.kill_grace_ms, SIGKILL. The future becomes cancelled when the worker has exited;
+/// if the function returns before that, the future completes. No other task is affected, even if
+/// this one ends at the same moment. Another worker takes over the index.
 ///
-/// @param mode  POOL_CANCEL_QUEUED: only if it has not started; POOL_CANCEL_RUNNING: also while it runs
-/// @return POOL_OK: it is cancelled, now or before, or its worker is being ended; POOL_ERR_STATE: too
-///         late, it runs or is done; POOL_ERR_UNSUPPORTED: POOL_CANCEL_RUNNING, and a thread runs it, which
-///         cannot be killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param mode  POOL_CANCEL_QUEUED: only if the task has not started; POOL_CANCEL_RUNNING: also
+///              while it is running
+/// @return POOL_OK if the task is cancelled, now or before, or its worker is being terminated;
+///         POOL_ERR_STATE if it is too late: the task is running or done; POOL_ERR_UNSUPPORTED if
+///         the mode is POOL_CANCEL_RUNNING and the task is running in a thread, which cannot be
+///         killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel(
     future: *mut future_t,
@@ -125,29 +131,30 @@ pub unsafe extern "C" fn future_cancel(
     boundary(|| pool::cancel(future.into(), required(CancelMode::from_c(mode))?))
 }
 
-/// Whether future_cancel was called, whatever it answered. False for a handle that is not valid.
+/// Returns whether future_cancel was called, whatever it returned; false if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> bool {
     pool::is_cancel_requested(future.into()).unwrap_or(false)
 }
 
-/// The task's number in its pool, counted from 1; 0 for a handle that is not valid.
+/// Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
+/// invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
 }
 
-/// The pool that the task was submitted to; NULL when that has been freed.
+/// Returns the pool to which the task was submitted; NULL if the pool has been freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_pool(future: *const future_t) -> *mut pool_t {
     pool::future_pool(future.into()).map_or(std::ptr::null_mut(), Into::into)
 }
 
-/// How long the task waited for a worker, and how long it ran, each in nanoseconds of the monotonic
-/// clock. Both are 0 until it is done; a task that never ran has only waited.
+/// Returns how long the task was queued and how long it ran, in nanoseconds of the monotonic clock.
+/// Both are 0 until the task is done; a task that never ran has only a queue time.
 ///
-/// @param queued_ns   receives the first; may be NULL
-/// @param running_ns  receives the second; may be NULL
+/// @param queued_ns   receives the time in the queue; may be NULL
+/// @param running_ns  receives the run time; may be NULL
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_duration(
@@ -158,10 +165,11 @@ pub unsafe extern "C" fn future_duration(
     give_pair(queued_ns, running_ns, || pool::duration(future.into()))
 }
 
-/// How far the task said it was, by pool_task_progress; both are 0 when it has not said anything.
+/// Returns the progress that the task last reported with pool_task_progress; both numbers are 0 if
+/// it has not reported any.
 ///
-/// @param done   receives the first; may be NULL
-/// @param total  receives the second; may be NULL
+/// @param done   receives the amount of work done; may be NULL
+/// @param total  receives the total amount of work; may be NULL
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_progress(
@@ -191,21 +199,25 @@ fn give_pair(
     status
 }
 
-/// Frees the future. The task goes on, and its result is dropped. NULL is ignored, and so is a
-/// future that was freed before.
+/// Frees the future. The task keeps running, and its result is discarded. NULL and futures that
+/// were already freed are ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_free(future: *mut future_t) {
     boundary(|| pool::future_free(future.into()));
 }
 
-/// Waits for many futures, of one pool or of several, with one time for all.
+/// Waits for several futures, of one or more pools, with a common timeout.
 ///
-/// @param futures     n futures; may be NULL when n is 0. The same one may stand there twice
+/// @param futures     array of n futures, in which a future may occur more than once; may be NULL
+///                    if n is 0
+/// @param n           number of futures
 /// @param mode        see enum pool_wait
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @param n_done      receives how many are done, also after a timeout; may be NULL
-/// @return POOL_OK: what was waited for is there; POOL_ERR_TIMEOUT; POOL_ERR_INVALID: one is not a
-///         valid handle, or the mode is none; POOL_ERR_WRONG_PROCESS
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @param n_done      receives the number of futures that are done, also after a timeout; may be
+///                    NULL
+/// @return POOL_OK if the condition is met; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if the task would
+///         wait for itself; POOL_ERR_INVALID if a handle or the mode is invalid;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_wait_many(
     futures: *const *mut future_t,
@@ -227,16 +239,17 @@ pub unsafe extern "C" fn future_wait_many(
     status
 }
 
-/// Waits for many futures, with one time for all, and gives out their results.
+/// Waits for several futures, with a common timeout, and returns their results.
 ///
-/// @param futures     n futures; may be NULL when n is 0
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @param data        n places, which receive what future_result gives, and NULL where there is none;
-///                    may be NULL
-/// @param lens        n places for the lengths; may be NULL
-/// @return POOL_OK: all have completed; else the status of the first one in order that has not, as
-///         future_result says it, or POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @param futures     array of n futures; may be NULL if n is 0
+/// @param n           number of futures
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @param data        array of n elements that receive the data of future_result, or NULL for
+///                    futures without a result; may be NULL
+/// @param lens        array of n elements that receive the lengths; may be NULL
+/// @return POOL_OK if all have completed; otherwise the status of the first future, in order of the
+///         array, that has not completed, as returned by future_result, or POOL_ERR_TIMEOUT;
+///         POOL_ERR_DEADLOCK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_collect_many(
     futures: *const *mut future_t,
@@ -274,23 +287,26 @@ pub unsafe extern "C" fn future_collect_many(
 
 const TIMEOUT: pool_status_t = Status::POOL_ERR_TIMEOUT as pool_status_t;
 
-/// Calls a function when the future is done: from a thread of the library, or at once from this one
-/// when it is done already. Any number may be added; those that were added before it was done are called
-/// in that order, one after the other. The function may call whatever it likes, but to join or shut
-/// down the future's pool. The pool's shutdown waits for it. Each pool has one thread for all its
-/// callbacks: one that takes long holds up those behind it, and nothing else. Where the options say
-/// POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that are done
-/// already; when the pool has been shut down, such ones are called at once.
+/// Calls a function when the future is done: from a thread of the library or, if the future is
+/// already done, immediately from this thread. Any number of callbacks can be added; those added
+/// before the future is done are called one after the other, in the order in which they were added.
+/// A callback may call any function, except to join or shut down the future's pool; the pool's
+/// shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
+/// delays those behind it, and nothing else.
 ///
-/// The future may be freed before: the function is called all the same, and the handle that it gets
-/// is good until it returns.
+/// With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
+/// are already done. Once the pool has been shut down, callbacks of done futures are called
+/// immediately.
 ///
-/// @param function  what to call
+/// The future may be freed earlier: the function is called nevertheless, and the handle that it
+/// receives is valid until it returns.
+///
+/// @param function  function to call
 /// @param user      its last argument
-/// @param drop      called once with user after the call, or when there will be none: when it is
-///                  removed, or when this call fails; may be NULL
+/// @param drop      called once with user after the call, or when it is certain that there will be
+///                  no call, because the callback was removed or this function failed; may be NULL
 /// @param id        receives a number for future_remove_callback; may be NULL
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS: a thread cannot be started;
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS if a thread cannot be started;
 ///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_on_done(
@@ -315,18 +331,19 @@ pub unsafe extern "C" fn future_on_done(
 
 /// Removes a callback that has not been called.
 ///
-/// @param id  its number, from future_on_done
-/// @return POOL_OK: it will not be called; POOL_ERR_STATE: it was called, will be called at once
-///         because the future is done, or never was added to this future; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param id  number returned by future_on_done
+/// @return POOL_OK: it will not be called; POOL_ERR_STATE if it has been called, is about to be
+///         called because the future is done, or was never added to this future; POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_remove_callback(future: *mut future_t, id: u64) -> pool_status_t {
     boundary(|| pool::remove_callback(future.into(), id))
 }
 
-/// Makes a set of futures, of any pools, that gives them out in the order in which they are done.
+/// Creates a set of futures, of any pools, which returns them in the order in which they finish.
 ///
-/// @param out  receives the set, to be given to future_set_free; NULL on failure
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_FULL: 4096 sets are alive
+/// @param out  receives the set, to be released with future_set_free; NULL on failure
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_FULL if 4096 sets exist
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_new(
     out: Option<&mut MaybeUninit<*mut future_set_t>>,
@@ -334,8 +351,9 @@ pub unsafe extern "C" fn future_set_new(
     status_of(&write_out(out, std::ptr::null_mut(), || Ok(pool::set_new()?.into())))
 }
 
-/// Adds a future; at any time, also while somebody waits in future_set_next. One that is added twice
-/// comes out twice. It stays yours: one that is freed leaves the set.
+/// Adds a future; may be called at any time, also while another thread waits in future_set_next. A
+/// future that is added twice is returned twice. The caller still owns the future; freeing it
+/// removes it from the set.
 ///
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_OS; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
@@ -346,13 +364,13 @@ pub unsafe extern "C" fn future_set_add(
     boundary(|| pool::set_add(set.into(), future.into()))
 }
 
-/// Takes the future out of the set that was done first; waits until there is one.
+/// Removes the future that finished first from the set and returns it. Waits until one is done.
 ///
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
 /// @param out         receives the future; NULL on failure
-/// @return POOL_OK; POOL_ERR_END: the set is empty, and more may be added; POOL_ERR_TIMEOUT;
-///         POOL_ERR_DEADLOCK: called from a task that all the others wait for; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_END if the set is empty (more may be added); POOL_ERR_TIMEOUT;
+///         POOL_ERR_DEADLOCK if called from a task for which all remaining tasks are waiting;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_next(
     set: *mut future_set_t,
@@ -364,27 +382,27 @@ pub unsafe extern "C" fn future_set_next(
     }))
 }
 
-/// A descriptor that is readable while future_set_next would give a future out at once, for poll and
-/// its like. It belongs to the set: do not read from it, nor close it. A future that is freed after it
-/// was done may leave it readable until the next future_set_next.
+/// Returns a descriptor for poll and similar functions that is readable while future_set_next would
+/// return a future immediately. It belongs to the set: do not read from it or close it. If a future
+/// is freed after it is done, the descriptor may stay readable until the next future_set_next.
 ///
-/// @return the descriptor; -1 when the handle is not valid or there are no descriptors left
+/// @return the descriptor; -1 if the handle is invalid or no descriptors are left
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_fd(set: *mut future_set_t) -> i32 {
     catch(|| pool::set_fd(set.into())).unwrap_or(-1)
 }
 
-/// Frees the set, not the futures in it. NULL is ignored. No call with the set may be under way in
-/// another thread.
+/// Frees the set, but not the futures in it. NULL is ignored. No call with the set may be in
+/// progress in another thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_set_free(set: *mut future_set_t) {
     boundary(|| pool::set_free(set.into()));
 }
 
-/// Makes a future that belongs to no pool, and is done when somebody says so: by future_resolve or
-/// future_reject, or by future_cancel. Everything else can be done with it as with any other.
+/// Creates a promise: a future that belongs to no pool and is completed by future_resolve,
+/// future_reject or future_cancel. Otherwise it can be used like any other future.
 ///
-/// @param out  receives the future, to be given to future_free; NULL on failure
+/// @param out  receives the future, to be released with future_free; NULL on failure
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_new_promise(
@@ -395,10 +413,11 @@ pub unsafe extern "C" fn future_new_promise(
 
 /// Completes a promise with a copy of the bytes as its result.
 ///
-/// @param data  the bytes; may be NULL when len is 0
-/// @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS. Where there is no memory for the bytes, the future fails with
-///         POOL_ERR_NOMEM
+/// @param data  the bytes; may be NULL if len is 0
+/// @param len   number of bytes
+/// @return POOL_OK; POOL_ERR_STATE if the future is already done or not a promise;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS. If there is not enough memory for the bytes,
+///         the future fails with POOL_ERR_NOMEM
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_resolve(
     future: *mut future_t,
@@ -412,12 +431,12 @@ pub unsafe extern "C" fn future_resolve(
     })
 }
 
-/// Fails a promise, with POOL_ERR_TASK.
+/// Fails a promise with POOL_ERR_TASK.
 ///
-/// @param code     becomes the error's task_code
-/// @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
-/// @return POOL_OK; POOL_ERR_STATE: it is done already, or is no promise; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @param code     task_code of the error
+/// @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+/// @return POOL_OK; POOL_ERR_STATE if the future is already done or not a promise;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_reject(
     future: *mut future_t,

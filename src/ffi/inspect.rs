@@ -1,4 +1,4 @@
-//! Introspection: counts, states, workers, options, statistics, the tasks that were cancelled.
+//! Introspection: counts, state, workers, options, statistics, and cancelled tasks.
 
 use super::enums::CEnum;
 use super::snapshot::{Snapshot, function_of_callee};
@@ -10,45 +10,46 @@ use crate::pool::{self, Stats, WorkerActivity};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
-/// How many workers there are; 0 for a handle that is not valid.
+/// Returns the number of workers; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_workers(pool: *const pool_t) -> u32 {
     pool::counts(pool.into()).workers
 }
 
-/// How many workers run a task; 0 for a handle that is not valid.
+/// Returns the number of workers that are running a task; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_busy_workers(pool: *const pool_t) -> u32 {
     pool::counts(pool.into()).busy
 }
 
-/// How many workers run no task; 0 for a handle that is not valid.
+/// Returns the number of workers that are not running a task; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_free_workers(pool: *const pool_t) -> u32 {
     let counts = pool::counts(pool.into());
     counts.workers.saturating_sub(counts.busy)
 }
 
-/// How many tasks wait for a worker; 0 for a handle that is not valid.
+/// Returns the number of tasks that are waiting for a worker; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_count_pending_tasks(pool: *const pool_t) -> u64 {
     pool::counts(pool.into()).pending
 }
 
-/// The pool's state, bits of enum pool_state_bit; 0: open, or not a valid handle.
+/// Returns the state of the pool, bits of enum pool_state_bit; 0 if it is open or the handle is
+/// invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_state(pool: *const pool_t) -> u32 {
     pool::state_bits(pool.into())
 }
 
-/// The workers that there are, by their places.
+/// Returns information about the existing workers, in order of their indexes.
 ///
-/// @param workers   room for capacity of them, the first with its struct_size set; may be NULL when
-///                  capacity is 0
-/// @param capacity  how many there is room for
-/// @param n         receives how many workers there are, also when they are more; may be NULL
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
-///         knows; POOL_ERR_WRONG_PROCESS
+/// @param workers   array with room for capacity elements, the first with its struct_size set; may
+///                  be NULL if capacity is 0
+/// @param capacity  size of the array in elements
+/// @param n         receives the number of workers, even if it exceeds capacity; may be NULL
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_workers(
     pool: *const pool_t,
@@ -101,12 +102,12 @@ fn info_of(activity: &WorkerActivity) -> pool_worker_info_t {
     }
 }
 
-/// The options that hold: those that pool_new was given, with the defaults in place of zeros, and what
-/// has been changed since, by pool_set_limits for example.
+/// Returns the options in effect: those passed to pool_new, with zeros replaced by the defaults,
+/// and including later changes, for example by pool_set_limits.
 ///
-/// @param options  filled in; struct_size must be set. What it points to lives until pool_free
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
-///         knows; POOL_ERR_WRONG_PROCESS
+/// @param options  filled in; struct_size must be set. What it points to is valid until pool_free
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_get_options(
     pool: *const pool_t,
@@ -132,19 +133,19 @@ pub unsafe extern "C" fn pool_get_options(
     })
 }
 
-/// How many tasks were cancelled because the pool was shut down or broken, those not counted that
-/// were cancelled one by one; 0 for a handle that is not valid.
+/// Returns the number of tasks that were cancelled because the pool was shut down or broken, not
+/// counting those that were cancelled individually; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_cancelled_count(pool: *const pool_t) -> usize {
     pool::cancelled_count(pool.into())
 }
 
-/// One of the tasks that were cancelled because the pool was shut down or broken.
+/// Returns one of the tasks that were cancelled because the pool was shut down or broken.
 ///
-/// @param i     which: 0 to pool_cancelled_count - 1, in no particular order
-/// @param task  filled in; struct_size must be set. What it points to lives until pool_free
-/// @return POOL_OK; POOL_ERR_INVALID: also when there is no such task; POOL_ERR_VERSION: struct_size
-///         is not one that this library knows; POOL_ERR_WRONG_PROCESS
+/// @param i     index, 0 to pool_cancelled_count - 1, in no particular order
+/// @param task  filled in; struct_size must be set. What it points to is valid until pool_free
+/// @return POOL_OK; POOL_ERR_INVALID, also if there is no such task; POOL_ERR_VERSION if
+///         struct_size is unknown to this version; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_cancelled_task(
     pool: *const pool_t,
@@ -182,11 +183,11 @@ unsafe fn check_size<T>(given: *const T) -> Result<()> {
     }
 }
 
-/// What the tasks and workers of a pool have done: counters, and histograms of durations.
+/// Returns statistics of the pool's tasks and workers: counters, and histograms of durations.
 ///
 /// @param stats  filled in; struct_size must be set
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION: struct_size is not one that this library
-///         knows; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_VERSION if struct_size is unknown to this version;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_stats(
     pool: *const pool_t,
@@ -225,15 +226,16 @@ fn stats_of(stats: &Stats) -> pool_stats_t {
     }
 }
 
-/// All there is to tell of a pool, as a JSON object: its settings, its workers and what they run, its
-/// state, how many tasks each place was given ("writes"), and its statistics.
+/// Returns a complete description of the pool as a JSON object: its settings, its workers and what
+/// they are running, its state, the number of tasks that each worker index has taken ("writes"),
+/// and its statistics.
 ///
-/// @param buf       receives the text in UTF-8, and a NUL; may be NULL when capacity is 0
-/// @param capacity  the bytes of buf
-/// @param len       receives the length of the text without the NUL, also when it does not fit; may be
-///                  NULL
-/// @return POOL_OK; POOL_ERR_TOO_LARGE: capacity is not above len, and no more than a NUL was
-///         written; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param buf       receives the text in UTF-8, NUL-terminated; may be NULL if capacity is 0
+/// @param capacity  size of buf in bytes
+/// @param len       receives the length of the text without the NUL, even if it does not fit; may
+///                  be NULL
+/// @return POOL_OK; POOL_ERR_TOO_LARGE if capacity is not greater than len: only a NUL is written
+///         then, if there is room for it; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_info_json(
     pool: *const pool_t,

@@ -9,25 +9,29 @@ use crate::pool::{self, Arrays, Callee, Column, OwnedCallee, Source};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
 
-/// Runs a function for every item of an array, and waits. The function sees each item as a task of its
-/// own: pool_task_args is the item, and it and the room for its result are aligned as elements of an
-/// array of such a size are. Items are handed to the workers in chunks; what becomes of one
-/// item does not touch the others of its chunk, unless the worker is lost.
+/// Runs a function for every item of an array, and waits. The function sees each item as a separate
+/// task: pool_task_args returns the item. The item and the memory for its result are aligned like
+/// elements of an array with that element size. Items are passed to workers in chunks; the failure
+/// of an item does not affect the others in its chunk, unless the worker is lost.
 ///
-/// A map that has begun counts as submitted: pool_close and pool_join let it come to its end.
+/// A map that has started counts as submitted: pool_close and pool_join let it finish.
 ///
-/// @param items        n items, one behind the other; may be NULL when n or item_size is 0
-/// @param item_size    the size of each, in bytes
-/// @param options      NULL: all defaults
-/// @param results      room for n results of result_size bytes; may be NULL when result_size is 0. The
-///                     result of item i comes to place i; where it is shorter the rest is 0, and
-///                     where the item has failed all of it
-/// @param item_status  room for n statuses, or NULL. POOL_ERR_TOO_LARGE: its result has more than
-///                     result_size bytes; POOL_ERR_CANCELLED: it was not run; POOL_ERR_TIMEOUT: it
-///                     was not done at the deadline; others as for future_result
-/// @return POOL_OK: every item has completed; else the status of the first item, in order, that has
-///         not; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_DEADLOCK; POOL_ERR_INVALID;
-///         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+/// @param items        n contiguous items; may be NULL if n or item_size is 0
+/// @param item_size    size of an item in bytes
+/// @param n            number of items
+/// @param options      configuration; NULL: all defaults
+/// @param results      buffer for n results of result_size bytes; may be NULL if result_size is 0.
+///                     Element i receives the result of item i, padded with zeros if it is shorter,
+///                     and all zeros if the item failed
+/// @param result_size  size of a result in bytes
+/// @param item_status  array of n statuses, or NULL. POOL_ERR_TOO_LARGE if the result exceeds
+///                     result_size bytes; POOL_ERR_CANCELLED if the item was not run;
+///                     POOL_ERR_TIMEOUT if it was not done at the deadline; others as for
+///                     future_result
+/// @return POOL_OK if every item has completed; otherwise the status of the first item, in order,
+///         that has not; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check);
+///         POOL_ERR_DEADLOCK; POOL_ERR_INVALID; POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION;
+///         POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map(
     pool: *mut pool_t,
@@ -51,14 +55,15 @@ pub unsafe extern "C" fn pool_map(
     })
 }
 
-/// As pool_map, without waiting. The arrays must stay as they are until the future is done; it has no
-/// result of its own, and fails like the first item, in order, that did not complete. The progress
-/// function is called by a thread of the library. future_cancel answers POOL_ERR_STATE, and the map
-/// ends soon, as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
+/// As pool_map, but without waiting. The arrays must remain valid, and must not be accessed by the
+/// caller other than to read the items, until the future is done. The future has no result of its
+/// own; it fails like the first item, in order, that did not complete. The progress function is
+/// called by a thread of the library. future_cancel returns POOL_ERR_STATE, and the map ends soon
+/// after as cancelled. In a task of the same thread pool, and for an inline pool, the map is done
 /// when the call returns.
 ///
-/// @param out  receives the future, to be given to future_free; NULL on failure
-/// @return POOL_OK; otherwise as pool_map, but for what happens to items; POOL_ERR_OS
+/// @param out  receives the future, to be released with future_free; NULL on failure
+/// @return POOL_OK; otherwise as for pool_map, except for the statuses of items; POOL_ERR_OS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_async(
     pool: *mut pool_t,
@@ -83,13 +88,15 @@ pub unsafe extern "C" fn pool_map_async(
     }))
 }
 
-/// Runs a function for the elements of several arrays, and waits: item i is made of element i of each,
-/// laid out like a C struct of such members, each aligned to the largest power of two that divides its
-/// size, 16 at most. There are as many items as the shortest array has elements.
+/// Runs a function for the elements of several arrays, and waits. Item i consists of element i of
+/// each array, laid out like a C struct with these members, each aligned to the largest power of
+/// two that divides its size, at most 16. There are as many items as the shortest array has
+/// elements.
 ///
-/// @param arrays    n_arrays arrays, at least 1
-/// @param n_items   receives how many items there are; may be NULL
-/// @return as pool_map
+/// @param arrays    array of n_arrays arrays
+/// @param n_arrays  number of arrays, 1 to 1024
+/// @param n_items   receives the number of items; may be NULL
+/// @return as for pool_map
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_zip(
     pool: *mut pool_t,
@@ -121,18 +128,19 @@ pub unsafe extern "C" fn pool_map_zip(
     status
 }
 
-/// Runs a function for items that a source gives, one by one, as they are needed: nothing before the
-/// first pool_map_next, and never more than the window ahead of what was taken. So there may be any
-/// number of them. Items and results may have any size.
+/// Starts a lazy map: runs a function for items that a source supplies one by one as they are
+/// needed. It requests nothing before the first pool_map_next, and is never more than the window
+/// ahead of the results taken; the number of items is therefore unlimited. Items and results may
+/// have any size.
 ///
-/// @param source   gives the items; called by the thread that is in pool_map_next, and not at the same
-///                 time by two
-/// @param user     the source's argument
-/// @param options  NULL: all defaults
-/// @param out      receives the map, to be given to pool_map_free; NULL on failure
-/// @return POOL_OK; POOL_ERR_CLOSED, POOL_ERR_BROKEN and its like; POOL_ERR_INVALID;
-///         POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_FULL: 4096 such maps are alive;
-///         POOL_ERR_WRONG_PROCESS
+/// @param source   supplies the items; called by the thread that is in pool_map_next, never by two
+///                 threads at the same time
+/// @param user     argument of the source
+/// @param options  configuration; NULL: all defaults
+/// @param out      receives the map, to be released with pool_map_free; NULL on failure
+/// @return POOL_OK; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check);
+///         POOL_ERR_INVALID; POOL_ERR_UNSUPPORTED; POOL_ERR_VERSION; POOL_ERR_FULL if 4096 lazy
+///         maps exist; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_start(
     pool: *mut pool_t,
@@ -151,19 +159,21 @@ pub unsafe extern "C" fn pool_map_start(
     }))
 }
 
-/// The next result; waits for it. In the order of the items, or unordered as they are done.
+/// Returns the next result, and waits for it. Results come in the order of the items or, if
+/// unordered, as they become available.
 ///
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @param data        receives the result's bytes, which live until the next call; NULL without one
-/// @param len         receives how many; may be NULL
-/// @param index       receives the item's number, from 0, also of one that has failed; may be NULL
-/// @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED and others of
-///         future_result: how this item has ended, pool_map_error has the words, and the next call goes
-///         on with the next item; POOL_ERR_END: there are no more; POOL_ERR_TIMEOUT: the same item
-///         comes next time, but for good when the deadline of the whole has passed;
-///         POOL_ERR_CLOSED: the pool is; what the source answered instead of an item, once;
-///         POOL_ERR_STATE: another call with the map is under way; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @param data        receives the address of the result, valid until the next call; NULL if there
+///                    is none
+/// @param len         receives the number of bytes; may be NULL
+/// @param index       receives the index of the item, from 0, also if it has failed; may be NULL
+/// @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED or another status of
+///         future_result if the item failed: pool_map_error returns the details, and the next call
+///         continues with the next item; POOL_ERR_END if there are no more items; POOL_ERR_TIMEOUT:
+///         the next call waits for the same item or, if the deadline of the whole map has passed,
+///         returns POOL_ERR_TIMEOUT again; POOL_ERR_CLOSED if the pool is closed; once, the status
+///         that the source returned instead of an item; POOL_ERR_STATE if another call with the map
+///         is in progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_next(
     map: *mut pool_map_t,
@@ -189,11 +199,11 @@ pub unsafe extern "C" fn pool_map_next(
     status_of(&found)
 }
 
-/// What went wrong with the item that pool_map_next has answered last, in numbers and words.
+/// Returns the error details of the item that pool_map_next returned last.
 ///
-/// @param error  filled in; its status is POOL_OK when the item completed
-/// @return POOL_OK: error is filled in; POOL_ERR_STATE: another call with the map is under way;
-///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param error  filled in; its status is POOL_OK if the item completed
+/// @return POOL_OK if error was filled in; POOL_ERR_STATE if another call with the map is in
+///         progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_error(
     map: *mut pool_map_t,
@@ -206,8 +216,9 @@ pub unsafe extern "C" fn pool_map_error(
     })
 }
 
-/// Cancels the items that wait, and takes no more from the source: pool_map_next then answers those that
-/// were cancelled with POOL_ERR_CANCELLED, and the others with their results. From any thread.
+/// Cancels the items that are queued, and takes no more from the source. pool_map_next then returns
+/// POOL_ERR_CANCELLED for the cancelled items and the results of the others. May be called from any
+/// thread.
 ///
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
@@ -215,19 +226,19 @@ pub unsafe extern "C" fn pool_map_cancel(map: *mut pool_map_t) -> pool_status_t 
     boundary(|| pool::map_cancel(map.into()))
 }
 
-/// Frees the map. Items that wait are cancelled; those that run go on, and their results are dropped.
-/// NULL is ignored. No call with the map may be under way.
+/// Frees the map. Queued items are cancelled; running ones continue, and their results are
+/// discarded. NULL is ignored. No call with the map may be in progress.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_map_free(map: *mut pool_map_t) {
     boundary(|| pool::map_free(map.into()));
 }
 
-/// Submits one task that runs a function for n items of an array: for those who divide a map
-/// themselves. Its result is n results of result_size bytes, one behind the other. It fails as the
-/// first item does that fails, and the items behind that are not run.
+/// Submits one task that runs a function for n items of an array, for callers that divide their
+/// input into chunks themselves. Its result consists of n contiguous results of result_size bytes.
+/// It fails with the first item that fails, and the items after that are not run.
 ///
-/// @param out  receives the future, to be given to future_free
-/// @return as pool_submit
+/// @param out  receives the future, to be released with future_free
+/// @return as for pool_submit
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit_chunk(
     pool: *mut pool_t,
@@ -247,19 +258,19 @@ pub unsafe extern "C" fn pool_submit_chunk(
     }))
 }
 
-/// How many chunks there are of n items, so many in each and the rest in the last; 0 when chunk_size
-/// is 0.
+/// Returns the number of chunks of chunk_size items, the last one possibly shorter, into which n
+/// items are divided; 0 if chunk_size is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_chunk_count(n: usize, chunk_size: usize) -> usize {
     if chunk_size == 0 { 0 } else { n.div_ceil(chunk_size) }
 }
 
-/// Where a chunk of n items begins and ends.
+/// Computes where a chunk of n items begins and ends.
 ///
-/// @param i      which: 0 to pool_chunk_count - 1
-/// @param begin  receives its first item; may be NULL
-/// @param end    receives the item behind its last; may be NULL
-/// @return       whether there is such a chunk
+/// @param i      index of the chunk, 0 to pool_chunk_count - 1
+/// @param begin  receives the index of its first item; may be NULL
+/// @param end    receives the index after its last item; may be NULL
+/// @return whether there is such a chunk
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_chunk_bounds(
     n: usize,
@@ -278,7 +289,7 @@ pub unsafe extern "C" fn pool_chunk_bounds(
     first.is_some()
 }
 
-/// An array of the caller's.
+/// The caller's array of items.
 #[derive(Clone, Copy)]
 struct Items {
     start: *const c_void,
@@ -301,7 +312,8 @@ fn checked_product(size: usize, count: usize) -> Result<usize> {
 }
 
 /// # Safety
-/// The header: for as long as `'a`, the items can be read, and the results and statuses written, by nobody else.
+/// The header: for as long as `'a`, the items can be read, and the results and statuses are written only by
+/// the callee.
 unsafe fn arrays<'a>(
     items: Items,
     results: *mut c_void,
@@ -345,7 +357,7 @@ unsafe fn columns<'a>(arrays: *const pool_array_t, count: usize) -> Result<Vec<C
 
 const COLUMNS_MAX: usize = 1024;
 
-/// A source of C.
+/// A source implemented in C.
 struct CSource {
     pull: unsafe extern "C" fn(*mut c_void, *mut *const c_void, *mut usize) -> pool_status_t,
     user: *mut c_void,

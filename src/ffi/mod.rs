@@ -1,7 +1,7 @@
 //! The C surface: converts between C and the rest of the library, and decides nothing.
 //!
 //! An exported function reads its arguments, calls one function of the pool or the worker, and writes what that
-//! returns. `Option<&mut …>` is an out-parameter that may be NULL, so that the compiler makes us handle NULL. The
+//! returns. `Option<&mut …>` is an out-parameter that may be NULL, so the compiler makes us handle NULL. The
 //! contracts are the doc comments here: cbindgen generates the header from them.
 
 use crate::error::{Error, Result, Status};
@@ -19,7 +19,7 @@ mod options;
 mod process_options;
 mod snapshot;
 
-// In the order of the header; between empty lines, so that rustfmt keeps it.
+// In the order of the header. The empty lines keep rustfmt from sorting them.
 mod types;
 
 mod enums;
@@ -47,7 +47,7 @@ fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 #[cold]
-#[inline(never)] // Else it is in every function.
+#[inline(never)] // Otherwise it is inlined into every function.
 fn fault(_panic: Box<dyn Any + Send>) -> Error {
     Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it")
 }
@@ -117,7 +117,7 @@ fn copy_text(text: &[u8], into: &mut [c_char]) {
     }
 }
 
-/// A required value: a pointer that is not NULL, a number that is in range.
+/// A required value: a non-NULL pointer, or a number in range.
 #[inline]
 fn required<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| Status::POOL_ERR_INVALID.into())
@@ -142,7 +142,7 @@ unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
 /// The buffer that a caller points to.
 ///
 /// # Safety
-/// The header: `len` bytes that can be written for as long as `'a`, by nobody else; NULL is refused.
+/// The header: `len` bytes that can be written for as long as `'a`, and only by the callee; NULL is refused.
 unsafe fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
     if len == 0 {
         return Ok(&mut []);
@@ -214,8 +214,8 @@ unsafe fn c_strings<'a>(list: *const *const c_char) -> Option<Vec<&'a CStr>> {
     Some(strings)
 }
 
-/// A struct of the caller's that begins with its size. A shorter one, of an older header, is filled up with zeros;
-/// what a longer one, of a newer header, has beyond ours must be zero.
+/// A struct of the caller's that begins with its size. A shorter one, from an older header, is padded with zeros; the
+/// additional fields of a longer one, from a newer header, must be zero.
 ///
 /// # Safety
 /// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T` is a struct of C
@@ -243,10 +243,10 @@ unsafe fn sized<T>(given: *const T) -> Result<T> {
     Ok(unsafe { copy.assume_init() })
 }
 
-/// No struct of the header will ever be larger.
+/// An upper bound for the size of every struct of the header, now and later.
 const SIZE_MAX: usize = 4096;
 
-/// A pointer of the user's, and the function that is called once when the library does not need it any more.
+/// The user's pointer, and the function that is called once when the library no longer needs it.
 struct User {
     pointer: *mut c_void,
     drop: pool_drop_fn,
@@ -274,7 +274,7 @@ fn unsupported(words: &str) -> Error {
     Error::new(Status::POOL_ERR_UNSUPPORTED, words)
 }
 
-/// A callback of C, with its last argument.
+/// A C callback, with its last argument.
 fn callback(
     function: unsafe extern "C" fn(*mut future_t, *mut c_void),
     user: Arc<User>,

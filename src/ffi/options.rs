@@ -1,5 +1,5 @@
-//! Reading the options of a pool: a C struct becomes a checked configuration. Options that the kind of workers does not
-//! support are refused here.
+//! Reading the options of a pool: converts a C struct to a checked configuration. Options that the kind of pool does
+//! not support are refused here.
 
 use super::call::task_from;
 use super::enums::{one_of, pool_driver, pool_exit, pool_on_worker_lost, pool_sched};
@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many more workers than CPUs a thread pool has by default: some block.
+/// How many more workers than CPUs a thread pool has by default, because some tasks block.
 const THREADS_MORE: u32 = 5;
 /// The default idle timeout in milliseconds.
 const IDLE_TIMEOUT: i64 = 60_000;
@@ -113,7 +113,7 @@ unsafe fn config_of(mut options: pool_options_t, user: User) -> Result<(Config, 
     Ok((config, Arc::new(snapshot)))
 }
 
-/// Replaces zeros by the defaults that they stand for.
+/// Replaces zeros with the defaults that they stand for.
 fn fill_in_defaults(options: &mut pool_options_t, kind: &PoolKind) {
     fn fill<T: Default + PartialEq>(field: &mut T, value: T) {
         if *field == T::default() {
@@ -219,7 +219,7 @@ const KILL_GRACE: i64 = 1000;
 const START_TIMEOUT: i64 = 30_000;
 const TICK: i64 = 500;
 
-/// Refuses timeouts that only processes can be held to. Called before defaults are filled in.
+/// Refuses timeouts that can be enforced only on processes. Called before defaults are filled in.
 fn refuse_timeouts(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let is_set = options.start_timeout_ms != 0
         || options.initializer_timeout_ms != 0

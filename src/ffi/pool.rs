@@ -1,4 +1,4 @@
-//! `pool_*`: making pools, submitting, resizing, stopping.
+//! `pool_*`: creating pools, submitting, resizing, stopping.
 
 use super::call::{call_from, task_from};
 use super::enums::{CEnum, stop_mode_from};
@@ -11,16 +11,18 @@ use crate::pool::{self, RestartMode, ShrinkMode, SubmitOptions, TaskSpec};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
-/// Makes a pool. Workers start when there is work for them.
+/// Creates a pool. Workers start on demand.
 ///
-/// @param options  NULL: all defaults, a pool of processes, one for each CPU
-/// @param out      receives the pool, to be given to pool_free; NULL on failure
+/// @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
+/// @param out      receives the pool, to be released with pool_free; NULL on failure
 /// @param error    filled in on failure; may be NULL
-/// @return POOL_OK; POOL_ERR_INVALID: an option is out of range; POOL_ERR_UNSUPPORTED: an option is
-///         not for this kind; POOL_ERR_VERSION: the struct is longer than this
-///         library knows, and not zero there; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL: 4096
-///         pools are alive, freed ones with futures included; POOL_ERR_STATE: this process is a
-///         worker that ran into main, which should begin with pool_worker_main
+/// @return POOL_OK; POOL_ERR_INVALID if an option is out of range; POOL_ERR_UNSUPPORTED if an
+///         option is not supported by the kind of pool; POOL_ERR_VERSION if the struct has non-zero
+///         fields that this version does not know; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL if
+///         4096 pools exist, counting freed ones that still have futures; POOL_ERR_STATE if this
+///         process is a worker that ran into main, which must begin with pool_worker_main, if
+///         POOL_FORK is refused because of other threads, or if process pools are nested more than
+///         8 deep
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_new(
     options: *const pool_options_t,
@@ -35,11 +37,13 @@ pub unsafe extern "C" fn pool_new(
     write_error(made, error)
 }
 
-/// Makes a pool of a fixed kind and size, whatever the options say about these. Its workers still
-/// start when there is work for them.
+/// Creates a pool of a fixed kind and size, which override those in the options. Its workers, too,
+/// start on demand.
 ///
-/// @param n  the number of workers, 1 to 1024
-/// @return as pool_new
+/// @param kind     kind of the pool
+/// @param n        number of workers, 1 to 1024
+/// @param options  other options, as for pool_new
+/// @return as for pool_new
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_new_fixed(
     kind: pool_kind_t,
@@ -56,29 +60,31 @@ pub unsafe extern "C" fn pool_new_fixed(
     write_error(made, error)
 }
 
-/// Frees the pool, after shutting it down (POOL_STOP_CANCEL, waiting for running tasks) where it
-/// still is open. Its futures stay valid. Blocks. NULL is ignored. From a task or a callback of the same
-/// pool, or in a forked child, it does nothing.
+/// Frees the pool, after shutting it down if it is still open (POOL_STOP_CANCEL: waits for running
+/// tasks). Its futures remain valid. Blocks. NULL is ignored. Does nothing if called from a task or
+/// a callback of the same pool, or in a forked child.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_free(pool: *mut pool_t) {
     boundary(|| pool::free(pool.into()));
 }
 
-/// Submits a task: the function will be called by a worker with a copy of the bytes. Waits for nothing,
-/// but where pool_options_t.max_pending tasks wait already: then until there is a place, or the pool is
-/// closed or broken. A task that submits to its own pool then runs tasks that wait, before the submit
-/// returns.
+/// Submits a task: a worker calls the function with a copy of the argument bytes. Does not block,
+/// unless pool_options_t.max_pending tasks are already queued: then it waits until there is
+/// capacity, or until the pool is closed or broken. A task that submits to its own full pool does
+/// not wait; instead it runs queued tasks before the submit returns.
 ///
 /// @param function  a function of this program or of a shared library; it need not be exported.
 ///                  Worker processes call it in their own copy of that program or library
-/// @param args      the argument bytes; may be NULL when len is 0
-/// @param out       receives the future, to be given to future_free; NULL: no future is wanted, and
-///                  result and errors are dropped
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see
-///         pool_check; POOL_ERR_FUNCTION: the function is in no module that a worker
-///         process could open; POOL_ERR_FULL: 16 Mi futures are alive, or fewer where address space
-///         is limited; POOL_ERR_DEADLOCK: max_pending tasks wait, and 64 tasks run in the middle of one
-///         another on this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
+/// @param args      the argument bytes; may be NULL if len is 0
+/// @param len       number of argument bytes
+/// @param out       receives the future, to be released with future_free; NULL if no future is
+///                  needed: the result and any error are then discarded
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; the errors of a broken pool (see
+///         pool_check); POOL_ERR_FUNCTION if the function is in no module that a worker process
+///         could open; POOL_ERR_FULL if 16 Mi futures exist, or fewer where address space is
+///         limited; POOL_ERR_TOO_LARGE if the pool's address space has no room for the arguments;
+///         POOL_ERR_DEADLOCK if max_pending tasks are queued and 64 tasks are already nested on
+///         this thread because they submit; POOL_ERR_NOMEM; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit(
     pool: *mut pool_t,
@@ -98,13 +104,13 @@ pub unsafe extern "C" fn pool_submit(
     }))
 }
 
-/// Submits a task by names, for callers that have no pointer to the function.
+/// Submits a task by module and symbol name, for callers that have no pointer to the function.
 ///
-/// @param module  the shared library that exports the symbol: a path, or a name as the dynamic
-///                loader finds it; NULL: the main program
-/// @param symbol  the name of an exported function
-/// @return as pool_submit. That module or symbol do not exist shows when the task runs: it fails
-///         with POOL_ERR_FUNCTION
+/// @param module  the shared library that exports the symbol: a path, or a name that the dynamic
+///                loader finds; NULL: the main program
+/// @param symbol  name of an exported function
+/// @return as for pool_submit. A module or symbol that does not exist is detected only when the
+///         task runs: the task then fails with POOL_ERR_FUNCTION
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit_symbol(
     pool: *mut pool_t,
@@ -123,9 +129,12 @@ pub unsafe extern "C" fn pool_submit_symbol(
 
 /// Submits a task with all its options.
 ///
-/// @param call  see pool_call_t
-/// @return as pool_submit; POOL_ERR_INVALID: also an option that is out of range; POOL_ERR_UNSUPPORTED: an
-///         option is not for this kind; POOL_ERR_VERSION: the struct is longer than this library knows, and not zero there
+/// @param call  the task, see pool_call_t
+/// @param out   receives the future, as for pool_submit
+/// @return as for pool_submit; POOL_ERR_INVALID also if an option is out of range;
+///         POOL_ERR_UNSUPPORTED if an option is not supported by the kind of pool; POOL_ERR_VERSION
+///         if the struct has non-zero fields that this version does not know; POOL_ERR_FULL also if
+///         submit_timeout_ms expired
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_submit_call(
     pool: *mut pool_t,
@@ -162,18 +171,17 @@ fn submit<'a>(
     }
 }
 
-/// Submits a task, waits for it, and copies its result. When the time is over, the task goes on and
-/// its result is dropped.
+/// Submits a task, waits for it, and copies its result. If the timeout expires, the task keeps
+/// running and its result is discarded.
 ///
-/// @param timeout_ms  how long to wait for a place in the queue and for the end together, POOL_FOREVER,
-///                    or 0: do not block
-/// @param result      room for the result; may be NULL when capacity is 0
-/// @param capacity    how many bytes there are
-/// @param result_len  receives the length of the result, also when it is more than capacity; may be
-///                    NULL
-/// @return as pool_submit and future_collect; POOL_ERR_FULL: also when there was no place in the queue in
-///         that time; POOL_ERR_TOO_LARGE: the result is more than capacity,
-///         and nothing was copied
+/// @param timeout_ms  maximum time to wait, for capacity in the queue and for the result together;
+///                    POOL_FOREVER: no timeout; 0: do not block
+/// @param result      buffer for the result; may be NULL if capacity is 0
+/// @param capacity    size of the buffer in bytes
+/// @param result_len  receives the length of the result, even if it exceeds capacity; may be NULL
+/// @return as for pool_submit and future_collect; POOL_ERR_FULL also if the queue had no capacity
+///         within the timeout; POOL_ERR_TOO_LARGE if the result exceeds capacity; nothing is copied
+///         then
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_run(
     pool: *mut pool_t,
@@ -200,15 +208,15 @@ pub unsafe extern "C" fn pool_run(
     status
 }
 
-/// Memory for the arguments of one task of this pool, to be written in place: hand it over in
-/// pool_call_t.buffer.
+/// Allocates memory for the arguments of one task of this pool, to be written in place and passed
+/// on in pool_call_t.buffer.
 ///
-/// @param len   how many bytes
+/// @param len   size in bytes
 /// @param out   receives the buffer; NULL on failure
-/// @param data  receives where to write, aligned for any type; NULL on failure. What the bytes are
-///              at first is not defined
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE: more
-///         than the pool's address space can hold; POOL_ERR_WRONG_PROCESS
+/// @param data  receives the address of the memory, aligned for any type; NULL on failure. The
+///              initial contents are undefined
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the
+///         pool's address space has no room for it; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_new(
     pool: *mut pool_t,
@@ -230,19 +238,20 @@ pub unsafe extern "C" fn pool_buffer_new(
     status_of(&made)
 }
 
-/// Frees a buffer that no submit has taken over. NULL is ignored. Buffers must be freed before
-/// their pool; those that are left are freed with it.
+/// Frees a buffer that no submit has taken ownership of. NULL is ignored. Buffers must be freed
+/// before their pool; pool_free frees those that remain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_free(buffer: *mut pool_buffer_t) {
     boundary(|| pool::buffer_free(buffer.into()));
 }
 
-/// Whether the pool takes tasks.
+/// Checks whether the pool accepts tasks.
 ///
-/// @param error  filled in when it does not; may be NULL
-/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER: that function failed,
-///         task_code and the message are its own; POOL_ERR_RESTARTS: workers died too often while
-///         they started; POOL_ERR_BROKEN: no worker can be started; the message tells why; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param error  filled in if it does not; may be NULL
+/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_INITIALIZER or POOL_ERR_FINALIZER if that function
+///         failed, with its task_code and message; POOL_ERR_RESTARTS if workers failed to start too
+///         often; POOL_ERR_BROKEN if the pool is broken for another reason, which the message
+///         gives; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_check(
     pool: *mut pool_t,
@@ -251,13 +260,13 @@ pub unsafe extern "C" fn pool_check(
     write_error(catch(|| pool::check(pool.into())), error)
 }
 
-/// Tries the pool's configuration: a second pool of it, with one worker, runs a task of the library's
-/// own and a map. This pool is not touched.
+/// Tests the pool's configuration: creates a second pool with the same configuration and one
+/// worker, and runs a built-in task and a map in it. This pool is not affected.
 ///
-/// @param timeout_ms  how long to wait for these, POOL_FOREVER, or 0: do not block
+/// @param timeout_ms  maximum time to wait for these; POOL_FOREVER: no timeout; 0: do not block
 /// @param error       filled in on failure, with the reason; may be NULL
-/// @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN and
-///         what else a pool or a task can come to; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
+/// @return POOL_OK; POOL_ERR_INITIALIZER, POOL_ERR_FINALIZER, POOL_ERR_RESTARTS, POOL_ERR_BROKEN
+///         and any other error of a pool or task; POOL_ERR_TIMEOUT; POOL_ERR_CLOSED;
 ///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_test(
@@ -268,8 +277,8 @@ pub unsafe extern "C" fn pool_test(
     write_error(catch(|| pool::test(pool.into(), timeout_ms)), error)
 }
 
-/// Closes the pool: no new tasks, and what is queued runs. Does not wait. Again: nothing more
-/// happens.
+/// Closes the pool: it accepts no new tasks, and queued tasks still run. Does not wait. Has no
+/// further effect if called again.
 ///
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
@@ -277,26 +286,26 @@ pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
     boundary(|| pool::close(pool.into()))
 }
 
-/// Waits until everything queued has run and the workers have left. The pool is as open as before
-/// afterwards; while it waits, submits answer POOL_ERR_CLOSED.
+/// Waits until all queued tasks have run and the workers have exited. While it waits, submits
+/// return POOL_ERR_CLOSED; afterwards the pool is as open as before.
 ///
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is as before; POOL_ERR_CLOSED: it has been shut down;
-///         POOL_ERR_DEADLOCK: called from a task or a callback of the same pool; POOL_ERR_BROKEN: no worker can be
-///         started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT, which leaves the pool as before; POOL_ERR_CLOSED if it has
+///         been shut down; POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+///         the errors of a broken pool (see pool_check); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
     boundary(|| pool::join(pool.into(), timeout_ms))
 }
 
-/// Shuts the pool down. Afterwards all workers are gone and every future is done.
+/// Shuts the pool down. Afterwards all workers have exited and every future is done.
 ///
-/// @param mode        see enum pool_stop. Calling again with a stronger one escalates, also from
-///                    another thread while a first call waits
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and goes on stopping; POOL_ERR_CLOSED: it
-///         had been shut down before; POOL_ERR_DEADLOCK: called from a task or a callback of the same pool;
-///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param mode        see enum pool_stop. Another call with a stronger mode escalates, also from
+///                    another thread while the first call is waiting
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT: the pool is closed and continues to stop; POOL_ERR_CLOSED if
+///         it had already been shut down; POOL_ERR_DEADLOCK if called from a task or a callback of
+///         the same pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_shutdown(
     pool: *mut pool_t,
@@ -309,11 +318,12 @@ pub unsafe extern "C" fn pool_shutdown(
     })
 }
 
-/// Cancels every task that has not started, also those of other threads and of maps. What runs goes on,
-/// and the pool stays as open as it is; submits that wait for a place go on, too. Tasks cancelled so are
-/// not told by pool_cancelled_task: their futures say so.
+/// Cancels every task that has not started, including those submitted by other threads and by maps.
+/// Running tasks continue, the pool stays as open as it is, and submits that wait for capacity
+/// continue. Tasks cancelled this way are not reported by pool_cancelled_task, only by their
+/// futures.
 ///
-/// @param n  receives how many there were; may be NULL
+/// @param n  receives the number of cancelled tasks; may be NULL
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_cancel_pending(
@@ -333,10 +343,12 @@ pub unsafe extern "C" fn pool_cancel_pending(
 
 /// Starts workers before there are tasks for them.
 ///
-/// @param n        how many; below 0: as many as waiting tasks need. Never more than max_workers in all
-/// @param spawned  receives how many were started; may be NULL
-/// @return POOL_OK; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_OS,
-///         POOL_ERR_NOMEM: not even one could be started; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param n        number of workers to start; negative: as many as the queued tasks need. The pool
+///                 never has more than max_workers
+/// @param spawned  receives the number of workers started; may be NULL
+/// @return POOL_OK; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check); POOL_ERR_OS or
+///         POOL_ERR_NOMEM if not a single worker could be started; POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_spawn_workers(
     pool: *mut pool_t,
@@ -354,10 +366,10 @@ pub unsafe extern "C" fn pool_spawn_workers(
     status
 }
 
-/// Starts as many workers as are missing to max_workers.
+/// Starts workers until there are max_workers.
 ///
-/// @param spawned  receives how many were started; may be NULL
-/// @return as pool_spawn_workers
+/// @param spawned  receives the number of workers started; may be NULL
+/// @return as for pool_spawn_workers
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_spawn_max_workers(
     pool: *mut pool_t,
@@ -367,9 +379,10 @@ pub unsafe extern "C" fn pool_spawn_max_workers(
     unsafe { pool_spawn_workers(pool, i64::MAX, spawned) }
 }
 
-/// Changes pool_options_t.idle_timeout_ms, also for workers that are idle now.
+/// Changes pool_options_t.idle_timeout_ms, with effect also on workers that are idle now.
 ///
-/// @param ms  0: 60 000; POOL_FOREVER; POOL_NOW: they leave when no task waits
+/// @param ms  0: 60000; POOL_FOREVER: workers never exit because they are idle; POOL_NOW: they exit
+///            as soon as no task is queued
 /// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> pool_status_t {
@@ -379,13 +392,14 @@ pub unsafe extern "C" fn pool_set_idle_timeout(pool: *mut pool_t, ms: i64) -> po
     })
 }
 
-/// Changes pool_options_t.soft_limit_ms and hard_limit_ms, for tasks that start from now on and have no
-/// limits of their own. Tasks that run keep what they have.
+/// Changes pool_options_t.soft_limit_ms and hard_limit_ms for tasks that start from now on and have
+/// no limits of their own. Running tasks keep their limits.
 ///
 /// @param soft_ms  0, POOL_FOREVER: no limit
 /// @param hard_ms  0, POOL_FOREVER: no limit
-/// @return POOL_OK; POOL_ERR_INVALID: also when soft_ms is not less than hard_ms; POOL_ERR_UNSUPPORTED: a hard
-///         limit for threads, or any for an inline pool; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_INVALID, also if soft_ms is not less than hard_ms;
+///         POOL_ERR_UNSUPPORTED for a hard limit in a thread pool, or any limit in an inline pool;
+///         POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_set_limits(
     pool: *mut pool_t,
@@ -398,15 +412,16 @@ pub unsafe extern "C" fn pool_set_limits(
     })
 }
 
-/// Waits until so many workers are up at once: started, and their initializers run. Starts those that are
-/// missing, as pool_spawn_workers does. An inline pool has none, and is ready at once.
+/// Waits until n workers are ready at the same time, that is, started and with their initializers
+/// run. Starts those that are missing, like pool_spawn_workers. An inline pool has no workers and
+/// is always ready.
 ///
-/// @param n           how many; 0: min_workers, at least 1
-/// @param timeout_ms  how long to wait, POOL_FOREVER, or 0: do not block
-/// @return POOL_OK; POOL_ERR_TIMEOUT: the workers go on starting; POOL_ERR_INITIALIZER,
-///         POOL_ERR_RESTARTS, POOL_ERR_BROKEN and their like, see pool_check: the pool is broken, or
-///         breaks meanwhile; POOL_ERR_CLOSED: it is closed, or a join or a shutdown begins meanwhile;
-///         POOL_ERR_INVALID: also when n is more than max_workers; POOL_ERR_WRONG_PROCESS
+/// @param n           number of workers; 0: min_workers, but at least 1
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT: the workers continue to start; the errors of a broken pool
+///         (see pool_check), also if it becomes broken meanwhile; POOL_ERR_CLOSED if the pool is
+///         closed, or a join or shutdown begins meanwhile; POOL_ERR_INVALID, also if n exceeds
+///         max_workers; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_wait_ready(
     pool: *mut pool_t,
@@ -416,32 +431,34 @@ pub unsafe extern "C" fn pool_wait_ready(
     boundary(|| pool::wait_ready(pool.into(), n, timeout_ms))
 }
 
-/// Raises max_workers by n and starts n workers. min_workers stays: those beyond it leave when they have
-/// been idle for idle_timeout_ms, and come back when there is work for them. Either all of it happens, or
-/// nothing: where a worker cannot be started, those that were leave again.
+/// Raises max_workers by n and starts n workers. min_workers is unchanged: workers beyond it exit
+/// after being idle for idle_timeout_ms, and start again on demand. The operation is all or
+/// nothing: if a worker cannot be started, those already started exit again.
 ///
-/// @param n  how many; 0: nothing happens
-/// @return POOL_OK: they are starting, see pool_wait_ready; POOL_ERR_INVALID: also for more than 1024 in
-///         all; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_FULL: address space is limited (RLIMIT_AS),
-///         and the pool has no room for so many; POOL_ERR_OS, POOL_ERR_NOMEM: one could not be started;
-///         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+/// @param n  number of workers to add; 0: no effect
+/// @return POOL_OK: the workers are starting, see pool_wait_ready; POOL_ERR_INVALID, also if the
+///         total would exceed 1024; POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_FULL if
+///         address space is limited (RLIMIT_AS) and the pool has no room for that many workers;
+///         POOL_ERR_OS or POOL_ERR_NOMEM if a worker could not be started; POOL_ERR_CLOSED; the
+///         errors of a broken pool (see pool_check); POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_grow(pool: *mut pool_t, n: u32) -> pool_status_t {
     boundary(|| pool::grow(pool.into(), n))
 }
 
-/// Lowers max_workers by n, and min_workers to that where it is more. Workers leave until there are no
-/// more than max_workers; places that no worker has at the moment are given up first. Tasks are not
-/// touched: one that an idle worker takes at the very moment is run before it leaves. Workers that leave
-/// run their finalizer. Does not wait for them.
+/// Lowers max_workers by n, and min_workers to the new max_workers if it exceeds that. Workers exit
+/// until no more than max_workers remain; indexes without a worker are given up first. Tasks are
+/// not affected: a task that an idle worker takes at that very moment runs before the worker exits.
+/// Exiting workers run their finalizer. Does not wait for them.
 ///
-/// @param n     how many; 0: nothing happens
-/// @param mode  POOL_SHRINK_IDLE: only workers that run no task now leave, those with the highest places
-///              first; where there are too few, nothing is changed. POOL_SHRINK_WHEN_IDLE: workers that
-///              run no task leave now, and for the rest whichever is the first to end its task
-/// @return POOL_OK; POOL_ERR_STATE: too few workers are idle (POOL_SHRINK_IDLE), nothing was changed;
-///         POOL_ERR_INVALID: also where no worker would be left; POOL_ERR_UNSUPPORTED: an inline pool;
-///         POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like, see pool_check; POOL_ERR_WRONG_PROCESS
+/// @param n     number of workers to remove; 0: no effect
+/// @param mode  POOL_SHRINK_IDLE: only idle workers exit, those with the highest indexes first; if
+///              there are too few, nothing changes. POOL_SHRINK_WHEN_IDLE: idle workers exit now,
+///              and for the rest the workers that finish a task first
+/// @return POOL_OK; POOL_ERR_STATE if too few workers are idle (POOL_SHRINK_IDLE), in which case
+///         nothing has changed; POOL_ERR_INVALID, also if no worker would remain;
+///         POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_CLOSED; the errors of a broken pool
+///         (see pool_check); POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_shrink(
     pool: *mut pool_t,
@@ -451,34 +468,38 @@ pub unsafe extern "C" fn pool_shrink(
     boundary(|| pool::shrink(pool.into(), n, required(ShrinkMode::from_c(mode))?))
 }
 
-/// Replaces every worker that there is now by a new one, which runs the initializer again. Does not wait:
-/// the ids of pool_workers show who has come. Called again while workers are still being replaced, it
-/// replaces also those that have come meanwhile.
+/// Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
+/// the ids in pool_workers show which workers are new. If called again while workers are still
+/// being replaced, it also replaces those that have started meanwhile.
 ///
-/// @param mode  POOL_RESTART_GRACEFUL: each worker leaves after its present task and runs its finalizer.
-///              At most half of the workers are away at once (of one or two: one), so tasks go on, and
-///              none is lost. POOL_RESTART_NOW: worker processes are killed at once, without finalizer;
-///              their tasks fail with POOL_ERR_WORKER_LOST, or run again as their retries say. Threads
-///              cannot be killed: as POOL_RESTART_GRACEFUL
-/// @return POOL_OK; POOL_ERR_UNSUPPORTED: an inline pool; POOL_ERR_CLOSED; POOL_ERR_BROKEN and its like,
-///         see pool_check; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @param mode  POOL_RESTART_GRACEFUL: each worker exits after its current task and runs its
+///              finalizer. At most half of the workers are absent at a time (one, if there are only
+///              one or two), so tasks continue to run and none is lost. POOL_RESTART_NOW: worker
+///              processes are killed immediately, without running their finalizer; their tasks fail
+///              with POOL_ERR_WORKER_LOST, or run again if they have retries left. Threads cannot
+///              be killed: as POOL_RESTART_GRACEFUL
+/// @return POOL_OK; POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_CLOSED; the errors of a
+///         broken pool (see pool_check); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_restart(pool: *mut pool_t, mode: pool_restart_t) -> pool_status_t {
     boundary(|| pool::restart(pool.into(), required(RestartMode::from_c(mode))?))
 }
 
-/// Stops the pool now. Tasks that wait are cancelled; those that run are asked to end: pool_task_cancelled
-/// tells them, and worker processes get SIGTERM, with all that their tasks have started in their process
-/// group. It ends a worker unless its tasks handle it. Those that are left after the grace are killed.
-/// Futures of tasks that ended so are cancelled, with POOL_ERR_TERMINATED. Waits until everything has
-/// ended; threads cannot be killed, and are waited for no longer than the grace and a quarter of a second.
-/// While a pool_shutdown is under way, this makes it stronger.
+/// Stops the pool now. Queued tasks are cancelled and running tasks are asked to end:
+/// pool_task_cancelled returns true in them, and worker processes receive SIGTERM, together with
+/// all processes that their tasks have started in their process group. SIGTERM ends a worker unless
+/// a task handles the signal. Processes that remain after the grace period are killed. The futures
+/// of tasks ended this way are cancelled with POOL_ERR_TERMINATED.
 ///
-/// @param grace_ms  how long tasks have between SIGTERM and SIGKILL; 0: kill_grace_ms of the options;
-///                  POOL_NOW: no time
-/// @return POOL_OK; POOL_ERR_TIMEOUT: tasks of threads still run; the pool is closed and goes on stopping;
-///         POOL_ERR_CLOSED: it had been shut down before; POOL_ERR_DEADLOCK: called from a task or a
-///         callback of the same pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// Waits until everything has ended. Threads cannot be killed; the call waits for them no longer
+/// than the grace period plus 250 ms. If a pool_shutdown is in progress, it is escalated.
+///
+/// @param grace_ms  time between SIGTERM and SIGKILL; 0: pool_options_t.kill_grace_ms; POOL_NOW:
+///                  none
+/// @return POOL_OK; POOL_ERR_TIMEOUT if tasks of a thread pool are still running: the pool is
+///         closed and continues to stop; POOL_ERR_CLOSED if it had already been shut down;
+///         POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_terminate(pool: *mut pool_t, grace_ms: i64) -> pool_status_t {
     boundary(|| {
@@ -487,14 +508,17 @@ pub unsafe extern "C" fn pool_terminate(pool: *mut pool_t, grace_ms: i64) -> poo
     })
 }
 
-/// Asks the pool to shut down, as pool_shutdown does, without waiting. The only function that may be
-/// called in a signal handler: it takes no lock and no memory, and leaves errno as it was. No task is
-/// taken any more when it returns. Again with a stronger mode: escalates. The pool's own thread does the
-/// rest; a pool_shutdown or pool_terminate after it waits for the end and answers POOL_OK, once, also when
-/// all is over already. The handle must not be freed while the handler may run.
+/// Requests a shutdown, like pool_shutdown, without waiting for it. The only function that may be
+/// called in a signal handler: it takes no lock, allocates no memory, and preserves errno. Once it
+/// has returned, the pool accepts no more tasks. Another call with a stronger mode escalates.
+///
+/// The pool's own thread does the rest. A later pool_shutdown or pool_terminate waits for the end
+/// and returns POOL_OK, once, even if the pool has already stopped. The handle must not be freed
+/// while the signal handler may run.
 ///
 /// @param mode  see enum pool_stop
-/// @return POOL_OK: it is asked to, or had been shut down before; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK if the stop was requested, or the pool had already been shut down;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_request_stop(pool: *mut pool_t, mode: pool_stop_t) -> pool_status_t {
     boundary(|| pool::request_stop(pool.into(), stop_mode_from(mode)?))

@@ -96,7 +96,7 @@ unsafe fn process_config(options: &pool_options_t, start: StartMethod) -> Result
     })
 }
 
-/// The paths of a message to a worker have this length at most.
+/// The maximum total length of the paths in a message to a worker.
 const PATHS_LEN_MAX: usize = 1024;
 
 /// # Safety
@@ -117,7 +117,7 @@ unsafe fn paths(field: &str, list: *const *const c_char) -> Result<Vec<String>> 
 
 // ---- the execution context: descriptors, CPUs, limits, identity, system calls -----------------------
 
-/// Refuses an execution context for workers that are no processes.
+/// Refuses an execution context for workers that are not processes.
 pub(super) fn refuse_exec_context(options: &pool_options_t, kind: &PoolKind) -> Result<()> {
     let set = [
         ("inherit_fds", !options.inherit_fds.is_null() || options.n_inherit_fds != 0),
@@ -208,7 +208,7 @@ pub(super) unsafe fn copy_arrays(options: &mut pool_options_t, copies: &mut Copi
 /// The maximum length of an array.
 const LIST_MAX: usize = 4096;
 
-/// An array of the caller's.
+/// The caller's array.
 ///
 /// # Safety
 /// The header: `count` values that can be read for as long as `'a`; NULL is refused.

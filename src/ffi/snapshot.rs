@@ -1,4 +1,4 @@
-//! The options that a pool was made with, for pool_get_options, with copies of all that they point to.
+//! The options that a pool was created with, for pool_get_options, with copies of everything they point to.
 
 use super::process_options::copy_arrays;
 use super::structs::{pool_function_t, pool_options_t};
@@ -57,7 +57,7 @@ impl Snapshot {
     }
 }
 
-/// Copies of C values, whose addresses stay valid as long as this does. Words, so that they are aligned for every C
+/// Copies of C values, whose addresses stay valid as long as this does. Stored as `u64`, which is aligned for every C
 /// type.
 #[derive(Default)]
 pub(super) struct Copies(Vec<Box<[u64]>>);

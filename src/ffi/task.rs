@@ -1,4 +1,4 @@
-//! `pool_task_*`: what a task's function reads, and the result that it leaves.
+//! `pool_task_*`: how a task's function reads its arguments, sets its result, and observes its state.
 
 use super::types::pool_task_t;
 use super::{bytes, c_string};
@@ -7,11 +7,11 @@ use crate::worker::Task;
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
-/// The task's argument bytes. Valid until the function returns; aligned for any type where they are
-/// more than 8 bytes, else to 8.
+/// Returns the argument bytes of the task. They are valid until the function returns, and aligned
+/// for any type if there are more than 8 of them, otherwise to 8 bytes.
 ///
-/// @param len  receives how many there are; may be NULL
-/// @return     the bytes; not NULL in a task, also when there are none
+/// @param len  receives the number of bytes; may be NULL
+/// @return the bytes; in a task never NULL, even if there are none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_args(
     task: *const pool_task_t,
@@ -26,13 +26,12 @@ pub unsafe extern "C" fn pool_task_args(
     data.cast()
 }
 
-/// Room for the task's result, to be written in place: no copy is made of it. The caller of
-/// future_result sees these bytes when the function returns 0. Asking again throws away what was
-/// there.
+/// Allocates memory for the task's result, to be written in place; it is not copied. future_result
+/// returns these bytes once the function has returned 0. Calling it again discards the previous
+/// result.
 ///
-/// @param len  how many bytes
-/// @return     the room, aligned for any type where len is more than 8; NULL when there is no
-///             memory for it
+/// @param len  size of the result in bytes
+/// @return the memory, aligned for any type if len is more than 8; NULL if out of memory
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_result(task: *mut pool_task_t, len: usize) -> *mut c_void {
     // SAFETY: the header: the task of a function that has not returned.
@@ -40,10 +39,11 @@ pub unsafe extern "C" fn pool_task_result(task: *mut pool_task_t, len: usize) ->
     task.map_or(std::ptr::null_mut(), |task| task.result(len)).cast()
 }
 
-/// Leaves a copy of the bytes as the task's result.
+/// Sets the task's result to a copy of the bytes.
 ///
-/// @return 0, so that a function can end with: return pool_task_return(task, data, len);
-///         POOL_ERR_NOMEM where there is no room, POOL_ERR_INVALID without a task or without data
+/// @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_INVALID if task is NULL, or data is NULL
+///         and len is not 0. A function can therefore end with: return pool_task_return(task, data,
+///         len);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_return(
     task: *mut pool_task_t,
@@ -60,11 +60,12 @@ pub unsafe extern "C" fn pool_task_return(
     }
 }
 
-/// Leaves a message for future_error. The task fails when the function then returns a code that is
-/// not 0.
+/// Sets the message that future_error returns. It takes effect only if the function then returns a
+/// nonzero code, and so fails.
 ///
-/// @param message  UTF-8, copied, cut off after 215 bytes; NULL: none
-/// @return         code, so that a function can end with: return pool_task_fail(task, 7, "…");
+/// @param code     code to return
+/// @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+/// @return code, so that a function can end with: return pool_task_fail(task, 7, "…");
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_fail(
     task: *mut pool_task_t,
@@ -81,8 +82,9 @@ pub unsafe extern "C" fn pool_task_fail(
     code
 }
 
-/// Whether the task should stop early: somebody wants it cancelled, its soft limit has passed, or its pool
-/// is being shut down by POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to ask in a loop.
+/// Returns whether the task should stop early: it is to be cancelled, its soft limit has expired,
+/// or its pool is being shut down with POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to call in
+/// a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_cancelled(task: *const pool_task_t) -> bool {
     // SAFETY: the header: the task of a function that has not returned.
@@ -90,7 +92,7 @@ pub unsafe extern "C" fn pool_task_cancelled(task: *const pool_task_t) -> bool {
     task.is_some_and(Task::is_cancelled)
 }
 
-/// Whether the task's soft limit has passed. Cheap enough to ask in a loop.
+/// Returns whether the task's soft limit has expired. Cheap enough to call in a loop.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> bool {
     // SAFETY: the header: the task of a function that has not returned.
@@ -98,10 +100,11 @@ pub unsafe extern "C" fn pool_task_soft_expired(task: *const pool_task_t) -> boo
     task.is_some_and(Task::is_overdue)
 }
 
-/// Says how far the task is, for future_progress. Each number is kept to eight digits.
+/// Reports the progress of the task, for future_progress. Each number is stored with a precision of
+/// eight digits.
 ///
-/// @param done   how much is done, in a unit of yours
-/// @param total  how much there is; 0: not known
+/// @param done   amount of work done, in a unit chosen by the caller
+/// @param total  total amount of work; 0: unknown
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_progress(task: *mut pool_task_t, done: u64, total: u64) {
     // SAFETY: the header: the task of a function that has not returned.
@@ -111,7 +114,7 @@ pub unsafe extern "C" fn pool_task_progress(task: *mut pool_task_t, done: u64, t
     }
 }
 
-/// The task's number in its pool, counted from 1; the same as future_id.
+/// Returns the ID of the task, the same as future_id: its number within the pool, counted from 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_id(task: *const pool_task_t) -> u64 {
     // SAFETY: the header: the task of a function that has not returned.
@@ -119,8 +122,8 @@ pub unsafe extern "C" fn pool_task_id(task: *const pool_task_t) -> u64 {
     task.map_or(0, Task::id)
 }
 
-/// The index of the worker that runs the task: 0 to max_workers - 1; after a pool_shrink perhaps higher. A
-/// worker that replaces a lost one takes over its index.
+/// Returns the index of the worker that runs the task, 0 to max_workers - 1; possibly higher after
+/// a pool_shrink. A worker that replaces a lost one takes over its index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_worker(task: *const pool_task_t) -> u32 {
     // SAFETY: the header: the task of a function that has not returned.
@@ -128,10 +131,11 @@ pub unsafe extern "C" fn pool_task_worker(task: *const pool_task_t) -> u32 {
     task.map_or(0, Task::worker)
 }
 
-/// A pointer that belongs to the worker, for the functions to keep what they need again: NULL when
-/// the worker starts, and what a task left there for the next one. The library never looks at it.
+/// Returns the address of a pointer that belongs to the worker, where functions can keep state
+/// between tasks. The pointer is NULL when the worker starts, and keeps the value that a task
+/// stores for the tasks after it. The library never uses it.
 ///
-/// @return where the pointer is, valid until the function returns; NULL without a task
+/// @return the address of the pointer, valid until the function returns; NULL if task is NULL
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_state(task: *mut pool_task_t) -> *mut *mut c_void {
     // SAFETY: the header: the task of a function that has not returned.
@@ -139,7 +143,7 @@ pub unsafe extern "C" fn pool_task_state(task: *mut pool_task_t) -> *mut *mut c_
     task.map_or(std::ptr::null_mut(), Task::state)
 }
 
-/// The task behind a pointer of C's, if it is one.
+/// The task that a C pointer refers to, if it refers to one.
 ///
 /// # Safety
 /// The header: NULL, another handle, or the argument of a task's function that has not returned by the end of `'a`.

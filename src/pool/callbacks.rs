@@ -27,7 +27,7 @@ use super::{Pool, current_callback, future};
 use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
 use crate::sync::plain::AtomicU64;
-use crate::sync::{Deadline, Mutex, Ordering::*, spin_until};
+use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*, spin_until};
 use crate::worker;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -143,7 +143,9 @@ pub(super) fn subscribe(future: FutureHandle, action: CompletionAction) -> Resul
 pub(crate) fn remove_callback(future: FutureHandle, number: u64) -> Result<()> {
     let (pool, key) = future.find()?;
     // Dropped without the lock: this may call the user.
-    let action = pool.completions.table.lock().remove_action(key, number);
+    let mut table = pool.completions.table.lock();
+    let action = table.remove_action(key, number);
+    pool.unlock(table);
     action.map(drop).ok_or(Status::POOL_ERR_STATE.into())
 }
 
@@ -179,7 +181,10 @@ impl Pool {
                 return Ok(None);
             }
         }
-        Ok(self.completions.table.lock().remove_action(key, number))
+        let mut table = self.completions.table.lock();
+        let action = table.remove_action(key, number);
+        self.unlock(table);
+        Ok(action)
     }
 
     /// Makes sure that callbacks of a task that is about to be submitted can be called.
@@ -219,7 +224,7 @@ impl Pool {
         let mut table = self.completions.table.lock();
         table.entry(key).performers -= 1;
         let unused = table.remove_unused(key);
-        drop(table);
+        self.unlock(table);
         self.recycle_detached(unused);
     }
 
@@ -256,7 +261,7 @@ impl Pool {
                 due.into_iter().for_each(|(key, actions)| self.perform(key, actions));
                 continue;
             }
-            if self.end_if_over() {
+            if self.end_if_over() || self.end_if_unused() {
                 return;
             }
             let is_waited_for = !self.completions.table.lock().order.is_empty();
@@ -321,7 +326,7 @@ impl Pool {
         }
         entry.is_running = false;
         let unused = table.remove_unused(key);
-        drop(table);
+        self.unlock(table);
         self.recycle_detached(unused);
     }
 
@@ -344,6 +349,28 @@ impl Pool {
         table.has_ended
     }
 
+    /// Ends the threads of the promise pool, which outlives its promises, when they have nothing to do. The next
+    /// subscription starts them again.
+    fn end_if_unused(&self) -> bool {
+        let mut table = self.completions.table.lock();
+        if !self.is_promise_pool() || !table.entries.is_empty() {
+            return false;
+        }
+        table.thread = None;
+        self.state.callbacks.release_thread();
+        true
+    }
+
+    /// Unlocks the table after an entry may have been removed.
+    fn unlock(&self, table: MutexGuard<'_, CompletionTable>) {
+        let is_unused = table.entries.is_empty();
+        drop(table);
+        if is_unused && self.is_promise_pool() {
+            // For `end_if_unused`.
+            self.region().board.notify_completion();
+        }
+    }
+
     /// The future was freed. True: it still has callbacks, and its slot is recycled later.
     pub(super) fn detach_entry(&self, key: SlotKey) -> bool {
         let mut table = self.completions.table.lock();
@@ -352,7 +379,7 @@ impl Pool {
             entry.actions.extract_if(.., |action| !action.is_call()).collect();
         entry.is_detached = true;
         let is_in_use = table.remove_unused(key).is_none();
-        drop(table);
+        self.unlock(table);
         for action in deliveries {
             if let CompletionAction::Deliver(set) = action {
                 set.remove(FutureHandle::new(self.index, key));

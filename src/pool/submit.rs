@@ -439,7 +439,10 @@ fn copy_parts(state: &PoolState, parts: &[&[u8]], slot: u32) -> Result<BytesLoca
 /// The block belongs to the slot's task from now on.
 fn set_args_block(state: &PoolState, block: Block, len: usize, slot: u32) -> BytesLocation {
     state.slots.set_args_block(slot, Some(block));
-    BytesLocation::Heap(FarBytes { place: state.slots.args.offset(block) as u64, len: len as u64 })
+    BytesLocation::Heap(FarBytes {
+        location: state.slots.args.offset(block) as u64,
+        len: len as u64,
+    })
 }
 
 fn take_block(state: &PoolState, len: usize) -> Result<Block> {

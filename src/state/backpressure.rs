@@ -1,14 +1,14 @@
-//! The submitters that wait because the queue of a pool with `max_pending` is full.
+//! The FIFO of submitters that wait while the queue of a pool with `max_pending` is full.
 //!
 //! ```text
 //!            queue full              is the first        capacity, a flag, or the deadline
-//!   submit ─────────────▶ waiting ───────────────▶ first ───────────────────────────────────▶ gone
+//!   submit ─────────────▶ waiting ───────────────▶ first ───────────────────────────────────▶ left
 //!                         (sleeps on a condition   (sleeps on the board: see
 //!                          variable)                `Board::wait_for_capacity`)
 //! ```
 //!
-//! They form a FIFO, and each one that leaves wakes the next; so capacity wakes the first submitter and no
-//! other. Nobody overtakes but workers that submit: each of those makes room first, by claiming a task.
+//! Each submitter that leaves wakes the next one, so capacity wakes only the first. Only workers
+//! that submit overtake: each of them makes room first, by claiming a task.
 
 use crate::board::Region;
 use crate::board::parent::slots::SlotTable;
@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar};
 pub(crate) struct SubmitQueue {
     /// The maximum number of queued tasks; 0: unlimited.
     bound: u64,
-    /// Positions before this one are within the bound. It has to be true, not the latest.
+    /// Positions before this one are within the bound. It may be outdated: then it is too low.
     end: AtomicU64,
     /// The number of waiters, to be read without the lock.
     len: AtomicU32,
@@ -50,8 +50,8 @@ impl SubmitQueue {
         self.bound != 0
     }
 
-    /// Reserves a position within the bound, which must then be written. The number of positions and that of
-    /// tasks that have left the queue only grow, so the bound holds for concurrent callers too.
+    /// Reserves a position within the bound, which must then be written. Positions and the number
+    /// of tasks that have left the queue only grow, so the bound also holds for concurrent callers.
     pub(super) fn reserve(&self, region: &Region, slots: &SlotTable) -> Option<u64> {
         let (board, tail) = (&region.board, slots.tails.main());
         board.reserve_below(tail, self.end.load(Relaxed)).or_else(|| {
@@ -61,7 +61,8 @@ impl SubmitQueue {
         })
     }
 
-    /// The same, and waits for capacity. None: the deadline has passed, or `is_closed`.
+    /// Like [`SubmitQueue::reserve`], but waits for capacity. None: the deadline has passed, or
+    /// `is_closed` returned true.
     pub(super) fn wait(
         &self,
         region: &Region,
@@ -118,7 +119,8 @@ impl SubmitQueue {
         }
     }
 
-    /// Wakes all waiters, to look whether the pool is closed. One that comes later sees it by the lock.
+    /// Wakes all waiters to check whether the pool is closed. A waiter that comes later takes the
+    /// lock after this, so it sees that too.
     pub(super) fn wake_all(&self, region: &Region) {
         if self.is_bounded() {
             self.waiters.lock().iter().for_each(|waiter| waiter.notify_one());
@@ -126,7 +128,7 @@ impl SubmitQueue {
         }
     }
 
-    /// A task left the queue, and that was counted.
+    /// Wakes the first waiter: a task has left the queue, and was counted.
     pub(super) fn notify(&self, region: &Region) {
         if self.is_bounded() {
             region.board.notify_capacity();

@@ -1,5 +1,7 @@
-//! Calls of the user's functions, in the order in which they became due. The library's other threads never
-//! make them, so a slow function delays only the calls behind it.
+//! The queue of calls of the user's functions, in the order in which they became due.
+//!
+//! No other thread of the library makes such a call, so a slow function delays only the calls
+//! behind it.
 //!
 //! ```text
 //!            push                          run                       finish, when the last call has run
@@ -9,8 +11,9 @@
 //!                          and in `finish`
 //! ```
 //!
-//! The calls lie in a deque under the same lock as the thread that runs one: the descriptor of an external
-//! driver is readable exactly while calls wait, which a channel with a count of its own could not keep.
+//! The calls lie in a deque under the same lock as the thread that runs one: the descriptor of an
+//! external driver is readable exactly while calls wait, which a channel with a count of its own
+//! could not keep.
 
 use crate::error::{Error, Result, Status};
 use crate::process::{ThreadId, this_thread};
@@ -48,10 +51,12 @@ struct CallbackQueueState {
     /// The number of threads that wait for a change.
     waiters: usize,
     thread: Option<JoinHandle<()>>,
+    /// How many threads were released. A thread that began at a lower number exits.
+    released: u64,
 }
 
 impl CallbackQueue {
-    /// Of a pool of this name. `is_external`: the caller runs the calls.
+    /// The queue of the pool with this name. `is_external`: the caller runs the calls.
     pub(crate) fn new(pool: &str, is_external: bool) -> Result<CallbackQueue> {
         let eventfd = is_external.then(|| {
             rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
@@ -62,13 +67,13 @@ impl CallbackQueue {
         Ok(CallbackQueue { name: format!("{pool}/callbacks"), shared: Arc::new(shared) })
     }
 
-    /// Starts the thread, unless the driver is external. A function that is registered after this can be
-    /// called.
+    /// Starts the thread, unless the driver is external. A function that is registered after this
+    /// can be called.
     pub(crate) fn prepare(&self) -> Result<()> {
         let mut state = self.shared.state.lock();
         if !self.is_external() && state.thread.is_none() {
-            let shared = self.shared.clone();
-            let run = move || shared.run();
+            let (shared, released) = (self.shared.clone(), state.released);
+            let run = move || shared.run(released);
             state.thread = Some(worker::start_own_thread(self.name.clone(), run)?);
         }
         Ok(())
@@ -103,11 +108,12 @@ impl CallbackQueue {
         !self.shared.state.lock().calls.is_empty()
     }
 
-    /// Runs the calls that wait now, in this thread; returns how many. None, while another thread runs one.
+    /// Runs the calls that wait now in this thread; returns how many were run. It runs no call
+    /// while another thread runs one.
     pub(crate) fn run_due(&self) -> Result<u32> {
         if !self.is_external() {
-            let words = "the pool was not made with POOL_DRIVER_EXTERNAL";
-            return Err(Error::new(Status::POOL_ERR_STATE, words));
+            let message = "the pool was not made with POOL_DRIVER_EXTERNAL";
+            return Err(Error::new(Status::POOL_ERR_STATE, message));
         }
         let due = self.shared.state.lock().calls.len();
         let mut count = 0;
@@ -117,7 +123,7 @@ impl CallbackQueue {
         Ok(count)
     }
 
-    /// Waits until the last call has run, when nothing is pushed any more; runs the calls itself where no
+    /// Waits until the last call has run; nothing is pushed any more. Runs the calls itself if no
     /// thread does. False: the deadline has passed.
     pub(crate) fn finish(&self, deadline: Deadline) -> bool {
         let mut state = self.shared.state.lock();
@@ -129,7 +135,7 @@ impl CallbackQueue {
                     self.shared.run_one();
                     state = self.shared.state.lock();
                 }
-                // Another caller that runs one may leave the rest.
+                // Another caller runs one, and may leave the others waiting.
                 _ => match self.shared.wait(state, deadline) {
                     Some(guard) => state = guard,
                     None => return false,
@@ -141,13 +147,21 @@ impl CallbackQueue {
         true
     }
 
+    /// Lets the thread exit: no call waits. The next `prepare` starts another one.
+    pub(crate) fn release_thread(&self) {
+        let mut state = self.shared.state.lock();
+        state.thread = None;
+        state.released += 1;
+        self.shared.notify(&state);
+    }
+
     /// The thread, which ends after `finish`.
     pub(crate) fn thread(&self) -> Option<JoinHandle<()>> {
         self.shared.state.lock().thread.take()
     }
 }
 
-/// Drops the calls that were not run: the pool was not made after all, or has ended.
+/// Drops the calls that were not run: making the pool has failed, or the pool has ended.
 impl Drop for CallbackQueue {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
@@ -162,20 +176,21 @@ impl Drop for CallbackQueue {
 
 impl CallbackQueueShared {
     /// The thread's loop.
-    fn run(&self) {
+    fn run(&self, released: u64) {
         loop {
             while self.run_one() {}
             let state = self.state.lock();
-            match state.calls.is_empty() {
-                true if state.is_ending => return,
-                true => drop(self.wait(state, Deadline::Never)),
-                false => {}
+            if state.released != released || (state.is_ending && state.calls.is_empty()) {
+                return;
+            }
+            // A released thread may run its last call.
+            if state.calls.is_empty() || state.runner.is_some() {
+                drop(self.wait(state, Deadline::Never));
             }
         }
     }
 
-    /// Runs the first call. False: there is none, or another thread runs one, which only happens with an
-    /// external driver.
+    /// Runs the first call. False: there is none, or another thread runs one.
     fn run_one(&self) -> bool {
         let mut state = self.state.lock();
         if state.runner.is_some() {
@@ -195,7 +210,7 @@ impl CallbackQueueShared {
     }
 
     fn notify(&self, state: &CallbackQueueState) {
-        // Notifying costs a system call, also where nobody waits.
+        // Notifying costs a system call even if no thread waits.
         if state.waiters > 0 {
             self.changed.notify_all();
         }

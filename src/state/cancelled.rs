@@ -1,4 +1,4 @@
-//! The tasks that a stop or a break has cancelled, for a caller that wants to run them elsewhere.
+//! The tasks that a stop or a break has cancelled, for callers that run them elsewhere.
 
 use crate::board::Region;
 use crate::board::record::Slot;
@@ -18,8 +18,8 @@ pub(crate) struct CancelledTask {
 #[derive(Default)]
 pub(crate) struct CancelledList(Mutex<Vec<CancelledBatch>>);
 
-/// Tasks that were cancelled together. A batch does not change once it is listed, so its bytes stay where
-/// they are.
+/// Tasks that were cancelled together. A batch does not change once it is listed, so its bytes stay
+/// where they are.
 #[derive(Default)]
 pub(crate) struct CancelledBatch {
     tasks: Vec<CancelledRecord>,

@@ -1,4 +1,4 @@
-//! What the supervisor can be told: commands, and the one request that even a signal handler may make.
+//! Commands to the supervisor, and the stop request that even a signal handler may make.
 
 use super::limits::TimeLimits;
 use crate::board::parent::slots::SlotKey;
@@ -52,22 +52,23 @@ pub(crate) enum RestartMode {
     Now,
 }
 
-/// A command for the supervisor. It replies when the command is carried out.
+/// A command to the supervisor, which replies when it has carried the command out.
 pub(crate) enum Command {
-    /// Run what is queued and let the workers exit. The number identifies the caller.
+    /// Run all queued tasks and let the workers exit. The number identifies the caller.
     Join(u64, ReplySender),
-    /// This caller waits no longer.
+    /// This caller does not wait any more.
     CancelJoin(u64, ReplySender),
     Stop(StopMode, ReplySender),
-    /// This task was marked for being killed.
+    /// Kill the worker of this task, which is marked for that.
     KillForTask(SlotKey),
     /// The limits of tasks that start from now on.
     SetLimits(TimeLimits, ReplySender),
-    /// Start this many workers; negative: as many as queued tasks need. The reply is how many were started.
+    /// Start this many workers; negative: as many as the queued tasks need. The reply is how many
+    /// were started.
     StartWorkers(i64, ReplySender),
     /// Reply when this many workers are ready at once. The number identifies the caller.
     WaitReady(u64, u32, ReplySender),
-    /// This caller waits no longer.
+    /// This caller does not wait any more.
     CancelWaitReady(u64),
     Grow(u32, ReplySender),
     Shrink(u32, ShrinkMode, ReplySender),
@@ -75,8 +76,8 @@ pub(crate) enum Command {
     Restart(RestartMode, ReplySender),
 }
 
-/// Sending fails when the supervisor has ended. What it has not received by then is dropped, and each
-/// caller that waits for a reply learns that there will be none.
+/// Sending fails when the supervisor has ended. The commands that it has not received are dropped,
+/// and the callers that wait for their replies get [`Reply::Disconnected`].
 pub(crate) type CommandSender = Sender<Command>;
 pub(crate) type CommandReceiver = Receiver<Command>;
 
@@ -84,13 +85,13 @@ pub(super) fn channel() -> (CommandSender, CommandReceiver) {
     crossbeam_channel::unbounded()
 }
 
-/// The supervisor's end of a reply: one value, or none when it is dropped.
+/// The supervisor's end of a reply: sends one value, or disconnects when it is dropped.
 pub(crate) struct ReplySender(Sender<Result<u32>>);
 
 /// The caller's end of a reply.
 pub(crate) struct ReplyReceiver(Receiver<Result<u32>>);
 
-/// What came of waiting for a reply.
+/// The outcome of waiting for a reply.
 pub(crate) enum Reply {
     Received(Result<u32>),
     /// The supervisor has ended.
@@ -104,7 +105,7 @@ pub(crate) fn reply() -> (ReplySender, ReplyReceiver) {
 }
 
 impl ReplySender {
-    /// The first reply counts.
+    /// Sends a reply. Only the first one counts.
     pub(crate) fn send(&self, reply: Result<u32>) {
         let _ = self.0.try_send(reply);
     }
@@ -139,28 +140,30 @@ impl ReplyReceiver {
 pub(crate) struct ShutdownRequest {
     /// The strength of the mode; 0: there is no request, or the supervisor has taken it.
     strength: AtomicU32,
-    /// No caller has waited for its end yet.
+    /// No caller waits for the end of the stop yet.
     is_unclaimed: AtomicBool,
 }
 
 impl ShutdownRequest {
-    /// A request follows. Before the pool is closed, so that a caller that finds it closed can claim it.
+    /// Announces a request. Called before the pool is closed, so that a caller that finds it closed
+    /// can claim the request.
     pub(super) fn announce(&self) {
         self.is_unclaimed.store(true, Relaxed);
     }
 
-    /// Release; pairs with `take`.
+    /// Requests the stop. Release; pairs with `take`.
     pub(super) fn request(&self, mode: StopMode) {
         self.strength.fetch_max(mode.strength(), Release);
     }
 
+    /// Takes the request. Acquire; pairs with `request`.
     pub(crate) fn take(&self) -> Option<StopMode> {
         let strength = self.strength.swap(0, Acquire);
         let modes = [StopMode::Drain, StopMode::Cancel, StopMode::Kill];
         modes.into_iter().find(|mode| mode.strength() == strength)
     }
 
-    /// Whether a requested stop has no caller yet that has waited for its end; true once.
+    /// Claims waiting for the end of a requested stop. True once per request.
     pub(crate) fn claim(&self) -> bool {
         self.is_unclaimed.swap(false, Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What a pool is made from, checked.
+//! The configuration of a pool, after all checks.
 
 use super::commands::StopMode;
 use super::events::Observers;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The largest number of workers of one pool.
 pub(crate) const WORKERS_MAX: u32 = crate::board::region::SEATS_MAX as u32;
 
-/// All that is fixed when a pool is made, and the initial values of what can be changed later.
+/// What is fixed when a pool is made, and the initial values of what can be changed later.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) name: String,
@@ -35,7 +35,8 @@ pub(crate) struct Config {
     /// Sent to a worker process whose task has passed its soft limit.
     pub(crate) soft_signal: Option<Signal>,
     pub(crate) timeouts: StepTimeouts,
-    /// The number of consecutive start failures within the window that breaks the pool; `u32::MAX`: never.
+    /// The number of consecutive start failures within the window that breaks the pool; `u32::MAX`:
+    /// never.
     pub(crate) restarts_max: u32,
     pub(crate) restart_window: Duration,
     pub(crate) on_lost: OnLost,
@@ -47,7 +48,7 @@ pub(crate) struct Config {
     pub(crate) initializer: Option<Arc<HookSpec>>,
     pub(crate) finalizer: Option<Arc<HookSpec>>,
     pub(crate) tick: Option<Tick>,
-    /// How an open pool is shut down when the program exits; None: it is not.
+    /// How an open pool is shut down when the program exits; None: it is not shut down.
     pub(crate) at_exit: Option<StopMode>,
 }
 
@@ -60,7 +61,7 @@ pub(crate) enum PoolKind {
     Inline,
 }
 
-/// What a lost worker means for the pool.
+/// What the pool does when a worker is lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum OnLost {
     #[default]

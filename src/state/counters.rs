@@ -1,5 +1,4 @@
-//! What the parent itself counts: tasks that no worker has ended, and what was done to others. For
-//! statistics; workers count their own on the board.
+//! The statistics counters of the parent. Workers count their own tasks on the board.
 
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
@@ -12,7 +11,7 @@ impl Counter {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// Takes back one that was added too early.
+    /// Undoes an `add` that was too early.
     pub(crate) fn undo(&self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -36,7 +35,7 @@ pub(crate) struct Counters {
     pub(crate) soft_limits: Counter,
     pub(crate) hard_limits: Counter,
     pub(crate) workers_lost: Counter,
-    /// Positions of the queue that were taken for tasks that had one before, or that were not submitted
-    /// after all. All others are submitted tasks.
+    /// Positions of the queue that were used for tasks that had one before, or for tasks that were
+    /// not submitted after all. Every other position is a submitted task.
     pub(crate) repeated: Counter,
 }

@@ -1,4 +1,4 @@
-//! Worker events and log messages: what they are, and who observes them. They are delivered as callbacks.
+//! Worker events, log messages, and the callbacks that observe them.
 
 use super::callbacks::CallbackQueue;
 use crate::worker::protocol::ExitReason;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct LastExit {
     pub(crate) reason: ExitReason,
-    /// None: a thread, or a process whose parent is gone.
+    /// None: a thread, or a process whose exit status is unknown.
     pub(crate) status: Option<ExitStatus>,
 }
 
@@ -70,7 +70,7 @@ impl Observers {
         self.on_event.is_none() && self.on_log.is_none()
     }
 
-    /// Delivers a log message, if anybody observes the log.
+    /// Delivers a log message, if there is a callback for the log.
     pub(crate) fn log(
         &self,
         callbacks: &CallbackQueue,
@@ -83,7 +83,7 @@ impl Observers {
         }
     }
 
-    /// Delivers an event, and its message to the log.
+    /// Delivers an event, and its message as a log message.
     pub(crate) fn emit(
         &self,
         callbacks: &CallbackQueue,

@@ -1,7 +1,7 @@
 //! Time limits and start deadlines, as submitters set them. The supervisor enforces them.
 //!
-//! Nobody times a task when it starts: the supervisor looks which tasks run, while the limit timer is armed
-//! ([`crate::board::parent::limit_timer`]).
+//! A task that starts sets no timer: while the limit timer is armed
+//! ([`crate::board::parent::limit_timer`]), the supervisor checks which tasks run.
 
 use super::config::PoolKind;
 use crate::board::parent::limit_timer::LimitTimer;
@@ -27,7 +27,7 @@ impl TimeLimits {
 
     /// Whether tasks of this kind of pool can have such limits.
     pub(crate) fn check(self, kind: &PoolKind) -> Result<()> {
-        let refuse = |status, words| Err(Error::new(status, words));
+        let refuse = |status, message| Err(Error::new(status, message));
         match (self.soft_ms, self.hard_ms, kind) {
             (_, Some(_), PoolKind::Threads | PoolKind::Inline) => {
                 refuse(Status::POOL_ERR_UNSUPPORTED, "a hard limit: threads cannot be killed")
@@ -46,7 +46,8 @@ impl TimeLimits {
 
 const NONE: u64 = u64::MAX;
 
-/// The limits of a pool's tasks that set none of their own, and the start deadlines of those that do.
+/// The limits of a pool's tasks that set none of their own, and the start deadlines of those that
+/// do.
 pub(crate) struct LimitSettings {
     pub(crate) timer: LimitTimer,
     /// `NONE` or milliseconds.
@@ -105,7 +106,7 @@ impl LimitSettings {
         limit_ms != NONE && self.timer.arm(limit_ms)
     }
 
-    /// The same for a task with these limits.
+    /// Arms the timer for a task with these limits. True: the supervisor must be woken.
     pub(super) fn arm(&self, limits: TimeLimits) -> bool {
         limits.shortest().is_some_and(|limit_ms| self.timer.arm(limit_ms))
     }
@@ -120,7 +121,7 @@ impl LimitSettings {
         deadlines.first() == Some(&deadline)
     }
 
-    /// Takes out a task whose start deadline has passed; else returns when the next one does.
+    /// Takes out a task whose start deadline has passed; an error: when the next one passes.
     pub(crate) fn take_overdue_start(
         &self,
         now: Instant,

@@ -1,5 +1,4 @@
-//! What the callers of a pool and its supervisor share: the board, the slot table, flags, and the queue of
-//! commands.
+//! The state that the callers of a pool share with its supervisor.
 
 pub(crate) mod backpressure;
 pub(crate) mod callbacks;
@@ -26,7 +25,7 @@ use backpressure::SubmitQueue;
 use callbacks::CallbackQueue;
 use cancelled::CancelledList;
 use commands::{Command, CommandReceiver, CommandSender, ShutdownRequest, StopMode};
-use config::Config;
+use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
 use limits::{LimitSettings, TimeLimits};
@@ -53,7 +52,7 @@ pub(crate) struct PoolState {
     pub(crate) config: Arc<Config>,
     pub(crate) region: Arc<Region>,
     pub(crate) slots: SlotTable,
-    /// What a worker that starts now gets, but for the current minimum of workers.
+    /// The configuration of workers, except for the current minimum of workers.
     pub(crate) worker_config: WorkerConfig,
     pub(crate) worker_table: WorkerTable,
     pub(crate) bounds: WorkerBounds,
@@ -68,35 +67,38 @@ pub(crate) struct PoolState {
     has_listener: AtomicBool,
     /// The tasks that a stop or a break has cancelled.
     pub(crate) cancelled: CancelledList,
-    /// Whether cancelled tasks are still listed: false when nobody can ask any more.
+    /// Whether cancelled tasks are still listed: false when no caller can ask for them any more.
     pub(crate) lists_cancelled: AtomicBool,
-    /// Bits of [`pool_flags`]. Written with a fence before the slots are looked at; a submitter reads it
-    /// after the fence that follows its enqueue. So either it sees the flag, or its task is seen.
+    /// Bits of [`pool_flags`]. A flag is set, then comes a fence ([`PoolState::set_flags`]), then
+    /// the slots are read. A submitter enqueues its task, then comes a fence
+    /// (`Sleepers::notify_one`), then it reads the flags. So either it sees the flag, or its task
+    /// is seen.
     pub(crate) flags: AtomicU32,
     /// The number of [`SubmitPermit`]s.
     pub(crate) permits: AtomicU32,
     /// Workers that were started and have not exited.
     pub(crate) workers: AtomicU32,
-    /// A function of the main program was submitted, so the helper program will not do.
+    /// A function of the main program was submitted, so workers must run the main program.
     pub(crate) needs_main_program: AtomicBool,
     /// Why the pool is broken.
     pub(crate) broken: OnceLock<TaskFailure>,
     pub(crate) shutdown_request: ShutdownRequest,
-    /// The supervisor was woken to start workers, and has not looked yet.
+    /// The supervisor was woken to start workers, and has not checked yet.
     wake_pending: AtomicBool,
     commands: CommandSender,
-    /// An eventfd that wakes the supervisor.
-    wakeup: OwnedFd,
+    /// An eventfd that wakes the supervisor; None: the pool has none.
+    wakeup: Option<OwnedFd>,
 }
 
-/// Allows an operation that began while the pool was open to submit more after it was closed. Joining and
-/// draining wait until there are none.
+/// Allows an operation that began while the pool was open to submit more tasks after it was closed.
+/// Joining and draining wait until there are no permits.
 pub(crate) struct SubmitPermit(Arc<PoolState>);
 
 impl SubmitPermit {
     pub(crate) fn new(state: &Arc<PoolState>) -> SubmitPermit {
         state.permits.fetch_add(1, AcqRel);
-        // Pairs with the fence after a flag is set: the supervisor sees the permit, or we see the flag.
+        // Pairs with the fence in `PoolState::set_flags`: the supervisor sees the permit, or this
+        // thread sees the flag.
         fence(SeqCst);
         SubmitPermit(state.clone())
     }
@@ -105,6 +107,8 @@ impl SubmitPermit {
 impl Drop for SubmitPermit {
     fn drop(&mut self) {
         self.0.permits.fetch_sub(1, AcqRel);
+        // Pairs with the fence in `PoolState::set_flags`: the supervisor sees that the permit is
+        // dropped, or this thread sees the flag.
         fence(SeqCst);
         if self.0.flags.load(Relaxed) != 0 {
             self.0.wake();
@@ -113,15 +117,21 @@ impl Drop for SubmitPermit {
 }
 
 impl PoolState {
-    /// `worker_config` makes what workers get, with the slots of the hooks, when the rest is there.
+    /// Returns the state with the receiver of its commands. The caller sets `worker_config`, which
+    /// needs the slots of the hooks. `bound`: the maximum number of queued tasks; 0: unlimited.
     pub(crate) fn new(
         config: Arc<Config>,
         region: Region,
         slots: SlotTable,
         bound: u64,
     ) -> Result<(PoolState, CommandReceiver)> {
-        let wakeup = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::os("eventfd", errno))?;
+        let wakeup = match config.kind {
+            PoolKind::Inline => None,
+            PoolKind::Threads | PoolKind::Processes(_) => Some(
+                rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                    .map_err(|errno| Error::os("eventfd", errno))?,
+            ),
+        };
         let (commands, receiver) = commands::channel();
         let state = PoolState {
             region: Arc::new(region),
@@ -154,8 +164,8 @@ impl PoolState {
 
     // ---- the supervisor ------------------------------------------------------------------------
 
-    pub(crate) fn wakeup(&self) -> &OwnedFd {
-        &self.wakeup
+    pub(crate) fn wakeup(&self) -> Option<&OwnedFd> {
+        self.wakeup.as_ref()
     }
 
     /// Sends a command. False: the supervisor has ended, because the pool has been shut down.
@@ -165,13 +175,15 @@ impl PoolState {
         is_sent
     }
 
-    /// Makes the supervisor look around: at its commands, its channels, and how many workers are needed.
-    /// One system call, and async-signal-safe.
+    /// Wakes the supervisor to check its commands and how many workers are needed. One system call;
+    /// async-signal-safe.
     pub(crate) fn wake(&self) {
-        let _ = rustix::io::write(&self.wakeup, &1_u64.to_ne_bytes());
+        if let Some(wakeup) = &self.wakeup {
+            let _ = rustix::io::write(wakeup, &1_u64.to_ne_bytes());
+        }
     }
 
-    /// Called after a submit's fence: asks for workers, if there may be more and they are needed.
+    /// Requests workers, if more are allowed and needed. Called after a submit's fence.
     #[inline(always)]
     pub(crate) fn request_workers(&self) {
         if self.workers.load(Relaxed) < self.workers_max() {
@@ -183,14 +195,19 @@ impl PoolState {
         let workers = u64::from(self.workers.load(Relaxed));
         let load = self.slots.load(&self.region);
         let is_needed = workers == 0 || load.pending + u64::from(load.busy) > workers;
-        // AcqRel; pairs with `clear_wake_pending`: a wake-up that is left out was not handled yet.
+        // AcqRel; pairs with `clear_wake_pending`: if this wake-up is skipped, the supervisor has
+        // not handled the previous one yet.
         if is_needed && !self.wake_pending.swap(true, AcqRel) {
             self.wake();
         }
     }
 
-    /// The supervisor is about to look how many workers are needed.
+    /// Called before the supervisor checks how many workers are needed. AcqRel; pairs with
+    /// `request_workers_if_needed`.
     pub(crate) fn clear_wake_pending(&self) {
+        if let Some(wakeup) = &self.wakeup {
+            let _ = rustix::io::read(wakeup, &mut [0; 8]);
+        }
         self.wake_pending.swap(false, AcqRel);
     }
 
@@ -213,9 +230,10 @@ impl PoolState {
         self.region.board.seats().at(usize::from(seat.0)).claimed.load(Relaxed)
     }
 
-    /// Whether the worker of this seat has ended every task that it has begun.
+    /// Whether the worker of this seat has ended every task that it has claimed.
     pub(crate) fn is_idle(&self, seat: SeatIndex) -> bool {
         let seat = self.region.board.seats().at(usize::from(seat.0));
+        // Acquire; pairs with `Board::claim`.
         let claimed = seat.claimed.load(Acquire);
         seat.ended.load(Relaxed) >= claimed
     }
@@ -227,7 +245,7 @@ impl PoolState {
         if let Some(failure) = failure {
             self.slots.side_table.set_failure(key.slot, failure.clone());
         }
-        // Counted first: a caller that sees it done sees it counted.
+        // Counted first: a caller that sees the task done also sees it counted.
         self.counters.cancelled.add();
         let is_withdrawn = self.region.board.cancel(key.slot, key.generation);
         if is_withdrawn {
@@ -244,25 +262,28 @@ impl PoolState {
         is_withdrawn
     }
 
-    /// From now on a thread takes the completion hints. The fence pairs with that of `hint_completion`: a
-    /// thread that sees the subscription of a task that was made after this also sees the listener.
+    /// From now on a thread takes the completion hints. The fence pairs with that in
+    /// `hint_completion`: a thread that sees a subscription that was made after this also sees the
+    /// listener.
     pub(crate) fn start_listening(&self) {
         self.has_listener.store(true, Relaxed);
         fence(SeqCst);
     }
 
-    /// Tells the listener that the parent itself has ended a task, if anybody has subscribed to its end.
+    /// Notifies the listener that the parent itself has ended a task, if there is a subscription to
+    /// its end.
     pub(crate) fn hint_completion(&self, slot: u32) {
         if !self.region.board.slot(slot).word.waiters().on_event {
             return;
         }
+        // Pairs with the fence in `start_listening`.
         fence(SeqCst);
         if self.has_listener.load(Relaxed) {
             self.push_completion_hint(slot);
         }
     }
 
-    /// Makes the listener look at a task that is done.
+    /// Makes the listener check a task that is done.
     pub(crate) fn push_completion_hint(&self, slot: u32) {
         self.completion_hints.lock().push(slot);
         self.region.board.notify_completion();
@@ -274,7 +295,7 @@ impl PoolState {
 
     // ---- time limits ---------------------------------------------------------------------------
 
-    /// Called after a submit's fence, for a task with the pool's limits.
+    /// Arms the limit timer for a task with the pool's limits. Called after a submit's fence.
     #[inline]
     pub(crate) fn arm_limits(&self) {
         if self.limits.arm_default() {
@@ -282,7 +303,7 @@ impl PoolState {
         }
     }
 
-    /// The same for a task with these limits.
+    /// Arms the limit timer for a task with these limits. Called after a submit's fence.
     pub(crate) fn arm_limits_of(&self, limits: TimeLimits) {
         if self.limits.arm(limits) {
             self.wake();
@@ -303,33 +324,34 @@ impl PoolState {
         self.submit_queue.reserve(&self.region, &self.slots)
     }
 
-    /// The same, and waits for capacity. `refusing`: the flags that end the wait.
+    /// Like [`PoolState::reserve_bounded`], but waits for capacity. `refusing`: the flags that end
+    /// the wait.
     pub(crate) fn wait_for_capacity(&self, deadline: Deadline, refusing: u32) -> Result<u64> {
         let is_closed = || self.flags.load(Acquire) & refusing != 0;
         let found = self.submit_queue.wait(&self.region, &self.slots, deadline, is_closed);
         found.map_or_else(|| self.check_flags(refusing).and(Err(backpressure::full())), Ok)
     }
 
-    /// A task left the queue, and that was counted.
+    /// Wakes a waiting submitter: a task has left the queue, and was counted.
     pub(crate) fn notify_submitters(&self) {
         self.submit_queue.notify(&self.region);
     }
 
-    /// A flag was set: the submitters that wait look at it.
+    /// Wakes all waiting submitters to check the flags.
     pub(crate) fn wake_submitters(&self) {
         self.submit_queue.wake_all(&self.region);
     }
 
     // ---- closing -------------------------------------------------------------------------------
 
-    /// Sets flags. After the fence a submit either sees them, or is seen.
+    /// Sets flags. After the fence a submit either sees them, or its task is seen.
     pub(crate) fn set_flags(&self, bits: u32) {
         self.flags.fetch_or(bits, AcqRel);
-        // Pairs with the fence of a submit's `notify_one` (see `flags`).
+        // Pairs with the fences in `Sleepers::notify_one` (see `flags`) and in `SubmitPermit`.
         fence(SeqCst);
     }
 
-    /// Nothing that is submitted after this is accepted. Async-signal-safe.
+    /// Closes the pool: nothing that is submitted after this is accepted. Async-signal-safe.
     pub(crate) fn close_for(&self, mode: StopMode) {
         let stopped = if mode == StopMode::Drain { 0 } else { pool_flags::STOPPED };
         self.set_flags(pool_flags::CLOSED | stopped);
@@ -346,7 +368,7 @@ impl PoolState {
         self.wake();
     }
 
-    /// Breaks the pool. Returns why it is broken, which is the first reason.
+    /// Breaks the pool. Returns why it is broken: the first reason that was given.
     pub(crate) fn set_broken(&self, reason: TaskFailure) -> TaskFailure {
         let mut is_first = false;
         let first = self.broken.get_or_init(|| {
@@ -375,7 +397,7 @@ impl PoolState {
         self.check_flags(u32::MAX)
     }
 
-    /// The same, for these flags only.
+    /// Like [`PoolState::check_open`], for these flags only.
     #[inline]
     pub(crate) fn check_flags(&self, refusing: u32) -> Result<()> {
         match self.flags.load(Acquire) {
@@ -401,10 +423,10 @@ impl PoolState {
 
     fn log_broken(&self, reason: &TaskFailure) {
         self.log(LogLevel::Error, || {
-            let sentence = reason.status.description().to_string_lossy();
+            let status = reason.status.description().to_string_lossy();
             match reason.detail.message.as_str() {
-                "" => format!("the pool is broken: {sentence}"),
-                words => format!("the pool is broken: {sentence}: {words}"),
+                "" => format!("the pool is broken: {status}"),
+                message => format!("the pool is broken: {status}: {message}"),
             }
         });
     }

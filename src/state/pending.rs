@@ -1,4 +1,4 @@
-//! The tasks that wait to be claimed: withdrawn, or enqueued again.
+//! Tasks that wait to be claimed: withdrawing them, and enqueueing them again.
 
 use super::PoolState;
 use super::cancelled::CancelledBatch;
@@ -10,7 +10,7 @@ use crate::error::Status;
 use crate::sync::Ordering::*;
 
 impl PoolState {
-    /// Withdraws every queued task, and lists them.
+    /// Withdraws every queued task, and lists it as cancelled.
     pub(crate) fn withdraw_all(&self) {
         let failure = self.why_withdrawn();
         let mut batch = CancelledBatch::default();
@@ -30,16 +30,16 @@ impl PoolState {
     /// The failure of a task that is withdrawn because the pool is broken.
     fn why_withdrawn(&self) -> Option<TaskFailure> {
         let mut failure = self.broken.get()?.clone();
-        let sentence = failure.status.description().to_string_lossy();
+        let status = failure.status.description().to_string_lossy();
         failure.detail.message = match failure.detail.message.as_str() {
-            "" => format!("cancelled: {sentence}"),
-            words => format!("cancelled: {sentence}: {words}"),
+            "" => format!("cancelled: {status}"),
+            message => format!("cancelled: {status}: {message}"),
         };
         Some(TaskFailure { status: Status::POOL_ERR_CANCELLED, detail: failure.detail })
     }
 
-    /// Enqueues every waiting task once more, after a stray worker has written over the ring's head. Only
-    /// while there are no workers.
+    /// Enqueues every waiting task again, after a stray worker has overwritten the ring's head.
+    /// Called only while there are no workers.
     pub(crate) fn enqueue_all_again(&self) {
         let (board, tails) = (&self.region.board, &self.slots.tails);
         board.repair_rings(tails);
@@ -53,13 +53,13 @@ impl PoolState {
                     board.enqueue_again(reservation, slot, generation);
                 }
                 self.counters.repeated.add();
-                // One task, two entries: the second will be found dead.
+                // The task has two entries now: the second one will be found dead.
                 self.slots.count_withdrawn();
             }
         });
     }
 
-    /// Enqueues again what a worker that has exited had taken from the ring and not claimed.
+    /// Enqueues again the entries that an exited worker had taken from the ring and not claimed.
     pub(crate) fn enqueue_prefetched_again(&self, seat: SeatIndex) {
         for entry in self.region.board.drain_prefetched(seat) {
             self.region.board.enqueue_again_from_margin(entry, self.slots.tails.main());

@@ -1,7 +1,7 @@
-//! The callbacks that few tasks have: when the task begins, and when it has passed a time limit.
+//! The callbacks of single tasks: for the start, and for a time limit that has passed.
 //!
-//! The completion thread finds the tasks that were claimed; the supervisor finds those that have passed a
-//! limit. Both only push the callback to the queue.
+//! Few tasks have them. The completion thread finds the tasks that were claimed; the supervisor
+//! finds those that have passed a limit. Both only push the callback to the queue.
 
 use super::callbacks::CallbackQueue;
 use super::workers::WorkerTable;
@@ -36,7 +36,7 @@ pub(crate) struct TaskCallbackTable(Mutex<CallbackEntries>);
 #[derive(Default)]
 struct CallbackEntries {
     entries: HashMap<SlotKey, CallbackEntry>,
-    /// Tasks that were not seen to have begun, by their positions on the ring.
+    /// Tasks whose start was not reported yet, by their positions on the ring.
     waiting: BTreeSet<(u64, SlotKey)>,
 }
 
@@ -55,7 +55,8 @@ impl TaskCallbackTable {
         self.0.lock().entries.insert(key, entry);
     }
 
-    /// The task has this position on the ring, and its start is to be reported. 0: it may start at any time.
+    /// From now on the start of the task is reported. It has this position on the ring; 0: it may
+    /// start at any time.
     pub(crate) fn expect_start(&self, key: SlotKey, position: u64) {
         let mut table = self.0.lock();
         // It may be done already.
@@ -64,7 +65,8 @@ impl TaskCallbackTable {
         table.waiting.insert((position, key));
     }
 
-    /// The task is done, or was not enqueued. Its start is reported if that has not happened yet.
+    /// Removes a task that is done, or that was not enqueued. Reports its start if that was not
+    /// done yet.
     pub(crate) fn remove(&self, region: &Region, workers: &WorkerTable, key: SlotKey) {
         let mut table = self.0.lock();
         let Some(entry) = table.entries.remove(&key) else { return };
@@ -79,8 +81,8 @@ impl TaskCallbackTable {
         }
     }
 
-    /// Reports the tasks that run. Those that are done already are left to `remove`, which comes before their
-    /// other callbacks.
+    /// Reports the start of tasks that run. Tasks that are done already are left to `remove`, which
+    /// is called before their other callbacks.
     pub(crate) fn push_started(
         &self,
         region: &Region,
@@ -106,8 +108,8 @@ impl TaskCallbackTable {
         }
     }
 
-    /// The worker of this seat is about to leave the worker table: remembers what it has taken, for the tasks
-    /// whose start was not reported yet.
+    /// Called before the worker of this seat is removed from the worker table: records that it has
+    /// taken those tasks whose start was not reported yet.
     pub(crate) fn worker_exits(&self, region: &Region, workers: &WorkerTable, seat: SeatIndex) {
         let mut table = self.0.lock();
         for (_, key) in table.dequeued(region) {
@@ -138,8 +140,8 @@ impl TaskCallbackTable {
 }
 
 impl CallbackEntries {
-    /// The tasks whose position the ring's head has passed, or is about to: the worker that claims a task
-    /// has this looked at before it moves the head.
+    /// The tasks whose positions the ring's head has passed or is about to pass: a worker that
+    /// claims a task notifies before it moves the head.
     fn dequeued(&self, region: &Region) -> Vec<(u64, SlotKey)> {
         let end = region.board.ring.head_position().saturating_add(1);
         self.waiting.iter().copied().take_while(|(position, _)| *position <= end).collect()

@@ -1,5 +1,4 @@
-//! The workers of a pool as callers see them: how many there may be, and who has each seat. The supervisor
-//! writes it.
+//! The workers of a pool as callers see them, and their allowed number. Written by the supervisor.
 
 use super::events::LastExit;
 use crate::board::slot::SeatIndex;
@@ -60,7 +59,7 @@ struct WorkerTableInner {
     started: u64,
 }
 
-/// What [`WorkerTable::add`] enters of a worker that was just started.
+/// A worker that was just started, for [`WorkerTable::add`].
 pub(crate) struct StartedWorker<T> {
     pub(crate) worker: T,
     pub(crate) pid: i64,
@@ -68,8 +67,8 @@ pub(crate) struct StartedWorker<T> {
 }
 
 impl WorkerTable {
-    /// Enters a worker that `start` starts; returns it with its number. Readers wait meanwhile: the worker
-    /// may run its first task before `start` returns.
+    /// Adds the worker that `start` starts; returns it with its number. Readers are locked out
+    /// meanwhile, because the worker may run its first task before `start` returns.
     pub(crate) fn add<T>(
         &self,
         seat: usize,
@@ -107,7 +106,7 @@ impl WorkerTable {
         }
     }
 
-    /// The worker of this seat is gone.
+    /// Removes the worker of this seat, which has exited.
     pub(crate) fn remove(&self, seat: usize) {
         self.change(seat, |worker| {
             let (restarts, last_exit) = (worker.restarts + 1, worker.last_exit);
@@ -124,7 +123,7 @@ impl WorkerTable {
         self.0.lock().workers.get(usize::from(seat.0)).map_or(0, |worker| worker.pid)
     }
 
-    /// The workers there are, with their seats.
+    /// The current workers, with their seats.
     pub(crate) fn list(&self) -> Vec<(usize, WorkerInfo)> {
         let table = self.0.lock();
         let workers = table.workers.iter().copied().enumerate();

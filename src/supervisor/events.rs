@@ -1,4 +1,4 @@
-//! What is reported of workers: their events, and the messages for the log.
+//! Emits worker events, with a log message for each.
 
 use super::exit_status::ProcessExit;
 use crate::error::Error;
@@ -37,7 +37,7 @@ pub(super) fn worker_ready(state: &PoolState, worker: WorkerId) {
     emit(state, worker, LogLevel::Debug, WorkerEventKind::Ready, message);
 }
 
-/// `process`: None for a thread.
+/// `process`: None: the worker was a thread.
 pub(super) fn worker_exited(
     state: &PoolState,
     worker: WorkerId,
@@ -54,13 +54,13 @@ pub(super) fn worker_exited(
     emit(state, worker, level_of(reason), WorkerEventKind::Exited(last_exit), message);
 }
 
-/// No worker could be started; the supervisor tries again after the pause.
+/// Logs that no worker could be started. The supervisor tries again after the pause.
 pub(super) fn start_failed(state: &PoolState, error: &Error, pause: Duration) {
     state.log(LogLevel::Warning, || {
-        let sentence = error.status.description().to_string_lossy();
-        let words = error.detail().map_or("", |detail| &detail.message);
+        let status = error.status.description().to_string_lossy();
+        let message = error.detail().map_or("", |detail| &detail.message);
         let pause = pause.as_millis() as u64;
-        format!("no worker could be started, the next try is in {pause} ms: {sentence}: {words}")
+        format!("no worker could be started, the next try is in {pause} ms: {status}: {message}")
     });
 }
 

@@ -1,4 +1,4 @@
-//! How processes exit: killing them, what the kernel reports of it, and that in words.
+//! Killing processes, and reading and describing their exit statuses.
 
 use crate::error::Detail;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -12,15 +12,16 @@ use std::process::ExitStatus;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProcessExit {
     pub(super) pid: i64,
-    /// None: its parent was somebody else, or somebody else in this process has waited for it.
+    /// None: unknown, because the process was not a child of this one, or because other code of
+    /// this process has waited for it.
     pub(super) status: Option<ExitStatus>,
 }
 
 impl ProcessExit {
-    /// An exit of which nothing is known.
+    /// Nothing is known about the exit.
     pub(super) const UNKNOWN: ProcessExit = ProcessExit { pid: 0, status: None };
 
-    /// In numbers and words; `doing` is the end of the sentence.
+    /// As the detail of an error; `doing` is the end of its sentence.
     pub(super) fn to_detail(self, doing: &str) -> Detail {
         Detail {
             worker_pid: self.pid,
@@ -31,7 +32,7 @@ impl ProcessExit {
         }
     }
 
-    /// The beginning of a sentence.
+    /// Subject and predicate of a sentence.
     pub(super) fn describe(self) -> String {
         format!("worker process {} {}", self.pid, describe_status(self.status))
     }
@@ -76,9 +77,9 @@ fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// Kills a worker process, with all that its tasks have started in its process group. The process id of a
-/// worker that has exited stays its own until the supervisor, or its fork server, has reaped it; where the fork
-/// server is gone, the first call tells whether it still is.
+/// Kills a worker process, with all that its tasks have started in its process group. The process
+/// id of an exited worker is not reused until the supervisor or the fork server has reaped it. If
+/// the fork server has exited, the first call shows whether the process still exists.
 pub(super) fn kill(pid: Pid, handle: &OwnedFd) {
     if rustix::process::pidfd_send_signal(handle, Signal::KILL).is_ok() {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
@@ -91,21 +92,22 @@ pub(super) fn terminate(pid: Pid, handle: &OwnedFd) {
         return;
     }
     let _ = rustix::process::kill_process_group(pid, Signal::TERM);
-    // The worker may be in another group than its own.
+    // The worker may have moved to another process group.
     if rustix::process::getpgid(Some(pid)) != Ok(pid) {
         let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
     }
 }
 
-/// Whether the process of a pidfd has exited.
+/// Whether the process of this pidfd has exited.
 pub(super) fn has_exited(handle: &OwnedFd) -> bool {
     let mut end = [PollFd::new(handle, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..))
 }
 
-/// The exit status of a zombie that is not our child, as the kernel shows it until the parent has waited for
-/// the process. (proc(5), /proc/pid/stat: the state is the third field, the exit code the 52nd.)
+/// The exit status of a zombie that is not our child. The kernel shows it until the parent has
+/// waited for the process. (proc(5), /proc/pid/stat: the state is the third field, the exit code
+/// the 52nd.)
 pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
     let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
     let text = std::fs::read(path).unwrap_or_default();

@@ -1,19 +1,20 @@
-//! The fork servers that worker processes are forked from, the parent's end.
+//! The fork servers from which worker processes are forked, the parent's end.
 //!
 //! ```text
 //!             the first worker is needed     Ready
-//!   nothing ───────────────────────────▶ starting ──▶ ready ──▶ gone
-//!      ▲                                    │           │         │
-//!      └────────────────────────────────────┴───────────┴─────────┘
-//!                         it exits: the requests that it leaves have failed
+//!   nothing ───────────────────────────▶ starting ──▶ ready
+//!      ▲                                    │           │
+//!      └────────────────────────────────────┴───────────┘
+//!                         it exits: its unanswered requests have failed
 //! ```
 //!
-//! The supervisor never waits for a fork server: it requests a worker for a seat, and learns later that it was
-//! forked. A fork server that leaves a request unanswered for too long is killed, and the next request starts
-//! another. A copy of the caller cannot be made a second time as it was, so its exit breaks the pool.
+//! The supervisor never waits for a fork server: it requests a worker for a seat, and is notified
+//! later that the worker was forked. A fork server that leaves a request unanswered for too long is
+//! killed, and the next request starts another one. A copy of the caller cannot be made again as it
+//! was, so its exit breaks the pool.
 //!
-//! When workers that run another program are needed, the fork server is retired: it stays until its last worker
-//! is gone, because as long as it lives nobody else gets their process ids.
+//! When workers that run another program are needed, the fork server is retired: it lives until its
+//! last worker has exited, because until then the process ids of its workers are not reused.
 
 use super::Supervisor;
 use super::exit_status::{describe_status, has_exited, zombie_status};
@@ -31,13 +32,13 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// How many requests are sent before the first is answered: they always fit the channel.
+/// The maximum number of unanswered requests that were sent. They always fit the channel.
 const UNANSWERED_MAX: usize = 32;
-/// How long a fork server may leave a request unanswered. It is looked at twice: if everything was stopped
-/// meanwhile, it is not the fork server that was slow.
+/// How long a fork server may leave a request unanswered. It is checked twice: if all processes
+/// were suspended meanwhile, the fork server was not slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOKS: u32 = 2;
-/// The same when a stop kills the workers that are awaited.
+/// The same, after a stop has killed the awaited workers.
 const ANSWER_TIMEOUT_AT_STOP: Duration = Duration::from_secs(1);
 
 pub(super) struct ForkServers {
@@ -46,7 +47,7 @@ pub(super) struct ForkServers {
     next_id: u64,
 }
 
-/// A fork server, and what was requested from it.
+/// A fork server, and the requests to it.
 struct ForkServer {
     id: u64,
     image: Image,
@@ -55,9 +56,10 @@ struct ForkServer {
     is_retired: bool,
     start_error: Option<Error>,
     requests: VecDeque<ForkRequest>,
-    /// Since when the oldest request that was sent is unanswered, and how many looks found that too long.
+    /// Since when the oldest request that was sent is unanswered, and how many checks found that
+    /// too long.
     unanswered: Option<(Instant, u32)>,
-    /// Workers that have exited, and that it could not be told to reap yet.
+    /// Workers that have exited, and for which Reap was not sent yet.
     unreaped: Vec<Pid>,
 }
 
@@ -68,13 +70,13 @@ struct ForkRequest {
     channel: Option<Channel>,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub(super) enum ForkEvent {
     Forked { seat: usize, pid: Pid, handle: OwnedFd },
     Failed { seat: usize, error: Error },
 }
 
-/// The requests that a fork server leaves when it exits.
+/// The unanswered requests of a fork server that has exited.
 struct OrphanedRequests {
     seats: Vec<usize>,
     /// Why the fork server has exited; None where there are no requests.
@@ -82,19 +84,19 @@ struct OrphanedRequests {
 }
 
 impl Supervisor {
-    /// A fork server has sent a message, or has exited.
+    /// Handles a message of a fork server, or its exit.
     pub(super) fn on_fork_server_event(&mut self, id: u64) {
         let failures = self.handle_fork_server_event(id);
         self.update_worker_count();
         for (error, waited) in failures {
-            // A stop kills the workers that are awaited: that is no failure.
+            // A stop kills the awaited workers: that is not a failure.
             if self.life.stage() != Stage::Stop {
                 self.start_failed(error, waited);
             }
         }
     }
 
-    /// Returns what has failed, and how long it was waited for.
+    /// Returns the starts that have failed, with how long each was waited for.
     fn handle_fork_server_event(&mut self, id: u64) -> Vec<(Error, Duration)> {
         let mut failures = Vec::new();
         let (state, workers) = (&self.state, &mut self.workers);
@@ -128,10 +130,10 @@ impl Supervisor {
 
 fn was_late(waited: Duration) -> Error {
     let ms = waited.as_millis() as u64;
-    let words = format!(
+    let message = format!(
         "the process that workers are forked from was not ready within start_timeout_ms ({ms} ms), and was killed"
     );
-    Error::new(Status::POOL_ERR_OS, words)
+    Error::new(Status::POOL_ERR_OS, message)
 }
 
 impl ForkServers {
@@ -168,7 +170,7 @@ impl ForkServers {
         Ok(())
     }
 
-    /// Requests a worker; `channel` is its end. What came of it is a [`ForkEvent`].
+    /// Requests a worker; `channel` is its end. The outcome comes as a [`ForkEvent`].
     pub(super) fn request(
         &mut self,
         epoll: &OwnedFd,
@@ -194,7 +196,8 @@ impl ForkServers {
         self.servers.last_mut().filter(|server| !server.is_retired)
     }
 
-    /// Retires a fork server that runs another program. A copy of the caller runs any.
+    /// Retires a fork server that runs another program. A copy of the caller serves for every
+    /// program.
     fn retire_others(&mut self, config: &ProcessConfig, image: Image) {
         if let Some(server) = self.current()
             && server.image != image
@@ -204,7 +207,7 @@ impl ForkServers {
         }
     }
 
-    /// Receives what a fork server has sent.
+    /// Receives the messages of a fork server.
     fn receive(&mut self, epoll: &OwnedFd, id: u64) -> Vec<ForkEvent> {
         match self.servers.iter_mut().find(|server| server.id == id) {
             Some(server) => server.receive(epoll),
@@ -228,9 +231,9 @@ impl ForkServers {
                 let exit = describe_status(zombie_status(pid));
                 let when =
                     if is_ready { "while it was to fork one" } else { "before it was ready" };
-                let words =
+                let message =
                     format!("process {number}, which workers are forked from, {exit} {when}");
-                Some(Error::new(Status::POOL_ERR_OS, words))
+                Some(Error::new(Status::POOL_ERR_OS, message))
             }
         };
         stop_listening(epoll, &server.process);
@@ -238,7 +241,7 @@ impl ForkServers {
         Some(OrphanedRequests { seats, error })
     }
 
-    /// This worker has exited: its process id may be used again.
+    /// Lets a fork server reap a worker that has exited: its process id may be reused.
     pub(super) fn reap(&mut self, id: u64, pid: Pid) {
         if let Some(server) = self.servers.iter_mut().find(|server| server.id == id) {
             server.unreaped.push(pid);
@@ -256,8 +259,8 @@ impl ForkServers {
         }
     }
 
-    /// Nobody waits any longer for the workers that were requested. A fork server that is ready answers at
-    /// once, or is killed a second later.
+    /// The requested workers are not needed any more. A fork server that is ready must answer
+    /// within a second, or it is killed; one that is not ready is killed now.
     pub(super) fn expedite(&mut self) {
         let since = Instant::now().checked_sub(ANSWER_TIMEOUT - ANSWER_TIMEOUT_AT_STOP);
         for server in self.servers.iter_mut().filter(|server| !server.requests.is_empty()) {
@@ -275,13 +278,13 @@ impl ForkServers {
         }
     }
 
-    /// When to look at the unanswered requests.
+    /// When to check the unanswered requests.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let unanswered = self.servers.iter().filter_map(|server| server.unanswered);
         unanswered.map(|(since, _)| since + ANSWER_TIMEOUT).min()
     }
 
-    /// Kills what has not answered for too long.
+    /// Kills the fork servers that have not answered for too long.
     pub(super) fn look(&mut self, now: Instant) {
         for server in &mut self.servers {
             if let Some((since, looks)) = &mut server.unanswered
@@ -295,7 +298,7 @@ impl ForkServers {
         }
     }
 
-    /// Ends all fork servers, and waits for them. They have no workers.
+    /// Ends all fork servers, and waits for their exits. They have no workers.
     pub(super) fn close(&mut self, epoll: &OwnedFd) {
         for server in self.servers.drain(..) {
             stop_listening(epoll, &server.process);
@@ -321,8 +324,8 @@ fn start_server(
 ) -> Result<ForkServerProcess> {
     match config.start {
         StartMethod::Fork { with_threads: false } => {
-            let words = "the copy of the caller that workers were forked from is gone, and cannot be made again as it was";
-            Err(Error::new(Status::POOL_ERR_BROKEN, words))
+            let message = "the copy of the caller that workers were forked from is gone, and cannot be made again as it was";
+            Err(Error::new(Status::POOL_ERR_BROKEN, message))
         }
         StartMethod::Fork { with_threads: true } => {
             spawn::fork_server(start.name, config, start.region)
@@ -341,7 +344,7 @@ impl ForkServer {
                 Received::Message(message, file) => events.extend(self.on_message(message, file)),
                 Received::Nothing => break,
                 Received::End => {
-                    // Its exit is waited for by its pidfd.
+                    // Its exit is detected by its pidfd.
                     let _ = epoll::delete(epoll, channel);
                     break;
                 }
@@ -367,7 +370,8 @@ impl ForkServer {
                 let seat = self.answered(seat)?;
                 match (handle, pid) {
                     (Some(handle), Some(pid)) => Some(ForkEvent::Forked { seat, pid, handle }),
-                    // There was no descriptor left for its pidfd. Its channel is closed, so it exits.
+                    // There was no descriptor left for its pidfd. Its channel will be closed, so it
+                    // exits.
                     (None, _) => {
                         let error = Error::os("receiving a worker's handle", Errno::MFILE);
                         Some(ForkEvent::Failed { seat, error })
@@ -383,12 +387,13 @@ impl ForkServer {
                 let error = Error::os("fork", Errno::from_raw_os_error(errno));
                 Some(ForkEvent::Failed { seat, error })
             }
-            // What a fork server does not send.
+            // Messages that a fork server does not send.
             _ => None,
         }
     }
 
-    /// The seat of the oldest request. An answer that is not for it ends a stray fork server.
+    /// Removes the oldest request, which was answered for this seat. None: the answer is not for
+    /// it, so the fork server is corrupted, and is killed.
     fn answered(&mut self, seat: u64) -> Option<usize> {
         let oldest = self.requests.front().filter(|request| request.channel.is_none());
         let oldest = oldest.map(|request| request.seat).filter(|own| *own as u64 == seat);
@@ -406,7 +411,7 @@ impl ForkServer {
         self.requests.iter().take_while(|request| request.channel.is_none()).count()
     }
 
-    /// Sends the requests that may be sent.
+    /// Sends as many requests as may be unanswered.
     fn send_requests(&mut self) {
         let Some(channel) = self.process.channel().filter(|_| self.is_ready) else { return };
         let sent = self.count_sent();

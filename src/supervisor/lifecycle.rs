@@ -1,4 +1,4 @@
-//! The life of a pool: one value, from which follow what workers do and what submitters may.
+//! The lifecycle of a pool, which determines the stage of its workers and the flags for submitters.
 //!
 //! ```text
 //!            join                       all done
@@ -8,7 +8,8 @@
 //!              stop                 a stronger mode replaces a weaker one
 //! ```
 //!
-//! A pool breaks in any of these states, and then stays broken; it is over when it has been stopped, too.
+//! A pool can break in any of these states, and then stays broken. It is over only when it is
+//! stopped, too.
 
 use crate::board::Stage;
 use crate::state::commands::StopMode;
@@ -27,7 +28,7 @@ pub(super) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// What workers do.
+    /// The stage that workers see.
     pub(super) fn stage(&self) -> Stage {
         match self.stop {
             _ if self.is_broken => Stage::Stop,
@@ -38,7 +39,7 @@ impl Lifecycle {
         }
     }
 
-    /// What submitters may not: the flags that the pool has now. The caller of a stop sets some of them before.
+    /// The flags that submitters see. The caller of a stop has set some of them before.
     pub(super) fn flags(&self) -> u32 {
         let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         flag(self.stop.is_some(), pool_flags::CLOSED)
@@ -59,7 +60,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn stage_and_flags_follow_from_the_life() {
+    fn the_lifecycle_determines_stage_and_flags() {
         let open = Lifecycle::default();
         assert_eq!((open.stage(), open.flags()), (Stage::Open, 0));
         let joining = Lifecycle { is_joining: true, ..open };

@@ -1,5 +1,8 @@
-//! Enforces time limits: finds the tasks that run, warns those that have passed their soft limit, and kills the
-//! workers of those that have passed the hard one. Withdraws tasks that have not started in time.
+//! Enforces time limits and start deadlines.
+//!
+//! The supervisor finds the tasks that run, marks those that have passed their soft limit, and
+//! kills the workers of those that have passed the hard one. It withdraws tasks that have not
+//! started in time.
 //!
 //! ```text
 //!              seen to run            soft limit               hard limit: marked, killed
@@ -8,8 +11,8 @@
 //!                              └─────────────────────┴──▶ (nothing): the task is done
 //! ```
 //!
-//! A task's age counts from the time that its worker has noted; one that notes nothing, or something impossible,
-//! is timed from when the supervisor first sees it run.
+//! The age of a task counts from the time that its worker has recorded. If that is missing or
+//! impossible, it counts from when the supervisor first sees the task run.
 
 use super::Supervisor;
 use crate::board::parent::side_table::TaskFailure;
@@ -34,13 +37,13 @@ struct TimedTask {
     is_killed: bool,
 }
 
-/// A task for which its worker is killed.
+/// A kill of a worker because of its task.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingKill {
     pub(super) key: SlotKey,
     /// The hard limit that the task has passed; None: it was cancelled.
     pub(super) limit_ms: Option<u64>,
-    /// When SIGKILL follows SIGTERM; None: it was sent.
+    /// When SIGKILL follows SIGTERM; None: SIGKILL was sent.
     kill_at: Option<Instant>,
 }
 
@@ -53,16 +56,16 @@ impl PendingKill {
     }
 }
 
-/// What the supervisor knows of the tasks that run.
+/// The tasks that run, as the supervisor has seen them.
 #[derive(Default)]
 pub(super) struct TimedTasks {
     tasks: HashMap<SlotKey, TimedTask>,
-    /// When to look again.
+    /// When to check again.
     pub(super) next: Option<Instant>,
 }
 
 impl Supervisor {
-    /// Looks at all limits and start deadlines; says in `timed.next` when to look again.
+    /// Checks all limits and start deadlines, and sets `timed.next`.
     pub(super) fn check_limits(&mut self) {
         let now = Instant::now();
         let next_start = self.withdraw_late(now);
@@ -71,7 +74,8 @@ impl Supervisor {
         self.timed.next = next_start.into_iter().chain(next_limit).chain(next_kill).min();
     }
 
-    /// Withdraws the tasks that have not started in time; returns when the next start deadline passes.
+    /// Withdraws the tasks that have not started in time; returns when the next start deadline
+    /// passes.
     fn withdraw_late(&self, now: Instant) -> Option<Instant> {
         loop {
             let key = match self.state.limits.take_overdue_start(now) {
@@ -112,7 +116,7 @@ impl Supervisor {
         next.into_iter().chain(soon).min()
     }
 
-    /// Finds the tasks that run, and forgets those that run no longer.
+    /// Adds the tasks that run, and removes those that run no longer.
     fn track_running(&mut self, now: Instant) {
         let state = &self.state;
         for seat in self.workers.seats_if(|_| true) {
@@ -131,7 +135,7 @@ impl Supervisor {
         });
     }
 
-    /// Enforces the limits of one task; returns when to look at it again.
+    /// Enforces the limits of one task; returns when to check it again.
     fn check_limits_of(&mut self, key: SlotKey, now: Instant) -> Option<Instant> {
         let task = self.timed.tasks.get_mut(&key)?;
         let (seat, limits) = (task.seat, task.limits);
@@ -156,7 +160,7 @@ impl Supervisor {
         }
     }
 
-    /// The soft limit has passed: the task can see it, and its callback is called.
+    /// The soft limit has passed: marks the task, and pushes its callback.
     fn enforce_soft_limit(&self, key: SlotKey, seat: SeatIndex, limit_ms: u64) {
         let word = &self.state.region.board.slot(key.slot).word;
         let signal = self.state.config.soft_signal;
@@ -173,7 +177,7 @@ impl Supervisor {
         callbacks.push_timeout(queue, key, LimitKind::Soft, limit_ms);
     }
 
-    /// The hard limit has passed: the task ends with its worker.
+    /// The hard limit has passed: kills the worker, and pushes the task's callback.
     fn enforce_hard_limit(&mut self, key: SlotKey, seat: SeatIndex, limit_ms: u64) {
         if !matches!(self.state.config.kind, PoolKind::Processes(_)) {
             return;
@@ -188,7 +192,7 @@ impl Supervisor {
         callbacks.push_timeout(queue, key, LimitKind::Hard, limit_ms);
     }
 
-    /// A running task was cancelled, and marked for being killed.
+    /// Kills the worker of a running task that was cancelled and marked for that.
     pub(super) fn kill_for_cancelled_task(&mut self, key: SlotKey) {
         let word = &self.state.region.board.slot(key.slot).word;
         let Phase::Running(seat) = word.phase() else { return };
@@ -197,11 +201,11 @@ impl Supervisor {
         }
     }
 
-    /// Kills the worker of a task that is marked for it, after a grace period.
+    /// Kills the worker of a task that is marked for that, after a grace period.
     fn kill_for(&mut self, key: SlotKey, seat: SeatIndex, limit_ms: Option<u64>, grace: Duration) {
         let Some(worker) = self.workers.get_mut(usize::from(seat.0)) else { return };
         let kill_at = Instant::now().checked_add(grace).filter(|_| !grace.is_zero());
-        // The first reason stays.
+        // The first reason is kept.
         let before = worker.pending_kill.filter(|pending| pending.key == key);
         let limit_ms = before.map_or(limit_ms, |pending| pending.limit_ms);
         worker.pending_kill = Some(PendingKill { key, limit_ms, kill_at });
@@ -229,7 +233,7 @@ impl Supervisor {
 
     /// Changes the limits of tasks that start from now on.
     pub(super) fn set_limits(&mut self, limits: TimeLimits) {
-        // The tasks that run keep the limits that they have.
+        // Running tasks keep their limits.
         self.track_running(Instant::now());
         self.state.limits.set_defaults(limits);
         if self.state.slots.load(&self.state.region).pending > 0 {
@@ -238,7 +242,7 @@ impl Supervisor {
     }
 }
 
-/// The task that the worker of this seat has noted, and how long it says that it has run.
+/// The task that the worker of this seat has recorded, and how long it has run by that record.
 fn running_task(state: &PoolState, seat: SeatIndex) -> Option<(SlotKey, Option<Duration>)> {
     let board = &state.region.board;
     let slot = board.current_task(seat).0.filter(|slot| *slot < state.slots.used())?;

@@ -1,7 +1,8 @@
-//! The supervisor: one thread of the parent that starts workers, reaps them, keeps times, and carries out commands.
+//! The supervisor: a thread of the parent that starts and reaps workers, and carries out commands.
 //!
-//! It is never in the path of a task: it sleeps until a worker exits, a channel has a message, or somebody wakes
-//! it. It alone starts and reaps, so what it knows of workers needs no lock.
+//! It is never in the path of a task: it sleeps until a worker exits, a channel has a message, a
+//! timer expires, or a thread wakes it. Only this thread starts and reaps workers, so its data
+//! about them needs no lock.
 
 mod events;
 mod exit_status;
@@ -50,21 +51,22 @@ pub(crate) struct Supervisor {
     stoppers: Vec<ReplySender>,
     /// The callers that wait for workers to be ready.
     ready_waiters: Vec<ReadyWaiter>,
-    /// How many workers have exited because any of them was asked to.
+    /// How many workers have exited for the retire quota, which any worker may take.
     retired_exits: u32,
     /// The program that the next worker runs.
     image: Image,
-    /// Workers lost since the last look, to be replaced.
+    /// Workers that were lost since the last check, to be replaced.
     lost: u32,
-    /// When workers failed to start, in succession, and how long each was waited for in vain.
+    /// When workers failed to start, in succession, with how long each was waited for.
     failures: VecDeque<(Instant, Duration)>,
-    /// No worker is started before.
+    /// No worker is started before this time.
     retry_at: Option<Instant>,
     timed: TimedTasks,
 }
 
 impl Supervisor {
-    /// Starts the supervisor's thread. `caller_copy`: the fork server, if it is a copy of the caller.
+    /// Starts the supervisor's thread. `caller_copy`: the fork server that is a copy of the caller,
+    /// if any.
     pub(crate) fn start(
         state: Arc<PoolState>,
         commands: CommandReceiver,
@@ -134,8 +136,6 @@ impl Supervisor {
     }
 
     fn on_wakeup(&mut self) {
-        let mut count = [0; 8];
-        let _ = rustix::io::read(self.state.wakeup(), &mut count);
         self.state.clear_wake_pending();
         if let Some(mode) = self.state.shutdown_request.take() {
             if mode != StopMode::Drain {
@@ -169,8 +169,8 @@ impl Supervisor {
 
     // ---- the pool's life -----------------------------------------------------------------------
 
-    /// Changes the pool's life, and with it what submitters and workers read. After the fence a submit either
-    /// sees a new flag, or is seen.
+    /// Changes the lifecycle, and with it the flags and the stage. After the fence in `set_flags` a
+    /// submit either sees a new flag, or its task is seen.
     fn change_life(&mut self, change: impl FnOnce(&mut Lifecycle)) {
         let before = self.life;
         change(&mut self.life);
@@ -187,7 +187,7 @@ impl Supervisor {
         }
     }
 
-    /// Restores the stage on the board, which a stray worker may have written over.
+    /// Restores the stage on the board, which a stray worker may have overwritten.
     fn restore_stage(&self) {
         if self.state.region.board.stage() != self.life.stage() {
             self.state.region.board.set_stage(self.life.stage());
@@ -196,8 +196,8 @@ impl Supervisor {
 
     // ---- timers --------------------------------------------------------------------------------
 
-    /// When to look around though nothing happens; None: never. Whatever becomes due at a time is added here and
-    /// in `run_timers`.
+    /// When the next timer expires; None: never. Each timer is listed here and handled in
+    /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
         [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next]
             .into_iter()
@@ -205,7 +205,7 @@ impl Supervisor {
             .min()
     }
 
-    /// Does what is due.
+    /// Handles the timers that have expired.
     fn run_timers(&mut self) {
         let now = Instant::now();
         self.workers.kill_overdue(now);
@@ -238,7 +238,7 @@ impl Supervisor {
         self.replace(seat, worker, &exit);
     }
 
-    /// What follows for the pool from a worker's exit.
+    /// Acts on a worker's exit: replaces the worker, or breaks the pool.
     fn replace(&mut self, seat: usize, mut worker: WorkerHandle, exit: &WorkerExit) {
         if exit.is_voluntary {
             match exit.reason {
@@ -258,12 +258,12 @@ impl Supervisor {
         } else if worker.overran.is_some() {
             self.overran(&worker, process);
         } else if !worker.is_ready {
-            let mut words = format!("{} before it was ready", process.describe());
+            let mut message = format!("{} before it was ready", process.describe());
             if self.image == Image::MainProgram {
-                words += "; a program linked with -static must begin main with pool_worker_main";
+                message += "; a program linked with -static must begin main with pool_worker_main";
             }
             let error = worker.start_error.take();
-            let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, words));
+            let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, message));
             self.start_failed(error, Duration::ZERO);
         } else if worker.step == LifeStep::Finalizing {
             self.break_by_death_in_finalizer(process);
@@ -272,16 +272,17 @@ impl Supervisor {
         } else {
             self.lost += 1;
             if self.state.claimed(SeatIndex(seat as u16)) == worker.claimed_before {
-                // It has run no task: nor may the next one, and at once.
+                // It has run no task. The next one may be lost as quickly, so wait before its
+                // start.
                 self.retry_at = Some(Instant::now() + BACK_OFF);
             }
         }
     }
 
-    /// A worker was killed because a step of its life took too long.
+    /// Handles the exit of a worker that was killed because a step of its life took too long.
     fn overran(&mut self, worker: &WorkerHandle, process: ProcessExit) {
         let Some(step) = worker.overran else { return };
-        let (status, words) = match step {
+        let (status, what) = match step {
             LifeStep::Starting => (Status::POOL_ERR_OS, "was not ready within start_timeout_ms"),
             LifeStep::Initializing => (
                 Status::POOL_ERR_INITIALIZER,
@@ -294,7 +295,7 @@ impl Supervisor {
         };
         let timeout = step.timeout(&self.state.config.timeouts).unwrap_or_default();
         let ms = timeout.as_millis() as u64;
-        let message = format!("worker process {} {words} ({ms} ms), and was killed", process.pid);
+        let message = format!("worker process {} {what} ({ms} ms), and was killed", process.pid);
         let detail = Detail { worker_pid: process.pid, message, ..Detail::default() };
         match step {
             LifeStep::Starting => self.start_failed(Error::with_detail(status, detail), timeout),

@@ -1,8 +1,9 @@
-//! Recovery after a worker has exited: what it held, and what becomes of each task.
+//! Recovery after a worker has exited: ends or requeues the task that it was running.
 //!
-//! Order: its exit is seen first, and the slots are read after that, so nothing that it did is missed. A task
-//! that it finished stays finished, and waiters that may have missed the wake-up are woken again. A task that it
-//! was running fails, or is requeued when the worker could not have run it.
+//! Order: first the exit is seen, then the slots are read, so nothing that the worker did is
+//! missed. A task that it finished stays finished, and waiters that may have missed the wake-up are
+//! woken again. A task that it was running fails, or is requeued if the worker could not run it or
+//! if it may be retried.
 
 use super::exit_status::ProcessExit;
 use super::workers::WorkerExit;
@@ -18,44 +19,44 @@ use crate::sync::Ordering::Relaxed;
 use crate::worker::protocol::ExitReason;
 use crate::worker::resolve;
 
-/// Recovers all that the worker of this seat has left.
+/// Recovers all that the exited worker of this seat held.
 pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
     let board = &state.region.board;
     board.sleepers.clear(seat);
     state.enqueue_prefetched_again(seat);
     if exit.is_voluntary && exit.reason != ExitReason::NeedsMainProgram {
-        // It has finished what it began, and woken its waiters.
+        // It has finished its tasks, and woken their waiters.
         return;
     }
     let mut found = 0;
-    let mut kept: Vec<Block> = Vec::new();
+    let mut used: Vec<Block> = Vec::new();
     let arena = state.region.results_arena(seat);
-    // The worker's own note names the slot to look at first: that future need not wait for the rest.
+    // The slot that the seat has recorded comes first: its future need not wait for the others.
     let hint = board.seats().at(usize::from(seat.0)).slot.load(Relaxed).checked_sub(1);
     if let Some(slot) = hint.filter(|slot| *slot < state.slots.used()) {
         let record = board.slot(slot);
         found += u64::from(recover_slot(state, seat, exit, slot, record, &mut |_| {}));
     }
     state.for_each_slot(|slot, record| {
-        let mut keep = |offset| kept.extend(arena.block_at(offset));
+        let mut keep = |offset| used.extend(arena.block_at(offset));
         found += u64::from(recover_slot(state, seat, exit, slot, record, &mut keep));
     });
-    arena.keep_only(&kept);
+    arena.keep_only(&used);
     state.slots.repair_counts(&state.region, seat, found);
-    // It may have died before it reported that it had claimed a task.
+    // It may have died after it counted a claim, and before it woke a submitter.
     state.wake_submitters();
     if board.stage() == Stage::Open {
         board.sleepers.notify_one();
     }
 }
 
-/// Fails each task that has an owner and is neither queued nor done while there is no worker: nobody runs it. A
-/// stray worker has written over its slot, or over its seat.
+/// Fails each task that has an owner and is neither queued nor done. Called only while there are no
+/// workers, so none runs it: a stray worker has overwritten its slot or its seat.
 pub(super) fn fail_corrupted(state: &PoolState) {
     state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
         let Some(generation) = state.slots.held_generation(slot) else { return };
-        // A free slot with an owner is one that a submit is filling.
+        // A submit is about to fill a free slot with an owner.
         let is_queued = matches!(phase, Phase::Ready | Phase::Free);
         if is_queued || (phase.is_done() && record.word.generation() == generation) {
             return;
@@ -83,21 +84,21 @@ fn recover_slot(
         Phase::Running(runner) if runner == seat => {}
         Phase::Completed(runner) | Phase::Failed(runner) if runner == seat => {
             if let Some(BytesLocation::Heap(far)) = record.ending().map(|ending| ending.result) {
-                keep(far.place);
+                keep(far.location);
             }
             board.rewake(slot);
             return false;
         }
         _ => return false,
     }
-    // It may have died between counting the task and finishing it.
+    // It may have died after it counted the task, and before it finished it.
     state.region.worker_stats(seat).uncount(record.id());
     let requeue = || {
         state.counters.repeated.add();
         board.requeue(slot, seat, &state.slots.tails)
     };
     if exit.is_voluntary {
-        // It has announced that it needs another program for this task.
+        // It has announced that this task needs the main program.
         return requeue();
     }
     if exit.is_loss() {
@@ -108,11 +109,11 @@ fn recover_slot(
             return requeue();
         }
     }
-    let (outcome, failure) = verdict(state, exit, record);
+    let (outcome, failure) = task_outcome(state, exit, record);
     state.slots.side_table.discard_result_file(record.id());
     record.end_without_worker(spans(state, seat, record));
     state.slots.side_table.set_failure(slot, failure);
-    // Counted first: a caller that sees it done sees it counted.
+    // Counted first: a caller that sees the task done also sees it counted.
     let counter = match outcome {
         Outcome::Failed => &state.counters.failed,
         _ => &state.counters.cancelled,
@@ -127,7 +128,7 @@ fn recover_slot(
 }
 
 /// How a task ends whose worker was killed or lost while it ran.
-fn verdict(state: &PoolState, exit: &WorkerExit, record: &Slot) -> (Outcome, TaskFailure) {
+fn task_outcome(state: &PoolState, exit: &WorkerExit, record: &Slot) -> (Outcome, TaskFailure) {
     let process = exit.process.unwrap_or(ProcessExit::UNKNOWN);
     let killed = |status, why: String| {
         let mut detail = process.to_detail(&running(state, record));
@@ -172,11 +173,12 @@ fn may_retry(state: &PoolState, slot: u32, record: &Slot) -> bool {
         && state.slots.side_table.take_retry(slot, state.config.retries)
 }
 
-/// How long the task was queued and ran, packed, as far as its worker has noted.
+/// How long the task was queued and how long it ran, packed, by the start that its worker has
+/// recorded.
 fn spans(state: &PoolState, seat: SeatIndex, record: &Slot) -> u64 {
     let (submitted, now) = (record.stamp(), clock::now());
-    let noted = state.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
-    let started = noted.clamp(submitted.min(now), now);
+    let recorded = state.region.board.seats().at(usize::from(seat.0)).started.load(Relaxed);
+    let started = recorded.clamp(submitted.min(now), now);
     let queued = clock::pack(started.saturating_sub(submitted));
     u64::from(queued) << 32 | u64::from(clock::pack(now - started))
 }

@@ -1,8 +1,8 @@
-//! Resizing and restarting: what the supervisor does on request, and the callers that wait for it.
+//! Resizing the pool, restarting its workers, and waiting until workers are ready.
 //!
-//! A worker that is to exit is asked to on the board ([`crate::board::retire`]), exits between two tasks, and is
-//! reaped like any other. One that is replaced leaves a gap that is filled at once; when a pool shrinks the gap
-//! stays, because the maximum is lower.
+//! A worker is asked to exit on the board ([`crate::board::retire`]); it exits between two tasks,
+//! and is reaped like any other. A restarted worker is replaced at once. When a pool shrinks there
+//! is no replacement, because the maximum is lower.
 
 use super::Supervisor;
 use super::workers::WorkerHandle;
@@ -18,7 +18,7 @@ pub(super) struct ReadyWaiter {
     /// Identifies the caller.
     number: u64,
     count: u32,
-    /// Workers that were ready and have exited since because they were idle: they count.
+    /// Workers that were ready and have exited since because they were idle: they count as ready.
     idled: u32,
     reply: ReplySender,
 }
@@ -38,13 +38,13 @@ impl Supervisor {
         }
     }
 
-    /// How many workers the callers wait for.
+    /// The number of workers that the callers wait for.
     pub(super) fn ready_wanted(&self) -> u32 {
         let missing = self.ready_waiters.iter().map(|it| it.count.saturating_sub(it.idled));
         missing.max().unwrap_or(0)
     }
 
-    /// Replies to the callers whose workers are ready, or never will be.
+    /// Replies to the callers whose workers are ready or will never be ready.
     pub(super) fn answer_ready_waiters(&mut self) {
         if self.ready_waiters.is_empty() {
             return;
@@ -79,13 +79,13 @@ impl Supervisor {
         }
     }
 
-    /// All or nothing.
+    /// Starts this many workers more, or none, and raises the maximum.
     pub(super) fn grow(&mut self, count: u32) -> Result<()> {
         self.check_resizable()?;
         let max = self.state.workers_max().saturating_add(count);
         if max as usize > self.state.region.geometry.seats {
-            let words = "address space is limited: the pool has no room for so many workers";
-            return Err(Error::new(Status::POOL_ERR_FULL, words));
+            let message = "address space is limited: the pool has no room for so many workers";
+            return Err(Error::new(Status::POOL_ERR_FULL, message));
         }
         let mut started = Vec::new();
         for _ in 0..count {
@@ -117,16 +117,16 @@ impl Supervisor {
             return Err(Error::new(Status::POOL_ERR_STATE, "too few workers are idle"));
         }
         self.state.bounds.set_max(max);
-        // The highest seats first: those that are left stay close together.
+        // The highest seats first: the remaining seats stay close together.
         for seat in idle.into_iter().rev().take(excess) {
             self.retire_worker(seat, ExitReason::Shrunk);
         }
-        // For the rest: the workers that finish a task first.
+        // For the rest: the workers that are the first to finish a task.
         self.enforce_max();
         Ok(())
     }
 
-    /// How many workers remain when those have exited that are about to because the pool has shrunk.
+    /// The number of workers without those that are about to exit because the pool has shrunk.
     fn remaining_workers(&self) -> u32 {
         let taken = self.state.region.board.retire_quota().taken;
         let exiting = taken.wrapping_sub(self.retired_exits) as i32;
@@ -135,12 +135,12 @@ impl Supervisor {
         self.workers.count().saturating_sub(leaving)
     }
 
-    /// Asks as many workers to exit as there are above the maximum, and no more: some may have exited for
-    /// another reason.
+    /// Sets the retire quota to the number of workers above the maximum. It is lowered, too:
+    /// workers may have exited for another reason.
     pub(super) fn enforce_max(&mut self) {
         let board = &self.state.region.board;
         if self.workers.count() <= self.state.workers_max() {
-            // Corrects what a stray worker may have written there.
+            // Corrects the count after a stray worker has overwritten the quota.
             self.retired_exits = board.retire_quota().taken;
         }
         loop {
@@ -160,7 +160,7 @@ impl Supervisor {
         }
     }
 
-    /// The worker of this seat has exited: whether it was one of those that were asked to, whichever came first.
+    /// Counts an exited worker that has taken a request of the retire quota.
     pub(super) fn count_retired(&mut self, seat: usize, worker: &mut WorkerHandle) {
         if self.state.region.board.took_quota(SeatIndex(seat as u16)) {
             self.retired_exits = self.retired_exits.wrapping_add(1);
@@ -168,7 +168,7 @@ impl Supervisor {
         }
     }
 
-    /// A worker has exited voluntarily.
+    /// Handles the exit of a worker that has exited voluntarily.
     pub(super) fn on_voluntary_exit(&mut self, worker: &WorkerHandle) {
         match (worker.requested, worker.announced) {
             (Some(ExitReason::Restarted), _) => self.lost += 1,
@@ -198,8 +198,8 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Asks some of the workers to exit that are to be replaced, so that half of all workers remain, or one
-    /// where there are at most two.
+    /// Asks some of the old workers to exit. At any time at most half of all workers are away, or
+    /// one if there is a single worker.
     pub(super) fn continue_restart(&mut self) {
         let old: Vec<usize> = self.workers.seats_if(|worker| worker.is_old).collect();
         if old.is_empty() {

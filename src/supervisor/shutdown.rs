@@ -1,4 +1,4 @@
-//! Joining and stopping: which workers are killed, and when all is done.
+//! Joining and stopping a pool.
 
 use super::workers::WorkerHandle;
 use super::{Supervisor, reap};
@@ -18,7 +18,7 @@ impl Supervisor {
         self.change_life(|life| life.is_joining = true);
     }
 
-    /// A caller waits no longer for its join. The reply comes when the pool is open again.
+    /// This caller does not wait for its join any more. Replies when the pool is open again.
     pub(super) fn cancel_join(&mut self, number: u64, reply: &ReplySender) {
         let had_joiners = !self.joiners.is_empty();
         self.joiners.retain(|(joiner, _)| *joiner != number);
@@ -31,7 +31,7 @@ impl Supervisor {
     fn reopen(&mut self) {
         self.change_life(|life| life.is_joining = false);
         if self.life.stage() == Stage::Open {
-            // To start the minimum of workers.
+            // Starts the minimum of workers.
             self.state.wake();
         }
     }
@@ -49,7 +49,7 @@ impl Supervisor {
         if self.life.stage() != Stage::Stop {
             return;
         }
-        // The caller has withdrawn what was queued.
+        // The caller has withdrawn the queued tasks.
         self.workers.receive_all(&self.state);
         self.workers.kill(|worker| is_killed_at_once(&self.state, mode, worker));
         if matches!(mode, StopMode::Terminate(_)) {
@@ -57,7 +57,8 @@ impl Supervisor {
         }
     }
 
-    /// Replies to the callers that wait for all to be done, when it is. True: the pool is over.
+    /// Replies to the callers of joins and stops if all tasks are done and all workers have exited.
+    /// True: the pool is over.
     pub(super) fn finish_if_over(&mut self) -> bool {
         if self.workers.count() > 0 || (self.life.stop.is_none() && self.joiners.is_empty()) {
             return false;
@@ -91,8 +92,9 @@ impl Supervisor {
         true
     }
 
-    /// Tasks are queued and there is no worker. As a rule one is about to be started; but where a stray worker
-    /// has written over the ring's head, or over the counts of a seat, none would be.
+    /// Called while tasks are queued and there is no worker. Usually one is about to be started.
+    /// But after a stray worker has overwritten the ring's head or the counts of a seat, none would
+    /// be.
     fn recover_stranded(&mut self) {
         if !self.state.region.board.has_task() {
             self.state.enqueue_all_again();
@@ -103,7 +105,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a worker that dies was killed by the stop.
+    /// Whether the stop has killed this worker, if it was killed.
     pub(super) fn is_killed_by_stop(&self, worker: &WorkerHandle) -> bool {
         self.life
             .stop
@@ -111,8 +113,8 @@ impl Supervisor {
     }
 }
 
-/// Whether a stop kills this worker at once. One that is still starting has no task and need not be waited for,
-/// unless it may be running the user's initializer.
+/// Whether a stop kills this worker at once. A worker that is still starting has no task, so a stop
+/// does not wait for it, unless it may be running the user's initializer.
 fn is_killed_at_once(state: &PoolState, mode: StopMode, worker: &WorkerHandle) -> bool {
     match mode {
         StopMode::Kill => true,

@@ -1,8 +1,9 @@
-//! Starting workers: how many, which program they run, and what follows from starts that fail.
+//! Starting workers: how many, which program they run, and what happens if a start fails.
 //!
-//! A start that fails is tried again after a pause, twice as long each time. When too many have failed in
-//! succession and there is no worker, or when the next one is certain to fail too, the pool breaks: its tasks are
-//! cancelled and say why. It breaks in the same way when one of the user's hooks fails.
+//! A failed start is repeated after a pause, which doubles each time. When too many have failed in
+//! succession and no worker is ready, or when the next one is certain to fail too, the pool breaks:
+//! its tasks are cancelled, with the reason. It breaks in the same way when one of the user's hooks
+//! fails.
 
 use super::Supervisor;
 use super::events;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// The pause after a failed start; twice as long after each further one.
 pub(super) const BACK_OFF: Duration = Duration::from_millis(10);
-/// How often the pause is doubled.
+/// The maximum number of doublings of the pause.
 const DOUBLINGS_MAX: u32 = 6;
 
 /// What determines how many workers a pool needs.
@@ -31,13 +32,13 @@ struct Demand {
     workers: u32,
     workers_min: u32,
     workers_max: u32,
-    /// Workers that were lost since the last look.
+    /// Workers that were lost since the last check.
     lost: u32,
 }
 
 impl Demand {
-    /// How many workers to start: one for each queued task that has no free worker, one for each that was
-    /// lost, and up to the minimum; never above the maximum.
+    /// How many workers to start: one for each queued task without a free worker, one for each lost
+    /// worker, and up to the minimum; never above the maximum.
     fn workers_to_start(self) -> u32 {
         let room = self.workers_max.saturating_sub(self.workers);
         let needed = self.queued.saturating_sub(u64::from(self.free));
@@ -58,8 +59,8 @@ impl Supervisor {
             return;
         }
         let wanted = self.workers_to_start();
-        // A stray worker may have written over the counts of its seat; without workers the slots are soon
-        // looked at.
+        // A stray worker may have overwritten the counts of its seat. This is checked only while
+        // there are no workers.
         let is_stranded = wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
             self.state.enqueue_all_again();
@@ -82,7 +83,7 @@ impl Supervisor {
         demand.workers_to_start()
     }
 
-    /// Starts workers because a caller asks for them; returns how many.
+    /// Starts workers on a caller's request; returns how many.
     pub(super) fn start_on_request(&mut self, count: i64) -> Result<u32> {
         if self.life.stage() == Stage::Stop {
             self.state.check_open()?;
@@ -99,7 +100,7 @@ impl Supervisor {
         }
     }
 
-    /// Starts this many workers. Returns how many were started; an error: not even one.
+    /// Starts this many workers. Returns how many were started; an error: none.
     fn start_workers(&mut self, count: u32) -> Result<u32> {
         for started in 0..count {
             if let Err(error) = self.start_one() {
@@ -119,7 +120,7 @@ impl Supervisor {
         if self.state.needs_main_program.load(Relaxed) {
             self.image = Image::MainProgram;
         }
-        // Counted before it runs a task, not after.
+        // Counted before it can run a task.
         self.state.workers.fetch_add(1, Relaxed);
         let outcome = self.workers.start(&self.state, self.image);
         self.update_worker_count();
@@ -130,7 +131,7 @@ impl Supervisor {
         self.state.workers.store(self.workers.count(), Relaxed);
     }
 
-    /// A worker has sent messages.
+    /// Acts on the messages of a worker.
     pub(super) fn on_worker_message(&mut self, seat: usize) {
         let Some(worker) = self.workers.get_mut(seat) else { return };
         if worker.is_ready {
@@ -141,15 +142,15 @@ impl Supervisor {
         }
     }
 
-    /// A worker could not be started, or exited before it was ready. `waited`: how long it was waited for in
-    /// vain, which does not count for the window.
+    /// Handles a worker that could not be started, or that exited before it was ready. `waited`:
+    /// how long it was waited for, which does not count towards the window.
     pub(super) fn start_failed(&mut self, error: Error, waited: Duration) {
         let (now, config) = (Instant::now(), &self.state.config);
         self.failures.push_back((now, waited));
-        let mut in_vain = Duration::ZERO;
+        let mut total_waited = Duration::ZERO;
         let recent = self.failures.iter().rev().take_while(|(at, waited)| {
-            let since = now.duration_since(*at).saturating_sub(in_vain);
-            in_vain = in_vain.saturating_add(*waited);
+            let since = now.duration_since(*at).saturating_sub(total_waited);
+            total_waited = total_waited.saturating_add(*waited);
             since <= config.restart_window
         });
         let old = self.failures.len() - recent.count();
@@ -165,7 +166,7 @@ impl Supervisor {
             return self.break_pool(TaskFailure { status, detail });
         }
         let pause = BACK_OFF * (1 << (count - 1).min(DOUBLINGS_MAX));
-        // Else that many could never fail within the window.
+        // Otherwise that many starts could never fail within the window.
         let pause = match config.restarts_max {
             u32::MAX => pause,
             max => pause.min(config.restart_window / max / 2),
@@ -174,19 +175,19 @@ impl Supervisor {
         self.retry_at = Some(now + pause);
     }
 
-    /// A worker died while it ran the finalizer.
+    /// Breaks the pool: a worker died while it ran the finalizer.
     pub(super) fn break_by_death_in_finalizer(&mut self, process: ProcessExit) {
         let detail = process.to_detail("while running the finalizer");
         self.break_pool(TaskFailure { status: Status::POOL_ERR_FINALIZER, detail });
     }
 
-    /// A worker of a pool with POOL_LOST_BREAK was lost.
+    /// Breaks a pool with POOL_LOST_BREAK: a worker was lost.
     pub(super) fn break_by_loss(&mut self, process: ProcessExit) {
         let detail = process.to_detail("and the pool was made to break by that");
         self.break_pool(TaskFailure { status: Status::POOL_ERR_BROKEN, detail });
     }
 
-    /// No worker runs tasks any more. The first reason stays.
+    /// Breaks the pool: no worker runs tasks any more. The first reason is kept.
     pub(super) fn break_pool(&mut self, reason: TaskFailure) {
         let reason = self.state.set_broken(reason);
         self.state.withdraw_all();
@@ -197,7 +198,7 @@ impl Supervisor {
     }
 }
 
-/// Whether the next start is certain to fail as well: what is missing, or not permitted.
+/// Whether the next start is certain to fail as well: something is missing or not permitted.
 fn is_final(error: &Error) -> bool {
     let errno = error.detail().map_or(0, |detail| detail.os_errno);
     match error.status {
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_start_for_tasks_that_have_none() {
+    fn workers_start_for_tasks_without_a_worker() {
         let wanted = |queued, free, workers, workers_max, lost| {
             Demand { queued, free, workers, workers_min: 2, workers_max, lost }.workers_to_start()
         };

@@ -1,14 +1,15 @@
-//! The workers there are: one handle for each seat that has a worker.
+//! The set of workers: one handle for each seat that has a worker.
 //!
 //! ```text
 //!            start               Ready                     Exiting, or nothing
 //!   vacant ────────▶ starting ─────────▶ working ──────────────────────────▶ vacant
 //!      ▲                 │                                                     ▲
-//!      └─────────────────┘  StartFailed, or gone before Ready                  │ the channel of a thread,
+//!      └─────────────────┘  StartFailed, or exit before Ready                  │ the channel of a thread,
 //!                                                                              │ the pidfd of a process
 //! ```
 //!
-//! A worker that is forked is awaited first: its fork server replies with its pidfd.
+//! A forked worker is awaited first: it has no process until its fork server replies with its
+//! pidfd.
 
 use super::events::{self, WorkerId};
 use super::exit_status::{ProcessExit, has_exited, kill, terminate, wait_for, zombie_status};
@@ -41,7 +42,7 @@ pub(super) enum EventSource {
     ForkServer(u64),
 }
 
-/// Above the numbers of seats.
+/// The flag of a fork server's data, above all seats.
 const FORK_SERVER: u64 = 1 << 32;
 
 impl EventSource {
@@ -72,7 +73,7 @@ pub(super) struct WorkerHandle {
     pub(super) process: WorkerProcess,
     pub(super) is_ready: bool,
     pub(super) step: LifeStep,
-    /// When the step has taken too long.
+    /// When the step will have taken too long.
     due: Option<Instant>,
     /// The step for which the worker was killed because it took too long.
     pub(super) overran: Option<LifeStep>,
@@ -81,16 +82,16 @@ pub(super) struct WorkerHandle {
     /// The reason that the worker announced for its exit.
     pub(super) announced: Option<ExitReason>,
     pub(super) start_error: Option<Error>,
-    /// A hook failure that the pool was not broken by yet.
+    /// A hook failure that has not broken the pool yet.
     pub(super) hook_failure: Option<HookFailure>,
     has_hook_failed: bool,
     /// Its number among all workers of the pool.
     number: u64,
     /// Why the supervisor has asked the worker to exit: Shrunk or Restarted.
     pub(super) requested: Option<ExitReason>,
-    /// It was killed to be replaced.
+    /// It was killed because the pool restarts its workers now.
     pub(super) is_killed_for_restart: bool,
-    /// It is to be replaced, and was not asked to exit yet.
+    /// It must be replaced, and was not asked to exit yet.
     pub(super) is_old: bool,
     /// It is killed for its task.
     pub(super) pending_kill: Option<PendingKill>,
@@ -99,11 +100,11 @@ pub(super) struct WorkerHandle {
 /// What runs a worker.
 pub(super) enum WorkerProcess {
     Thread(Option<JoinHandle<()>>),
-    /// It was requested from a fork server. `kill`: it is killed as soon as it is forked.
+    /// A fork server was requested to fork it. `kill`: it is killed as soon as it is forked.
     Awaited {
         kill: bool,
     },
-    /// With the id of the fork server that it was forked from, if it was.
+    /// `fork_server`: the id of the fork server that has forked it; None: it was executed.
     Process {
         pid: Pid,
         handle: OwnedFd,
@@ -186,6 +187,7 @@ impl WorkerHandle {
     pub(super) fn id(&self, seat: usize) -> WorkerId {
         WorkerId { seat, number: self.number, pid: self.pid() }
     }
+
     /// Kills a worker process, with all that its tasks have started in its process group.
     pub(super) fn kill(&self) {
         if let WorkerProcess::Process { pid, handle, .. } = &self.process {
@@ -200,7 +202,7 @@ impl WorkerHandle {
         }
     }
 
-    /// Sends a signal to a worker process, and to no other of its group.
+    /// Sends a signal to a worker process, but not to its process group.
     pub(super) fn signal(&self, signal: Signal) {
         if let WorkerProcess::Process { handle, .. } = &self.process {
             let _ = rustix::process::pidfd_send_signal(handle, signal);
@@ -215,7 +217,7 @@ impl WorkerHandle {
         matches!(self.process, WorkerProcess::Process { fork_server: Some(own), .. } if own == id)
     }
 
-    /// A step of the worker's life begins.
+    /// Begins a step of the worker's life.
     fn begin(&mut self, step: LifeStep, timeouts: &StepTimeouts) {
         self.step = step;
         let timeout = step.timeout(timeouts).filter(|_| self.is_process());
@@ -229,7 +231,8 @@ impl WorkerHandle {
         events::worker_ready(state, self.id(seat));
     }
 
-    /// How the worker exited. `is_killed_by_stop`: it was killed because the pool stops, if it was killed.
+    /// How the worker exited. `is_killed_by_stop`: it was killed because the pool stops, if it was
+    /// killed.
     pub(super) fn exit(&self, process: Option<ProcessExit>, is_killed_by_stop: bool) -> WorkerExit {
         let is_voluntary = self.announced.is_some() || process.is_none();
         let pending_kill = self.pending_kill.filter(|_| !is_voluntary);
@@ -250,7 +253,7 @@ impl WorkerHandle {
         }
         if exit.is_voluntary {
             return match self.announced {
-                // It was about to be killed for a task, and has finished it.
+                // It was about to be killed for a task that it has finished.
                 Some(ExitReason::Killed) => {
                     self.pending_kill.map_or(ExitReason::Requested, PendingKill::reason)
                 }
@@ -291,7 +294,7 @@ pub(super) struct WorkerSet {
 }
 
 impl WorkerSet {
-    /// `caller_copy`: the fork server, if it is a copy of the caller.
+    /// `caller_copy`: the fork server that is a copy of the caller, if any.
     pub(super) fn new(
         state: &PoolState,
         caller_copy: Option<ForkServerProcess>,
@@ -300,7 +303,9 @@ impl WorkerSet {
             .map_err(|errno| Error::os("epoll_create1", errno))?;
         let mut workers =
             WorkerSet { epoll, handles: Vec::new(), fork_servers: ForkServers::new() };
-        workers.listen(state.wakeup(), EventSource::Wakeup)?;
+        if let Some(wakeup) = state.wakeup() {
+            workers.listen(wakeup, EventSource::Wakeup)?;
+        }
         if let Some(process) = caller_copy {
             workers.fork_servers.add_server(&workers.epoll, process, Image::MainProgram)?;
         }
@@ -372,7 +377,7 @@ impl WorkerSet {
             let _ = epoll::delete(&self.epoll, &channel);
         })?;
         let mut worker = WorkerHandle::new(channel, process, number, claimed_before);
-        // One that is awaited has no process yet.
+        // An awaited worker has no process yet.
         if !matches!(worker.process, WorkerProcess::Awaited { .. }) {
             events::worker_starting(state, worker.id(seat));
         }
@@ -397,7 +402,7 @@ impl WorkerSet {
         channel: &Channel,
         theirs: Channel,
     ) -> Result<WorkerProcess> {
-        // Before there is a worker: none is started that cannot be heard.
+        // Before the start: no worker is started whose messages cannot be received.
         self.listen(channel, EventSource::Channel(seat))?;
         let start = worker_start(state, seat);
         match &state.config.kind {
@@ -424,7 +429,7 @@ impl WorkerSet {
         }
     }
 
-    /// Receives what a worker has sent. True: it is a thread that has ended.
+    /// Receives the messages of a worker. True: it is a thread that has ended.
     pub(super) fn receive(&mut self, state: &PoolState, seat: usize) -> bool {
         let Some(worker) = self.handles.get_mut(seat).and_then(Option::as_mut) else {
             return false;
@@ -438,7 +443,7 @@ impl WorkerSet {
                 }
                 Received::Nothing => return false,
                 Received::End => {
-                    // A process is waited for by its pidfd.
+                    // The exit of a process is detected by its pidfd.
                     let _ = epoll::delete(&self.epoll, &worker.channel);
                     return !worker.is_process();
                 }
@@ -446,7 +451,7 @@ impl WorkerSet {
         }
     }
 
-    /// Receives what all worker processes have sent.
+    /// Receives the messages of all worker processes.
     pub(super) fn receive_all(&mut self, state: &PoolState) {
         for seat in 0..self.handles.len() {
             let worker = self.handles[seat].as_ref();
@@ -456,7 +461,8 @@ impl WorkerSet {
         }
     }
 
-    /// Takes out a worker that has exited; with how, if it is a process. None: it has not exited.
+    /// Takes out a worker that has exited, with its exit if it is a process. None: it has not
+    /// exited.
     pub(super) fn take_exited(
         &mut self,
         state: &PoolState,
@@ -465,7 +471,7 @@ impl WorkerSet {
         self.receive(state, seat);
         let entry = self.handles.get_mut(seat)?;
         if let Some(worker) = entry.as_ref().filter(|worker| worker.pending_kill.is_some()) {
-            // What its task has started goes with it, even if the worker exited by itself.
+            // Also kills what its task has started, even if the worker exited by itself.
             worker.kill();
         }
         let exit = match &mut entry.as_mut()?.process {
@@ -538,7 +544,7 @@ impl WorkerSet {
 
     // ---- forked workers ------------------------------------------------------------------------
 
-    /// A worker was forked: it may begin.
+    /// Lets a worker that was forked begin.
     pub(super) fn on_worker_forked(
         &mut self,
         state: &PoolState,
@@ -552,14 +558,14 @@ impl WorkerSet {
         };
         let WorkerProcess::Awaited { kill: is_unwanted } = worker.process else { return Ok(()) };
         let data = EventSource::Exit(seat).to_data();
-        // If this fails its channel will close.
+        // If this fails, its channel will be closed, and it exits.
         epoll::add(&self.epoll, &handle, data, epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))?;
         // Before it can claim any task.
         state.worker_table.change(seat, |info| info.pid = pid_number(pid));
         match &state.config.kind {
             PoolKind::Processes(config) if !is_unwanted => {
-                // If this fails it is gone, and its pidfd will tell.
+                // If this fails, the worker has exited, and its pidfd reports that.
                 let _ = spawn::send_init(&worker_start(state, seat), config, &worker.channel);
             }
             _ => kill(pid, &handle),
@@ -569,7 +575,7 @@ impl WorkerSet {
         Ok(())
     }
 
-    /// Vacates the seat of a worker that was awaited in vain.
+    /// Vacates the seat of an awaited worker that was not forked.
     pub(super) fn vacate_seat(&mut self, state: &PoolState, seat: usize) {
         if let Some(worker) = self.handles.get_mut(seat).and_then(Option::take) {
             debug_assert!(matches!(worker.process, WorkerProcess::Awaited { .. }));
@@ -578,7 +584,7 @@ impl WorkerSet {
         }
     }
 
-    /// Ends the fork servers that fork no more workers, and have none.
+    /// Ends the retired fork servers that have no workers.
     fn remove_retired_fork_servers(&mut self) {
         let handles = &self.handles;
         let has_workers = |id| handles.iter().flatten().any(|worker| worker.is_forked_from(id));
@@ -595,7 +601,7 @@ fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
     }
 }
 
-/// True: the worker is a thread that has ended.
+/// Handles a message of a worker. True: the worker is a thread that has ended.
 fn on_message(
     state: &PoolState,
     seat: usize,
@@ -617,8 +623,8 @@ fn on_message(
         }
         Message::Exiting { reason } => {
             worker.announced = Some(reason);
-            // The last message of a thread. Its end of the channel may stay open, in a child that the host
-            // has forked.
+            // The last message of a thread. Its end of the channel may stay open in a child that
+            // this process has forked.
             return !worker.is_process();
         }
         Message::StartFailed { status, errno, message } => {
@@ -627,7 +633,7 @@ fn on_message(
         Message::ResultFile { task, len } => {
             state.slots.side_table.receive_result_file(task, len, file);
         }
-        // What a worker does not send.
+        // Messages that a worker does not send.
         Message::Init(_)
         | Message::Preload { .. }
         | Message::Fork { .. }

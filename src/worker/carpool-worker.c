@@ -1,4 +1,4 @@
-/* The helper program: a worker process for functions that live in shared libraries. */
+/* The helper program: a worker process that runs functions of shared libraries. */
 #include <carpool.h>
 #include <stdio.h>
 

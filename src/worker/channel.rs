@@ -1,4 +1,4 @@
-//! A channel: one end of a pair of sockets that carries messages, and with some of them a descriptor.
+//! A channel: one end of a socket pair that carries messages, some with a descriptor.
 
 use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
@@ -13,52 +13,54 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// One end of a pair of sockets.
+/// One end of a socket pair.
 pub(crate) struct Channel(OwnedFd);
 
-/// The descriptors of the lines of this process, one bit each: a forked copy of it has to close them.
-/// Written before the descriptor is given back, and after it was taken: never another's.
+/// The descriptors of this process's channels, one bit each, for a forked copy to close. A bit is
+/// set after its descriptor was opened and cleared before it is closed, so it never stands for
+/// another file.
 static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; CHANNELS_MAX / 64];
-/// Those above are not known. The kernel's usual limit is a sixteenth of it.
+/// Descriptors from here on are not tracked. The kernel's usual limit is a sixteenth of this.
 const CHANNELS_MAX: usize = 1 << 16;
 
 fn track_channel(fd: BorrowedFd<'_>, is_open: bool) {
     let number = fd.as_raw_fd() as usize;
     let Some(word) = CHANNELS.get(number / 64) else { return };
     let bit = 1 << (number % 64);
-    // Relaxed: read by a copy of this process, which is made at one moment.
+    // Relaxed: only a forked copy of this process reads it, in its single thread.
     let _ = if is_open { word.fetch_or(bit, Relaxed) } else { word.fetch_and(!bit, Relaxed) };
 }
 
-/// Closes the lines that a forked process has from its parent.
+/// Closes the channels that a forked process has inherited from its parent.
 pub(super) fn close_inherited_channels() {
     for (index, word) in CHANNELS.iter().enumerate() {
-        let lines = word.swap(0, Relaxed);
-        for bit in (0..64).filter(|bit| lines >> bit & 1 != 0) {
-            // SAFETY: a line's, of which there is no owner in this process that will ever use it.
+        let channels = word.swap(0, Relaxed);
+        for bit in (0..64).filter(|bit| channels >> bit & 1 != 0) {
+            // SAFETY: an open channel's descriptor, and nothing in this process uses its owner
+            // again.
             drop(unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) });
         }
     }
 }
 
-/// What came over a channel.
+/// The outcome of receiving from a channel.
 pub(crate) enum Received {
     Message(Message, Option<OwnedFd>),
-    /// Nothing at the moment.
+    /// No message has arrived yet.
     Nothing,
-    /// The other end is closed, or sent what is no message.
+    /// The other end is closed, or has sent something that is not a message.
     End,
 }
 
 impl Channel {
     pub(crate) fn pair() -> Result<(Channel, Channel)> {
-        let made = rustix::net::socketpair(
+        let pair = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
             SocketFlags::CLOEXEC,
             None,
         );
-        let (one, other) = made.map_err(|errno| Error::os("socketpair", errno))?;
+        let (one, other) = pair.map_err(|errno| Error::os("socketpair", errno))?;
         Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
@@ -71,7 +73,7 @@ impl Channel {
         self.send_with(message, file, SendFlags::NOSIGNAL)
     }
 
-    /// The same, but fails where it would have to wait for the other end.
+    /// Like [`Channel::send`], but fails where that would block.
     pub(crate) fn send_now(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
         self.send_with(message, file, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
     }
@@ -99,7 +101,7 @@ impl Channel {
         }
     }
 
-    /// Sends bytes that are no message, if there are any; see [`Channel::receive_bytes`].
+    /// Sends bytes that are not a message, unless there are none; see [`Channel::receive_bytes`].
     pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -109,7 +111,8 @@ impl Channel {
             .map_err(|errno| Error::os("send", errno))
     }
 
-    /// Waits for bytes that are no message, of this length. Fewer: the other end has sent fewer.
+    /// Waits for bytes that are not a message, of this length. The result is shorter if the other
+    /// end has sent fewer.
     pub(crate) fn receive_bytes(&self, len: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         if len > 0 {
@@ -122,12 +125,12 @@ impl Channel {
         Ok(bytes)
     }
 
-    /// The next message, if there is one now.
+    /// Receives the next message, if it has arrived.
     pub(crate) fn try_receive(&self) -> Received {
         self.receive_with(RecvFlags::DONTWAIT)
     }
 
-    /// Waits for the next message.
+    /// Waits for the next message and receives it.
     pub(crate) fn receive(&self) -> Received {
         self.receive_with(RecvFlags::empty())
     }
@@ -143,7 +146,7 @@ impl Channel {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
-                // Nothing has come, or there is no memory for it at the moment.
+                // Nothing has arrived, or there is no memory for it at the moment.
                 Err(_) => return Received::Nothing,
             }
         };

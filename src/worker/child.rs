@@ -1,10 +1,12 @@
 //! Starting a worker process, the child's end: from its first instruction to its loop.
 //!
-//! Order: the line to the parent, the death signal and the check that the parent still lives, its
-//! welcome, the board, the modules, the guard, the surroundings, the initializer, the word "up". Whatever fails on the way is told to
-//! the parent, who decides; the process then leaves.
+//! Order: the channel to the parent, the death signal, the Init message, the check that the parent
+//! is still alive, the board, the modules, the execution context with the parent monitor between
+//! its first two phases, the initializer, the sandbox, the Ready message. A failure is reported to
+//! the parent, which decides what follows; the process then exits.
 //!
-//! A worker that was forked has most of that from its template: it begins with a welcome of its own.
+//! A forked worker has most of that from its fork server: it begins with an Init message of its
+//! own.
 
 use super::exec_context::{ExecContext, ExecPhase};
 use super::protocol::{
@@ -27,33 +29,33 @@ use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-/// This process was started as a worker.
+/// Whether this process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
-/// What the parent's terms say.
+/// The depth in the worker's configuration; 0: this process is not a worker.
 static DEPTH: AtomicU32 = AtomicU32::new(0);
-/// The worker's work has begun.
+/// Whether [`worker_main`] has begun to run a worker.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// Notes that this process is to be a worker. False: it was noted before.
+/// Records that this process was started as a worker. False: that was recorded before.
 pub(crate) fn mark_as_worker() -> bool {
     !STARTED.swap(true, Relaxed)
 }
 
-/// Whether this process was started as a worker and its program ran on into its main.
+/// Whether this process was started as a worker, but runs its program's own main.
 pub(crate) fn entered_main() -> bool {
     STARTED.load(Relaxed) && !ENTERED.load(Relaxed)
 }
 
-/// The descriptor of the line, if these are a worker's arguments.
+/// The descriptor of the channel, if these are a worker's arguments.
 pub(crate) fn channel_fd(argc: c_int, argv: *const *const c_char) -> Option<c_int> {
     if argc != 3 || argv.is_null() {
         return None;
     }
     let argument = |index: usize| {
-        let place = argv.wrapping_add(index);
-        // SAFETY: the arguments of a program: `argc` pointers.
-        let argument = unsafe { *place };
-        // SAFETY: each to a string that is ended by NUL.
+        let entry = argv.wrapping_add(index);
+        // SAFETY: a program's arguments are `argc` pointers, which is 3, and `index` is below that.
+        let argument = unsafe { *entry };
+        // SAFETY: each argument is a string that ends with NUL.
         unsafe { CStr::from_ptr(argument) }
     };
     if argument(1) != WORKER_ARGUMENT {
@@ -62,18 +64,19 @@ pub(crate) fn channel_fd(argc: c_int, argv: *const *const c_char) -> Option<c_in
     argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd >= CHANNEL_FD)
 }
 
-/// Runs the worker, if these are a worker's arguments; answers its exit code, or -1.
+/// Runs the worker, if these are a worker's arguments. Returns its exit code; -1: they are not, or
+/// a worker runs already.
 pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     let Some(fd) = channel_fd(argc, argv) else { return -1 };
     mark_as_worker();
     if ENTERED.swap(true, Relaxed) {
         return -1;
     }
-    // SAFETY: the parent put the line there, and nothing else in this process knows of it.
+    // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
     let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
-    let is_line = rustix::net::sockopt::socket_type(channel.as_fd())
+    let is_channel = rustix::net::sockopt::socket_type(channel.as_fd())
         .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
-    if !is_line {
+    if !is_channel {
         std::mem::forget(channel);
         eprintln!("carpool: worker processes are started by a pool");
         return EXIT_START_FAILED;
@@ -84,7 +87,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     send_exit(&channel, outcome)
 }
 
-/// The last word to the parent, and the exit code that goes with it.
+/// Sends the last message to the parent; returns the exit code that goes with it.
 pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int {
     match outcome {
         Ok(reason) => {
@@ -93,26 +96,30 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
         }
         Err(error) => {
             let detail = error.detail().cloned().unwrap_or_default();
-            let refusal = Message::StartFailed {
+            let message = Message::StartFailed {
                 status: error.status,
                 errno: detail.os_errno,
                 message: protocol::clip(&detail.message),
             };
-            let _ = channel.send(&refusal, None);
+            let _ = channel.send(&message, None);
             EXIT_START_FAILED
         }
     }
 }
 
-/// Runs a process that was executed. In a worker that a template has forked, the line is then its own.
+/// Runs a process that was executed. If that is a fork server, `channel` becomes the worker's own
+/// in each worker that it forks.
 fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     ignore_interrupts();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
     let Some(file) = file else {
-        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's welcome has no board"));
+        return Err(Error::new(
+            Status::POOL_ERR_VERSION,
+            "the parent's first message comes without the shared memory",
+        ));
     };
-    let host = parent_handle(init.parent)?;
+    let parent = parent_handle(init.parent)?;
     remove_preload_entry();
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
     let region = Arc::new(Region::attach(file, geometry)?);
@@ -121,41 +128,45 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
         resolver.open(path)?;
     }
     if !init.is_fork_server {
-        return work(channel, region, resolver, host, &init);
+        return work(channel, region, resolver, parent, &init);
     }
     if let Received::Message(Message::Preload { modules }, _) = channel.receive() {
         resolver.open_where_possible(listed(&modules));
     }
-    *channel = Arc::new(forkserver::serve(channel, &host)?);
-    work_when_initialized(channel, region, resolver, host)
+    *channel = Arc::new(forkserver::serve(channel, &parent)?);
+    work_when_initialized(channel, region, resolver, parent)
 }
 
-/// The entries of a text that are separated by NULs.
+/// The entries of a list that is separated by NULs.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split('\0').filter(|entry| !entry.is_empty())
 }
 
 fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
     let Received::Message(Message::Init(init), file) = channel.receive() else {
-        return Err(Error::new(Status::POOL_ERR_VERSION, "the parent's first word is no welcome"));
+        return Err(Error::new(
+            Status::POOL_ERR_VERSION,
+            "the parent's first message is not an Init message",
+        ));
     };
     if init.version != super::version() {
-        let words = "the worker is of another version than the library in the parent; install both together";
-        return Err(Error::new(Status::POOL_ERR_VERSION, words));
+        let message = "the worker is of another version than the library in the parent; install both together";
+        return Err(Error::new(Status::POOL_ERR_VERSION, message));
     }
     Ok((init, file))
 }
 
-/// What a worker does that was forked. It begins when the host has its handle: nobody works unseen.
+/// The life of a forked worker. The parent sends Init when it has the worker's pidfd, so it knows
+/// of every worker that runs tasks.
 pub(super) fn work_when_initialized(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    host: OwnedFd,
+    parent: OwnedFd,
 ) -> Result<ExitReason> {
-    wait_for_message(channel, &host);
+    wait_for_message(channel, &parent);
     let (init, _) = receive_init(channel)?;
-    work(channel, region, resolver, host, &init)
+    work(channel, region, resolver, parent, &init)
 }
 
 /// The life of a worker process whose board is mapped and whose modules are open.
@@ -163,7 +174,7 @@ fn work(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    host: OwnedFd,
+    parent: OwnedFd,
     init: &Init,
 ) -> Result<ExitReason> {
     let config = init.worker_config;
@@ -171,16 +182,16 @@ fn work(
     let exec_context = channel.receive_bytes(init.exec_context_len as usize)?;
     let exec_context = ExecContext::decode(&exec_context).ok_or(Status::POOL_ERR_VERSION)?;
     exec_context.apply(init.seat, ExecPhase::Scheduling)?;
-    let monitor_started = start_parent_monitor(channel, host)?;
+    let monitor_started = start_parent_monitor(channel, parent)?;
     exec_context.apply(init.seat, ExecPhase::Limits)?;
-    // It lives until the process ends: threads that tasks left behind may touch it.
+    // The region lives until the process exits: threads that tasks have left behind may use it.
     std::mem::forget(region.clone());
     let send_file = super::send_over(channel);
     let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
     super::live(&worker, channel, || {
         worker.limit_memory()?;
         if exec_context.filters() {
-            // The start of a thread takes system calls that the filter need not allow.
+            // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
         }
         exec_context.apply(init.seat, ExecPhase::Sandbox)?;
@@ -188,67 +199,69 @@ fn work(
     })
 }
 
-/// Takes the name that the parent gave as the first argument, for `ps -e` and `top` to show.
+/// Sets the process name, which `ps -e` and `top` show, to the first argument.
 fn set_process_name(argv: *const *const c_char) {
-    // SAFETY: the arguments of a program; `channel_fd` has seen that there are three.
+    // SAFETY: the arguments of a program; `channel_fd` has checked that there are three.
     let name = unsafe { *argv };
     COMMAND.store(name.cast_mut(), Relaxed);
-    // SAFETY: a string that is ended by NUL, of which the kernel takes 15 bytes.
+    // SAFETY: a string that ends with NUL, of which the kernel copies 15 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, name) };
 }
 
-/// The first argument of a program that was executed; NULL in a copy of the caller.
+/// The first argument of an executed program; NULL in a copy of the caller.
 static COMMAND: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 
-/// A copy of a caller that is a worker itself keeps its command line, as others do.
+/// Keeps [`rename_process`] from changing the command line. Called in a copy of the caller, which
+/// may be a worker itself.
 pub(super) fn forget_command_line() {
     COMMAND.store(std::ptr::null_mut(), Relaxed);
 }
 
-/// A worker that was forked from an executed program is named anew, in what `ps` shows too.
+/// Renames a forked process. If its program was executed as a worker, `ps` shows the new name, too.
 pub(super) fn rename_process(name: &CStr) {
-    // SAFETY: a string that is ended by NUL, of which the kernel takes 15 bytes.
+    // SAFETY: a string that ends with NUL, of which the kernel copies 15 bytes.
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
     let command = COMMAND.load(Relaxed);
     if command.is_null() {
         return;
     }
-    // SAFETY: what `set_process_name` was given: ended by NUL.
-    let room = unsafe { CStr::from_ptr(command) }.count_bytes();
-    // What does not fit is cut off; what is left over is filled.
-    for place in 0..room {
-        let byte = name.to_bytes().get(place).copied().unwrap_or(0);
-        // SAFETY: the kernel gave the process these bytes to write to, and nobody else does.
-        unsafe { command.wrapping_add(place).write(byte as c_char) };
+    // SAFETY: `set_process_name` has stored a program's argument, which ends with NUL.
+    let len = unsafe { CStr::from_ptr(command) }.count_bytes();
+    // A longer name is cut, a shorter one is filled with NULs.
+    for index in 0..len {
+        let byte = name.to_bytes().get(index).copied().unwrap_or(0);
+        // SAFETY: the argument's `len` bytes are writable, and nothing else writes to them.
+        unsafe { command.wrapping_add(index).write(byte as c_char) };
     }
 }
 
-/// How many processes stand above this one that were started by a pool, itself included.
+/// The number of workers among this process and its ancestors.
 pub(crate) fn depth() -> u32 {
     DEPTH.load(Relaxed)
 }
 
+/// Ignores SIGINT: the parent decides what an interrupt from the terminal means.
 pub(super) fn ignore_interrupts() {
-    // SAFETY: sets a disposition; the parent decides what an interrupt from the terminal means.
+    // SAFETY: only sets a disposition, without a handler.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
 }
 
-/// A handle on the parent, after making sure that it is still the one that started us: the death
-/// signal is not sent for a parent that died before it was asked for.
+/// A pidfd of the parent, which is checked to be the process that started this one: no death signal
+/// is sent for a parent that died before the signal was requested.
 fn parent_handle(expected: u32) -> Result<OwnedFd> {
     let parent =
         rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
     let Some(parent) = parent else { exit_without_parent() };
-    let handle = rustix::process::pidfd_open(parent, PidfdFlags::empty())
+    let pidfd = rustix::process::pidfd_open(parent, PidfdFlags::empty())
         .map_err(|errno| Error::os("pidfd_open", errno))?;
-    // Dead since, and its number given to somebody else?
+    // It may have died before pidfd_open, and its process id may have been reused.
     if rustix::process::getppid() != Some(parent) {
         exit_without_parent();
     }
-    Ok(handle)
+    Ok(pidfd)
 }
 
-/// Takes the library's own entry out of the environment, before a task starts a program.
+/// Removes the library's own entry from LD_PRELOAD, before a task starts a program.
 fn remove_preload_entry() {
     let Some(own) = modules::own() else { return };
     let Some(value) = std::env::var_os(PRELOAD_VARIABLE) else { return };
@@ -257,7 +270,7 @@ fn remove_preload_entry() {
     if own.path.as_os_str() != first {
         return;
     }
-    // SAFETY: the process has one thread as yet.
+    // SAFETY: the process still has a single thread.
     unsafe { set_or_remove(PRELOAD_VARIABLE, rest) };
 }
 
@@ -265,18 +278,18 @@ fn remove_preload_entry() {
 /// No other thread of the process may use the environment.
 unsafe fn set_or_remove(name: &str, value: &str) {
     if value.is_empty() {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that no other thread uses the environment.
         unsafe { std::env::remove_var(name) };
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees that no other thread uses the environment.
         unsafe { std::env::set_var(name, OsString::from(value)) };
     }
 }
 
-/// Sleeps until something comes over the line; leaves when the host is gone.
-pub(super) fn wait_for_message(channel: &Channel, host: &OwnedFd) {
+/// Sleeps until the channel has a message; exits the process if the parent has exited.
+pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
     loop {
-        let mut ends = [PollFd::new(channel, PollFlags::IN), PollFd::new(host, PollFlags::IN)];
+        let mut ends = [PollFd::new(channel, PollFlags::IN), PollFd::new(parent, PollFlags::IN)];
         if rustix::event::poll(&mut ends, None).is_err() {
             continue;
         }
@@ -289,8 +302,8 @@ pub(super) fn wait_for_message(channel: &Channel, host: &OwnedFd) {
     }
 }
 
-/// Starts a thread that sleeps until the parent is gone, and then ends the process, whatever the task is doing.
-/// It never runs otherwise. The channel that is returned disconnects when the thread has all it needs.
+/// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
+/// task is doing. The channel that is returned disconnects when the thread has completed its start.
 fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
     let channel = channel.as_fd().try_clone_to_owned().map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
@@ -311,15 +324,16 @@ fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<(
     threads::start("carpool monitor".into(), MONITOR_STACK, Box::new(monitor)).map(|_| started)
 }
 
-/// The monitor calls poll and kill, nothing deeper; thread-local data of large modules needs room too.
+/// The monitor calls poll and kill, nothing deeper; the stack also holds the thread-local data of
+/// large modules.
 const MONITOR_STACK: usize = 128 << 10;
 
-/// Leaves at once, with everything that tasks have started in the worker's group.
+/// Exits at once, and kills everything that tasks have started in the worker's process group.
 fn exit_without_parent() -> ! {
     let own: Pid = rustix::process::getpid();
     if rustix::process::getpgrp() == own {
         let _ = rustix::process::kill_current_process_group(Signal::KILL);
     }
-    // SAFETY: ends the process without running anything.
+    // SAFETY: the call only ends the process.
     unsafe { libc::_exit(EXIT_PARENT_GONE) }
 }

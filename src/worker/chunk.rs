@@ -1,26 +1,29 @@
 //! Chunks: one task that calls its function for many items, one after the other.
 //!
 //! ```text
-//!   arguments, even:   Head │ item │ item │ …                      items of one size
-//!              uneven: Head │ end │ end │ … │ items, aligned       each with where it ends
-//!   result, even:      result │ result │ … [│ Verdict │ Verdict │ …]   verdicts if an item failed
-//!           uneven:    Share │ Share │ … │ result, aligned │ …
+//!   arguments, fixed-size:    ChunkHeader │ item │ item │ …
+//!              variable-size: ChunkHeader │ end │ end │ … │ items, aligned
+//!   result, fixed-size:       result │ result │ … [│ ItemStatus │ ItemStatus │ …]
+//!           variable-size:    ItemResult │ ItemResult │ … │ result, aligned │ …
 //! ```
 //!
-//! A chunk that is cancelled while it runs ends behind the present item.
+//! The statuses of a fixed-size chunk are only there if an item failed or was not run: otherwise
+//! its result is exactly the results of its items. An `end` is where a variable-size item ends.
 //!
-//! An even chunk's result is nothing but its items' results, unless one has failed. Each item's
-//! function sees a task like any other: its item as arguments, room for its result.
+//! A chunk that is cancelled while it runs ends after the current item.
+//!
+//! The function sees each item as a task like any other: the item is its arguments, and it has a
+//! buffer for the item's result.
 
 use super::Task;
 use crate::error::Status;
 
-/// Aligned for any type of C.
+/// The alignment of items and results: that of any type of C.
 pub(crate) const ALIGN: usize = 16;
-/// The size of items, or of results, that have no common one.
+/// In place of a size: the items, or the results, differ in size.
 pub(crate) const VARIABLE_SIZE: u64 = u64::MAX;
 
-/// What a chunk's arguments begin with.
+/// The header of a chunk's arguments.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChunkHeader {
@@ -31,17 +34,18 @@ pub(crate) struct ChunkHeader {
     pub(crate) after_error: u64,
 }
 
-/// What becomes of the items behind one that fails.
+/// What happens to the items after one that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AfterItemError {
+    /// They are run.
     Continue = 0,
     /// They are not run.
     Stop = 1,
-    /// They are not run, and the whole task fails like that item.
+    /// They are not run, and the whole task fails as that item did.
     Fail = 2,
 }
 
-/// How an item of an even chunk has ended.
+/// How an item of a fixed-size chunk has ended.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ItemStatus {
@@ -49,7 +53,7 @@ pub(crate) struct ItemStatus {
     pub(crate) code: i32,
 }
 
-/// How an item of an uneven chunk has ended, and where its result is, or its message.
+/// How an item of a variable-size chunk has ended, and the location of its result or message.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ItemResult {
@@ -69,8 +73,8 @@ impl ChunkHeader {
     pub(crate) fn to_bytes(self) -> [u8; HEADER_LEN] {
         let mut bytes = [0; HEADER_LEN];
         let numbers = [self.count, self.item_size, self.result_size, self.after_error];
-        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
+        for (field, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            field.copy_from_slice(&number.to_le_bytes());
         }
         bytes
     }
@@ -87,7 +91,7 @@ impl ChunkHeader {
 }
 
 impl ItemStatus {
-    /// The verdict at this place of a chunk's result. It may be anything.
+    /// The status at this location in a chunk's result. Its values are untrusted.
     pub(crate) fn read(bytes: &[u8]) -> Option<ItemStatus> {
         let number = |at: usize| Some(i32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         Some(ItemStatus { status: number(0)?, code: number(4)? })
@@ -102,7 +106,7 @@ impl ItemStatus {
 }
 
 impl ItemResult {
-    /// The share at this place of a chunk's result. It may be anything.
+    /// The entry at this location in a chunk's result. Its values are untrusted.
     pub(crate) fn read(bytes: &[u8]) -> Option<ItemResult> {
         let status = ItemStatus::read(bytes)?;
         let (start, len) = (read_u64(bytes.get(8..)?)?, read_u64(bytes.get(16..)?)?);
@@ -122,24 +126,24 @@ pub(crate) fn read_u64(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?))
 }
 
-/// How long an even chunk's result is, with verdicts; None: longer than can be.
+/// The length of a fixed-size chunk's result, statuses included; None: it overflows.
 pub(crate) fn fixed_len(count: usize, result_size: usize) -> Option<usize> {
     let results = count.checked_mul(result_size)?.checked_next_multiple_of(STATUS_LEN)?;
     results.checked_add(count.checked_mul(STATUS_LEN)?)
 }
 
-/// Where the verdicts of an even chunk begin.
+/// Where the statuses of a fixed-size chunk begin.
 pub(crate) fn statuses_at(count: usize, result_size: usize) -> usize {
     (count * result_size).next_multiple_of(STATUS_LEN)
 }
 
-/// Runs the chunk that the task's slot holds; `call` calls its function for one item. Answers the code
-/// of the whole.
+/// Runs the chunk in the task's slot; `call` calls the function for one item. Returns the code of
+/// the whole task.
 pub(super) fn run(task: &Task, call: &dyn Fn() -> i32) -> i32 {
     let args = task.args_bytes();
-    let code = ChunkHeader::read(args).and_then(|head| match head.item_size {
-        VARIABLE_SIZE => run_variable(task, call, head, &args[HEADER_LEN..]),
-        _ => run_fixed(task, call, head, &args[HEADER_LEN..]),
+    let code = ChunkHeader::read(args).and_then(|header| match header.item_size {
+        VARIABLE_SIZE => run_variable(task, call, header, &args[HEADER_LEN..]),
+        _ => run_fixed(task, call, header, &args[HEADER_LEN..]),
     });
     task.end_items();
     code.unwrap_or_else(|| {
@@ -148,28 +152,33 @@ pub(super) fn run(task: &Task, call: &dyn Fn() -> i32) -> i32 {
     })
 }
 
-fn run_fixed(task: &Task, call: &dyn Fn() -> i32, head: ChunkHeader, items: &[u8]) -> Option<i32> {
-    let count = usize::try_from(head.count).ok()?;
-    let item_size = usize::try_from(head.item_size).ok()?;
-    let result_size = usize::try_from(head.result_size).ok()?;
-    let room = task.chunk_room(fixed_len(count, result_size)?)?;
+fn run_fixed(
+    task: &Task,
+    call: &dyn Fn() -> i32,
+    header: ChunkHeader,
+    items: &[u8],
+) -> Option<i32> {
+    let count = usize::try_from(header.count).ok()?;
+    let item_size = usize::try_from(header.item_size).ok()?;
+    let result_size = usize::try_from(header.result_size).ok()?;
+    let buffer = task.chunk_buffer(fixed_len(count, result_size)?)?;
     let mut statuses = Vec::new();
     for index in 0..count {
         let item = items.get(index * item_size..(index + 1) * item_size)?;
-        if head.after_error != AfterItemError::Fail as u64 && task.is_cancelled() {
+        if header.after_error != AfterItemError::Fail as u64 && task.is_cancelled() {
             statuses.resize(count, OK);
             statuses[index..].fill(NOT_RUN);
             break;
         }
-        task.begin_item(item, room.wrapping_add(index * result_size), result_size);
+        task.begin_item(item, buffer.wrapping_add(index * result_size), result_size);
         let status = task.end_item(call());
         if status != OK {
-            if head.after_error == AfterItemError::Fail as u64 {
+            if header.after_error == AfterItemError::Fail as u64 {
                 return Some(task.fail_as_item(status));
             }
             statuses.resize(count, OK);
             statuses[index] = status;
-            if head.after_error == AfterItemError::Stop as u64 {
+            if header.after_error == AfterItemError::Stop as u64 {
                 statuses[index + 1..].fill(NOT_RUN);
                 break;
             }
@@ -177,9 +186,9 @@ fn run_fixed(task: &Task, call: &dyn Fn() -> i32, head: ChunkHeader, items: &[u8
     }
     let table = statuses_at(count, result_size);
     for (index, status) in statuses.iter().enumerate() {
-        task.write_to_room(room.wrapping_add(table + index * STATUS_LEN), &status.to_bytes());
+        task.write_to_chunk(buffer.wrapping_add(table + index * STATUS_LEN), &status.to_bytes());
     }
-    task.keep_chunk(if statuses.is_empty() {
+    task.set_chunk_len(if statuses.is_empty() {
         count * result_size
     } else {
         table + count * STATUS_LEN
@@ -190,10 +199,10 @@ fn run_fixed(task: &Task, call: &dyn Fn() -> i32, head: ChunkHeader, items: &[u8
 fn run_variable(
     task: &Task,
     call: &dyn Fn() -> i32,
-    head: ChunkHeader,
+    header: ChunkHeader,
     items: &[u8],
 ) -> Option<i32> {
-    let count = usize::try_from(head.count).ok()?;
+    let count = usize::try_from(header.count).ok()?;
     let table = count.checked_mul(8)?.checked_next_multiple_of(ALIGN)?;
     let end = |index: usize| usize::try_from(read_u64(items.get(index * 8..table)?)?).ok();
     let mut results_table = Vec::new();
@@ -213,18 +222,18 @@ fn run_variable(
         task.take_item_result(status == OK, &mut results);
         let (start, len) = (begin as u64, (results.len() - begin) as u64);
         results_table.push(ItemResult { status, start, len });
-        if status != OK && head.after_error == AfterItemError::Stop as u64 {
+        if status != OK && header.after_error == AfterItemError::Stop as u64 {
             results_table.resize(count, ItemResult { status: NOT_RUN, start, len: 0 });
             break;
         }
     }
     let table = count.checked_mul(RESULT_LEN)?.next_multiple_of(ALIGN);
-    let room = task.chunk_room(table + results.len())?;
+    let buffer = task.chunk_buffer(table + results.len())?;
     for (index, item_result) in results_table.iter().enumerate() {
-        task.write_to_room(room.wrapping_add(index * RESULT_LEN), &item_result.to_bytes());
+        task.write_to_chunk(buffer.wrapping_add(index * RESULT_LEN), &item_result.to_bytes());
     }
-    task.write_to_room(room.wrapping_add(table), &results);
-    task.keep_chunk(table + results.len());
+    task.write_to_chunk(buffer.wrapping_add(table), &results);
+    task.set_chunk_len(table + results.len());
     Some(0)
 }
 
@@ -233,14 +242,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
-        let head = ChunkHeader {
+    fn headers_and_item_results_round_trip() {
+        let header = ChunkHeader {
             count: 3,
             item_size: VARIABLE_SIZE,
             result_size: 8,
             after_error: AfterItemError::Fail as u64,
         };
-        assert_eq!(ChunkHeader::read(&head.to_bytes()), Some(head));
+        assert_eq!(ChunkHeader::read(&header.to_bytes()), Some(header));
         let item_result =
             ItemResult { status: ItemStatus { status: 10, code: -7 }, start: 1 << 40, len: 5 };
         assert_eq!(ItemResult::read(&item_result.to_bytes()), Some(item_result));
@@ -249,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_lengths_are_refused() {
+    fn lengths_that_overflow_are_refused() {
         assert_eq!(fixed_len(usize::MAX, 2), None);
         assert_eq!(fixed_len(3, 3), Some(16 + 24));
     }

@@ -19,12 +19,13 @@ pub(crate) enum Completion<'a> {
 /// The seat that external completions use. The board of promises has no workers.
 const EXTERNAL_SEAT: SeatIndex = SeatIndex(0);
 
-/// Claims a task that no worker will run. False: it was cancelled, or claimed before.
+/// Claims a task that no worker runs. False: it was cancelled, or claimed before.
 pub(crate) fn claim_external(region: &Region, slot: u32, generation: u32) -> bool {
     region.board.claim(EXTERNAL_SEAT, RingEntry { slot, generation }) == Claim::Yours
 }
 
-/// Ends a task that was claimed so. `keep_result_file` keeps a result that does not lie on the board.
+/// Ends a task that was claimed by [`claim_external`]. `keep_result_file` receives a result that is
+/// not on the board.
 pub(crate) fn complete(
     region: &Region,
     slot: u32,
@@ -41,7 +42,7 @@ pub(crate) fn complete(
             outcome
         }
         Completion::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
-            // As for a task that was withdrawn: see `PoolState::withdraw`.
+            // As in `PoolState::withdraw`, for a task that is cancelled before it runs.
             region.board.slot(slot).progress().store(now, Relaxed);
             region.board.end_orphaned(slot, EXTERNAL_SEAT, Outcome::Cancelled);
             return;
@@ -51,6 +52,6 @@ pub(crate) fn complete(
             task.end_failed(status, code, now)
         }
     };
-    // Nobody kills the caller for it.
+    // The rest is for workers: no thread is killed for a promise.
     let _ = region.board.finish(EXTERNAL_SEAT, slot, outcome);
 }

@@ -1,5 +1,7 @@
-//! Which worker this thread is, and what follows from that: it can run a task that it would wait for, and
-//! must not wait for itself.
+//! The worker that the current thread runs.
+//!
+//! A thread that runs a worker can run a task inline that it would wait for, and must not wait for
+//! a task that it is running.
 
 use super::Worker;
 use crate::board::Region;
@@ -8,11 +10,11 @@ use crate::board::slot::{Claim, Phase};
 use std::cell::Cell;
 
 thread_local! {
-    /// The worker that this thread is at the moment, or NULL.
+    /// The worker that this thread runs at the moment, or NULL.
     static CURRENT: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
 }
 
-/// While it lives, this thread is the worker's.
+/// While it lives, the current thread runs this worker.
 pub(super) struct EnterGuard<'a>(&'a Worker);
 
 impl EnterGuard<'_> {
@@ -28,49 +30,50 @@ impl Drop for EnterGuard<'_> {
     }
 }
 
-/// In a forked copy: this thread is no worker any more.
+/// Called in a forked copy: this thread runs no worker any more.
 pub(super) fn clear() {
     CURRENT.set(std::ptr::null());
 }
 
-/// The innermost worker that this thread is and that is wanted.
+/// The innermost worker that this thread runs and for which `is_wanted` returns true.
 fn find_current<'a>(is_wanted: impl Fn(&Worker) -> bool) -> Option<&'a Worker> {
-    let mut place = CURRENT.get();
-    while !place.is_null() {
+    let mut current = CURRENT.get();
+    while !current.is_null() {
         // SAFETY: an `EnterGuard` below us on this thread's stack borrows the worker.
-        let worker = unsafe { &*place };
+        let worker = unsafe { &*current };
         if is_wanted(worker) {
             return Some(worker);
         }
-        place = worker.outer.get();
+        current = worker.outer.get();
     }
     None
 }
 
-/// Whether this thread is a worker of any board.
+/// Whether this thread runs a worker of any board.
 pub(crate) fn is_worker() -> bool {
     !CURRENT.get().is_null()
 }
 
-/// Whether this thread is a worker of that board.
+/// Whether this thread runs a worker of this board.
 pub(crate) fn is_worker_of(region: &Region) -> bool {
     find_current(|worker| worker.is_on(region)).is_some()
 }
 
-/// What a worker can do for a task that it waits for.
+/// The outcome of [`run_inline`].
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum InlineRun {
-    /// It has run the task.
+    /// The task was run.
     Ran,
-    /// Nothing: somebody else runs it, or it is done, or this thread is no worker of its board.
+    /// The task was not run: another worker runs it, it is done, or this thread runs no worker of
+    /// its board.
     NotRun,
-    /// It would wait for itself: this thread is running the task.
+    /// This thread is running the task: waiting for it would never end.
     Deadlock,
 }
 
-/// Runs the task, if this thread is a worker of its board and nobody has claimed it. So a task that
-/// waits for another never waits for a worker.
+/// Runs the task, if this thread runs a worker of its board and the task is not claimed. So a task
+/// that waits for another one needs no free worker.
 pub(crate) fn run_inline(region: &Region, slot: u32, generation: u32) -> InlineRun {
     let Some(worker) = find_current(|worker| worker.is_on(region)) else {
         return InlineRun::NotRun;
@@ -87,28 +90,29 @@ pub(crate) fn run_inline(region: &Region, slot: u32, generation: u32) -> InlineR
     }
 }
 
-/// How many tasks may run in the middle of one another because they submit to a full queue: what a
-/// thread's stack holds.
+/// The maximum number of tasks that a thread runs inside one another because they submit to a full
+/// queue. Its stack has room for them.
 const CLAIMED_MAX: u32 = 64;
 
-/// What a worker that waits for a place in the queue can do.
+/// The outcome of [`claim_next`], for a worker that submits to a full queue.
 #[must_use]
 pub(crate) enum CapacityClaim<'a> {
-    /// It has made one.
+    /// A task was claimed, which makes room for another one.
     ClaimedTask(ClaimedTask<'a>),
-    /// Nothing: no task waits on the ring.
+    /// No task waits on the ring, or this thread runs no worker of the board.
     NoTask,
+    /// This thread runs too many claimed tasks already.
     TooDeep,
 }
 
-/// A task that this thread has claimed, and has yet to run.
-#[must_use = "it is to be run"]
+/// A task that this thread has claimed and must run.
+#[must_use = "the claimed task must be run"]
 pub(crate) struct ClaimedTask<'a> {
     worker: &'a Worker,
     slot: u32,
 }
 
-/// Claims the next task for the worker of this board that this thread is.
+/// Claims the next task, if this thread runs a worker of this board.
 pub(crate) fn claim_next<'a>(region: &Region) -> CapacityClaim<'a> {
     let Some(worker) = find_current(|worker| worker.is_on(region)) else {
         return CapacityClaim::NoTask;

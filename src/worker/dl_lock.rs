@@ -1,8 +1,11 @@
-//! Who of us is in the dynamic loader. It has a lock that a forked copy finds held for ever, where another
-//! thread held it at the fork. So a fork waits until none of ours does, and nobody begins meanwhile.
+//! Keeps forks and calls of the dynamic loader apart.
 //!
-//! Both wait for a while only: a constructor that the loader runs may call us, and the user's own threads
-//! are not ours to stop.
+//! The loader has a lock. If another thread holds it during a fork, it stays locked in the child
+//! for ever. So a fork waits until none of the library's threads is in the loader, and a thread
+//! that is about to enter the loader waits while one forks.
+//!
+//! Both wait for a limited time only: a constructor that the loader runs may call the library, and
+//! the library cannot stop the user's own threads.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use crate::sync::fence;
@@ -12,8 +15,8 @@ use std::time::{Duration, Instant};
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 static FORKING: AtomicU32 = AtomicU32::new(0);
 
-/// The longest that somebody waits. Being in the loader takes some microseconds, a fork some milliseconds.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// The longest wait. A call of the loader takes some microseconds, a fork some milliseconds.
+const WAIT_MAX: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// While it lives, this thread may be in the loader.
@@ -21,12 +24,13 @@ pub(super) struct DlGuard(());
 
 impl DlGuard {
     pub(super) fn enter() -> DlGuard {
-        let begun = Instant::now();
+        let start = Instant::now();
         loop {
             INSIDE.fetch_add(1, Relaxed);
-            // Pairs with the one in `begin`: a fork sees us, or we see it.
+            // Pairs with the fence in `ForkGuard::begin`: the fork sees this thread, or this thread
+            // sees the fork.
             fence(SeqCst);
-            if FORKING.load(Relaxed) == 0 || begun.elapsed() > PATIENCE {
+            if FORKING.load(Relaxed) == 0 || start.elapsed() > WAIT_MAX {
                 return DlGuard(());
             }
             INSIDE.fetch_sub(1, Relaxed);
@@ -37,7 +41,8 @@ impl DlGuard {
 
 impl Drop for DlGuard {
     fn drop(&mut self) {
-        // Release; pairs with the load in `begin`: who sees us gone sees the loader's lock given back.
+        // Release; pairs with the Acquire load in `ForkGuard::begin`: a fork that sees this thread
+        // leave also sees the loader's lock released.
         INSIDE.fetch_sub(1, Release);
     }
 }
@@ -47,11 +52,12 @@ pub(super) struct ForkGuard(());
 
 impl ForkGuard {
     pub(super) fn begin() -> ForkGuard {
-        let begun = Instant::now();
+        let start = Instant::now();
         FORKING.fetch_add(1, Relaxed);
-        // Pairs with the one in `enter`.
+        // Pairs with the fence in `DlGuard::enter`.
         fence(SeqCst);
-        while INSIDE.load(Acquire) != 0 && begun.elapsed() < PATIENCE {
+        // Acquire; pairs with `DlGuard::drop`.
+        while INSIDE.load(Acquire) != 0 && start.elapsed() < WAIT_MAX {
             std::thread::sleep(PAUSE);
         }
         ForkGuard(())
@@ -64,7 +70,7 @@ impl Drop for ForkGuard {
     }
 }
 
-/// In a forked copy there is nobody else.
+/// Called in a forked copy, which has no other threads.
 pub(super) fn reset() {
     INSIDE.store(0, Relaxed);
     FORKING.store(0, Relaxed);

@@ -1,16 +1,16 @@
-//! A task's function of the library's own, for `pool_test`.
+//! The task function of `pool_test`, which returns its arguments.
 
 use super::Task;
 use std::ffi::c_void;
 
-/// Its result is its arguments.
+/// Returns the task's arguments as its result.
 unsafe extern "C-unwind" fn echo(task: *mut c_void) -> i32 {
-    // SAFETY: a worker calls it with the pointer of the task that it runs.
+    // SAFETY: a worker calls this function with a pointer to the task that it runs.
     let Some(task) = (unsafe { Task::from_ptr(task.cast_const().cast()) }) else { return -1 };
     task.return_bytes(task.args_bytes())
 }
 
-/// The address of a function that any worker of any pool can run.
+/// The address of the function, which the workers of every pool can run.
 pub(crate) fn echo_address() -> usize {
     echo as *const () as usize
 }

@@ -1,6 +1,8 @@
-//! The execution context of a worker process: scheduling, resource limits, identity, and the system calls that it
-//! may make. The user chooses it. The parent sends it over the channel, behind the Init message, so that no worker
-//! can change it for the next one; and the worker applies it in three phases:
+//! The execution context of a worker process: scheduling, resource limits, identity, seccomp
+//! filter.
+//!
+//! The user sets it. The parent sends it over the channel, after the Init message, so that no
+//! worker can change it for the next one. The worker applies it in three phases:
 //!
 //! ```text
 //!   Scheduling  oom_score_adj, nice, CPUs       while there is one thread: the parent monitor inherits all three
@@ -9,7 +11,8 @@
 //!   Sandbox     no_new_privs, seccomp filter    after the initializer, which may need calls that tasks may not make
 //! ```
 //!
-//! The parent monitor starts between the first two, so that a limit of processes does not prevent that.
+//! The parent monitor starts between the first two, so that a limit of processes does not prevent
+//! it.
 
 use super::memory_limit;
 use crate::error::{Error, Result, Status};
@@ -18,7 +21,7 @@ use rustix::thread::CpuSet;
 use serde::{Deserialize, Serialize};
 use std::ffi::c_long;
 
-/// A limit of a resource, soft and hard, as setrlimit has them.
+/// A resource limit, as setrlimit takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ResourceLimit {
     pub(crate) resource: u32,
@@ -26,30 +29,32 @@ pub(crate) struct ResourceLimit {
     pub(crate) hard: u64,
 }
 
-/// As many kinds of limits as the kernel knows.
+/// The number of resources that the kernel can limit.
 const RESOURCES: u32 = 16;
-/// What a worker itself needs, with something to spare.
+/// What a worker itself needs, and some to spare.
 const MEMORY_LIMIT_MIN: u64 = 4 << 20;
 
-/// What the user has chosen. Nothing is chosen where a number is 0 or a list is empty.
+/// What the user has set. A number that is 0, or an empty list, is not set.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExecContext {
     pub(crate) oom_score_adj: i32,
     pub(crate) nice: i32,
-    /// The worker of a seat runs on one of them: the first on the first, and round again.
+    /// The worker of seat n runs on entry n, modulo the number of entries.
     pub(crate) cpus: Vec<u32>,
     pub(crate) limits: Vec<ResourceLimit>,
-    /// Of memory, in bytes; and whether it counts from what there is.
+    /// The limit of memory, in bytes.
     pub(crate) memory: u64,
+    /// The worker is a copy of the caller: the limit counts from the memory that it has at its
+    /// start.
     pub(crate) is_copy: bool,
     pub(crate) gid: u32,
     pub(crate) uid: u32,
     pub(crate) no_new_privs: bool,
-    /// The instructions of a filter of system calls, eight bytes each.
+    /// The instructions of the seccomp filter, eight bytes each.
     pub(crate) filter: Vec<u64>,
 }
 
-/// When a part of it is put on.
+/// A phase in which a part of the context is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ExecPhase {
     Scheduling,
@@ -58,8 +63,8 @@ pub(crate) enum ExecPhase {
 }
 
 impl ExecContext {
-    /// With a limit of the memory that a worker can write to and that is its own; 0: none. `is_copy`: of
-    /// the caller, whose memory does not count.
+    /// Adds a limit of the private memory that a worker can write to; 0: none. `is_copy`: the
+    /// worker is a copy of the caller, whose memory does not count.
     pub(crate) fn with_memory_limit(mut self, bytes: u64, is_copy: bool) -> Result<ExecContext> {
         let is_data = |limit: &ResourceLimit| limit.resource == libc::RLIMIT_DATA;
         match bytes {
@@ -73,7 +78,7 @@ impl ExecContext {
         Ok(self)
     }
 
-    /// Refuses what cannot be meant, while its maker still listens.
+    /// Checks the values while the pool is being made, so that its maker gets the error.
     pub(crate) fn checked(self) -> Result<ExecContext> {
         if !(-39..=39).contains(&self.nice) {
             return refuse("nice: from -39 to 39");
@@ -102,10 +107,10 @@ impl ExecContext {
         }
     }
 
-    /// Puts a part of it on. After an error the process is not to work.
-    pub(crate) fn apply(&self, seat: u16, stage: ExecPhase) -> Result<()> {
-        match stage {
-            ExecPhase::Scheduling => self.place(seat),
+    /// Applies the part of this phase. After an error the process must not run tasks.
+    pub(crate) fn apply(&self, seat: u16, phase: ExecPhase) -> Result<()> {
+        match phase {
+            ExecPhase::Scheduling => self.apply_scheduling(seat),
             ExecPhase::Limits => {
                 for limit in &self.limits {
                     set_limit(*limit)?;
@@ -117,12 +122,12 @@ impl ExecContext {
         }
     }
 
-    /// Whether there is a filter of system calls.
+    /// Whether there is a seccomp filter.
     pub(crate) fn filters(&self) -> bool {
         !self.filter.is_empty()
     }
 
-    fn place(&self, seat: u16) -> Result<()> {
+    fn apply_scheduling(&self, seat: u16) -> Result<()> {
         if self.oom_score_adj != 0 {
             let written =
                 std::fs::write("/proc/self/oom_score_adj", self.oom_score_adj.to_string());
@@ -136,8 +141,8 @@ impl ExecContext {
             rustix::process::nice(self.nice)
                 .map_err(|errno| Error::os("a worker's nice", errno))?;
         }
-        let Some(turn) = usize::from(seat).checked_rem(self.cpus.len()) else { return Ok(()) };
-        let cpu = self.cpus[turn];
+        let Some(index) = usize::from(seat).checked_rem(self.cpus.len()) else { return Ok(()) };
+        let cpu = self.cpus[index];
         let mut cpus = CpuSet::new();
         cpus.set(cpu as usize);
         rustix::thread::sched_setaffinity(None, &cpus)
@@ -154,25 +159,25 @@ impl ExecContext {
         set_limit(ResourceLimit { resource: libc::RLIMIT_DATA, soft: bytes, hard: bytes })
     }
 
-    /// The C library tells all threads, which the kernel's own calls do not.
+    /// Sets groups and user of all threads: the C library does that, the kernel's own calls do not.
     fn set_identity(&self) -> Result<()> {
         let (uid, gid) = (self.uid, self.gid);
         if uid == 0 && gid == 0 {
             return Ok(());
         }
         let on_death = rustix::process::parent_process_death_signal().unwrap_or(None);
-        // SAFETY: no group at all: nothing is read.
+        // SAFETY: the list has length 0: nothing is read.
         check(unsafe { libc::setgroups(0, std::ptr::null()) }, "dropping a worker's groups")?;
         if gid != 0 {
-            // SAFETY: takes numbers.
+            // SAFETY: the call only takes numbers.
             check(unsafe { libc::setresgid(gid, gid, gid) }, "changing a worker's group")?;
         }
         if uid != 0 {
-            // SAFETY: takes numbers.
+            // SAFETY: the call only takes numbers.
             check(unsafe { libc::setresuid(uid, uid, uid) }, "changing a worker's user")?;
         }
-        // The kernel forgets it with the old identity. Should the parent have died meanwhile, the guard
-        // knows.
+        // The kernel clears the death signal when the identity changes. If the parent has died
+        // meanwhile, the parent monitor notices.
         let _ = rustix::process::set_parent_process_death_signal(on_death);
         Ok(())
     }
@@ -194,8 +199,9 @@ impl ExecContext {
             clippy::disallowed_methods,
             reason = "the C library has no function for this call"
         )]
-        // SAFETY: the kernel copies the program, whose instructions are these numbers; it writes nothing.
-        let answer = unsafe {
+        // SAFETY: the kernel copies the program, whose instructions are those of `filter`, and
+        // writes nothing.
+        let result = unsafe {
             libc::syscall(
                 libc::SYS_seccomp,
                 libc::SECCOMP_SET_MODE_FILTER as c_long,
@@ -203,24 +209,25 @@ impl ExecContext {
                 &raw const program,
             )
         };
-        match answer {
+        match result {
             0 => Ok(()),
             -1 => Err(last_error("a worker's seccomp_filter")),
             thread => {
-                let words = format!("seccomp_filter: the worker's thread {thread} has another one");
-                Err(Error::new(Status::POOL_ERR_OS, words))
+                let message =
+                    format!("seccomp_filter: the worker's thread {thread} has another one");
+                Err(Error::new(Status::POOL_ERR_OS, message))
             }
         }
     }
 
     // ---- over the channel ----------------------------------------------------------------------
 
-    /// As bytes; none when nothing is chosen.
+    /// As bytes; empty when nothing is set.
     pub(crate) fn encode(&self) -> Vec<u8> {
         if *self == ExecContext::default() {
             return Vec::new();
         }
-        // It fails for values of unknown length, of which there are none here.
+        // Encoding fails only for values of unknown length, and there are none here.
         postcard::to_stdvec(self).unwrap_or_default()
     }
 
@@ -233,19 +240,19 @@ impl ExecContext {
     }
 }
 
-fn refuse<T>(words: &str) -> Result<T> {
-    Err(Error::new(Status::POOL_ERR_INVALID, words))
+fn refuse<T>(message: &str) -> Result<T> {
+    Err(Error::new(Status::POOL_ERR_INVALID, message))
 }
 
 fn set_limit(ResourceLimit { resource, soft, hard }: ResourceLimit) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
-    // SAFETY: reads a struct that is filled in; the kernel knows which resources there are.
-    let answer = unsafe { libc::setrlimit(resource as _, &raw const limit) };
-    check(answer, &format!("a worker's limit {resource}"))
+    // SAFETY: reads a struct that is filled in; the kernel refuses an unknown resource.
+    let result = unsafe { libc::setrlimit(resource as _, &raw const limit) };
+    check(result, &format!("a worker's limit {resource}"))
 }
 
-fn check(answer: i32, doing: &str) -> Result<()> {
-    if answer == 0 { Ok(()) } else { Err(last_error(doing)) }
+fn check(result: i32, doing: &str) -> Result<()> {
+    if result == 0 { Ok(()) } else { Err(last_error(doing)) }
 }
 
 fn last_error(doing: &str) -> Error {
@@ -258,8 +265,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn surroundings_come_back_from_their_bytes() {
-        let chosen = ExecContext {
+    fn an_exec_context_round_trips() {
+        let context = ExecContext {
             oom_score_adj: -3,
             nice: -20,
             cpus: vec![1, 0, 1023],
@@ -271,8 +278,8 @@ mod tests {
             no_new_privs: true,
             filter: vec![1, u64::MAX],
         };
-        assert_eq!(ExecContext::decode(&chosen.encode()), Some(chosen));
-        assert_eq!(ExecContext::default().encode(), []);
+        assert_eq!(ExecContext::decode(&context.encode()), Some(context));
+        assert!(ExecContext::default().encode().is_empty());
         assert_eq!(ExecContext::decode(&[]), Some(ExecContext::default()));
         assert_eq!(ExecContext::decode(&[0xff; 64]), None);
     }

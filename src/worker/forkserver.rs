@@ -1,16 +1,18 @@
-//! A template process: it has one thread, has made ready all that workers have in common, and forks
-//! workers when it is asked to.
+//! The fork server process: it forks workers on request.
+//!
+//! It has one thread, and has prepared what all workers have in common.
 //!
 //! ```text
-//!   made ready ── Up ──▶ waits ── Fork ──▶ forks ──▶ answers ──┐
-//!                          ▲ │                │                │
-//!                          │ └── Reap ──┐     └─▶ a worker     │
-//!                          └────────────┴──────────────────────┘
+//!   prepared ── Ready ──▶ waits ── Fork ──▶ forks ──▶ Forked, or ForkFailed ──┐
+//!                          ▲ │                │                               │
+//!                          │ └── Reap ──┐     └─▶ a worker                    │
+//!                          └────────────┴─────────────────────────────────────┘
 //! ```
 //!
-//! It is the parent of the workers, but the host watches them: it gets a handle of each. A worker that
-//! has ended keeps its number until the host says that nobody needs it, so that nobody else is hit by
-//! what is meant for it.
+//! The kernel's parent of the workers is the fork server; the parent in this file is the process of
+//! the pool. Its supervisor gets a pidfd of each worker, and waits for its exit. The fork server
+//! reaps a worker only when the supervisor sends Reap: until then its process id is not reused, so
+//! no other process gets a signal that is meant for the worker.
 
 use super::channel::{Channel, Received, close_inherited_channels};
 use super::config::ProcessConfig;
@@ -28,21 +30,21 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Forks workers as long as the host wants any. It comes back in the workers only, each with its line;
-/// the template itself leaves.
-pub(super) fn serve(channel: &Channel, host: &OwnedFd) -> Result<Channel> {
+/// Forks workers until the parent closes the channel. Returns in the workers only, in each with its
+/// channel; the fork server itself exits.
+pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
     process::count_forks();
     flush_streams();
     channel.send(&Message::Ready, None)?;
     loop {
-        child::wait_for_message(channel, host);
+        child::wait_for_message(channel, parent);
         match channel.try_receive() {
             Received::Message(Message::Fork { seat, title }, Some(theirs)) => {
                 if let Some(own) = fork_worker(channel, seat, &title, theirs) {
                     return Ok(own);
                 }
             }
-            // There is no descriptor left that its line could have here.
+            // This process had no descriptor left for the worker's channel.
             Received::Message(Message::Fork { seat, .. }, None) => {
                 let errno = Errno::MFILE.raw_os_error();
                 channel.send(&Message::ForkFailed { seat, errno }, None)?;
@@ -54,9 +56,10 @@ pub(super) fn serve(channel: &Channel, host: &OwnedFd) -> Result<Channel> {
     }
 }
 
-/// In the worker, its line. None: this is the template, and it has answered.
+/// Forks a worker, and replies to the parent. Returns the channel in the worker, None in the fork
+/// server.
 fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Option<Channel> {
-    let answer = match fork() {
+    let sent = match fork() {
         Ok(None) => return Some(begin(title, theirs)),
         Ok(Some((pid, handle))) => {
             let pid = pid.as_raw_nonzero().get();
@@ -67,16 +70,17 @@ fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Op
             channel.send(&Message::ForkFailed { seat, errno }, None)
         }
     };
-    // The host is gone.
-    if answer.is_err() {
+    // The parent has exited.
+    if sent.is_err() {
         exit();
     }
     None
 }
 
-/// None in the child; else its number and its handle.
+/// Forks. Returns None in the child; in the fork server the child's process id and pidfd.
 fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
-    // SAFETY: the template has one thread, so the child finds nothing half done.
+    // SAFETY: the fork server has one thread, so no other one has left anything half done or
+    // locked.
     let pid = match unsafe { libc::fork() } {
         0 => return Ok(None),
         pid => Pid::from_raw(pid).filter(|_| pid > 0),
@@ -84,7 +88,7 @@ fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
     let Some(pid) = pid else {
         return Err(last_errno());
     };
-    // Nobody else waits for the process, so its number is still its own.
+    // Only this thread reaps the process, so its process id is not reused.
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
         Ok(handle) => Ok(Some((pid, handle))),
         Err(errno) => {
@@ -100,7 +104,7 @@ pub(super) fn last_errno() -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
-/// The first that a worker does: a group and a name of its own.
+/// The first steps of a worker: a process group and a name of its own.
 fn begin(title: &str, theirs: OwnedFd) -> Channel {
     let _ = rustix::process::setpgid(None, None);
     if let Ok(title) = CString::new(title) {
@@ -109,12 +113,13 @@ fn begin(title: &str, theirs: OwnedFd) -> Channel {
     Channel::from_fd(above_stdio(theirs))
 }
 
-/// Not one of the standard three, which the program may have closed: what it prints would go here.
+/// Moves a descriptor above the standard three. The program may have closed those, and its output
+/// would go to this file.
 pub(super) fn above_stdio(fd: OwnedFd) -> OwnedFd {
     rustix::io::fcntl_dupfd_cloexec(&fd, 3).unwrap_or(fd)
 }
 
-/// What is left in the buffers of streams would be written by every copy.
+/// Flushes all output streams: each copy of the process would write what is left in their buffers.
 pub(super) fn flush_streams() {
     // SAFETY: NULL means all streams for output.
     unsafe { libc::fflush(std::ptr::null_mut()) };
@@ -127,47 +132,47 @@ fn reap(pid: i32) {
     }
 }
 
-/// The host wants no more workers. Those that have ended are not left to others.
+/// Exits: the parent needs no more workers. Reaps those that have exited.
 fn exit() -> ! {
     while let Ok(Some(_)) = rustix::process::waitpid(None, WaitOptions::NOHANG) {}
-    // SAFETY: ends the process without running anything.
+    // SAFETY: the call only ends the process.
     unsafe { libc::_exit(0) }
 }
 
-/// What the copy knows of the caller.
+/// What a fork server that is a copy of the caller needs.
 pub(super) struct CallerCopy<'a> {
     pub(super) name: &'a str,
     pub(super) process_config: &'a ProcessConfig,
     pub(super) region: &'a Arc<Region>,
-    /// The caller's process.
-    pub(super) host: OwnedFd,
+    /// A pidfd of the caller's process.
+    pub(super) parent: OwnedFd,
 }
 
 impl CallerCopy<'_> {
-    /// The life of the template, and of each worker that it forks.
+    /// The life of the fork server, and of each worker that it forks.
     pub(super) fn live(self, channel: Channel) -> ! {
         let work = || {
             let mut channel = detach_from_parent(channel, self.name);
             let mut resolver = Resolver::in_main_program();
-            exit_with_host(&channel, true);
-            let made_ready = prepare(self.process_config, &mut resolver);
-            exit_with_host(&channel, false);
-            match made_ready.and_then(|()| serve(&channel, &self.host)) {
+            set_exit_with_parent(&channel, true);
+            let prepared = prepare(self.process_config, &mut resolver);
+            set_exit_with_parent(&channel, false);
+            match prepared.and_then(|()| serve(&channel, &self.parent)) {
                 Ok(own) => channel = own,
                 Err(error) => return child::send_exit(&channel, Err(error)),
             }
             let channel = Arc::new(channel);
             let outcome: Result<ExitReason> =
-                child::work_when_initialized(&channel, self.region.clone(), resolver, self.host);
+                child::work_when_initialized(&channel, self.region.clone(), resolver, self.parent);
             child::send_exit(&channel, outcome)
         };
-        // Nobody below us on the stack may go on in this process.
+        // The callers on this stack must not continue in this process.
         let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(EXIT_START_FAILED);
         end(code)
     }
 }
 
-/// Leaves what is the caller's; answers the line.
+/// Detaches the copy from the caller. Returns the channel to the parent.
 fn detach_from_parent(channel: Channel, name: &str) -> Channel {
     let own = channel.as_fd().try_clone_to_owned();
     let own = own.map(above_stdio);
@@ -187,38 +192,39 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
     Channel::from_fd(own)
 }
 
-/// While modules are opened nobody looks after the host. Its end closes the line, and the kernel then
-/// sends a signal, which ends the process. (fcntl(2): O_ASYNC.)
-fn exit_with_host(channel: &Channel, is_on: bool) {
+/// Sets whether the kernel ends this process when the parent exits. It is on while modules are
+/// opened, because nothing checks the parent then: its exit closes the channel, which sends this
+/// process SIGIO. (fcntl(2): O_ASYNC.)
+fn set_exit_with_parent(channel: &Channel, is_on: bool) {
     let channel = channel.as_fd().as_raw_fd();
-    // SAFETY: asks for the process's number.
+    // SAFETY: the call only returns a number.
     let own = unsafe { libc::getpid() };
-    // SAFETY: says who gets the signal.
+    // SAFETY: sets which process gets the signal of an open descriptor.
     unsafe { libc::fcntl(channel, libc::F_SETOWN, own) };
-    // SAFETY: asks for the flags of a descriptor.
+    // SAFETY: reads the flags of an open descriptor.
     let flags = unsafe { libc::fcntl(channel, libc::F_GETFL) };
     let flags = if is_on { flags | libc::O_ASYNC } else { flags & !libc::O_ASYNC };
-    // SAFETY: sets the flags of a descriptor of ours.
+    // SAFETY: sets the flags of an open descriptor.
     unsafe { libc::fcntl(channel, libc::F_SETFL, flags) };
 }
 
-/// What the caller has printed and not yet written is the caller's to write.
+/// Discards the output that the caller has printed and not written yet: the caller writes it.
 fn discard_output() {
     unsafe extern "C" {
         static stdout: *mut libc::FILE;
-        /// glibc: forgets what is in the buffer of a stream.
+        /// glibc: discards the buffer of a stream.
         fn __fpurge(stream: *mut libc::FILE);
     }
-    // SAFETY: the C library's own stream.
+    // SAFETY: the C library has initialised its stream, and no other thread changes it.
     let stream = unsafe { stdout };
     // SAFETY: an open stream, and the process has one thread.
     unsafe { __fpurge(stream) };
 }
 
-/// Makes ready what workers have in common.
+/// Prepares what all workers have in common.
 fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()> {
     if let Some(stdin) = process_config.inherited_fds.open_stdin()? {
-        // SAFETY: makes number 0 another name of a descriptor of ours; nobody owns number 0 here.
+        // SAFETY: `stdin` is open, and nothing in this process owns descriptor 0.
         if unsafe { libc::dup2(stdin.as_raw_fd(), 0) } < 0 {
             return Err(Error::os("dup2", last_errno()));
         }
@@ -241,10 +247,12 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
     Ok(())
 }
 
-/// No handler of the caller's is called, and no signal blocked; interrupts are the host's matter.
+/// Resets the caller's signal handlers, and unblocks all signals. Interrupts are left to the
+/// parent.
 fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: sets a disposition; those that cannot be set are refused.
+        // SAFETY: sets a disposition without a handler; the kernel refuses those that cannot be
+        // set.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     child::ignore_interrupts();
@@ -259,15 +267,15 @@ fn set_environment(entries: &[CString]) {
     // SAFETY: the process has one thread.
     unsafe { libc::clearenv() };
     for entry in entries {
-        // It becomes part of the environment, so it is never freed.
+        // Never freed: it becomes part of the environment.
         let entry: &'static CStr = Box::leak(entry.clone().into_boxed_c_str());
-        // SAFETY: the process has one thread, and the string lives for good.
+        // SAFETY: the process has one thread, and the string is never freed.
         unsafe { libc::putenv(entry.as_ptr().cast_mut()) };
     }
 }
 
-/// What the caller has to be done at its exit is not done when a task exits: handlers are called last
-/// added first, and this one ends the process.
+/// Prevents the caller's exit handlers from running when a task exits: the handler that was added
+/// last is called first, and this one ends the process.
 fn replace_exit_handlers() {
     unsafe extern "C" fn end_here(code: c_int, _: *mut c_void) {
         end(code)
@@ -283,10 +291,10 @@ fn replace_exit_handlers() {
     unsafe { on_exit(end_here, std::ptr::null_mut()) };
 }
 
-/// Ends this copy, after what the library itself has to do; what was printed is written.
+/// Ends this copy, after the library's own exit handler; writes what was printed.
 fn end(code: c_int) -> ! {
     process::run_exit_handler();
     flush_streams();
-    // SAFETY: ends the process without running anything of the caller's.
+    // SAFETY: the call only ends the process.
     unsafe { libc::_exit(code) }
 }

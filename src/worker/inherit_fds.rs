@@ -1,12 +1,12 @@
-//! The descriptors of the caller that worker processes keep, under the caller's numbers; and what they
-//! read as standard input.
+//! The descriptors that worker processes inherit from the caller, and their standard input.
 //!
-//! The pool keeps copies from its making on, so the caller may close its own. In a child they are laid
-//! down in steps that need no list of what else is open:
+//! The pool duplicates the descriptors when it is made, so the caller may close its own. In a child
+//! each gets the caller's number, in steps that need no list of the other open descriptors:
 //!
 //! ```text
-//!   copies and the line, anywhere ──▶ a row from 3 on ──▶ close all above it ──▶ from the last to the
-//!   first, each to its number, which is never below its place in the row ──▶ close what is left over
+//!   duplicates and the channel, anywhere ──▶ a row from 3 on ──▶ close all above it
+//!     ──▶ from the last to the first, each to its number, which is never below its number in the row
+//!     ──▶ close what is left of the row
 //! ```
 
 use super::protocol::CHANNEL_FD;
@@ -18,73 +18,75 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 #[derive(Default)]
 pub(crate) struct InheritedFds {
-    /// Our copies, with the numbers that they are to have; in the order of these, each once.
-    kept: Vec<(OwnedFd, RawFd)>,
-    /// What to open as standard input, in place of what is always empty.
+    /// The duplicates, each with its number in a worker; sorted by that number, without
+    /// repetitions.
+    duplicates: Vec<(OwnedFd, RawFd)>,
+    /// The file to open as standard input; None: /dev/null.
     stdin: Option<CString>,
-    /// Standard input is the caller's.
-    keeps_stdin: bool,
+    /// Standard input is inherited.
+    inherits_stdin: bool,
 }
 
-/// What is done to the descriptors of a child, one after the other.
+/// A step that arranges the descriptors of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FdAction {
-    /// Makes the second number a copy of the first, to be kept over an exec.
+    /// Duplicates the first descriptor to the second number, without close-on-exec.
     Copy(RawFd, RawFd),
-    /// Closes this one and all above.
+    /// Closes this descriptor and all above it.
     CloseFrom(RawFd),
     Close(RawFd),
 }
 
 impl InheritedFds {
-    /// Copies these descriptors of the caller.
+    /// Duplicates these descriptors of the caller.
     pub(crate) fn new(numbers: Vec<RawFd>, stdin: Option<CString>) -> Result<InheritedFds> {
         let mut sorted: Vec<RawFd> = Vec::new();
         for number in numbers {
-            if let Err(place) = sorted.binary_search(&number) {
-                sorted.insert(place, number);
+            if let Err(index) = sorted.binary_search(&number) {
+                sorted.insert(index, number);
             }
         }
         let above = first_free(sorted.len());
-        let copies = sorted.into_iter().map(|number| {
+        let duplicates = sorted.into_iter().map(|number| {
             if number < 0 {
                 return Err(not_open(number));
             }
-            // SAFETY: borrowed for this call, which answers whether it is one that is open.
-            let given = unsafe { BorrowedFd::borrow_raw(number) };
-            match rustix::io::fcntl_dupfd_cloexec(given, above) {
-                Ok(copy) => Ok((copy, number)),
+            // SAFETY: borrowed for the next call, which fails if the descriptor is not open.
+            let original = unsafe { BorrowedFd::borrow_raw(number) };
+            match rustix::io::fcntl_dupfd_cloexec(original, above) {
+                Ok(duplicate) => Ok((duplicate, number)),
                 Err(Errno::BADF) => Err(not_open(number)),
                 Err(errno) => Err(Error::os("duplicating a descriptor", errno)),
             }
         });
-        let kept: Vec<_> = copies.collect::<Result<_>>()?;
-        let keeps_stdin = kept.first().is_some_and(|(_, number)| *number == 0);
-        let inherited = InheritedFds { kept, stdin, keeps_stdin };
-        // So that a wrong path is known at once.
+        let duplicates: Vec<_> = duplicates.collect::<Result<_>>()?;
+        let inherits_stdin = duplicates.first().is_some_and(|(_, number)| *number == 0);
+        let inherited = InheritedFds { duplicates, stdin, inherits_stdin };
+        // Reports a wrong path now.
         inherited.open_stdin()?;
         Ok(inherited)
     }
 
-    /// For a process that is forked, and has the caller's own.
+    /// Closes the duplicates: a forked process has the caller's descriptors anyway.
     pub(crate) fn without_copies(mut self) -> InheritedFds {
-        self.kept.clear();
+        self.duplicates.clear();
         self
     }
 
-    /// Standard input for a worker. None: it is one of the caller's.
+    /// Opens the standard input of a worker. None: it is inherited.
     pub(crate) fn open_stdin(&self) -> Result<Option<OwnedFd>> {
-        if self.keeps_stdin {
+        if self.inherits_stdin {
             return Ok(None);
         }
         let path: &CStr = self.stdin.as_deref().unwrap_or(c"/dev/null");
-        // A pipe in the file system would be waited for; the worker itself may wait.
+        // Non-blocking, because opening a named pipe would wait for a writer. The worker's reads
+        // may wait.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
         let failed = |errno| {
             let status =
                 if errno == Errno::NOMEM { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_OS };
-            let words = format!("worker_stdin: {}", path.to_string_lossy());
-            let error = Error::os(&words, errno);
+            let message = format!("worker_stdin: {}", path.to_string_lossy());
+            let error = Error::os(&message, errno);
             Error::with_detail(status, error.detail().cloned().unwrap_or_default())
         };
         let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
@@ -93,50 +95,52 @@ impl InheritedFds {
         Ok(Some(file))
     }
 
-    /// The number that the line gets in a worker: the first that is not wanted.
+    /// The number of the channel in a worker: the first one from [`CHANNEL_FD`] on that is not
+    /// inherited.
     pub(crate) fn channel_number(&self) -> RawFd {
         let mut number = CHANNEL_FD;
-        for (_, wanted) in &self.kept {
-            number += i32::from(*wanted == number);
+        for (_, inherited) in &self.duplicates {
+            number += i32::from(*inherited == number);
         }
         number
     }
 
-    /// Numbers from here on are out of the way of all steps.
+    /// The steps use only numbers below this one.
     pub(crate) fn first_free(&self) -> RawFd {
-        first_free(self.kept.len())
+        first_free(self.duplicates.len())
     }
 
-    /// The steps for a child that has these two, both out of the way.
+    /// The steps for a child that has the channel and its standard input under these numbers, which
+    /// are not below `first_free`.
     pub(crate) fn steps(&self, channel: RawFd, stdin: Option<RawFd>) -> Vec<FdAction> {
         let mut steps: Vec<FdAction> =
             stdin.map(|stdin| FdAction::Copy(stdin, 0)).into_iter().collect();
-        let kept = self.kept.iter().map(|(copy, number)| (copy.as_raw_fd(), *number));
+        let duplicates = self.duplicates.iter().map(|(fd, number)| (fd.as_raw_fd(), *number));
         let (standard, mut row): (Vec<_>, Vec<_>) =
-            kept.partition(|(_, number)| *number < CHANNEL_FD);
-        steps.extend(standard.into_iter().map(|(copy, number)| FdAction::Copy(copy, number)));
+            duplicates.partition(|(_, number)| *number < CHANNEL_FD);
+        steps.extend(standard.into_iter().map(|(fd, number)| FdAction::Copy(fd, number)));
         let channel_number = self.channel_number();
-        let place = row.partition_point(|(_, number)| *number < channel_number);
-        row.insert(place, (channel, channel_number));
-        let places = CHANNEL_FD..CHANNEL_FD + row.len() as RawFd;
-        for (place, (source, _)) in places.clone().zip(&row) {
-            steps.push(FdAction::Copy(*source, place));
+        let index = row.partition_point(|(_, number)| *number < channel_number);
+        row.insert(index, (channel, channel_number));
+        let range = CHANNEL_FD..CHANNEL_FD + row.len() as RawFd;
+        for (fd, (source, _)) in range.clone().zip(&row) {
+            steps.push(FdAction::Copy(*source, fd));
         }
-        steps.push(FdAction::CloseFrom(places.end));
-        for (place, (_, number)) in places.clone().zip(&row).rev() {
-            if place != *number {
-                steps.push(FdAction::Copy(place, *number));
+        steps.push(FdAction::CloseFrom(range.end));
+        for (fd, (_, number)) in range.clone().zip(&row).rev() {
+            if fd != *number {
+                steps.push(FdAction::Copy(fd, *number));
             }
         }
-        let is_left_over = |place: &RawFd| row.iter().all(|(_, number)| number != place);
-        steps.extend(places.filter(is_left_over).map(FdAction::Close));
+        let is_left_over = |fd: &RawFd| row.iter().all(|(_, number)| number != fd);
+        steps.extend(range.filter(is_left_over).map(FdAction::Close));
         steps
     }
 }
 
-fn first_free(kept: usize) -> RawFd {
-    // The line, and one more for good measure.
-    CHANNEL_FD + kept as RawFd + 2
+fn first_free(inherited: usize) -> RawFd {
+    // One for the channel, and one to spare.
+    CHANNEL_FD + inherited as RawFd + 2
 }
 
 fn not_open(number: RawFd) -> Error {
@@ -148,7 +152,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Runs the steps on a table of descriptors, where each stands for a letter.
+    /// Runs the steps on a table of descriptors, in which letters stand for files.
     fn run(steps: &[FdAction], open: &mut BTreeMap<RawFd, char>) {
         for step in steps {
             match *step {
@@ -163,28 +167,28 @@ mod tests {
     }
 
     #[test]
-    fn every_descriptor_arrives_at_its_number_and_no_other_stays() {
+    fn every_descriptor_gets_its_number_and_no_other_stays_open() {
         let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY, Mode::empty()).unwrap();
         let null = || rustix::io::fcntl_dupfd_cloexec(&null, 512).unwrap();
         let cases: [&[RawFd]; 8] =
             [&[], &[3], &[4], &[3, 4, 5], &[0, 2, 9], &[3, 5, 6], &[5, 6, 7, 200], &[1, 3, 500]];
         for numbers in cases {
-            let kept: Vec<_> = numbers.iter().map(|number| (null(), *number)).collect();
-            let inherited = InheritedFds { kept, stdin: None, keeps_stdin: false };
+            let duplicates: Vec<_> = numbers.iter().map(|number| (null(), *number)).collect();
+            let inherited = InheritedFds { duplicates, stdin: None, inherits_stdin: false };
             let (channel, stdin) = (5000, 5001);
             let mut open: BTreeMap<RawFd, char> = (0..3).map(|number| (number, 's')).collect();
             open.extend([(channel, 'l'), (stdin, 'i'), (77, 'x')]);
-            for (index, (copy, _)) in inherited.kept.iter().enumerate() {
-                open.insert(copy.as_raw_fd(), (b'A' + index as u8) as char);
+            for (index, (fd, _)) in inherited.duplicates.iter().enumerate() {
+                open.insert(fd.as_raw_fd(), (b'A' + index as u8) as char);
             }
-            let is_own_stdin = numbers.contains(&0);
-            run(&inherited.steps(channel, (!is_own_stdin).then_some(stdin)), &mut open);
-            let mut wanted: BTreeMap<RawFd, char> = [(0, 'i'), (1, 's'), (2, 's')].into();
-            wanted.insert(inherited.channel_number(), 'l');
+            let inherits_stdin = numbers.contains(&0);
+            run(&inherited.steps(channel, (!inherits_stdin).then_some(stdin)), &mut open);
+            let mut expected: BTreeMap<RawFd, char> = [(0, 'i'), (1, 's'), (2, 's')].into();
+            expected.insert(inherited.channel_number(), 'l');
             for (index, number) in numbers.iter().enumerate() {
-                wanted.insert(*number, (b'A' + index as u8) as char);
+                expected.insert(*number, (b'A' + index as u8) as char);
             }
-            assert_eq!(open, wanted, "{numbers:?}");
+            assert_eq!(open, expected, "{numbers:?}");
         }
     }
 }

@@ -1,17 +1,18 @@
-//! How a program becomes its own worker without a word in its main.
+//! The hook by which a main program runs as a worker, without a call in its main.
 //!
 //! ```text
-//!   exec ─▶ loader ─▶ process_start ─▶ _start ─▶ __libc_start_main ─▶ constructors ─▶ main
-//!                        │ (a worker?)              ▲     │                            ▲
-//!                        └── puts start_worker ─────┘     └── which gives it the worker's main
+//!   exec ─▶ loader ─▶ carpool_process_start ─▶ _start ─▶ __libc_start_main ─▶ constructors ─▶ main
+//!                        │ (a worker?)                      ▲     │                            ▲
+//!                        └── installs start_worker ─────────┘     └── called with worker_main ─┘
 //! ```
 //!
-//! The library's start function runs before the program's first instruction. In a worker, and only
-//! there, it changes one word: where the program will look for `__libc_start_main`. What stands
-//! there then calls the real one with another main. So the C library is ready and all constructors
-//! have run when the worker's loop begins, and the program's main is never reached.
+//! [`carpool_process_start`] runs before the program's first instruction. In a worker, and only
+//! there, it overwrites one word: the address at which the program will call `__libc_start_main`.
+//! The program then calls [`start_worker`], which calls the real function with [`worker_main`] as
+//! main. So the C library is ready and all constructors have run when the worker's loop begins, and
+//! the program's own main is never reached.
 //!
-//! In a shared library the start function is a constructor; with the static library it stands in
+//! In a shared library `carpool_process_start` is a constructor; with the static library it is in
 //! the program's `.preinit_array`, because constructors of the program itself run too late.
 
 use super::child;
@@ -24,7 +25,7 @@ type StartFunction = unsafe extern "C" fn(c_int, *const *const c_char, *const *c
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: StartFunction = carpool_process_start;
 
-/// Runs when the library is loaded. Nothing happens but in a worker process.
+/// Runs when the library is loaded. Does nothing unless this is a worker process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn carpool_process_start(
     argc: c_int,
@@ -37,7 +38,7 @@ pub unsafe extern "C" fn carpool_process_start(
 }
 
 fn take_over() {
-    // SAFETY: `redirect` is called back once, for the main program, while this call lasts.
+    // SAFETY: `redirect` is only called during this call, once, for the main program.
     unsafe { libc::dl_iterate_phdr(Some(redirect), std::ptr::null_mut()) };
 }
 
@@ -46,25 +47,25 @@ unsafe extern "C" fn redirect(info: *mut libc::dl_phdr_info, _: usize, _: *mut c
     // SAFETY: the loader calls with a description that is valid for the call.
     let info = unsafe { &*info };
     let base = info.dlpi_addr as usize;
-    // SAFETY: the loader's table of so many headers.
+    // SAFETY: the loader's table, which has `dlpi_phnum` headers.
     let headers =
         unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
-    let place = |kind| headers.iter().find(|header| header.p_type == kind);
-    if let Some(dynamic) = place(libc::PT_DYNAMIC)
+    let find = |kind| headers.iter().find(|header| header.p_type == kind);
+    if let Some(dynamic) = find(libc::PT_DYNAMIC)
         && let Some(word) = DynamicSection::at(base, dynamic.p_vaddr as usize).start_main_word()
     {
-        let relro = place(libc::PT_GNU_RELRO)
+        let relro = find(libc::PT_GNU_RELRO)
             .map(|header| base + header.p_vaddr as usize)
-            .zip(place(libc::PT_GNU_RELRO).map(|header| header.p_memsz as usize))
+            .zip(find(libc::PT_GNU_RELRO).map(|header| header.p_memsz as usize))
             .is_some_and(|(start, len)| (start..start + len).contains(&(word as usize)));
         overwrite(word, start_worker as *const () as usize, relro);
     }
     1
 }
 
-/// Writes the word, also where the loader has protected it.
+/// Writes the word, even if the loader has made its page read-only.
 fn overwrite(word: *mut usize, value: usize, was_read_only: bool) {
-    // SAFETY: asks for a number.
+    // SAFETY: the call only returns a number.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
     let start = (word as usize & !(page - 1)) as *mut c_void;
     // SAFETY: the page holds the program's table of addresses, and stays mapped.
@@ -74,13 +75,13 @@ fn overwrite(word: *mut usize, value: usize, was_read_only: bool) {
     // SAFETY: an aligned word of that page, just made writable; no other thread exists yet.
     unsafe { word.write(value) };
     if was_read_only {
-        // SAFETY: as above; the loader had made the page so.
+        // SAFETY: the page of the word, which the loader had made read-only.
         unsafe { libc::mprotect(start, page, libc::PROT_READ) };
     }
 }
 
-/// Stands in for `__libc_start_main`: the same, with the worker's main. (Its signature: the Linux
-/// Standard Base, Core, "__libc_start_main".)
+/// Called in place of `__libc_start_main`: calls it with the worker's main. (The signature is in
+/// the Linux Standard Base, Core, "__libc_start_main".)
 unsafe extern "C" fn start_worker(
     _main: *mut c_void,
     argc: c_int,
@@ -99,15 +100,15 @@ unsafe extern "C" fn start_worker(
         *mut c_void,
         *mut c_void,
     ) -> c_int;
-    // SAFETY: looks a name up.
+    // SAFETY: looks up a name that ends with NUL.
     let real = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_start_main".as_ptr()) };
     if real.is_null() {
-        // SAFETY: nothing has been set up that would have to be torn down.
+        // SAFETY: the call only ends the process, in which nothing was set up yet.
         unsafe { libc::_exit(EXIT_START_FAILED) };
     }
     // SAFETY: the C library's function of that name has this signature.
     let real = unsafe { std::mem::transmute::<*mut c_void, StartMain>(real) };
-    // SAFETY: what the program's start code passes, but for main.
+    // SAFETY: the arguments are those of the program's start code, except for main.
     unsafe { real(worker_main, argc, argv, init, fini, loader_fini, stack_end) }
 }
 
@@ -159,18 +160,19 @@ impl DynamicSection {
         self.entries().find(|entry| entry[0] == tag).map(|entry| entry[1])
     }
 
-    /// An address of the section, which the loader has or has not moved to the base.
+    /// An address from the section. Whether the loader has added the base to it depends on the
+    /// loader.
     fn address(&self, tag: usize) -> Option<usize> {
         self.value(tag).map(|it| if it < self.base { it + self.base } else { it })
     }
 
     fn text(&self, offset: usize) -> Option<&CStr> {
         let text = self.address(DT_STRTAB)? + offset;
-        // SAFETY: an entry of the program's string table, ended by NUL.
+        // SAFETY: an entry of the program's string table, which ends with NUL.
         Some(unsafe { CStr::from_ptr(text as *const c_char) })
     }
 
-    /// The word that the program's start code reads the address of `__libc_start_main` from.
+    /// The word from which the program's start code reads the address of `__libc_start_main`.
     fn start_main_word(&self) -> Option<*mut usize> {
         let symbols = self.address(DT_SYMTAB)? as *const libc::Elf64_Sym;
         let tables = [(DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ)];
@@ -197,27 +199,31 @@ impl DynamicSection {
     }
 }
 
-/// Whether the loader opens a library of this name with the main program.
+/// Whether the main program is linked with a library of this name.
 pub(crate) fn main_program_needs(library: &CStr) -> bool {
-    struct Question<'a>(&'a CStr, bool);
-    unsafe extern "C" fn ask(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
-        // SAFETY: the question below, which waits for this call.
-        let question = unsafe { &mut *data.cast::<Question>() };
+    struct Query<'a>(&'a CStr, bool);
+    unsafe extern "C" fn visit(
+        info: *mut libc::dl_phdr_info,
+        _: usize,
+        data: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the query below, which outlives this call and is not used meanwhile.
+        let query = unsafe { &mut *data.cast::<Query>() };
         // SAFETY: the loader calls with a description that is valid for the call.
         let info = unsafe { &*info };
-        // SAFETY: the loader's table of so many headers.
+        // SAFETY: the loader's table, which has `dlpi_phnum` headers.
         let headers =
             unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
         if let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) {
             let dynamic = DynamicSection::at(info.dlpi_addr as usize, header.p_vaddr as usize);
             let mut names = dynamic.entries().filter(|entry| entry[0] == DT_NEEDED);
-            question.1 = names.any(|entry| dynamic.text(entry[1]) == Some(question.0));
+            query.1 = names.any(|entry| dynamic.text(entry[1]) == Some(query.0));
         }
         1
     }
-    let mut question = Question(library, false);
+    let mut query = Query(library, false);
     let _inside = super::dl_lock::DlGuard::enter();
-    // SAFETY: `ask` gets the question back while this call lasts.
-    unsafe { libc::dl_iterate_phdr(Some(ask), (&raw mut question).cast()) };
-    question.1
+    // SAFETY: `visit` is only called during this call, with the query.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut query).cast()) };
+    query.1
 }

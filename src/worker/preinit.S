@@ -1,7 +1,7 @@
-/* In an executable that contains the library, carpool_process_start runs before anything else.
+/* Makes carpool_process_start run before all other code of an executable that contains the library.
  *
- * Linkers allow this in executables only. A shared library that is made from libcarpool.a leaves this
- * file out (-Wl,--defsym=carpool_preinit=0): its .init_array is early enough. */
+ * Linkers allow a .preinit_array in executables only. A shared library that is made from libcarpool.a
+ * leaves this file out (-Wl,--defsym=carpool_preinit=0): its .init_array is early enough. */
     .globl carpool_preinit
     .hidden carpool_preinit
     .hidden carpool_process_start

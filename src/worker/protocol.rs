@@ -186,7 +186,11 @@ impl Message {
 
 /// A text that fits a message: its beginning, if it is too long.
 pub(super) fn clip(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT_MAX)].to_owned()
+    let mut end = TEXT_MAX.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 #[cfg(all(test, not(loom)))]

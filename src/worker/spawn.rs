@@ -1,11 +1,12 @@
 //! Starting workers, the parent's end: a thread, a program that is executed, or a fork server.
 //!
-//! A worker process runs one of three programs. The helper program, which is installed beside the library,
-//! opens modules on demand and knows nothing of the main program. The main program, executed again, has its
-//! own functions too (see [`super::main_hook`]). Or a program that the user names.
+//! A worker process runs one of three programs. The helper program, which is installed beside the
+//! library, opens modules on demand and knows nothing of the main program. The main program,
+//! executed again, has its own functions too (see [`super::main_hook`]). Or a program that the user
+//! names.
 //!
-//! A fork server is made in two ways: a program is executed, or the caller's thread is forked, in pool_new.
-//! What the copy keeps of the caller is in [`super::forkserver`].
+//! A fork server is made in two ways: a program is executed, or the caller's thread is forked, in
+//! pool_new. The copy of the caller is in [`super::forkserver`].
 
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// The seat of a worker that is about to start, and what it gets.
+/// A worker that is about to start.
 pub(crate) struct WorkerStart<'a> {
     /// The pool's name.
     pub(crate) name: &'a str,
@@ -98,7 +99,7 @@ pub(crate) struct SpawnedProcess {
 }
 
 impl SpawnedProcess {
-    /// A child that was just started. Nobody else waits for it, so its process id is still its own.
+    /// A child that was just started. Only the caller reaps it, so its process id is not reused.
     fn new(pid: Pid) -> Result<SpawnedProcess> {
         match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(handle) => Ok(SpawnedProcess { pid, handle }),
@@ -117,7 +118,7 @@ pub(crate) struct ChannelEnds<'a> {
     pub(crate) theirs: &'a Channel,
 }
 
-/// Executes a program as a worker. Its first message waits in the channel.
+/// Executes a program as a worker. Its first message is already in the channel.
 pub(crate) fn execute_worker(
     start: &WorkerStart<'_>,
     process_config: &ProcessConfig,
@@ -139,7 +140,7 @@ pub(crate) fn execute_worker(
     execute(&program, &start.title(), process_config, channel.theirs)
 }
 
-/// Sends a worker that was forked its first message.
+/// Sends a forked worker its first message.
 pub(crate) fn send_init(
     start: &WorkerStart<'_>,
     process_config: &ProcessConfig,
@@ -167,13 +168,13 @@ fn execute(
 struct WorkerProgram {
     path: CString,
     is_main_program: bool,
-    /// The path of the library, where it has to be preloaded.
+    /// The path of the library, if it must be preloaded.
     preload: Option<PathBuf>,
 }
 
 fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
     if let Some(path) = &process_config.executable {
-        // Functions of "the main program" are looked for in it, and refused by their identity.
+        // Functions of the main program are looked up in it, and refused if its identity differs.
         return Ok(WorkerProgram { path: path.clone(), is_main_program: true, preload: None });
     }
     if image == Image::Helper
@@ -187,18 +188,18 @@ fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram
     let separators =
         |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
     if preload.as_ref().is_some_and(separators) {
-        let words = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
-        return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
+        let message = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
+        return Err(Error::new(Status::POOL_ERR_FUNCTION, message));
     }
-    // This very program, even when its file has been replaced meanwhile.
+    // The same program, even if its file was replaced meanwhile.
     Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_main_program: true, preload })
 }
 
-/// The name by which programs ask the loader for this library; the Makefile links it so.
+/// The soname of this library, which the Makefile sets.
 const SONAME: &CStr = c"libcarpool.so.0";
 
-/// The path of the helper program, found from the folder of the library or of the statically linked program:
-/// an install prefix's lib, a folder in its lib, or its bin.
+/// The path of the helper program, found from the folder of the library or of the statically linked
+/// program: an install prefix's lib, a folder in its lib, or its bin.
 fn helper() -> Option<CString> {
     let own = modules::own()?.path;
     let folder = own.parent()?;
@@ -225,16 +226,16 @@ pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
     program(process_config, Image::MainProgram).map(drop)
 }
 
-/// The environment of the worker, with the library in it where that has to be preloaded.
+/// The environment of the worker, with the library in LD_PRELOAD if it must be preloaded.
 fn environment(process_config: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
     let mut entries = process_config.environment.clone().unwrap_or_default();
     let Some(library) = &program.preload else { return Ok(entries) };
     let prefix = joined(PRELOAD_VARIABLE.into(), OsString::new()).into_vec();
     let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));
     let mut value = library.clone().into_os_string();
-    if let Some(place) = before {
+    if let Some(index) = before {
         value.push(":");
-        value.push(OsStr::from_bytes(&entries.remove(place).as_bytes()[prefix.len()..]));
+        value.push(OsStr::from_bytes(&entries.remove(index).as_bytes()[prefix.len()..]));
     }
     let entry = CString::new(joined(PRELOAD_VARIABLE.into(), value).into_vec());
     entries.push(entry.map_err(|_| Status::POOL_ERR_INVALID)?);
@@ -247,9 +248,10 @@ fn joined(mut name: OsString, value: OsString) -> OsString {
     name
 }
 
-/// Executes a program in a process group of its own, with no signal blocked or handled, standard input empty
-/// or as chosen, and no descriptors but those it inherits and the channel. The child runs none of our code
-/// before it is the new program, and the memory of a large parent is not copied.
+/// Executes a program in a process group of its own, with no signal blocked or handled, with
+/// standard input empty or as set, and with no other descriptors than the inherited ones and the
+/// channel. The child runs none of our code before the new program, and the memory of a large
+/// parent is not copied.
 fn spawn(
     path: &CStr,
     title: &CStr,
@@ -259,7 +261,7 @@ fn spawn(
 ) -> Result<libc::pid_t> {
     let mut child = SpawnAttributes::new()?;
     child.own_group_and_clean_signals()?;
-    // They may have any numbers, even those that the inherited descriptors are about to get.
+    // Their current numbers may be those of inherited descriptors in the child.
     let inherited = &process_config.inherited_fds;
     let moved = |fd: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(fd, inherited.first_free())
@@ -325,7 +327,7 @@ impl SpawnAttributes {
         // SAFETY: initialised attributes and a set that was filled in.
         let errno = unsafe { libc::posix_spawnattr_setsigmask(attributes, none.as_ptr()) };
         check(errno, "posix_spawnattr_setsigmask")?;
-        // SAFETY: as above.
+        // SAFETY: initialised attributes and a set that was filled in.
         let errno = unsafe { libc::posix_spawnattr_setsigdefault(attributes, all.as_ptr()) };
         check(errno, "posix_spawnattr_setsigdefault")?;
         // SAFETY: initialised attributes.
@@ -457,8 +459,8 @@ pub(crate) fn execute_fork_server(
     Ok(server)
 }
 
-/// Forks a fork server off the caller's thread. What the caller has printed is written first, or the copies
-/// would write it too.
+/// Forks a fork server off the caller's thread. Writes first what the caller has printed, because
+/// each copy would write it too.
 pub(crate) fn fork_caller(
     name: &str,
     process_config: &ProcessConfig,
@@ -468,7 +470,7 @@ pub(crate) fn fork_caller(
     fork_server(name, process_config, region)
 }
 
-/// Forks a fork server off this thread. Refused where other threads could hold a lock.
+/// Forks a fork server off this thread. Refused if other threads could hold a lock.
 pub(crate) fn fork_server(
     name: &str,
     process_config: &ProcessConfig,
@@ -477,19 +479,19 @@ pub(crate) fn fork_server(
     if process_config.start != (StartMethod::Fork { with_threads: true })
         && threads::count_others()? > 0
     {
-        let words = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
-        return Err(Error::new(Status::POOL_ERR_STATE, words));
+        let message = "POOL_FORK: this process has other threads, and a copy of it could find locked for ever what they hold; make the pool before them, use POOL_FORKSERVER, or set fork_with_threads";
+        return Err(Error::new(Status::POOL_ERR_STATE, message));
     }
     let (channel, theirs) = Channel::pair()?;
-    let host = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+    let parent = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map(forkserver::above_stdio)
         .map_err(|errno| Error::os("pidfd_open", errno))?;
-    let copy = CallerCopy { name, process_config, region, host };
+    let copy = CallerCopy { name, process_config, region, parent };
     process::count_forks();
     let forking = ForkGuard::begin();
     let pid = threads::signals_blocked(|| {
-        // SAFETY: the child goes on in `CallerCopy::live`, which never returns. Of other threads there are none,
-        // or the user has accepted what they may hold.
+        // SAFETY: the child continues in `CallerCopy::live`, which never returns. There are no
+        // other threads, or the user has accepted that they may hold locks.
         match unsafe { libc::fork() } {
             0 => copy.live(theirs),
             -1 => Err(Error::os("fork", forkserver::last_errno())),

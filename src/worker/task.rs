@@ -1,8 +1,8 @@
-//! A task as its function sees it: arguments, room for a result, a message when it fails.
+//! A task as its function sees it: arguments, a buffer for the result, a message if it fails.
 //!
-//! A [`Task`] is used for one call after the other: of a task's function, of a hook around the
-//! worker's life, or of a chunk's function for each of its items ([`TaskRole`]). C code holds a pointer to
-//! it while its function runs.
+//! A [`Task`] is reused for all calls of a worker: of a task's function, of a hook, or of a chunk's
+//! function for each of its items ([`TaskRole`]). C code holds a pointer to it while its function
+//! runs.
 
 use super::chunk::ItemStatus;
 use crate::board::Region;
@@ -16,14 +16,14 @@ use crate::sync::Ordering::Relaxed;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 
-/// Marks a live `Task`, so that a stray pointer is told apart. The version is in it: a module that
-/// is linked with another copy of the library finds the same struct or none.
+/// Marks a live `Task`, so that other pointers are detected. It contains the version of the struct:
+/// a module that is linked with another copy of the library finds the same struct or none.
 const MAGIC: u64 = u64::from_be_bytes(*b"pool_tk\x02");
 
-/// The most bytes of a message that `pool_error_t` can hold, without the NUL.
+/// The maximum length of the message in `pool_error_t`, without the NUL.
 pub(crate) const MESSAGE_MAX: usize = 215;
 
-/// The pointer that a worker keeps for its functions.
+/// The pointer that a worker stores for the functions that it runs.
 pub(super) struct UserState(Cell<*mut c_void>);
 
 impl Default for UserState {
@@ -36,9 +36,9 @@ impl Default for UserState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaskRole {
     Task,
-    /// Around the worker's life: a result is dropped.
+    /// The initializer or the finalizer, whose result is dropped.
     Hook,
-    /// An item whose result has this much room, from here on.
+    /// An item whose result has a buffer of `size` bytes at `start`.
     Item {
         start: *mut u8,
         size: usize,
@@ -54,26 +54,27 @@ pub(crate) struct Task {
     state: *const UserState,
     seat: SeatIndex,
     arena: Arena,
-    /// The slot of the present task.
+    /// The slot of the current task.
     slot: Cell<u32>,
     role: Cell<TaskRole>,
     args: Cell<(*const u8, usize)>,
     buffer: Cell<ResultBuffer>,
-    /// How many bytes the result has.
+    /// The length of the result.
     len: Cell<usize>,
-    /// Of a result in a block; of one that does not fit on the board.
+    /// The block of a result on the heap.
     block: Cell<Option<Block>>,
+    /// The file of a result that does not fit on the board.
     file: RefCell<Option<Memory>>,
-    /// The result of a hook or an uneven item.
+    /// The result of a hook or a variable-size item.
     scratch: RefCell<Vec<AlignedBlock>>,
-    /// How many bytes an item has asked for.
+    /// The length of an item's result; `usize::MAX`: it is too large.
     item_len: Cell<usize>,
     message: RefCell<Vec<u8>>,
-    /// A result that has to be sent before the slot is finished.
+    /// A result file that must be sent before the slot is finished.
     result_file: RefCell<Option<ResultFile>>,
-    /// What the task's failure is called, if it fails.
+    /// The status of the task if it fails.
     fail_status: Cell<Status>,
-    /// When the function returned.
+    /// When the function returned, a stamp.
     ended: Cell<u64>,
 }
 
@@ -82,8 +83,9 @@ pub(crate) struct Task {
 #[repr(C, align(16))]
 struct AlignedBlock([u8; 16]);
 
-/// Where the present task's result goes. What else is known of it stands in fields of their own: a small
-/// task's result would wait for parts that were just written to be read as a whole.
+/// Where the result of the current task goes. Its length, block and file are fields of their own:
+/// if all were one cell, a small task would stall on reading it as a whole just after its parts
+/// were written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ResultBuffer {
     Slot,
@@ -91,7 +93,7 @@ enum ResultBuffer {
     File,
 }
 
-/// A result that does not lie on the board, to be sent to the parent before the task ends.
+/// A result that is not on the board. It is sent to the parent before the task ends.
 pub(crate) struct ResultFile {
     pub(crate) task: u64,
     pub(crate) len: u64,
@@ -99,7 +101,7 @@ pub(crate) struct ResultFile {
 }
 
 impl Task {
-    /// The caller keeps region and state alive as long as the task.
+    /// The caller keeps `region` and `state` alive as long as the task.
     pub(super) fn new(region: &Region, seat: SeatIndex, state: &UserState) -> Task {
         Task {
             magic: MAGIC,
@@ -123,18 +125,18 @@ impl Task {
         }
     }
 
-    /// The task that a pointer of C's names, if it names one.
+    /// The task that a pointer from C refers to, if it refers to one.
     ///
     /// # Safety
-    /// The header: the pointer is NULL, a handle of another kind, or the argument of a task's function that has
-    /// not returned by the end of `'a`.
+    /// As the header demands, the pointer is NULL, a handle of another kind, or the argument of a
+    /// task function that does not return before the end of `'a`.
     #[inline]
     pub(crate) unsafe fn from_ptr<'a>(pointer: *const Task) -> Option<&'a Task> {
         // Handles of other kinds are odd numbers.
         if pointer.is_null() || !pointer.is_aligned() {
             return None;
         }
-        // SAFETY: the caller's promise: it is the `Task` of the worker that runs the function.
+        // SAFETY: the caller guarantees that it is the `Task` of the worker that runs the function.
         let task = unsafe { &*pointer };
         (task.magic == MAGIC).then_some(task)
     }
@@ -150,7 +152,7 @@ impl Task {
 
     // ---- before the function -------------------------------------------------------------------
 
-    /// Begins with the task of this slot, which our seat has claimed.
+    /// Begins the task of this slot, which our seat has claimed.
     #[inline]
     pub(super) fn begin(&self, slot: u32) {
         self.slot.set(slot);
@@ -161,7 +163,7 @@ impl Task {
         self.fail_status.set(Status::POOL_ERR_TASK);
     }
 
-    /// Begins with a hook, whose function and arguments this slot holds for every worker.
+    /// Begins a hook; this slot holds its function and arguments for all workers.
     pub(super) fn begin_hook(&self, slot: u32) {
         self.begin(slot);
         self.role.set(TaskRole::Hook);
@@ -179,7 +181,8 @@ impl Task {
         self.args.get()
     }
 
-    /// Room for a result; NULL when there is no memory for it.
+    /// A buffer for a result of this length; NULL: there is no memory for it, or it does not fit
+    /// the buffer of the item.
     #[inline]
     pub(crate) fn result(&self, len: usize) -> *mut u8 {
         match self.role.get() {
@@ -195,9 +198,9 @@ impl Task {
             TaskRole::Hook | TaskRole::VariableItem => {
                 let mut scratch = self.scratch.borrow_mut();
                 self.item_len.set(len);
-                let lumps = len.div_ceil(size_of::<AlignedBlock>()).max(1);
-                if scratch.len() < lumps {
-                    scratch.resize(lumps, AlignedBlock::default());
+                let blocks = len.div_ceil(size_of::<AlignedBlock>()).max(1);
+                if scratch.len() < blocks {
+                    scratch.resize(blocks, AlignedBlock::default());
                 }
                 scratch.as_mut_ptr().cast()
             }
@@ -252,12 +255,13 @@ impl Task {
 
     #[inline]
     pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
-        let room = self.result(data.len());
-        if room.is_null() {
+        let buffer = self.result(data.len());
+        if buffer.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result` found room for these bytes. `data` may lie in what was there before.
-        unsafe { room.copy_from(data.as_ptr(), data.len()) };
+        // SAFETY: `result` returned a buffer of this length. `data` may overlap it: it may be in
+        // the buffer of an earlier call.
+        unsafe { buffer.copy_from(data.as_ptr(), data.len()) };
         0
     }
 
@@ -307,7 +311,8 @@ impl Task {
 
     // ---- after the function --------------------------------------------------------------------
 
-    /// Writes how the task ended, after its function returned this code. See [`Task::take_result_file`].
+    /// Records how the task ended, whose function returned this code. See
+    /// [`Task::take_result_file`].
     #[inline]
     pub(super) fn end(&self, code: i32, started: u64) -> Outcome {
         if code != 0 {
@@ -322,31 +327,36 @@ impl Task {
         Outcome::Completed
     }
 
-    /// Where the result is that does not lie in the slot; from here on it is not this worker's.
+    /// The location of a result that is not in the slot. This worker does not own it any more.
     #[cold]
     fn external_result(&self) -> BytesLocation {
         self.buffer.set(ResultBuffer::Slot);
         let len = self.len.get() as u64;
         if let Some(block) = self.block.take() {
-            return BytesLocation::Heap(FarBytes { place: self.arena.offset(block) as u64, len });
+            return BytesLocation::Heap(FarBytes {
+                location: self.arena.offset(block) as u64,
+                len,
+            });
         }
         let task = self.id();
         self.result_file.replace(self.file.take().map(|memory| ResultFile { task, len, memory }));
-        BytesLocation::File(FarBytes { place: task, len })
+        BytesLocation::File(FarBytes { location: task, len })
     }
 
-    /// The result of the task that has just ended, if it has to be sent before the slot is finished.
+    /// The result file of the task that has just ended, if there is one. It must be sent before the
+    /// slot is finished.
     #[inline]
     pub(super) fn take_result_file(&self) -> Option<ResultFile> {
-        let has_one = self.result_file.borrow().is_some();
-        if has_one { self.result_file.take() } else { None }
+        let has_file = self.result_file.borrow().is_some();
+        if has_file { self.result_file.take() } else { None }
     }
 
-    /// Writes that the task failed, with the message that was left.
+    /// Records that the task failed, with the message that its function has set.
     pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
         let message = self.message.take();
         self.return_bytes(&message);
-        // A message needs no file; without room for it there is none.
+        // A message is never sent in a file: if it fits neither the slot nor the heap, it is
+        // dropped.
         if self.buffer.get() == ResultBuffer::File {
             self.release_buffer();
         }
@@ -368,7 +378,7 @@ impl Task {
         slot.end(ending, u64::from(queued) << 32 | u64::from(running));
     }
 
-    /// When the task that was ended last had returned, a stamp.
+    /// When the function of the last task returned, a stamp.
     pub(super) fn ended(&self) -> u64 {
         self.ended.get()
     }
@@ -385,7 +395,7 @@ impl Task {
     }
 }
 
-// ---- the items of a chunk: the task as its function sees it, one item after the other ----------------
+// ---- items of a chunk -------------------------------------------------------------------------------
 
 impl Task {
     pub(super) fn begin_item(&self, item: &[u8], start: *mut u8, size: usize) {
@@ -406,31 +416,32 @@ impl Task {
         if start.is_null() {
             return &[];
         }
-        // SAFETY: `find_args` checked that they lie on the board, which nobody else writes to while
-        // the task runs but a worker gone astray; bytes have no invalid values.
+        // SAFETY: `find_args` checked that they are on the board. Nothing writes to them while the
+        // task runs, except a stray worker, and bytes have no invalid values.
         unsafe { std::slice::from_raw_parts(start, len) }
     }
 
-    /// Room for the results of a chunk.
-    pub(super) fn chunk_room(&self, len: usize) -> Option<*mut u8> {
+    /// A buffer for the results of a chunk.
+    pub(super) fn chunk_buffer(&self, len: usize) -> Option<*mut u8> {
         self.role.set(TaskRole::Task);
-        let room = self.result_of_task(len);
-        (!room.is_null()).then_some(room)
+        let buffer = self.result_of_task(len);
+        (!buffer.is_null()).then_some(buffer)
     }
 
-    /// Of the chunk's room only so much is its result.
-    pub(super) fn keep_chunk(&self, kept: usize) {
-        self.len.set(kept);
+    /// Sets how many bytes of the chunk's buffer are its result.
+    pub(super) fn set_chunk_len(&self, len: usize) {
+        self.len.set(len);
     }
 
-    /// Copies bytes to a place in the chunk's room that has room for them.
-    pub(super) fn write_to_room(&self, place: *mut u8, bytes: &[u8]) {
-        // SAFETY: `chunk::run` asked `chunk_room` for as much as it writes, and they lie elsewhere.
-        unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    /// Copies bytes to a position in the chunk's buffer.
+    pub(super) fn write_to_chunk(&self, to: *mut u8, bytes: &[u8]) {
+        // SAFETY: `chunk::run` requested from `chunk_buffer` all that it writes, and `bytes` are
+        // not in the buffer.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
-    /// How an item has ended whose function returned this code. What it left unwritten of its room
-    /// becomes 0.
+    /// Ends an item whose function returned this code. The part of its buffer that is not its
+    /// result becomes 0.
     pub(super) fn end_item(&self, code: i32) -> ItemStatus {
         if code == 0 {
             self.clear_message();
@@ -443,29 +454,29 @@ impl Task {
             _ => Status::POOL_ERR_TASK,
         };
         if let TaskRole::Item { start, size } = self.role.get() {
-            let kept = if status == Status::POOL_OK { len } else { 0 };
-            if kept < size {
-                // SAFETY: the item's room has `size` bytes, and its function has returned.
-                unsafe { start.wrapping_add(kept).write_bytes(0, size - kept) };
+            let used = if status == Status::POOL_OK { len } else { 0 };
+            if used < size {
+                // SAFETY: the item's buffer has `size` bytes, and its function has returned.
+                unsafe { start.wrapping_add(used).write_bytes(0, size - used) };
             }
         }
         ItemStatus { status: status as i32, code }
     }
 
-    /// Appends the result of an uneven item that has ended, or else the message that it left.
-    pub(super) fn take_item_result(&self, is_good: bool, into: &mut Vec<u8>) {
+    /// Appends the result of a variable-size item that has ended, or its message if it failed.
+    pub(super) fn take_item_result(&self, is_ok: bool, into: &mut Vec<u8>) {
         let message = self.message.take();
-        if !is_good {
+        if !is_ok {
             into.extend_from_slice(&message);
             return;
         }
         let scratch = self.scratch.borrow();
         let len = self.item_len.get().min(scratch.len() * size_of::<AlignedBlock>());
-        // SAFETY: so many bytes of `scratch` have been made, and they are plain numbers.
+        // SAFETY: `scratch` has at least `len` bytes, and all of them are initialised.
         into.extend_from_slice(unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast(), len) });
     }
 
-    /// Makes the whole task fail like an item of it: the code to return for that.
+    /// Makes the whole task fail as this item did; returns the code of the task.
     pub(super) fn fail_as_item(&self, status: ItemStatus) -> i32 {
         if status.status == Status::POOL_ERR_TOO_LARGE as i32 {
             self.set_message(b"the result of an item is larger than the room for it");
@@ -475,7 +486,7 @@ impl Task {
         status.code
     }
 
-    /// The function is not called for items any more.
+    /// Ends the items of a chunk: the function is not called any more.
     pub(super) fn end_items(&self) {
         self.role.set(TaskRole::Task);
     }

@@ -1,7 +1,7 @@
-//! The library's own threads: how they are started, and told from everybody else's.
+//! The library's own threads: how they are started and recognised.
 //!
-//! A process that is copied by fork has one thread in the copy. The library's own threads are not
-//! missed there; of others nobody knows what they were holding.
+//! A forked copy of a process has a single thread. The library does not need its own threads there;
+//! other threads may have held locks that stay locked in the copy.
 
 use crate::error::{Error, Result, Status};
 use crate::process;
@@ -10,55 +10,55 @@ use crate::sync::plain::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The threads, each with the process's count of forks above its number; 0: nobody. Without a lock: a
-/// copy that was forked could find one held.
+/// The threads: the fork generation plus one in the upper half, the thread id in the lower; 0:
+/// vacant. There is no lock, because a forked copy could find it locked.
 static OWN: [AtomicU64; OWN_MAX] = [const { AtomicU64::new(0) }; OWN_MAX];
-/// Two for each pool that there can be. What does not fit counts as somebody else's.
+/// Two for each possible pool. A thread that does not fit counts as one of the user's.
 const OWN_MAX: usize = 1 << 13;
 
-/// While it lives, this thread is known as the library's own.
+/// While it lives, the current thread counts as the library's own.
 pub(super) struct OwnThread(usize);
 
 impl OwnThread {
     pub(super) fn enter() -> OwnThread {
         let entry = entry_of(this_thread());
-        let places = (0..OWN_MAX).map(|step| (entry as usize + step) % OWN_MAX);
-        let is_taken = |place: &usize| {
-            let before = OWN[*place].load(Relaxed);
-            // What a forked child has from its parent is nobody's.
+        let indexes = (0..OWN_MAX).map(|step| (entry as usize + step) % OWN_MAX);
+        let is_taken = |index: &usize| {
+            let before = OWN[*index].load(Relaxed);
+            // An entry of another generation is vacant: a forked child does not have the thread.
             let is_free = before == 0 || before >> 32 != entry >> 32;
-            is_free && OWN[*place].compare_exchange(before, entry, Relaxed, Relaxed).is_ok()
+            is_free && OWN[*index].compare_exchange(before, entry, Relaxed, Relaxed).is_ok()
         };
-        OwnThread(places.into_iter().find(is_taken).unwrap_or(OWN_MAX))
+        OwnThread(indexes.into_iter().find(is_taken).unwrap_or(OWN_MAX))
     }
 }
 
 impl Drop for OwnThread {
     fn drop(&mut self) {
-        if let Some(place) = OWN.get(self.0) {
-            place.store(0, Relaxed);
+        if let Some(entry) = OWN.get(self.0) {
+            entry.store(0, Relaxed);
         }
     }
 }
 
 fn this_thread() -> i32 {
-    // SAFETY: asks for a number.
+    // SAFETY: the call only returns a number.
     unsafe { libc::gettid() }
 }
 
 fn entry_of(thread: i32) -> u64 {
-    // One more, so that no entry is 0.
+    // Plus one, so that no entry is 0.
     u64::from(process::fork_generation().wrapping_add(1)) << 32 | u64::from(thread as u32)
 }
 
-/// Runs `start` with all signals blocked, so that a thread it starts never runs a handler of the
-/// host's.
+/// Runs `start` with all signals blocked, so that a thread that it starts never runs the program's
+/// signal handlers.
 pub(super) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     let mut all = std::mem::MaybeUninit::uninit();
     let mut before = std::mem::MaybeUninit::uninit();
     // SAFETY: fills in the set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
-    // SAFETY: one set that was filled in, and room for another.
+    // SAFETY: reads a set that was filled in, and fills in the other one.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), before.as_mut_ptr()) };
     let started = start();
     // SAFETY: the set that the call above has filled in.
@@ -66,7 +66,7 @@ pub(super) fn signals_blocked<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// Starts a thread of the library's own, which can be told from others.
+/// Starts a thread that counts as the library's own.
 pub(crate) fn start_own_thread(
     name: String,
     work: impl FnOnce() + Send + 'static,
@@ -75,11 +75,12 @@ pub(crate) fn start_own_thread(
         let _known = OwnThread::enter();
         work();
     };
-    // As much as C's own threads have: a copy of the caller that the watch makes runs tasks on it.
+    // The stack size of C's own threads: a copy of the caller that the supervisor forks runs tasks
+    // on this stack.
     start(name, stack_size(), Box::new(work))
 }
 
-/// Starts a thread, which runs no handler of the host's signals.
+/// Starts a thread that runs none of the program's signal handlers.
 pub(super) fn start(
     name: String,
     stack_size: usize,
@@ -93,15 +94,16 @@ pub(super) fn start(
     })
 }
 
-/// How often to look again: a thread that has ended or begun may be seen a moment too early or late.
-const LOOKS: u32 = 50;
+/// How often threads are counted until there are none. A thread that has just started may not be
+/// recognised yet, and one that has just ended may still be listed.
+const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How many threads there are beside the caller's and the library's own.
+/// The number of threads other than the caller's and the library's own.
 pub(super) fn count_others() -> Result<usize> {
     let mut count = 0;
-    for look in 0..LOOKS {
-        if look > 0 {
+    for attempt in 0..ATTEMPTS {
+        if attempt > 0 {
             std::thread::sleep(PAUSE);
         }
         count = count_others_now()?;
@@ -137,8 +139,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn own_threads_are_told_from_others() {
-        // Tests run in threads, so there are others already; how many changes.
+    fn own_threads_are_recognised() {
+        // Tests run in threads, so there are other threads too, and their number changes.
         let (begun, has_begun) = channel();
         let (end, ends) = channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -157,7 +159,8 @@ mod tests {
     }
 }
 
-/// The stack size of C's own threads: the limit of the process. Memory is used where the stack is touched.
+/// The stack size of C's own threads: the limit of the process. Memory is used where the stack is
+/// touched.
 pub(super) fn stack_size() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Stack).current;
     limit.unwrap_or(8 << 20).clamp(1 << 20, 64 << 20) as usize

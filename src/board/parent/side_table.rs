@@ -175,7 +175,7 @@ impl SideTable {
         let mut maps = self.maps.lock();
         // Several callers may ask for the same result; the first one moves it.
         let deadline = Deadline::At(Instant::now() + FILE_TIMEOUT);
-        while !maps.mapped.contains_key(&slot) && !maps.files.contains_key(&far.place) {
+        while !maps.mapped.contains_key(&slot) && !maps.files.contains_key(&far.location) {
             match deadline.wait_on(&self.file_arrived, maps) {
                 Some(guard) => maps = guard,
                 None => {
@@ -184,7 +184,7 @@ impl SideTable {
                 }
             }
         }
-        if let Some(ArrivedFile::Mapped(memory)) = maps.files.remove(&far.place) {
+        if let Some(ArrivedFile::Mapped(memory)) = maps.files.remove(&far.location) {
             maps.mapped.insert(slot, memory);
         }
         let found = maps.mapped.get(&slot).filter(|memory| len <= memory.len());
@@ -193,7 +193,7 @@ impl SideTable {
         let found = found.map(|memory| unsafe { ResultBytes::new(memory.start(), len) });
         if found.is_none() {
             // The next caller need not wait again.
-            maps.files.insert(far.place, ArrivedFile::Unavailable);
+            maps.files.insert(far.location, ArrivedFile::Unavailable);
         }
         self.count.store(maps.len(), Release);
         found.ok_or_else(|| {

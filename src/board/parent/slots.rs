@@ -236,11 +236,13 @@ impl SlotTable {
             match record.ending().map(|ending| ending.result) {
                 Some(BytesLocation::Heap(far)) if usize::from(seat.0) < region.geometry.seats => {
                     let arena = region.results_arena(seat);
-                    if let Some(block) = arena.block_at(far.place) {
+                    if let Some(block) = arena.block_at(far.location) {
                         arena.give(block, &region.memory);
                     }
                 }
-                Some(BytesLocation::File(far)) => self.side_table.drop_result_file(slot, far.place),
+                Some(BytesLocation::File(far)) => {
+                    self.side_table.drop_result_file(slot, far.location)
+                }
                 _ => {}
             }
         }
