@@ -101,7 +101,7 @@ impl<T> HandleTable<T> {
                 return Ok(Reserved { table: self, index: index as u16, epoch });
             }
         }
-        let message = "4096 pools are alive, freed ones with futures included";
+        let message = "4096 objects of this kind exist, freed pools with futures included";
         Err(Error::new(Status::POOL_ERR_FULL, message))
     }
 

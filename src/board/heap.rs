@@ -119,7 +119,7 @@ impl Arena {
         let words = self.layout.words(size);
         let last_word_bits = self.layout.blocks(size).min(64);
         let beyond = if last_word_bits == 64 { 0 } else { u64::MAX << last_word_bits };
-        let (lowest, top) = self.hints_len(size);
+        let (lowest, top) = self.hints_of(size);
         let begin = lowest.load(Relaxed);
         // The words below the hint come last: a race may have left a free block there.
         for word in (begin as usize..words).chain(0..(begin as usize).min(words)) {
@@ -152,7 +152,7 @@ impl Arena {
         let (word, bit) = (index / 64, 1 << (index % 64));
         // Release; pairs with `take_of`.
         let before = self.bits_of(size, word).fetch_and(!bit, Release);
-        self.hints_len(size).0.fetch_min(word as u32, Relaxed);
+        self.hints_of(size).0.fetch_min(word as u32, Relaxed);
         before & bit != 0
     }
 
@@ -185,7 +185,7 @@ impl Arena {
     /// vacant.
     pub(crate) fn keep_only(&self, kept: &[Block]) {
         for size in 0..self.layout.sizes() {
-            let top = self.hints_len(size).1.load(Relaxed) as usize;
+            let top = self.hints_of(size).1.load(Relaxed) as usize;
             for word in 0..top.min(self.layout.words(size)) {
                 let of_word = kept.iter().filter(|block| {
                     usize::from(block.size) == size && block.index as usize / 64 == word
@@ -206,7 +206,7 @@ impl Arena {
         self.bits.at(before + word)
     }
 
-    fn hints_len(&self, size: usize) -> (&AtomicU32, &AtomicU32) {
+    fn hints_of(&self, size: usize) -> (&AtomicU32, &AtomicU32) {
         (self.hints.at(size * HINTS_PER_SIZE), self.hints.at(size * HINTS_PER_SIZE + 1))
     }
 }

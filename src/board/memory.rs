@@ -37,7 +37,7 @@ impl Memory {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) };
-        Memory::of(start, len, None, false)
+        Memory::of(start, len, None)
     }
 
     /// Zeroed memory that can be shared with other processes through its sealed file.
@@ -58,21 +58,20 @@ impl Memory {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
-        Memory::of(start, len, Some(file), true)
+        Memory::of(start, len, Some(file))
     }
 
     fn of(
         start: rustix::io::Result<*mut std::ffi::c_void>,
         len: usize,
         file: Option<OwnedFd>,
-        is_shared: bool,
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
         // Keeps the sparse region out of core dumps. It does no harm if the kernel refuses.
         // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
         let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };
-        Ok(Memory { start, len, file, is_shared })
+        Ok(Memory { start, len, is_shared: file.is_some(), file })
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {

@@ -50,6 +50,13 @@ pub(crate) enum Stage {
     Stop = 2,
 }
 
+/// Whether a worker exits when it has had no task for the idle timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdlePolicy {
+    Stay,
+    ExitAfterTimeout,
+}
+
 /// What a worker does next.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
@@ -164,8 +171,9 @@ impl Board {
         self.take(seat)
     }
 
-    /// Waits for the next task for this seat. `stays`: without the idle time.
-    pub(crate) fn next(&self, seat: SeatIndex, stays: bool) -> Next {
+    /// Waits for the next task for this seat.
+    pub(crate) fn next(&self, seat: SeatIndex, policy: IdlePolicy) -> Next {
+        let stays = policy == IdlePolicy::Stay;
         let mut idle_since = None;
         loop {
             let stage = self.stage();

@@ -11,7 +11,7 @@ use super::region::{Header, Seat};
 use super::ring::RingEntry;
 use super::sleep::Parker;
 use super::slot::{Outcome, Phase, SeatIndex, Waited};
-use super::{Board, BoardParts, Next, Stage};
+use super::{Board, BoardParts, IdlePolicy, Next, Stage};
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
@@ -103,7 +103,7 @@ impl ModelBoard {
     }
 
     fn run_next(&self, seat: SeatIndex) {
-        if let Next::Task(slot) = self.board.next(seat, true) {
+        if let Next::Task(slot) = self.board.next(seat, IdlePolicy::Stay) {
             self.run_task(seat, slot);
         }
     }
@@ -152,7 +152,7 @@ fn a_task_left_to_a_worker_that_exits_is_run_by_another() {
     loom::model(|| {
         let model = ModelBoard::new();
         let exiting = spawn(&model, |model| {
-            if let Next::Task(slot) = model.board.next(SEAT_A, false) {
+            if let Next::Task(slot) = model.board.next(SEAT_A, IdlePolicy::ExitAfterTimeout) {
                 model.run_task(SEAT_A, slot);
             }
         });
@@ -317,7 +317,9 @@ fn the_completion_event_wakes_a_waiter_for_several_tasks() {
 fn a_sleeping_worker_exits_when_the_stage_changes() {
     loom::model(|| {
         let model = ModelBoard::new();
-        let worker = spawn(&model, |model| assert_eq!(model.board.next(SEAT_A, true), Next::Exit));
+        let worker = spawn(&model, |model| {
+            assert_eq!(model.board.next(SEAT_A, IdlePolicy::Stay), Next::Exit)
+        });
         model.board.set_stage(Stage::Drain);
         worker.join().unwrap();
     });
@@ -328,8 +330,9 @@ fn a_sleeper_sees_a_new_idle_time() {
     loom::model(|| {
         let model = ModelBoard::new();
         model.board.set_idle_time(-1);
-        let worker =
-            spawn(&model, |model| assert_eq!(model.board.next(SEAT_A, false), Next::IdleTimeout));
+        let worker = spawn(&model, |model| {
+            assert_eq!(model.board.next(SEAT_A, IdlePolicy::ExitAfterTimeout), Next::IdleTimeout)
+        });
         model.board.set_idle_time(0);
         worker.join().unwrap();
     });

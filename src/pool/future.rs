@@ -12,7 +12,7 @@ use crate::sync::{Deadline, Ordering::*, Sleeper};
 use crate::worker::{InlineRun, MESSAGE_MAX};
 use crate::{clock, sync, worker};
 
-/// The state of a task. `pool_future_state_t` has the same values.
+/// The state of a task. `future_state_t` has the same values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FutureState {
     Pending = 1,

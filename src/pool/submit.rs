@@ -447,7 +447,7 @@ fn set_args_block(state: &PoolState, block: Block, len: usize, slot: u32) -> Byt
 
 fn take_block(state: &PoolState, len: usize) -> Result<Block> {
     state.slots.args.take(len).ok_or_else(|| {
-        Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments on the pool's board")
+        Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments in the pool's memory")
     })
 }
 

@@ -23,12 +23,23 @@ static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; 
 /// Descriptors from here on are not tracked. The kernel's usual limit is a sixteenth of this.
 const CHANNELS_MAX: usize = 1 << 16;
 
-fn track_channel(fd: BorrowedFd<'_>, is_open: bool) {
+/// The word of a descriptor in [`CHANNELS`], and its bit. Relaxed everywhere: only a forked copy of this
+/// process reads them, in its single thread.
+fn tracking_bit(fd: BorrowedFd<'_>) -> Option<(&'static AtomicU64, u64)> {
     let number = fd.as_raw_fd() as usize;
-    let Some(word) = CHANNELS.get(number / 64) else { return };
-    let bit = 1 << (number % 64);
-    // Relaxed: only a forked copy of this process reads it, in its single thread.
-    let _ = if is_open { word.fetch_or(bit, Relaxed) } else { word.fetch_and(!bit, Relaxed) };
+    Some((CHANNELS.get(number / 64)?, 1 << (number % 64)))
+}
+
+fn track(fd: BorrowedFd<'_>) {
+    if let Some((word, bit)) = tracking_bit(fd) {
+        word.fetch_or(bit, Relaxed);
+    }
+}
+
+fn untrack(fd: BorrowedFd<'_>) {
+    if let Some((word, bit)) = tracking_bit(fd) {
+        word.fetch_and(!bit, Relaxed);
+    }
 }
 
 /// Closes the channels that a forked process has inherited from its parent.
@@ -65,7 +76,7 @@ impl Channel {
     }
 
     pub(crate) fn from_fd(fd: OwnedFd) -> Channel {
-        track_channel(fd.as_fd(), true);
+        track(fd.as_fd());
         Channel(fd)
     }
 
@@ -163,7 +174,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        track_channel(self.0.as_fd(), false);
+        untrack(self.0.as_fd());
     }
 }
 

@@ -1,5 +1,4 @@
-//! The execution context of a worker process: scheduling, resource limits, identity, seccomp
-//! filter.
+//! The execution context of a worker process: scheduling, limits, identity, seccomp filter.
 //!
 //! The user sets it. The parent sends it over the channel, after the Init message, so that no
 //! worker can change it for the next one. The worker applies it in three phases:

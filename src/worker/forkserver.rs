@@ -154,9 +154,9 @@ impl CallerCopy<'_> {
         let work = || {
             let mut channel = detach_from_parent(channel, self.name);
             let mut resolver = Resolver::in_main_program();
-            set_exit_with_parent(&channel, true);
+            enable_exit_with_parent(&channel);
             let prepared = prepare(self.process_config, &mut resolver);
-            set_exit_with_parent(&channel, false);
+            disable_exit_with_parent(&channel);
             match prepared.and_then(|()| serve(&channel, &self.parent)) {
                 Ok(own) => channel = own,
                 Err(error) => return child::send_exit(&channel, Err(error)),
@@ -192,20 +192,27 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
     Channel::from_fd(own)
 }
 
-/// Sets whether the kernel ends this process when the parent exits. It is on while modules are
-/// opened, because nothing checks the parent then: its exit closes the channel, which sends this
-/// process SIGIO. (fcntl(2): O_ASYNC.)
-fn set_exit_with_parent(channel: &Channel, is_on: bool) {
-    let channel = channel.as_fd().as_raw_fd();
+/// Makes the kernel end this process when the parent exits. It is enabled while modules are opened, because
+/// nothing checks the parent then: its exit closes the channel, which sends this process SIGIO. (fcntl(2):
+/// O_ASYNC.)
+fn enable_exit_with_parent(channel: &Channel) {
     // SAFETY: the call only returns a number.
     let own = unsafe { libc::getpid() };
     // SAFETY: sets which process gets the signal of an open descriptor.
-    unsafe { libc::fcntl(channel, libc::F_SETOWN, own) };
+    unsafe { libc::fcntl(channel.as_fd().as_raw_fd(), libc::F_SETOWN, own) };
+    update_flags(channel, |flags| flags | libc::O_ASYNC);
+}
+
+fn disable_exit_with_parent(channel: &Channel) {
+    update_flags(channel, |flags| flags & !libc::O_ASYNC);
+}
+
+fn update_flags(channel: &Channel, update: impl FnOnce(c_int) -> c_int) {
+    let fd = channel.as_fd().as_raw_fd();
     // SAFETY: reads the flags of an open descriptor.
-    let flags = unsafe { libc::fcntl(channel, libc::F_GETFL) };
-    let flags = if is_on { flags | libc::O_ASYNC } else { flags & !libc::O_ASYNC };
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
     // SAFETY: sets the flags of an open descriptor.
-    unsafe { libc::fcntl(channel, libc::F_SETFL, flags) };
+    unsafe { libc::fcntl(fd, libc::F_SETFL, update(flags)) };
 }
 
 /// Discards the output that the caller has printed and not written yet: the caller writes it.

@@ -45,7 +45,7 @@ use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::stats::FinishedTask;
-use crate::board::{After, Next, Region};
+use crate::board::{After, IdlePolicy, Next, Region};
 use crate::error::{Result, Status};
 use crate::{clock, process};
 use config::WorkerConfig;
@@ -165,7 +165,10 @@ impl Worker {
         let _entered = EnterGuard::enter(self);
         let task = Task::new(&self.region, self.seat, &self.user_state);
         let board = &self.region.board;
-        let stays = u32::from(self.seat.0) < self.config.min_workers;
+        let idle_policy = match u32::from(self.seat.0) < self.config.min_workers {
+            true => IdlePolicy::Stay,
+            false => IdlePolicy::ExitAfterTimeout,
+        };
         // When the last task ended. A task that follows at once began then: reading the clock takes as long as
         // all else between the two.
         let mut ended = None;
@@ -174,7 +177,7 @@ impl Worker {
                 Some(slot) => Next::Task(slot),
                 None => {
                     ended = None;
-                    board.next(self.seat, stays)
+                    board.next(self.seat, idle_policy)
                 }
             };
             match next {

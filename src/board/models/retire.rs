@@ -7,7 +7,9 @@ use super::*;
 fn a_sleeping_worker_exits_when_its_seat_is_retired() {
     loom::model(|| {
         let model = ModelBoard::new();
-        let worker = spawn(&model, |model| assert_eq!(model.board.next(SEAT_A, true), Next::Exit));
+        let worker = spawn(&model, |model| {
+            assert_eq!(model.board.next(SEAT_A, IdlePolicy::Stay), Next::Exit)
+        });
         model.board.retire_seat(SEAT_A);
         worker.join().unwrap();
     });
@@ -19,7 +21,7 @@ fn one_of_two_workers_retires_and_the_task_is_run() {
     loom::model(|| {
         let model = ModelBoard::new();
         let work = |seat| {
-            move |model: &ModelBoard| match model.board.next(seat, true) {
+            move |model: &ModelBoard| match model.board.next(seat, IdlePolicy::Stay) {
                 Next::Task(slot) => model.run_task(seat, slot),
                 _ => assert!(model.board.took_quota(seat)),
             }
@@ -50,7 +52,7 @@ fn a_task_left_to_a_retiring_worker_is_run() {
     loom::model(|| {
         let model = ModelBoard::new();
         let retiring = spawn(&model, |model| {
-            while let Next::Task(slot) = model.board.next(SEAT_A, true) {
+            while let Next::Task(slot) = model.board.next(SEAT_A, IdlePolicy::Stay) {
                 model.run_task(SEAT_A, slot);
             }
         });
@@ -73,7 +75,7 @@ fn a_retire_request_is_withdrawn_or_taken() {
         let model = ModelBoard::new();
         assert!(model.board.request_retire(model.board.retire_quota(), 1));
         let worker = spawn(&model, |model| {
-            let _ = model.board.next(SEAT_A, false);
+            let _ = model.board.next(SEAT_A, IdlePolicy::ExitAfterTimeout);
         });
         let seen = model.board.retire_quota();
         let is_withdrawn = model.board.request_retire(seen, 0);

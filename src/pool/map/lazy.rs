@@ -154,7 +154,7 @@ impl LazyMap {
     /// For one thread at a time, and not from within its own source.
     fn lock_state(&self) -> Result<MutexGuard<'_, MapState>> {
         self.state.try_lock().ok_or_else(|| {
-            Error::new(Status::POOL_ERR_STATE, "another call with this map is under way")
+            Error::new(Status::POOL_ERR_STATE, "another call with this map is in progress")
         })
     }
 
