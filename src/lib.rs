@@ -1,15 +1,16 @@
 //! Thread pools and process pools behind one C API.
 //!
-//! This page is the map for readers of the code. The contract for users is `include/carpool.h`; `ARCHITECTURE.md`
-//! gives the reasons, and `docs/design/` has a page for each of the hard parts.
+//! This page is the map for readers of the code. The contract for users is `include/carpool.h`;
+//! `ARCHITECTURE.md` gives the reasons, and `docs/design/` has a page for each of the hard parts.
 //!
 //! # The idea
 //!
-//! A pool is a **board** and **workers** that take tasks from it. The board is a table of task slots with a ring that
-//! orders them, like the scoreboard of Apache httpd. It lies in private memory for threads, and in a sealed memfd for
-//! processes; all else is the same code. Each worker has a **seat**: its index on the board, which the worker that
-//! replaces it takes over. A worker claims a task by one atomic step that writes its seat into the word of the slot,
-//! so the parent can always tell which task a dead worker was running.
+//! A pool is a **board** and **workers** that take tasks from it. The board is a table of task
+//! slots with a ring that orders them, like the scoreboard of Apache httpd. It lies in private
+//! memory for threads, and in a sealed memfd for processes; all else is the same code. Each worker
+//! has a **seat**: its index on the board, which the worker that replaces it takes over. A worker
+//! claims a task by one atomic step that writes its seat into the word of the slot, so the parent
+//! can always tell which task a dead worker was running.
 //!
 //! # The rooms, top to bottom; a room uses only rooms below it
 //!
@@ -28,8 +29,9 @@
 //! | [`sync`]         | atomics, locks and futex waits; the models replace them                               |
 //! | [`error`]        | the table of statuses                                                                 |
 //!
-//! In a worker process nothing above `worker` runs, unless a task makes a pool of its own. The pool and the supervisor
-//! meet in `state`: the pool starts the supervisor and sends it [`state::commands`].
+//! In a worker process nothing above `worker` runs, unless a task makes a pool of its own. The pool
+//! and the supervisor meet in `state`: the pool starts the supervisor and sends it
+//! [`state::commands`].
 //!
 //! # The path of a task
 //!
@@ -56,28 +58,28 @@
 //!
 //! # Glossary
 //!
-//! | word                   | meaning                                                                               |
-//! |------------------------|---------------------------------------------------------------------------------------|
-//! | board                  | the data structure in a pool's region, shared by submitters and workers               |
-//! | seat                   | the index of a worker on the board; reused by the worker that replaces it             |
-//! | region                 | the memory of a board: private, or a sealed memfd                                     |
-//! | slot                   | one task in the region: its word, arguments, result; reused, with another generation  |
-//! | slot word              | the atomic state machine of a slot: phase, seat, flags, generation                    |
-//! | ring                   | the queue: entries of slot and generation, in the order of their positions            |
-//! | position               | a number that a submitter reserves on the ring; it only grows                         |
-//! | enqueue, claim, finish | a submitter writes a task to the ring; a worker takes it; the worker ends it          |
-//! | slot table             | the parent's private side of the slots: free, held, or detached                       |
-//! | side table             | what few tasks have beside their slot: options, failures, results in files            |
-//! | held, detached         | somebody holds the future of a task; nobody does, and its slot is reclaimed when done |
-//! | orphaned               | a running task whose worker has died                                                  |
-//! | completion event       | the futex word that a worker notifies when it finishes a task with a subscription     |
-//! | sleeper, parker        | an idle worker; the futex word that it sleeps on                                      |
-//! | retire                 | a worker exits because the pool has too many, or is replaced                          |
-//! | fork server            | a process that workers are forked from: a program, or a copy of the caller            |
-//! | channel                | the socket pair between the parent and a worker or a fork server                      |
-//! | hook                   | an initializer or a finalizer                                                         |
-//! | chunk                  | several items of a map in one task                                                    |
-//! | permit                 | allows an operation that was begun before a close to submit more                      |
+//! | word                   | meaning                                                                                  |
+//! |------------------------|------------------------------------------------------------------------------------------|
+//! | board                  | the data structure in a pool's region, shared by submitters and workers                  |
+//! | seat                   | the index of a worker on the board; reused by the worker that replaces it                |
+//! | region                 | the memory of a board: private, or a sealed memfd                                        |
+//! | slot                   | one task in the region: its word, arguments, result; reused, with another generation     |
+//! | slot word              | the atomic state machine of a slot: phase, seat, flags, generation                       |
+//! | ring                   | the queue: entries of slot and generation, in the order of their positions               |
+//! | position               | a number that a submitter reserves on the ring; it only grows                            |
+//! | enqueue, claim, finish | a submitter writes a task to the ring; a worker takes it; the worker ends it             |
+//! | slot table             | the parent's private side of the slots: free, held, or detached                          |
+//! | side table             | what few tasks have beside their slot: options, failures, results in files               |
+//! | held, detached         | a caller holds the future of a task; no caller does, and its slot is reclaimed when done |
+//! | orphaned               | a running task whose worker has died                                                     |
+//! | completion event       | the futex word that a worker notifies when it finishes a task with a subscription        |
+//! | sleeper, parker        | an idle worker; the futex word that it sleeps on                                         |
+//! | retire                 | a worker exits because the pool has too many, or is replaced                             |
+//! | fork server            | a process that workers are forked from: a program, or a copy of the caller               |
+//! | channel                | the socket pair between the parent and a worker or a fork server                         |
+//! | hook                   | an initializer or a finalizer                                                            |
+//! | chunk                  | several items of a map in one task                                                       |
+//! | permit                 | allows an operation that was begun before a close to submit more                         |
 //!
 //! # What holds everywhere
 //!

@@ -17,13 +17,14 @@ use std::sync::Arc;
 /// The task of a pool_submit_call, and its callbacks, if it has any. Fills in `options`.
 ///
 /// # Safety
-/// The header: NULL, or a call that begins with its size, with strings and bytes that can be read for as long as
-/// `'a`.
+/// The header: NULL, or a call that begins with its size, with strings and bytes that can be read
+/// for as long as `'a`.
 pub(super) unsafe fn call_from<'a>(
     call: *const pool_call_t,
     options: &'a mut SubmitOptions,
 ) -> Result<(TaskSpec<'a>, Option<SubmitCallbacks>)> {
-    // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
+    // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its
+    // defaults.
     let call: pool_call_t = unsafe { sized(call) }?;
     let user = Arc::new(User { pointer: call.user, drop: call.drop });
     // SAFETY: the caller's promise.
@@ -136,7 +137,8 @@ pub(super) unsafe fn map_options_from(options: *const pool_map_options_t) -> Res
     let options = match options.is_null() {
         // SAFETY: a struct of C types; zeros are its defaults.
         true => unsafe { std::mem::zeroed() },
-        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
+        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its
+        // defaults.
         false => unsafe { sized(options) }?,
     };
     let pool_map_options_t { chunk_size, window, deadline_ms, .. } = options;

@@ -1,4 +1,5 @@
-//! The C enumerations, and one table that maps them to the library's own. Their doc comments become the header's.
+//! The C enumerations, and one table that maps them to the library's own. Their doc comments become
+//! the header's.
 #![allow(non_camel_case_types, reason = "these are the C names")]
 #![allow(dead_code, reason = "C uses the constants")]
 

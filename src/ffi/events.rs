@@ -1,4 +1,5 @@
-//! `pool_fd` and related calls for the caller's event loop, and the callbacks for worker events and log messages.
+//! `pool_fd` and related calls for the caller's event loop, and the callbacks for worker events and
+//! log messages.
 
 use super::enums::{CEnum, pool_event_kind};
 use super::structs::{pool_event_t, pool_options_t};
@@ -53,7 +54,8 @@ pub unsafe extern "C" fn pool_process_events(
     }
 }
 
-/// The observers of the options. The user's pointer belongs to the options, and is dropped after the last call.
+/// The observers of the options. The user's pointer belongs to the options, and is dropped after
+/// the last call.
 pub(super) fn observers_from(options: &pool_options_t) -> Observers {
     let user = || User { pointer: options.user, drop: None };
     let mut observers = Observers::default();

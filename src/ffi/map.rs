@@ -312,8 +312,8 @@ fn checked_product(size: usize, count: usize) -> Result<usize> {
 }
 
 /// # Safety
-/// The header: for as long as `'a`, the items can be read, and the results and statuses are written only by
-/// the callee.
+/// The header: for as long as `'a`, the items can be read, and the results and statuses are written
+/// only by the callee.
 unsafe fn arrays<'a>(
     items: Items,
     results: *mut c_void,

@@ -1,8 +1,9 @@
 //! The C surface: converts between C and the rest of the library, and decides nothing.
 //!
-//! An exported function reads its arguments, calls one function of the pool or the worker, and writes what that
-//! returns. `Option<&mut …>` is an out-parameter that may be NULL, so the compiler makes us handle NULL. The
-//! contracts are the doc comments here: cbindgen generates the header from them.
+//! An exported function reads its arguments, calls one function of the pool or the worker, and
+//! writes what that returns. `Option<&mut …>` is an out-parameter that may be NULL, so the compiler
+//! makes us handle NULL. The contracts are the doc comments here: cbindgen generates the header
+//! from them.
 
 use crate::error::{Error, Result, Status};
 use crate::pool::FutureHandle;
@@ -66,8 +67,8 @@ fn status_of<T>(outcome: &Result<T>) -> pool_status_t {
     }
 }
 
-/// Writes what the body returns to an out-parameter, or `empty` if it fails. Without an out-parameter the body does
-/// not run.
+/// Writes what the body returns to an out-parameter, or `empty` if it fails. Without an
+/// out-parameter the body does not run.
 #[inline]
 fn write_out<T: Copy>(
     out: Option<&mut MaybeUninit<T>>,
@@ -142,7 +143,8 @@ unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
 /// The buffer that a caller points to.
 ///
 /// # Safety
-/// The header: `len` bytes that can be written for as long as `'a`, and only by the callee; NULL is refused.
+/// The header: `len` bytes that can be written for as long as `'a`, and only by the callee; NULL is
+/// refused.
 unsafe fn bytes_mut<'a>(data: *mut c_void, len: usize) -> Result<&'a mut [u8]> {
     if len == 0 {
         return Ok(&mut []);
@@ -167,7 +169,8 @@ unsafe fn handles<'a>(futures: *const *mut future_t, n: usize) -> Result<&'a [Fu
     if futures.is_null() || n > isize::MAX as usize / 8 {
         return Err(Status::POOL_ERR_INVALID.into());
     }
-    // SAFETY: the caller's promise; a `FutureHandle` is a number of the size and alignment of a pointer.
+    // SAFETY: the caller's promise; a `FutureHandle` is a number of the size and alignment of a
+    // pointer.
     Ok(unsafe { std::slice::from_raw_parts(futures.cast(), n) })
 }
 
@@ -214,12 +217,12 @@ unsafe fn c_strings<'a>(list: *const *const c_char) -> Option<Vec<&'a CStr>> {
     Some(strings)
 }
 
-/// A struct of the caller's that begins with its size. A shorter one, from an older header, is padded with zeros; the
-/// additional fields of a longer one, from a newer header, must be zero.
+/// A struct of the caller's that begins with its size. A shorter one, from an older header, is
+/// padded with zeros; the additional fields of a longer one, from a newer header, must be zero.
 ///
 /// # Safety
-/// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T` is a struct of C
-/// types that begins with a `usize`, and for which all zeros are a value.
+/// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T`
+/// is a struct of C types that begins with a `usize`, and for which all zeros are a value.
 unsafe fn sized<T>(given: *const T) -> Result<T> {
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());

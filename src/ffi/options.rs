@@ -1,5 +1,5 @@
-//! Reading the options of a pool: converts a C struct to a checked configuration. Options that the kind of pool does
-//! not support are refused here.
+//! Reading the options of a pool: converts a C struct to a checked configuration. Options that the
+//! kind of pool does not support are refused here.
 
 use super::call::task_from;
 use super::enums::{one_of, pool_driver, pool_exit, pool_on_worker_lost, pool_sched};
@@ -29,7 +29,8 @@ const RESTART_WINDOW: i64 = 10_000;
 /// The configuration of a pool_new, and the snapshot that pool_get_options returns.
 ///
 /// # Safety
-/// The header: NULL, or options that begin with their size, with strings and arrays that can be read.
+/// The header: NULL, or options that begin with their size, with strings and arrays that can be
+/// read.
 pub(super) unsafe fn config_from(options: *const pool_options_t) -> Result<(Config, UserData)> {
     // SAFETY: the caller's promise.
     let (options, user) = unsafe { read(options) }?;
@@ -43,7 +44,8 @@ unsafe fn read(options: *const pool_options_t) -> Result<(pool_options_t, User)>
     let options: pool_options_t = match options.is_null() {
         // SAFETY: a struct of C types; zeros are its defaults.
         true => unsafe { std::mem::zeroed() },
-        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its defaults.
+        // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its
+        // defaults.
         false => unsafe { sized(options) }?,
     };
     Ok((options, User { pointer: options.user, drop: options.drop }))
@@ -284,7 +286,8 @@ fn tick_from(options: &pool_options_t) -> Result<Option<Tick>> {
     let user = User { pointer: options.user, drop: None };
     let call = move || {
         let user = &user;
-        // SAFETY: the header: a function that takes this pointer, which stays valid until pool_free.
+        // SAFETY: the header: a function that takes this pointer, which stays valid until
+        // pool_free.
         unsafe { function(user.pointer) };
     };
     Ok(Some(Tick { every: Duration::from_millis(every), call: Arc::new(call) }))

@@ -143,7 +143,8 @@ pub unsafe extern "C" fn pool_submit_call(
 ) -> pool_status_t {
     let submit = || {
         let mut options = SubmitOptions::default();
-        // SAFETY: the header: a call that begins with its size, with strings and bytes that can be read.
+        // SAFETY: the header: a call that begins with its size, with strings and bytes that can be
+        // read.
         let (spec, callbacks) = unsafe { call_from(call, &mut options) }?;
         match callbacks {
             Some(callbacks) => pool::submit_with_callbacks(pool.into(), spec, callbacks),

@@ -1,4 +1,5 @@
-//! Calls that concern the whole process: running as a worker, exit, CPUs, versions, and status names.
+//! Calls that concern the whole process: running as a worker, exit, CPUs, versions, and status
+//! names.
 #![allow(rustdoc::invalid_rust_codeblocks, reason = "the example is C")]
 
 use super::enums::stop_mode_from;

@@ -1,4 +1,5 @@
-//! The options that a pool was created with, for pool_get_options, with copies of everything they point to.
+//! The options that a pool was created with, for pool_get_options, with copies of everything they
+//! point to.
 
 use super::process_options::copy_arrays;
 use super::structs::{pool_function_t, pool_options_t};
@@ -16,8 +17,8 @@ pub(super) struct Snapshot {
     _user: User,
 }
 
-// SAFETY: what the options point to belongs to the snapshot and does not change, except what the user's pointer points
-// to, which is the user's responsibility.
+// SAFETY: what the options point to belongs to the snapshot and does not change, except what the
+// user's pointer points to, which is the user's responsibility.
 unsafe impl Send for Snapshot {}
 // SAFETY: as above.
 unsafe impl Sync for Snapshot {}
@@ -57,8 +58,8 @@ impl Snapshot {
     }
 }
 
-/// Copies of C values, whose addresses stay valid as long as this does. Stored as `u64`, which is aligned for every C
-/// type.
+/// Copies of C values, whose addresses stay valid as long as this does. Stored as `u64`, which is
+/// aligned for every C type.
 #[derive(Default)]
 pub(super) struct Copies(Vec<Box<[u64]>>);
 
@@ -111,7 +112,8 @@ pub(super) fn function_of_callee(callee: &OwnedCallee) -> pool_function_t {
         pool_function_t { pointer: None, module: none, symbol: none, args: none.cast(), len: 0 };
     match callee {
         OwnedCallee::Pointer(pointer) => {
-            // SAFETY: the address of a function of this type that the caller passed; NULL was refused.
+            // SAFETY: the address of a function of this type that the caller passed; NULL was
+            // refused.
             function.pointer = unsafe { std::mem::transmute::<usize, pool_task_fn>(*pointer) };
         }
         OwnedCallee::Names(module, symbol) => {

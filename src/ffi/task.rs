@@ -1,4 +1,5 @@
-//! `pool_task_*`: how a task's function reads its arguments, sets its result, and observes its state.
+//! `pool_task_*`: how a task's function reads its arguments, sets its result, and observes its
+//! state.
 
 use super::types::pool_task_t;
 use super::{bytes, c_string};
@@ -146,7 +147,8 @@ pub unsafe extern "C" fn pool_task_state(task: *mut pool_task_t) -> *mut *mut c_
 /// The task that a C pointer refers to, if it refers to one.
 ///
 /// # Safety
-/// The header: NULL, another handle, or the argument of a task's function that has not returned by the end of `'a`.
+/// The header: NULL, another handle, or the argument of a task's function that has not returned by
+/// the end of `'a`.
 #[inline]
 unsafe fn task_of<'a>(task: *const pool_task_t) -> Option<&'a Task> {
     // SAFETY: the caller's promise.

@@ -20,8 +20,8 @@ struct BackgroundState {
 }
 
 impl Pool {
-    /// Does the work in a thread of its own. In an inline pool, and in a task of the pool, it does the work
-    /// here and now: a task can run what it waits for, which the thread could not.
+    /// Does the work in a thread of its own. In an inline pool, and in a task of the pool, it does
+    /// the work here and now: a task can run what it waits for, which the thread could not.
     pub(super) fn run_in_background(
         &'static self,
         work: impl FnOnce() + Send + 'static,

@@ -1,5 +1,6 @@
-//! Callbacks and sets that wait for futures. A completion thread, started for the first of them in a pool, finds
-//! the futures that are done; it fills sets itself, and pushes callbacks to the queue ([`crate::state::callbacks`]).
+//! Callbacks and sets that wait for futures. A completion thread, started for the first of them in
+//! a pool, finds the futures that are done; it fills sets itself, and pushes callbacks to the queue
+//! ([`crate::state::callbacks`]).
 //!
 //! ```text
 //!              on_done, set_add                its task is done               all actions have run
@@ -9,16 +10,18 @@
 //!                                 no entry
 //! ```
 //!
-//! The thread sleeps on the board's completion event, which a worker notifies when it finishes a task with a
-//! subscription. Workers dequeue tasks in the ring's order, so those that are done are at the front of the table:
-//! the thread looks at the entries whose position the ring's head has passed, of which only those that run are
-//! not done. A task that the parent itself has ended may be anywhere; it is hinted (`PoolState::hint_completion`).
+//! The thread sleeps on the board's completion event, which a worker notifies when it finishes a
+//! task with a subscription. Workers dequeue tasks in the ring's order, so those that are done are
+//! at the front of the table: the thread looks at the entries whose position the ring's head has
+//! passed, of which only those that run are not done. A task that the parent itself has ended may
+//! be anywhere; it is hinted (`PoolState::hint_completion`).
 //!
-//! A future that is freed while it has an entry keeps its slot until its callbacks have run. They may use its
-//! handle; nobody else may.
+//! A future that is freed while it has an entry keeps its slot until its callbacks have run. They
+//! may use its handle, and no other thread may.
 //!
-//! An action for a future that is done already is performed at once by the caller, and the entry stays meanwhile.
-//! But where the caller runs the callbacks, a callback is pushed to the queue, behind the earlier ones.
+//! An action for a future that is done already is performed at once by the caller, and the entry
+//! stays meanwhile. But where the caller runs the callbacks, a callback is pushed to the queue,
+//! behind the earlier ones.
 
 use super::completion_set::CompletionSet;
 use super::executor::Executor;
@@ -212,8 +215,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Performs an action of a future that is done. The entry keeps the slot for a callback, which may free
-    /// the future.
+    /// Performs an action of a future that is done. The entry keeps the slot for a callback, which
+    /// may free the future.
     fn perform_now(&'static self, future: FutureHandle, key: SlotKey, action: CompletionAction) {
         if !action.is_call() {
             return action.perform(future);
@@ -228,8 +231,8 @@ impl Pool {
         self.recycle_detached(unused);
     }
 
-    /// Pushes a callback of a future that is done, for the caller to run; or performs it now when nothing is
-    /// pushed any more.
+    /// Pushes a callback of a future that is done, for the caller to run; or performs it now when
+    /// nothing is pushed any more.
     fn push_done(&'static self, key: SlotKey, action: CompletionAction) {
         let mut table = self.completions.table.lock();
         if table.has_ended {
@@ -330,8 +333,8 @@ impl Pool {
         self.recycle_detached(unused);
     }
 
-    /// An entry was removed: recycles its slot, if its future was freed. Of a freed pool this may be the last
-    /// future, and end the life of `self`.
+    /// An entry was removed: recycles its slot, if its future was freed. Of a freed pool this may
+    /// be the last future, and end the life of `self`.
     fn recycle_detached(&'static self, removed: Option<CompletionEntry>) {
         if let Some(entry) = removed.filter(|entry| entry.is_detached) {
             self.give_back(entry.key);
@@ -349,8 +352,8 @@ impl Pool {
         table.has_ended
     }
 
-    /// Ends the threads of the promise pool, which outlives its promises, when they have nothing to do. The next
-    /// subscription starts them again.
+    /// Ends the threads of the promise pool, which outlives its promises, when they have nothing to
+    /// do. The next subscription starts them again.
     fn end_if_unused(&self) -> bool {
         let mut table = self.completions.table.lock();
         if !self.is_promise_pool() || !table.entries.is_empty() {
@@ -388,8 +391,8 @@ impl Pool {
         is_in_use
     }
 
-    /// Waits until all actions have been performed or pushed, when every task is done. False: the deadline has
-    /// passed.
+    /// Waits until all actions have been performed or pushed, when every task is done. False: the
+    /// deadline has passed.
     pub(super) fn finish_completions(&self, deadline: Deadline) -> bool {
         let mut table = self.completions.table.lock();
         table.is_ending = true;
@@ -415,7 +418,7 @@ impl Pool {
 const DELIVERY: u64 = 0;
 
 impl CompletionEntry {
-    /// Whether there are actions that nobody performs yet.
+    /// Whether there are actions that are not being performed.
     fn is_waiting(&self) -> bool {
         !self.is_running && !self.actions.is_empty()
     }
@@ -449,7 +452,7 @@ impl CompletionTable {
         Some(action)
     }
 
-    /// Removes the entry if nobody uses it.
+    /// Removes the entry if it is not in use.
     fn remove_unused(&mut self, key: SlotKey) -> Option<CompletionEntry> {
         let entry = self.entries.get(&key.slot)?;
         if entry.is_running || !entry.actions.is_empty() {

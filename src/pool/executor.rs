@@ -1,8 +1,8 @@
-//! What executes the tasks of a pool; and pools without workers, where a task runs in the thread that
-//! submits it, before the submit returns.
+//! What executes the tasks of a pool; and pools without workers, where a task runs in the thread
+//! that submits it, before the submit returns.
 //!
-//! Each inline run has a seat with a worker of its own. A task that submits another one keeps its worker
-//! busy, so the nested task runs in the next one:
+//! Each inline run has a seat with a worker of its own. A task that submits another one keeps its
+//! worker busy, so the nested task runs in the next one:
 //!
 //! ```text
 //!            check_out                          check_in
@@ -110,8 +110,8 @@ impl InlineWorkers {
         Ok(())
     }
 
-    /// The lowest seat that is not busy, and its worker. No worker: it could not start, and the pool is
-    /// broken.
+    /// The lowest seat that is not busy, and its worker. No worker: it could not start, and the
+    /// pool is broken.
     fn check_out(&self, pool: &Pool) -> Result<(usize, Option<Box<Worker>>)> {
         let mut table = self.table.lock();
         let free = table.workers.iter().position(|worker| !matches!(worker, InlineWorker::Busy));

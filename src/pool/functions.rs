@@ -1,4 +1,5 @@
-//! The functions of a pool's tasks. Each is written to the board once, and tasks name it by its index.
+//! The functions of a pool's tasks. Each is written to the board once, and tasks name it by its
+//! index.
 
 use super::{Callee, OwnedCallee, PoolKind};
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, IDENTITY_LEN};
@@ -11,8 +12,8 @@ use crate::worker::{resolve, spawn};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Recently submitted pointers, looked up without a lock. An entry holds a pointer (user addresses differ
-/// in 48 bits) and the index of its function.
+/// Recently submitted pointers, looked up without a lock. An entry holds a pointer (user addresses
+/// differ in 48 bits) and the index of its function.
 const RECENT: usize = 64;
 const INDEX_BITS: u32 = 16;
 const _: () = assert!(FUNCTIONS_MAX == 1 << INDEX_BITS);
@@ -43,7 +44,8 @@ impl FunctionTable {
     pub(super) fn intern(&self, state: &PoolState, callee: Callee<'_>) -> Result<u32> {
         match callee {
             Callee::Pointer(pointer) => {
-                // Relaxed: pointer and index are one word, and the workers see the entry by the slot's word.
+                // Relaxed: pointer and index are one word, and the workers see the entry by the
+                // slot's word.
                 let recent = self.recent[recent_of(pointer)].load(Relaxed);
                 if recent >> INDEX_BITS == pointer as u64 {
                     return Ok((recent & (FUNCTIONS_MAX as u64 - 1)) as u32);
@@ -70,8 +72,8 @@ impl FunctionTable {
         let index = match known {
             Some(index) => index,
             None => {
-                // Named without the lock: the dynamic loader has locks of its own, and a module's constructor,
-                // which runs under them, may submit.
+                // Named without the lock: the dynamic loader has locks of its own, and a module's
+                // constructor, which runs under them, may submit.
                 let function = match state.config.kind {
                     PoolKind::Threads | PoolKind::Inline => by_address(pointer),
                     PoolKind::Processes(_) => resolve::name(pointer)?,

@@ -47,8 +47,8 @@ fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
     })
 }
 
-/// The result of a completed task. It stays valid until the future is freed. An error: the task's, or that it
-/// is not done.
+/// The result of a completed task. It stays valid until the future is freed. An error: the task's,
+/// or that it is not done.
 #[inline]
 pub(crate) fn result(future: FutureHandle) -> Result<ResultBytes<'static>> {
     let (pool, key) = future.get()?;
@@ -120,15 +120,16 @@ impl Pool {
         }
     }
 
-    /// Whether the task was cancelled before it ran; one that was killed while it ran has a failure that names
-    /// its worker.
+    /// Whether the task was cancelled before it ran; one that was killed while it ran has a failure
+    /// that names its worker.
     fn was_withdrawn(&self, key: SlotKey) -> bool {
         let failure = || self.state.slots.side_table.failure(key.slot);
         self.region().board.slot(key.slot).word.phase() == Phase::Cancelled
             && failure().is_none_or(|failure| failure.detail.worker_pid == 0)
     }
 
-    /// The error that the task's function reported, or its worker because the function was not found.
+    /// The error that the task's function reported, or its worker because the function was not
+    /// found.
     fn task_error(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
         let Some(ending) = record.ending() else { return corrupted() };
         let message = self.external_bytes(key, record, seat);
@@ -150,8 +151,8 @@ impl Pool {
     }
 }
 
-/// Cancels a task that has not started: it never will. A running task can see that it was asked to end, and
-/// with [`CancelMode::Running`] is killed with its worker process.
+/// Cancels a task that has not started: it never will. A running task can see that it was asked to
+/// end, and with [`CancelMode::Running`] is killed with its worker process.
 pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     let (pool, key) = future.find()?;
     let word = &pool.region().board.slot(key.slot).word;
@@ -217,7 +218,7 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
-/// Frees the future. Its task runs on; a promise that nobody can complete any more is cancelled.
+/// Frees the future. Its task runs on; a promise, which can no longer be completed, is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
     let (pool, key) = future.locate()?;
@@ -257,8 +258,8 @@ impl Pool {
         }
     }
 
-    /// Recycles the slot of a freed future, now or when its task is done. Of a freed pool this may be the last
-    /// future, and end the life of `self`.
+    /// Recycles the slot of a freed future, now or when its task is done. Of a freed pool this may
+    /// be the last future, and end the life of `self`.
     #[inline]
     pub(super) fn give_back(&'static self, key: SlotKey) {
         if is_done(self, key) {
@@ -318,7 +319,8 @@ fn try_run_inline(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<bool>
     }
 }
 
-/// In a task, runs one of these if it has not started. An error: all of them would wait for this task.
+/// In a task, runs one of these if it has not started. An error: all of them would wait for this
+/// task.
 pub(super) fn run_one_inline(futures: &[FutureHandle]) -> Result<()> {
     let mut deadlock = Ok(());
     let mut others = 0;
@@ -397,11 +399,12 @@ pub(super) fn wait_many_until(
     }
 }
 
-/// How many futures ahead a slot is prefetched: looking at as many takes as long as a slot takes from memory.
+/// How many futures ahead a slot is prefetched: looking at as many takes as long as a slot takes
+/// from memory.
 const AHEAD: usize = 8;
 
-/// Waits for the last one first: when that is done, the others are as a rule, and the cache lines of slots that
-/// workers use were left alone.
+/// Waits for the last one first: when that is done, the others are as a rule, and the cache lines
+/// of slots that workers use were left alone.
 fn wait_all(futures: &[FutureHandle], deadline: Deadline) -> Result<()> {
     if may_run_inline() {
         // A task runs those that have not started itself, in their order.
@@ -419,8 +422,8 @@ fn wait_all(futures: &[FutureHandle], deadline: Deadline) -> Result<()> {
     Ok(())
 }
 
-/// Subscribes to each task, and sleeps on the completion events of all pools. The events are read before the
-/// tasks are subscribed to: a task that is done after that changes its event.
+/// Subscribes to each task, and sleeps on the completion events of all pools. The events are read
+/// before the tasks are subscribed to: a task that is done after that changes its event.
 fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
     let mut pools: Vec<&Pool> = Vec::new();
     for (pool, _) in futures {
@@ -449,7 +452,7 @@ fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Resu
             run_one_inline(&pending)?;
         }
         subscribe_all(futures);
-        // A task that was done before its subscription has notified nobody; it is seen here.
+        // A task that was done before its subscription has not notified us; it is seen here.
         if is_enough(futures, mode)? {
             return Ok(());
         }

@@ -6,8 +6,8 @@
 //!                         epoch (48 bits)                 a pool, a set, a map
 //! ```
 //!
-//! The index is that of an entry in a handle table: for futures and buffers, their pool's. Kinds are odd
-//! numbers, so that no handle is the address of anything in C.
+//! The index is that of an entry in a handle table: for futures and buffers, their pool's. Kinds
+//! are odd numbers, so that no handle is the address of anything in C.
 
 use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
@@ -83,7 +83,8 @@ impl FutureHandle {
 }
 
 impl BufferHandle {
-    /// The handle of a buffer of the pool with this index. `key` is its position in the pool's list.
+    /// The handle of a buffer of the pool with this index. `key` is its position in the pool's
+    /// list.
     pub(super) fn new(index: u16, key: SlotKey) -> BufferHandle {
         BufferHandle::pack(index, pack_key(key))
     }

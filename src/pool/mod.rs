@@ -1,7 +1,7 @@
 //! What a call of the C API does to a pool, a future, a set or a map.
 //!
-//! The life of a task is in `submit` and `future`, that of a pool in `shutdown`, `resize` and `executor`; the
-//! rest is built on these: callbacks, sets, promises, maps.
+//! The life of a task is in `submit` and `future`, that of a pool in `shutdown`, `resize` and
+//! `executor`; the rest is built on these: callbacks, sets, promises, maps.
 #![forbid(unsafe_code)]
 
 mod background;
@@ -178,8 +178,8 @@ fn open_as(
     Ok(registry::add(reserved, pool))
 }
 
-/// Forks a copy of the caller for workers to be forked from, if that is the start method. Called before the
-/// pool has a thread.
+/// Forks a copy of the caller for workers to be forked from, if that is the start method. Called
+/// before the pool has a thread.
 fn fork_caller_for(state: &PoolState) -> Result<Option<ForkServerProcess>> {
     match &state.config.kind {
         PoolKind::Processes(process_config) if forks_caller(process_config) => {

@@ -1,8 +1,8 @@
 //! Promises: futures that the caller completes.
 //!
-//! They are futures of a pool of the library's own, which executes nothing. It is made for the first promise,
-//! and lives as long as the process; a forked child makes one of its own. So all that can be done with a
-//! future can be done with a promise.
+//! They are futures of a pool of the library's own, which executes nothing. It is made for the
+//! first promise, and lives as long as the process; a forked child makes one of its own. So all
+//! that can be done with a future can be done with a promise.
 
 use super::executor::Executor;
 use super::{Config, FutureHandle, Observers, OnLost, Pool, PoolKind, StepTimeouts, TimeLimits};

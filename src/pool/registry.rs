@@ -88,8 +88,9 @@ pub(super) fn reserve() -> Result<Reserved<Pool>> {
     POOLS.reserve()
 }
 
-/// The first generation of a pool's slots, so that handles of futures differ from those of the pool that
-/// had the entry before. Multiples of an odd number are spread over all generations (Knuth, TAOCP 3, 6.4).
+/// The first generation of a pool's slots, so that handles of futures differ from those of the pool
+/// that had the entry before. Multiples of an odd number are spread over all generations (Knuth,
+/// TAOCP 3, 6.4).
 pub(super) fn first_generation(reserved: &Reserved<Pool>) -> u32 {
     (reserved.epoch as u32).wrapping_mul(0x9e37_79b1) >> 8
 }
@@ -101,8 +102,8 @@ pub(super) fn add(reserved: Reserved<Pool>, pool: Pool) -> PoolHandle {
     handle
 }
 
-/// Counts the slots of a freed pool: adds those that are held when its slot table is closed, or subtracts
-/// one that is recycled later (-1). The last one frees the pool.
+/// Counts the slots of a freed pool: adds those that are held when its slot table is closed, or
+/// subtracts one that is recycled later (-1). The last one frees the pool.
 pub(super) fn adjust_pool_holders(index: u16, slots: i64) {
     let Some(pool) = POOLS.adjust_holders(index, slots) else { return };
     let mut scans = SCANS.lock();
@@ -113,8 +114,9 @@ pub(super) fn adjust_pool_holders(index: u16, slots: i64) {
     drop(pool);
 }
 
-/// The scans in progress, which use handles that others may free meanwhile; and the pools that were freed
-/// during a scan, which stay until the last scan has ended. A scan finds a pool here, or its handle invalid.
+/// The scans in progress, which use handles that others may free meanwhile; and the pools that were
+/// freed during a scan, which stay until the last scan has ended. A scan finds a pool here, or its
+/// handle invalid.
 static SCANS: Mutex<PoolScans> = Mutex::new(PoolScans { in_progress: 0, freed: Vec::new() });
 
 struct PoolScans {

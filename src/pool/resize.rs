@@ -1,5 +1,5 @@
-//! The workers of a pool while it runs: starting, resizing, restarting, their limits. The supervisor does it;
-//! callers wait here.
+//! The workers of a pool while it runs: starting, resizing, restarting, their limits. The
+//! supervisor does it; callers wait here.
 
 use super::shutdown::{WaitWithTick, receive, received_or_closed};
 use super::{PoolHandle, PoolKind, TimeLimits, WORKERS_MAX};
@@ -9,7 +9,8 @@ use crate::state::commands::{Command, Reply, ReplySender, RestartMode, ShrinkMod
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Ordering::*};
 
-/// Starts this many workers, or if negative as many as queued tasks need; never more than the maximum.
+/// Starts this many workers, or if negative as many as queued tasks need; never more than the
+/// maximum.
 pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
     let state = &pool.pool()?.state;
     state.check_open()?;

@@ -1,4 +1,5 @@
-//! The self-test of a pool: a second pool with its configuration and one worker runs a task and a map.
+//! The self-test of a pool: a second pool with its configuration and one worker runs a task and a
+//! map.
 
 use super::map::chunks::OnError;
 use super::map::{Arrays, MapOptions, ResultOrder, map};
@@ -42,7 +43,8 @@ pub(crate) fn test(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
     outcome.and(broken).and(stopped)
 }
 
-/// Frees a pool whose worker may take long to exit. Threads cannot be killed: another thread waits for them.
+/// Frees a pool whose worker may take long to exit. Threads cannot be killed: another thread waits
+/// for them.
 fn dispose(trial: PoolHandle) -> Result<()> {
     let trial = trial.close()?;
     let end = move || stop_and_release(trial, StopMode::Kill);

@@ -1,5 +1,5 @@
-//! Closing, joining, shutting down and freeing pools, and what happens at exit. The supervisor does it; callers
-//! wait here, and run the pool's tick meanwhile.
+//! Closing, joining, shutting down and freeing pools, and what happens at exit. The supervisor does
+//! it; callers wait here, and run the pool's tick meanwhile.
 
 use super::executor::{ClearMode, Executor, InlineWorkers};
 use super::handles::PoolHandle;
@@ -95,8 +95,8 @@ fn shutdown_until(pool: PoolHandle, mode: StopMode, deadline: Deadline) -> Resul
     stop(pool, mode, WaitWithTick::until(deadline))
 }
 
-/// Stops the pool now; no grace: that of its options. Waits for threads a little longer than the grace, and no
-/// more.
+/// Stops the pool now; no grace: that of its options. Waits for threads a little longer than the
+/// grace, and no more.
 pub(crate) fn terminate(pool: PoolHandle, grace: Option<Duration>) -> Result<()> {
     let pool = pool.pool()?;
     refuse_own_threads(pool)?;
@@ -146,8 +146,8 @@ fn stop(pool: &Pool, mode: StopMode, wait: WaitWithTick<'_>) -> Result<()> {
 }
 
 fn stop_workers(state: &PoolState, mode: StopMode, wait: WaitWithTick<'_>) -> Result<()> {
-    // Refuses every task that is submitted after this call, however long the supervisor takes to receive the
-    // command.
+    // Refuses every task that is submitted after this call, however long the supervisor takes to
+    // receive the command.
     state.close_for(mode);
     if mode != StopMode::Drain {
         state.withdraw_all();
@@ -254,7 +254,8 @@ thread_local! {
     static TICKING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How long a caller waits for the end of a pool, and the function that it runs periodically meanwhile.
+/// How long a caller waits for the end of a pool, and the function that it runs periodically
+/// meanwhile.
 #[derive(Clone, Copy)]
 pub(super) struct WaitWithTick<'a> {
     deadline: Deadline,
@@ -267,7 +268,8 @@ impl WaitWithTick<'_> {
         WaitWithTick { deadline, tick: None }
     }
 
-    /// Waits by `wait`, which returns None when the deadline that it gets has passed. No lock may be held.
+    /// Waits by `wait`, which returns None when the deadline that it gets has passed. No lock may
+    /// be held.
     pub(super) fn wait<T>(&self, mut wait: impl FnMut(Deadline) -> Option<T>) -> Option<T> {
         // A tick that waits itself is not called recursively.
         let tick = self.tick.filter(|_| TICKING.get() == 0);
@@ -310,9 +312,10 @@ impl Pool {
 
 // ---- exit -------------------------------------------------------------------------------------------
 //
-// The C library runs `on_exit` in the thread that calls exit, or returns from main: first the caller's handlers, in
-// the order in which they were added; then it shuts each pool down as its option says. A pool that this very thread
-// works for cannot be waited for; it ends with the process.
+// The C library runs `on_exit` in the thread that calls exit, or returns from main: first the
+// caller's handlers, in the order in which they were added; then it shuts each pool down as its
+// option says. A pool that this very thread works for cannot be waited for; it ends with the
+// process.
 
 /// A function of the caller's that runs at exit.
 pub(crate) type ExitHandler = Box<dyn FnOnce() + Send>;
@@ -338,7 +341,8 @@ pub(super) fn register_exit_handler() {
 }
 
 extern "C" fn on_exit() {
-    // A forked child that has made nothing leaves the locks alone, which may be held in it for ever.
+    // A forked child that has made nothing leaves the locks alone, which may be held in it for
+    // ever.
     if USED_IN.load(Relaxed) != process::fork_generation() {
         return;
     }

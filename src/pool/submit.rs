@@ -34,8 +34,8 @@ pub(crate) struct TaskSpec<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
     Open,
-    /// Also one that was closed since: the task is part of an operation with a [`PoolPermit`]. Only a stop
-    /// refuses it.
+    /// Also one that was closed since: the task is part of an operation with a [`PoolPermit`]. Only
+    /// a stop refuses it.
     OpenOrClosed,
 }
 
@@ -120,8 +120,8 @@ pub(crate) fn submit(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<FutureHandl
     Ok(FutureHandle::new(pool.index, key))
 }
 
-/// [`submit`] of a function and its bytes. Inlined, so that the compiler leaves out all that only other tasks
-/// need.
+/// [`submit`] of a function and its bytes. Inlined, so that the compiler leaves out all that only
+/// other tasks need.
 #[inline(always)]
 pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Result<FutureHandle> {
     let pool = pool.get()?;
@@ -176,7 +176,7 @@ pub(crate) fn submit_with_callbacks(
     Ok(future)
 }
 
-/// Submits a task whose future nobody holds.
+/// Submits a task without a future.
 pub(crate) fn submit_detached(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<()> {
     let (pool, key) = submit_to_pool(pool, &spec, Ownership::Detached, None)?;
     pool.detach(key.slot);
@@ -360,8 +360,8 @@ impl Pool {
         record.word.publish(key.generation);
     }
 
-    /// Copies the arguments to the arena, unless they fit into the slot. Returns where they are, and the bytes
-    /// for the slot.
+    /// Copies the arguments to the arena, unless they fit into the slot. Returns where they are,
+    /// and the bytes for the slot.
     #[inline(always)]
     fn write_args<'a>(&self, args: &Args<'a>, slot: u32) -> Result<(BytesLocation, &'a [u8])> {
         match args {
@@ -391,14 +391,14 @@ impl Pool {
         self.recycle(key.slot);
     }
 
-    /// Leaves a task whose future nobody holds to be reclaimed when it is done.
+    /// Leaves a task without a future to be reclaimed when it is done.
     pub(super) fn detach(&self, slot: u32) {
         if !self.state.slots.detach(self.region(), slot) {
             self.recycle(slot);
         }
     }
 
-    /// Recycles the slot of a task that is done and whose future nobody holds.
+    /// Recycles the slot of a task that is done and has no future any more.
     #[inline]
     pub(super) fn recycle(&self, slot: u32) {
         let index = self.index;
@@ -453,9 +453,9 @@ fn take_block(state: &PoolState, len: usize) -> Result<Block> {
 
 // ---- the queue --------------------------------------------------------------------------------------
 //
-// A task that submits to its own pool does not wait for capacity: there might never be any, if all workers
-// waited so. Instead it claims a queued task, which makes room, enqueues its own, and runs the claimed task before
-// its submit returns.
+// A task that submits to its own pool does not wait for capacity: there might never be any, if all
+// workers waited so. Instead it claims a queued task, which makes room, enqueues its own, and runs
+// the claimed task before its submit returns.
 
 /// Cancels every queued task, except those that are submitted meanwhile; returns how many.
 pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
@@ -470,8 +470,8 @@ pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
 }
 
 impl Pool {
-    /// Enqueues a task, and wakes a worker. A returned task must be run when nothing else is left to do for this
-    /// one. `refusing`: the flags that end a wait for capacity.
+    /// Enqueues a task, and wakes a worker. A returned task must be run when nothing else is left
+    /// to do for this one. `refusing`: the flags that end a wait for capacity.
     #[inline(always)]
     fn enqueue(
         &self,

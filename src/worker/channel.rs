@@ -23,8 +23,8 @@ static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; 
 /// Descriptors from here on are not tracked. The kernel's usual limit is a sixteenth of this.
 const CHANNELS_MAX: usize = 1 << 16;
 
-/// The word of a descriptor in [`CHANNELS`], and its bit. Relaxed everywhere: only a forked copy of this
-/// process reads them, in its single thread.
+/// The word of a descriptor in [`CHANNELS`], and its bit. Relaxed everywhere: only a forked copy of
+/// this process reads them, in its single thread.
 fn tracking_bit(fd: BorrowedFd<'_>) -> Option<(&'static AtomicU64, u64)> {
     let number = fd.as_raw_fd() as usize;
     Some((CHANNELS.get(number / 64)?, 1 << (number % 64)))

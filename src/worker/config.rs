@@ -1,4 +1,5 @@
-//! What workers are made of: the configuration that all of a pool have in common, and that of worker processes.
+//! What workers are made of: the configuration that all of a pool have in common, and that of
+//! worker processes.
 
 use super::exec_context::ExecContext;
 use super::inherit_fds::InheritedFds;

@@ -192,9 +192,9 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
     Channel::from_fd(own)
 }
 
-/// Makes the kernel end this process when the parent exits. It is enabled while modules are opened, because
-/// nothing checks the parent then: its exit closes the channel, which sends this process SIGIO. (fcntl(2):
-/// O_ASYNC.)
+/// Makes the kernel end this process when the parent exits. It is enabled while modules are opened,
+/// because nothing checks the parent then: its exit closes the channel, which sends this process
+/// SIGIO. (fcntl(2): O_ASYNC.)
 fn enable_exit_with_parent(channel: &Channel) {
     // SAFETY: the call only returns a number.
     let own = unsafe { libc::getpid() };

@@ -9,8 +9,9 @@
 //!   exit
 //! ```
 //!
-//! What a worker holds stands on the board: its seat in the word of the slot that it has claimed, and its bits
-//! among the sleepers. So whatever happens to it in a task, the supervisor can recover what it leaves.
+//! What a worker holds stands on the board: its seat in the word of the slot that it has claimed,
+//! and its bits among the sleepers. So whatever happens to it in a task, the supervisor can recover
+//! what it leaves.
 
 mod channel;
 pub(crate) mod child;
@@ -91,13 +92,15 @@ pub(crate) struct Worker {
     memory_limit: OnceCell<MemoryLimit>,
     /// The [`process::fork_generation`] in which the worker began.
     fork_generation: u32,
-    /// The worker that this thread was before, while it runs a task of ours inside one of that worker's.
+    /// The worker that this thread was before, while it runs a task of ours inside one of that
+    /// worker's.
     outer: Cell<*const Worker>,
     /// How many tasks it runs that it has claimed inside others, to make room in the queue.
     claimed: Cell<u32>,
 }
 
-// SAFETY: one thread at a time uses a worker; `outer` is only set while the worker runs in a thread.
+// SAFETY: one thread at a time uses a worker; `outer` is only set while the worker runs in a
+// thread.
 unsafe impl Send for Worker {}
 
 impl Worker {
@@ -169,8 +172,8 @@ impl Worker {
             true => IdlePolicy::Stay,
             false => IdlePolicy::ExitAfterTimeout,
         };
-        // When the last task ended. A task that follows at once began then: reading the clock takes as long as
-        // all else between the two.
+        // When the last task ended. A task that follows at once began then: reading the clock takes
+        // as long as all else between the two.
         let mut ended = None;
         loop {
             let next = match board.try_next(self.seat) {
@@ -205,7 +208,7 @@ impl Worker {
         }
     }
 
-    /// Claims this task and runs it, now. False: somebody else has claimed it.
+    /// Claims this task and runs it, now. False: another worker has claimed it.
     pub(crate) fn run_now(&self, slot: u32, generation: u32) -> bool {
         if self.region.board.claim(self.seat, RingEntry { slot, generation }) != Claim::Yours {
             return false;
@@ -215,8 +218,8 @@ impl Worker {
         true
     }
 
-    /// Runs the task of a slot that our seat has claimed, inside another task or without one. Only threads do
-    /// that, and they are the main program.
+    /// Runs the task of a slot that our seat has claimed, inside another task or without one. Only
+    /// threads do that, and they are the main program.
     fn run_claimed(&self, slot: u32) {
         let task = Task::new(&self.region, self.seat, &self.user_state);
         let _ = self.run_task(&task, slot, clock::now());
@@ -309,7 +312,8 @@ impl Worker {
     /// Calls a task's function. A panic that reaches us fails the task, like any non-zero code.
     fn call(&self, function: TaskFunction, task: &Task) -> i32 {
         let pointer = std::ptr::from_ref(task).cast_mut().cast();
-        // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives it.
+        // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives
+        // it.
         let run = || unsafe { function(pointer) };
         let code = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(code) => code,
@@ -331,8 +335,9 @@ impl Worker {
 /// The task's function is in the main program, and this process runs another one.
 struct NeedsMainProgram;
 
-/// The life of a worker whose seat is ready: what it does, and reports over its channel, until it exits.
-/// `on_initialized` runs between the initializer and the loop, and reports that the worker is ready.
+/// The life of a worker whose seat is ready: what it does, and reports over its channel, until it
+/// exits. `on_initialized` runs between the initializer and the loop, and reports that the worker
+/// is ready.
 fn live(
     worker: &Worker,
     channel: &Channel,

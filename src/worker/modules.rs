@@ -1,4 +1,4 @@
-//! The modules that are loaded in this process: the main program and its shared libraries, with their builds.
+//! The loaded modules of this process: the main program and its shared libraries.
 
 use super::dl_lock::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
@@ -124,7 +124,8 @@ impl ProgramHeaders<'_> {
                 identity[..len].copy_from_slice(&id[..len]);
             }
             None => {
-                // Linked without a build id: a digest of the code serves as one. 0xff.. tells it from ids.
+                // Linked without a build id: a digest of the code serves as one. 0xff..
+                // distinguishes it from ids.
                 identity[..8].copy_from_slice(&self.code_digest().to_le_bytes());
                 identity[IDENTITY_LEN - 8..].fill(0xff);
             }
@@ -203,7 +204,7 @@ impl OpenLibrary {
     fn new(library: Library) -> OpenLibrary {
         let handle = library.into_raw();
         let location = location(handle);
-        // SAFETY: the handle comes from `into_raw`, and is used by nobody else.
+        // SAFETY: the handle comes from `into_raw`, and has no other owner.
         OpenLibrary { library: unsafe { Library::from_raw(handle) }, location }
     }
 

@@ -1,5 +1,5 @@
-//! The messages between the supervisor and a worker process or a fork server: a few in the life of each, over a
-//! pair of sockets that nobody else can reach. All else goes over the board.
+//! The messages between the supervisor and a worker process or a fork server: a few in the life of
+//! each, over a pair of sockets of their own. Everything else goes over the board.
 //!
 //! ```text
 //!   supervisor ── Init (the board's file, the seat) ──▶ worker     then the bytes of its exec context, if any
@@ -17,8 +17,8 @@
 //!              ── Reap ─────────────────────────────▶     for each that was forked
 //! ```
 //!
-//! A message is encoded by postcard, and valid by itself. What does not decode is no message, and ends the
-//! channel.
+//! A message is encoded by postcard, and valid by itself. What does not decode is no message, and
+//! ends the channel.
 
 use super::config::WorkerConfig;
 use crate::board::parent::side_table::TaskFailure;
@@ -59,13 +59,14 @@ pub(crate) enum ExitReason {
     Restarted,
     /// The pool has shrunk.
     Shrunk,
-    /// It crashed, exited, or was killed by somebody else.
+    /// It crashed, exited, or was killed from outside.
     Lost,
     /// It was killed because a step of its life, or its task, took too long.
     TimeLimit,
     /// It was killed because its task was cancelled.
     Cancelled,
-    /// The pool has killed it, to shut down. A worker reports this when it is about to be killed for its task.
+    /// The pool has killed it, to shut down. A worker reports this when it is about to be killed
+    /// for its task.
     Killed,
     /// It could not start.
     StartFailed,
@@ -105,8 +106,8 @@ impl HookFailure {
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// The first message to a process. The board's file comes with it, but for a worker that was forked: its
-    /// fork server has mapped it.
+    /// The first message to a process. The board's file comes with it, but for a worker that was
+    /// forked: its fork server has mapped it.
     Init(Init),
     Ready,
     StartFailed {
@@ -146,7 +147,7 @@ pub(crate) enum Message {
         seat: u64,
         errno: i32,
     },
-    /// This worker has exited, and nobody needs its process id any more.
+    /// This worker has exited, and its process id is not needed any more.
     Reap {
         pid: i32,
     },

@@ -1,7 +1,8 @@
 //! Naming a function so that a worker process can find it, and finding it there.
 //!
-//! A pointer becomes a module and an exported symbol, or an offset in the module if it has no symbol, with the
-//! identity of the module, so that another build of it is refused. Each worker looks a function up once.
+//! A pointer becomes a module and an exported symbol, or an offset in the module if it has no
+//! symbol, with the identity of the module, so that another build of it is refused. Each worker
+//! looks a function up once.
 
 use super::modules::{self, Module, OpenLibrary};
 use crate::board::Region;
@@ -134,7 +135,8 @@ impl Resolver {
             None => Err("the board has no such function".to_owned()),
         };
         self.found[index as usize] = Some(found.map(|address| {
-            // SAFETY: `address` has checked that there is code; the header requires that it is a task's function.
+            // SAFETY: `address` has checked that there is code; the header requires that it is a
+            // task's function.
             unsafe { std::mem::transmute::<usize, TaskFunction>(address) }
         }));
     }

@@ -39,7 +39,8 @@ pub(super) struct InFlightChunk {
     pub(super) count: usize,
 }
 
-/// The chunks of a map that are in flight, in the order of their items. Shared with threads that cancel the map.
+/// The chunks of a map that are in flight, in the order of their items. Shared with threads that
+/// cancel the map.
 #[derive(Default)]
 pub(super) struct InFlight {
     chunks: Mutex<VecDeque<InFlightChunk>>,
@@ -55,8 +56,8 @@ impl InFlight {
         }
     }
 
-    /// How long a submit of another chunk waits for capacity in a bounded queue: not at all while there are
-    /// others, which will make room.
+    /// How long a submit of another chunk waits for capacity in a bounded queue: not at all while
+    /// there are others, which will make room.
     pub(super) fn submit_deadline(&self, deadline: Deadline) -> Deadline {
         if self.first().is_some() { Deadline::from_ms(0) } else { deadline }
     }
@@ -82,7 +83,8 @@ impl InFlight {
         (chunks.len(), chunks.iter().map(|chunk| chunk.count).sum())
     }
 
-    /// Cancels the queued chunks, and asks the running ones to end; also those that are pushed later.
+    /// Cancels the queued chunks, and asks the running ones to end; also those that are pushed
+    /// later.
     pub(super) fn cancel(&self) {
         self.is_cancelled.store(true, Release);
         let chunks = self.chunks.lock();
@@ -139,8 +141,8 @@ impl ChunkBuilder {
         self.ends.len()
     }
 
-    /// Submits its items: one item as a task of its own, several as a chunk. It is empty afterwards, unless the
-    /// submit failed.
+    /// Submits its items: one item as a task of its own, several as a chunk. It is empty
+    /// afterwards, unless the submit failed.
     pub(super) fn submit(
         &mut self,
         pool: PoolHandle,
@@ -174,7 +176,8 @@ impl ChunkBuilder {
 }
 
 impl InFlightChunk {
-    /// The result of one of its items, when it is done and was submitted by [`ChunkBuilder::submit`].
+    /// The result of one of its items, when it is done and was submitted by
+    /// [`ChunkBuilder::submit`].
     pub(super) fn item(&self, index: usize) -> Result<ResultBytes<'static>> {
         let whole = result(self.future);
         if self.count == 1 {

@@ -201,8 +201,8 @@ impl LazyMap {
         (chunk.first + index as u64, result)
     }
 
-    /// Pulls and submits items as long as the window has room. An error: the pool's queue was full until the
-    /// deadline; the items that were pulled stay in the builder.
+    /// Pulls and submits items as long as the window has room. An error: the pool's queue was full
+    /// until the deadline; the items that were pulled stay in the builder.
     fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
         while state.end.is_none() || state.builder.len() > 0 {
             if self.in_flight.is_cancelled() {

@@ -1,5 +1,5 @@
-//! Maps from array to array: chunks are submitted while the window has room, and their results copied in the
-//! order of the items.
+//! Maps from array to array: chunks are submitted while the window has room, and their results
+//! copied in the order of the items.
 
 pub(super) mod chunks;
 pub(super) mod lazy;
@@ -89,8 +89,8 @@ pub(crate) fn map(
     run(pool, workers, callee, arrays, options, Arc::default())
 }
 
-/// [`map`] in a thread of its own. The future is done when the last result has been written; cancelling it cancels
-/// the chunks in flight.
+/// [`map`] in a thread of its own. The future is done when the last result has been written;
+/// cancelling it cancels the chunks in flight.
 pub(crate) fn map_async(
     pool: PoolHandle,
     callee: OwnedCallee,
@@ -196,7 +196,8 @@ impl MapRun<'_> {
         }
     }
 
-    /// The map has ended early: waits for the chunks that run until the deadline. Returns why all others fail.
+    /// The map has ended early: waits for the chunks that run until the deadline. Returns why all
+    /// others fail.
     fn drain_in_flight(&mut self, why: Error, deadline: Deadline) -> Error {
         let is_stopped_by_item =
             self.first_error.is_some() && self.options.on_error == OnError::Stop;
