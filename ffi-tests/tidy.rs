@@ -419,6 +419,24 @@ fn the_version_is_one() {
 
 /// Each row of its tables: what others have | how carpool does it | the test programs that prove it.
 #[test]
+fn the_architecture_tells_of_every_static_variable() {
+    let text = fs::read_to_string(ARCHITECTURE).unwrap();
+    let (_, table) = text.split_once("## Process-wide state").expect("a table of them");
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_model()) {
+        let tests = source.text.find("#[cfg(all(test").unwrap_or(source.text.len());
+        for line in source.text[..tests].lines().filter(|_| source.path != "src/sync/model.rs") {
+            let Some(rest) = line.trim().strip_prefix("static ") else { continue };
+            let name = rest.split(':').next().unwrap();
+            if !table.contains(&format!("`{name}`")) {
+                wrong.push(format!("{} has {name}", source.path));
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
 fn the_coverage_names_functions_and_tests_that_exist() {
     let (coverage, header) =
         (fs::read_to_string("docs/coverage.md").unwrap(), without_comments(&header()));
