@@ -428,7 +428,9 @@ fn the_architecture_tells_of_every_static_variable() {
         for line in source.text[..tests].lines().filter(|_| source.path != "src/sync/model.rs") {
             let Some(rest) = line.trim().strip_prefix("static ") else { continue };
             let name = rest.split(':').next().unwrap();
-            if !table.contains(&format!("`{name}`")) {
+            // Others are C's.
+            let is_own = name.chars().all(|letter| letter == '_' || letter.is_ascii_uppercase());
+            if is_own && !table.contains(&format!("`{name}`")) {
                 wrong.push(format!("{} has {name}", source.path));
             }
         }

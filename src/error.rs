@@ -2,6 +2,7 @@
 //!
 //! To add a status: add the variant with its doc comment (it becomes the header's), and its row in
 //! [`TABLE`]. Numbers are never changed or reused.
+#![forbid(unsafe_code)]
 
 pub(crate) use pool_status as Status;
 use pool_status::*;

@@ -1,4 +1,5 @@
 //! The state that the callers of a pool share with its supervisor.
+#![forbid(unsafe_code)]
 
 pub(crate) mod backpressure;
 pub(crate) mod callbacks;

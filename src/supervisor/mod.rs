@@ -3,6 +3,7 @@
 //! It is never in the path of a task: it sleeps until a worker exits, a channel has a message, a
 //! timer expires, or a thread wakes it. Only this thread starts and reaps workers, so its data
 //! about them needs no lock.
+#![forbid(unsafe_code)]
 
 mod events;
 mod exit_status;
