@@ -58,6 +58,7 @@ STEPS = [
         [],
         False,
     ),
+    ("report", "the pages of measured results agree with their record", [PYTHON, "benches/report/page.py", "--check"], {}, [], True),
     ("header", "the header pleases compilers", [PYTHON, "ffi-tests/consumers/run.py", "header"], {}, [], True),
     (
         "consumers",
