@@ -5,7 +5,7 @@ import re
 
 from outside import CC, OUT, ROOT, check, dynamic, expect, library, prefix, run, tools
 
-LARGEST = 744 * 1024  # Bytes, so that it does not grow unseen. The aim is 600 KiB; some 260 are the language runtime.
+LARGEST = 1536 * 1024  # Bytes. Some 260 KiB are the language runtime.
 
 
 def declared(folder):
