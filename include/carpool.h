@@ -1128,8 +1128,9 @@ extern "C" {
  *         fields that this version does not know; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL if
  *         4096 pools exist, counting freed ones that still have futures; POOL_ERR_STATE if this
  *         process is a worker that ran into main, which must begin with pool_worker_main, if
- *         POOL_FORK is refused because of other threads, or if process pools are nested more than
- *         8 deep
+ *         POOL_FORK is refused because of other threads, if the real and the effective user or
+ *         group differ (POOL_SPAWN, POOL_FORKSERVER), or if process pools are nested more than 8
+ *         deep
  */
 CARPOOL_API
 pool_status_t pool_new(const pool_options_t *options,

@@ -111,6 +111,9 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
         let words = format!("pools of processes are nested more than {DEPTH_MAX} deep");
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
+    if let PoolKind::Processes(process_config) = &config.kind {
+        spawn::check_identity(process_config)?;
+    }
     shutdown::register_exit_handler();
     match config.kind {
         PoolKind::Inline => open_as(config, WORKERS_MAX, user_data, |_| {

@@ -26,7 +26,7 @@ use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// Whether this process was started as a worker.
@@ -58,10 +58,26 @@ pub(crate) fn channel_fd(argc: c_int, argv: *const *const c_char) -> Option<c_in
         // SAFETY: each argument is a string that ends with NUL.
         unsafe { CStr::from_ptr(argument) }
     };
-    if argument(1) != WORKER_ARGUMENT {
+    if argument(1) != WORKER_ARGUMENT || has_gained_rights() {
         return None;
     }
     argument(2).to_str().ok()?.parse().ok().filter(|fd| *fd >= CHANNEL_FD)
+}
+
+/// Whether this process has rights that the process that executed it may not have: it was executed
+/// setuid, setgid or with file capabilities. It then believes none of its arguments. (getauxval(3):
+/// AT_SECURE.)
+fn has_gained_rights() -> bool {
+    // SAFETY: the call only reads the auxiliary vector, which the kernel has written.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Whether the descriptor is a channel that a process of this user has made.
+fn is_channel(fd: BorrowedFd<'_>) -> bool {
+    let is_socket = rustix::net::sockopt::socket_type(fd)
+        .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
+    let peer = rustix::net::sockopt::socket_peercred(fd);
+    is_socket && peer.is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
 
 /// Runs the worker, if these are a worker's arguments. Returns its exit code; -1: they are not, or
@@ -74,9 +90,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     }
     // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
     let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
-    let is_channel = rustix::net::sockopt::socket_type(channel.as_fd())
-        .is_ok_and(|kind| kind == rustix::net::SocketType::SEQPACKET);
-    if !is_channel {
+    if !is_channel(channel.as_fd()) {
         std::mem::forget(channel);
         eprintln!("carpool: worker processes are started by a pool");
         return EXIT_START_FAILED;

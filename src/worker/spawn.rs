@@ -218,6 +218,19 @@ pub(crate) fn own_environment() -> Vec<CString> {
         .collect()
 }
 
+/// Fails when a worker process would not believe its arguments: the kernel treats a program that is
+/// executed with different real and effective ids as one that has gained rights. A forked worker has
+/// no arguments.
+pub(crate) fn check_identity(process_config: &ProcessConfig) -> Result<()> {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    let is_forked = matches!(process_config.start, StartMethod::Fork { .. });
+    if is_forked || (getuid() == geteuid() && getgid() == getegid()) {
+        return Ok(());
+    }
+    let message = "the real and the effective user or group of this process differ, and a worker process would not trust it; make them equal, or use POOL_FORK";
+    Err(Error::new(Status::POOL_ERR_STATE, message))
+}
+
 /// Fails when worker processes cannot run functions of the main program.
 pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
     if matches!(process_config.start, StartMethod::Fork { .. }) {
