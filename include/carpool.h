@@ -1522,7 +1522,8 @@ const void *pool_task_args(const pool_task_t *task,
  * result.
  *
  * @param len  size of the result in bytes
- * @return the memory, aligned for any type if len is more than 8; NULL if out of memory
+ * @return the memory, aligned for any type if len is more than 8; NULL if out of memory, and in a
+ *         process that the task has forked
  */
 CARPOOL_API
 void *pool_task_result(pool_task_t *task,
@@ -1531,7 +1532,8 @@ void *pool_task_result(pool_task_t *task,
 /**
  * Sets the task's result to a copy of the bytes.
  *
- * @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_INVALID if task is NULL, or data is NULL
+ * @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_WRONG_PROCESS in a process that the task has
+ *         forked; POOL_ERR_INVALID if task is NULL, or data is NULL
  *         and len is not 0. A function can therefore end with: return pool_task_return(task, data,
  *         len);
  */

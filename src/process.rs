@@ -1,8 +1,9 @@
 //! Process-wide state: how often the process was forked, its exit handler, and thread identities.
 
 use crate::sync::Ordering::Relaxed;
-use crate::sync::plain::AtomicU32;
+use crate::sync::plain::{AtomicU32, AtomicU64};
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The number of forks since the process that loaded the library.
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -19,12 +20,69 @@ pub(crate) fn count_forks() {
     static COUNTING: OnceLock<()> = OnceLock::new();
     unsafe extern "C" fn in_child() {
         FORK_GENERATION.fetch_add(1, Relaxed);
+        UNWIPED.store(0, Relaxed);
     }
     COUNTING.get_or_init(|| {
         // SAFETY: the handler only changes an atomic number, and the library is never unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }
+
+/// Recognizes copies of this process, also those that were made without the C library's fork, and so
+/// without its handlers: by _Fork or clone.
+#[derive(Clone, Copy)]
+pub(crate) struct ProcessMark {
+    /// A word that is 0 in a copy until the copy makes a mark of its own.
+    word: &'static AtomicU64,
+    own: u64,
+}
+
+impl ProcessMark {
+    /// The mark of this process. Threads that race for the first one agree.
+    pub(crate) fn new() -> ProcessMark {
+        let word = marked_word();
+        // A copy never has the id of a living ancestor; the time tells it from one that has exited.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let fresh = (u64::from(std::process::id()) << 40 ^ now.as_nanos() as u64).max(1);
+        let own = match word.compare_exchange(0, fresh, Relaxed, Relaxed) {
+            Ok(_) => fresh,
+            Err(own) => own,
+        };
+        ProcessMark { word, own }
+    }
+
+    /// Whether the mark was made in this process. False in a copy. Relaxed: a copy has one thread when
+    /// the word changes.
+    #[inline]
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        self.word.load(Relaxed) == self.own
+    }
+}
+
+/// In place of the page, where the kernel does not know the advice.
+static UNWIPED: AtomicU64 = AtomicU64::new(0);
+
+/// A word in a page that the kernel clears in every copy of the process (madvise(2):
+/// MADV_WIPEONFORK). Where it does not, only copies made by fork are recognized.
+fn marked_word() -> &'static AtomicU64 {
+    static WORD: OnceLock<&'static AtomicU64> = OnceLock::new();
+    WORD.get_or_init(|| wiped_word().unwrap_or(&UNWIPED))
+}
+
+fn wiped_word() -> Option<&'static AtomicU64> {
+    let access = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
+    let flags = rustix::mm::MapFlags::PRIVATE;
+    // SAFETY: the kernel chooses the address, so no existing mapping is replaced.
+    let page = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), PAGE, access, flags) };
+    let page = page.ok()?;
+    // SAFETY: the advice is for the mapping just made, and changes nothing in this process.
+    unsafe { rustix::mm::madvise(page, PAGE, rustix::mm::Advice::LinuxWipeOnFork) }.ok()?;
+    // SAFETY: the mapping is never unmapped, is aligned to its size, and zeros are an atomic number.
+    Some(unsafe { &*page.cast::<AtomicU64>() })
+}
+
+/// The smallest page of both architectures.
+const PAGE: usize = 4096;
 
 static EXIT_HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
 

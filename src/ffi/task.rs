@@ -32,7 +32,8 @@ pub unsafe extern "C" fn pool_task_args(
 /// result.
 ///
 /// @param len  size of the result in bytes
-/// @return the memory, aligned for any type if len is more than 8; NULL if out of memory
+/// @return the memory, aligned for any type if len is more than 8; NULL if out of memory, and in a
+///         process that the task has forked
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_task_result(task: *mut pool_task_t, len: usize) -> *mut c_void {
     // SAFETY: the header: the task of a function that has not returned.
@@ -42,7 +43,8 @@ pub unsafe extern "C" fn pool_task_result(task: *mut pool_task_t, len: usize) ->
 
 /// Sets the task's result to a copy of the bytes.
 ///
-/// @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_INVALID if task is NULL, or data is NULL
+/// @return 0; POOL_ERR_NOMEM if out of memory; POOL_ERR_WRONG_PROCESS in a process that the task has
+///         forked; POOL_ERR_INVALID if task is NULL, or data is NULL
 ///         and len is not 0. A function can therefore end with: return pool_task_return(task, data,
 ///         len);
 #[unsafe(no_mangle)]

@@ -7,6 +7,7 @@ use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::clock;
 use crate::error::Status;
+use crate::process::ProcessMark;
 use crate::sync::Ordering::Relaxed;
 
 /// How a promise ends.
@@ -33,7 +34,7 @@ pub(crate) fn complete(
     keep_result_file: &dyn Fn(ResultFile),
 ) {
     let (user_state, now) = (UserState::default(), clock::now());
-    let task = Task::new(region, EXTERNAL_SEAT, &user_state);
+    let task = Task::new(region, EXTERNAL_SEAT, &user_state, ProcessMark::new());
     task.begin(slot);
     let outcome = match how {
         Completion::Completed(data) => {

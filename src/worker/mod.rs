@@ -48,6 +48,7 @@ use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::board::stats::FinishedTask;
 use crate::board::{After, IdlePolicy, Next, Region};
 use crate::error::{Result, Status};
+use crate::process::ProcessMark;
 use crate::{clock, process};
 use config::WorkerConfig;
 use current::EnterGuard;
@@ -90,8 +91,8 @@ pub(crate) struct Worker {
     scale: u64,
     /// None: unlimited.
     memory_limit: OnceCell<MemoryLimit>,
-    /// The [`process::fork_generation`] in which the worker began.
-    fork_generation: u32,
+    /// The process in which the worker began.
+    mark: ProcessMark,
     /// The worker that this thread was before, while it runs a task of ours inside one of that
     /// worker's.
     outer: Cell<*const Worker>,
@@ -122,7 +123,7 @@ impl Worker {
             tasks_done: Cell::new(0),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             memory_limit: OnceCell::new(),
-            fork_generation: process::fork_generation(),
+            mark: ProcessMark::new(),
             outer: Cell::new(std::ptr::null()),
             claimed: Cell::new(0),
         }
@@ -166,7 +167,7 @@ impl Worker {
     /// Runs tasks until there is a reason to exit.
     fn run(&self) -> ExitReason {
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.user_state);
+        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
         let board = &self.region.board;
         let idle_policy = match u32::from(self.seat.0) < self.config.min_workers {
             true => IdlePolicy::Stay,
@@ -221,7 +222,7 @@ impl Worker {
     /// Runs the task of a slot that our seat has claimed, inside another task or without one. Only
     /// threads do that, and they are the main program.
     fn run_claimed(&self, slot: u32) {
-        let task = Task::new(&self.region, self.seat, &self.user_state);
+        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
         let _ = self.run_task(&task, slot, clock::now());
     }
 
@@ -295,7 +296,7 @@ impl Worker {
     fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), HookFailure> {
         let Some(slot) = slot else { return Ok(()) };
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.user_state);
+        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
         task.begin_hook(slot);
         let index = self.region.board.slot(slot).call().function;
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
@@ -325,7 +326,7 @@ impl Worker {
                 i32::MIN
             }
         };
-        if process::fork_generation() != self.fork_generation {
+        if !self.mark.is_of_this_process() {
             exit_forked_copy();
         }
         code

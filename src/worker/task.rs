@@ -12,6 +12,7 @@ use crate::board::record::{BytesLocation, Ending, FarBytes, Slot};
 use crate::board::slot::{Outcome, SeatIndex};
 use crate::clock;
 use crate::error::Status;
+use crate::process::ProcessMark;
 use crate::sync::Ordering::Relaxed;
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -50,6 +51,9 @@ enum TaskRole {
 #[repr(C)]
 pub(crate) struct Task {
     magic: u64,
+    /// The process of the worker. A copy that a function has forked shares the board, and must not
+    /// write to it.
+    mark: ProcessMark,
     region: *const Region,
     state: *const UserState,
     seat: SeatIndex,
@@ -102,9 +106,15 @@ pub(crate) struct ResultFile {
 
 impl Task {
     /// The caller keeps `region` and `state` alive as long as the task.
-    pub(super) fn new(region: &Region, seat: SeatIndex, state: &UserState) -> Task {
+    pub(super) fn new(
+        region: &Region,
+        seat: SeatIndex,
+        state: &UserState,
+        mark: ProcessMark,
+    ) -> Task {
         Task {
             magic: MAGIC,
+            mark,
             region,
             state,
             seat,
@@ -181,10 +191,13 @@ impl Task {
         self.args.get()
     }
 
-    /// A buffer for a result of this length; NULL: there is no memory for it, or it does not fit
-    /// the buffer of the item.
+    /// A buffer for a result of this length; NULL: there is no memory for it, it does not fit the
+    /// buffer of the item, or this is a forked copy of the worker.
     #[inline]
     pub(crate) fn result(&self, len: usize) -> *mut u8 {
+        if !self.mark.is_of_this_process() {
+            return std::ptr::null_mut();
+        }
         match self.role.get() {
             TaskRole::Item { start, size } if len <= size => {
                 self.item_len.set(len);
@@ -257,7 +270,10 @@ impl Task {
     pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
         let buffer = self.result(data.len());
         if buffer.is_null() {
-            return Status::POOL_ERR_NOMEM as i32;
+            return match self.mark.is_of_this_process() {
+                true => Status::POOL_ERR_NOMEM as i32,
+                false => Status::POOL_ERR_WRONG_PROCESS as i32,
+            };
         }
         // SAFETY: `result` returned a buffer of this length. `data` may overlap it: it may be in
         // the buffer of an earlier call.
@@ -286,7 +302,7 @@ impl Task {
     }
 
     pub(crate) fn set_progress(&self, done: u64, total: u64) {
-        if self.role.get() != TaskRole::Hook {
+        if self.role.get() != TaskRole::Hook && self.mark.is_of_this_process() {
             let packed = u64::from(clock::pack(done)) << 32 | u64::from(clock::pack(total));
             self.slot().progress().store(packed, Relaxed);
         }
