@@ -79,6 +79,8 @@ pub(super) struct WorkerHandle {
     pub(super) overran: Option<LifeStep>,
     /// How many tasks its seat had claimed before.
     pub(super) claimed_before: u64,
+    /// The program that it was started with.
+    image: Image,
     /// The reason that the worker announced for its exit.
     pub(super) announced: Option<ExitReason>,
     pub(super) start_error: Option<Error>,
@@ -155,10 +157,17 @@ impl WorkerExit {
 }
 
 impl WorkerHandle {
-    fn new(channel: Channel, process: WorkerProcess, number: u64, claimed_before: u64) -> Self {
+    fn new(
+        channel: Channel,
+        process: WorkerProcess,
+        image: Image,
+        number: u64,
+        claimed_before: u64,
+    ) -> Self {
         WorkerHandle {
             channel,
             process,
+            image,
             is_ready: false,
             step: LifeStep::Starting,
             due: None,
@@ -376,7 +385,7 @@ impl WorkerSet {
         let (process, number) = started.inspect_err(|_| {
             let _ = epoll::delete(&self.epoll, &channel);
         })?;
-        let mut worker = WorkerHandle::new(channel, process, number, claimed_before);
+        let mut worker = WorkerHandle::new(channel, process, image, number, claimed_before);
         // An awaited worker has no process yet.
         if !matches!(worker.process, WorkerProcess::Awaited { .. }) {
             events::worker_starting(state, worker.id(seat));
@@ -601,6 +610,29 @@ fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
     }
 }
 
+/// The reason that a worker announced, if it can be true. A worker that announces another one is
+/// lost when it exits: the reasons that only the supervisor gives, or that a worker of the main
+/// program needs the main program, which would run its task again without end.
+fn believed(reason: ExitReason, image: Image) -> Option<ExitReason> {
+    let can_be_true = match reason {
+        ExitReason::Requested
+        | ExitReason::IdleTimeout
+        | ExitReason::MaxTasks
+        | ExitReason::MaxMemory
+        | ExitReason::Killed => true,
+        ExitReason::NeedsMainProgram => image == Image::Helper,
+        ExitReason::None
+        | ExitReason::Restarted
+        | ExitReason::Shrunk
+        | ExitReason::Lost
+        | ExitReason::TimeLimit
+        | ExitReason::Cancelled
+        | ExitReason::StartFailed
+        | ExitReason::HookFailed => false,
+    };
+    can_be_true.then_some(reason)
+}
+
 /// Handles a message of a worker. True: the worker is a thread that has ended.
 fn on_message(
     state: &PoolState,
@@ -622,7 +654,7 @@ fn on_message(
             worker.has_hook_failed = true;
         }
         Message::Exiting { reason } => {
-            worker.announced = Some(reason);
+            worker.announced = believed(reason, worker.image);
             // The last message of a thread. Its end of the channel may stay open in a child that
             // this process has forked.
             return !worker.is_process();
@@ -642,4 +674,22 @@ fn on_message(
         | Message::Reap { .. } => {}
     }
     false
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_of_the_main_program_never_needs_it() {
+        let reason = ExitReason::NeedsMainProgram;
+        assert_eq!(believed(reason, Image::Helper), Some(reason));
+        assert_eq!(believed(reason, Image::MainProgram), None);
+    }
+
+    #[test]
+    fn a_worker_cannot_give_the_reasons_of_the_supervisor() {
+        assert_eq!(believed(ExitReason::Restarted, Image::Helper), None);
+        assert_eq!(believed(ExitReason::MaxTasks, Image::Helper), Some(ExitReason::MaxTasks));
+    }
 }
