@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 /// A process that has exited.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +119,36 @@ pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
     let state = fields.next();
     let status = fields.nth(48).and_then(|field| field.parse::<i32>().ok());
     status.filter(|_| matches!(state, Some("Z" | "X"))).map(ExitStatus::from_raw)
+}
+
+/// Exited children that cannot be waited for yet: a debugger traces them, and is notified first.
+/// Their exits are handled without that; here they are waited for later, so that no zombie stays.
+#[derive(Default)]
+pub(super) struct TracedZombies {
+    handles: Vec<OwnedFd>,
+    next_check: Option<Instant>,
+}
+
+/// How often the debugger may have let go of one.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
+
+impl TracedZombies {
+    pub(super) fn add(&mut self, handle: OwnedFd) {
+        self.handles.push(handle);
+        self.next_check = Some(Instant::now() + CHECK_INTERVAL);
+    }
+
+    /// When to call [`TracedZombies::reap`]; None: there are none.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        self.next_check
+    }
+
+    pub(super) fn reap(&mut self, now: Instant) {
+        if self.next_check.is_some_and(|at| at <= now) {
+            self.handles.retain(|handle| matches!(wait_for(handle), Ok(None)));
+            self.next_check = (!self.handles.is_empty()).then(|| now + CHECK_INTERVAL);
+        }
+    }
 }
 
 /// Waits for a child that may have exited. `Ok(None)`: it has not.

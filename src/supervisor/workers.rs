@@ -12,7 +12,9 @@
 //! pidfd.
 
 use super::events::{self, WorkerId};
-use super::exit_status::{ProcessExit, has_exited, kill, terminate, wait_for, zombie_status};
+use super::exit_status::{
+    ProcessExit, TracedZombies, has_exited, kill, terminate, wait_for, zombie_status,
+};
 use super::forkservers::ForkServers;
 use super::limits::PendingKill;
 use crate::board::slot::SeatIndex;
@@ -300,6 +302,7 @@ pub(super) struct WorkerSet {
     /// By seat.
     handles: Vec<Option<WorkerHandle>>,
     pub(super) fork_servers: ForkServers,
+    zombies: TracedZombies,
 }
 
 impl WorkerSet {
@@ -310,8 +313,12 @@ impl WorkerSet {
     ) -> Result<WorkerSet> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|errno| Error::os("epoll_create1", errno))?;
-        let mut workers =
-            WorkerSet { epoll, handles: Vec::new(), fork_servers: ForkServers::new() };
+        let mut workers = WorkerSet {
+            epoll,
+            handles: Vec::new(),
+            fork_servers: ForkServers::new(),
+            zombies: TracedZombies::default(),
+        };
         if let Some(wakeup) = state.wakeup() {
             workers.listen(wakeup, EventSource::Wakeup)?;
         }
@@ -483,6 +490,7 @@ impl WorkerSet {
             // Also kills what its task has started, even if the worker exited by itself.
             worker.kill();
         }
+        let mut is_traced = false;
         let exit = match &mut entry.as_mut()?.process {
             WorkerProcess::Thread(thread) => {
                 if let Some(thread) = thread.take() {
@@ -495,7 +503,11 @@ impl WorkerSet {
                 let status = match (fork_server.is_some(), has_exited(handle)) {
                     (true, false) => return None,
                     (true, true) => zombie_status(*pid),
-                    (false, _) => match wait_for(handle) {
+                    (false, has_exited) => match wait_for(handle) {
+                        Ok(None) if has_exited => {
+                            is_traced = true;
+                            zombie_status(*pid)
+                        }
                         Ok(None) => return None,
                         Ok(status) => status,
                         Err(_) => None,
@@ -516,6 +528,9 @@ impl WorkerSet {
                 self.fork_servers.reap(*id, *pid);
                 self.remove_retired_fork_servers();
             }
+            if let Some(handle) = handle.try_clone().ok().filter(|_| is_traced) {
+                self.zombies.add(handle);
+            }
         }
         Some((worker, exit))
     }
@@ -523,7 +538,7 @@ impl WorkerSet {
     /// When the next worker will have taken too long.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let due = self.iter().filter_map(|worker| worker.due);
-        due.chain(self.fork_servers.next_look()).min()
+        due.chain(self.fork_servers.next_look()).chain(self.zombies.next_check()).min()
     }
 
     /// Kills the worker processes that have taken too long.
@@ -538,6 +553,7 @@ impl WorkerSet {
             }
         }
         self.fork_servers.look(now);
+        self.zombies.reap(now);
     }
 
     /// Kills the worker processes that meet a condition.
@@ -610,29 +626,6 @@ fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
     }
 }
 
-/// The reason that a worker announced, if it can be true. A worker that announces another one is
-/// lost when it exits: the reasons that only the supervisor gives, or that a worker of the main
-/// program needs the main program, which would run its task again without end.
-fn believed(reason: ExitReason, image: Image) -> Option<ExitReason> {
-    let can_be_true = match reason {
-        ExitReason::Requested
-        | ExitReason::IdleTimeout
-        | ExitReason::MaxTasks
-        | ExitReason::MaxMemory
-        | ExitReason::Killed => true,
-        ExitReason::NeedsMainProgram => image == Image::Helper,
-        ExitReason::None
-        | ExitReason::Restarted
-        | ExitReason::Shrunk
-        | ExitReason::Lost
-        | ExitReason::TimeLimit
-        | ExitReason::Cancelled
-        | ExitReason::StartFailed
-        | ExitReason::HookFailed => false,
-    };
-    can_be_true.then_some(reason)
-}
-
 /// Handles a message of a worker. True: the worker is a thread that has ended.
 fn on_message(
     state: &PoolState,
@@ -654,7 +647,7 @@ fn on_message(
             worker.has_hook_failed = true;
         }
         Message::Exiting { reason } => {
-            worker.announced = believed(reason, worker.image);
+            worker.announced = Some(reason).filter(|it| it.can_be_announced(worker.image));
             // The last message of a thread. Its end of the channel may stay open in a child that
             // this process has forked.
             return !worker.is_process();
@@ -674,22 +667,4 @@ fn on_message(
         | Message::Reap { .. } => {}
     }
     false
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_of_the_main_program_never_needs_it() {
-        let reason = ExitReason::NeedsMainProgram;
-        assert_eq!(believed(reason, Image::Helper), Some(reason));
-        assert_eq!(believed(reason, Image::MainProgram), None);
-    }
-
-    #[test]
-    fn a_worker_cannot_give_the_reasons_of_the_supervisor() {
-        assert_eq!(believed(ExitReason::Restarted, Image::Helper), None);
-        assert_eq!(believed(ExitReason::MaxTasks, Image::Helper), Some(ExitReason::MaxTasks));
-    }
 }

@@ -36,6 +36,8 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
     process::count_forks();
     flush_streams();
     channel.send(&Message::Ready, None)?;
+    // Those that a debugger traces can be reaped only when it has let go.
+    let mut exited = Vec::new();
     loop {
         child::wait_for_message(channel, parent);
         match channel.try_receive() {
@@ -49,10 +51,13 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
                 let errno = Errno::MFILE.raw_os_error();
                 channel.send(&Message::ForkFailed { seat, errno }, None)?;
             }
-            Received::Message(Message::Reap { pid }, _) => reap(pid),
+            Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
             Received::End => exit(),
         }
+        exited.retain(|pid| {
+            matches!(rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None))
+        });
     }
 }
 
@@ -83,7 +88,7 @@ fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
     // locked.
     let pid = match unsafe { libc::fork() } {
         0 => return Ok(None),
-        pid => Pid::from_raw(pid).filter(|_| pid > 0),
+        pid => positive(pid),
     };
     let Some(pid) = pid else {
         return Err(last_errno());
@@ -125,11 +130,8 @@ pub(super) fn flush_streams() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
-fn reap(pid: i32) {
-    let pid = Pid::from_raw(pid).filter(|_| pid > 0);
-    if pid.is_some() {
-        let _ = rustix::process::waitpid(pid, WaitOptions::NOHANG);
-    }
+fn positive(pid: i32) -> Option<Pid> {
+    Pid::from_raw(pid).filter(|_| pid > 0)
 }
 
 /// Exits: the parent needs no more workers. Reaps those that have exited.

@@ -20,7 +20,7 @@
 //! A message is encoded by postcard, and valid by itself. What does not decode is no message, and
 //! ends the channel.
 
-use super::config::WorkerConfig;
+use super::config::{Image, WorkerConfig};
 use crate::board::parent::side_table::TaskFailure;
 use crate::error::{Detail, Status};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,31 @@ pub(crate) enum ExitReason {
     NeedsMainProgram,
     /// Its initializer or finalizer failed.
     HookFailed,
+}
+
+impl ExitReason {
+    /// Whether a worker that was started with this program can exit for this reason. A stray one
+    /// that announces another reason is lost when it exits: a reason that only the supervisor
+    /// gives, or that a worker of the main program needs the main program, which would run its task
+    /// again without end.
+    pub(crate) fn can_be_announced(self, image: Image) -> bool {
+        match self {
+            ExitReason::Requested
+            | ExitReason::IdleTimeout
+            | ExitReason::MaxTasks
+            | ExitReason::MaxMemory
+            | ExitReason::Killed => true,
+            ExitReason::NeedsMainProgram => image == Image::Helper,
+            ExitReason::None
+            | ExitReason::Restarted
+            | ExitReason::Shrunk
+            | ExitReason::Lost
+            | ExitReason::TimeLimit
+            | ExitReason::Cancelled
+            | ExitReason::StartFailed
+            | ExitReason::HookFailed => false,
+        }
+    }
 }
 
 /// One of the two functions around a worker's life.
@@ -218,6 +243,14 @@ mod tests {
             exec_context_len: u32::MAX,
             modules: "é".repeat(TEXT_MAX / 2),
         }
+    }
+
+    #[test]
+    fn a_worker_announces_only_reasons_of_its_own() {
+        assert!(ExitReason::MaxTasks.can_be_announced(Image::Helper));
+        assert!(!ExitReason::Restarted.can_be_announced(Image::Helper));
+        assert!(ExitReason::NeedsMainProgram.can_be_announced(Image::Helper));
+        assert!(!ExitReason::NeedsMainProgram.can_be_announced(Image::MainProgram));
     }
 
     #[test]
