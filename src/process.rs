@@ -1,8 +1,9 @@
-//! Process-wide state: how often the process was forked, its exit handler, and thread identities.
+//! Process-wide state: how often the process was forked, its exit handler, panics, and thread identities.
 
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU32;
-use std::sync::OnceLock;
+use std::any::Any;
+use std::sync::{Once, OnceLock};
 
 /// The number of forks since the process that loaded the library.
 static FORK_GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -24,6 +25,22 @@ pub(crate) fn count_forks() {
         // SAFETY: the handler only changes an atomic number, and the library is never unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
+}
+
+/// Keeps the message of a panic off the host's stderr: every panic is caught, and becomes an error.
+/// Only the library's own copy of the standard library is concerned. Calling it again does nothing.
+pub(crate) fn silence_panics() {
+    static SILENCED: Once = Once::new();
+    // Those of unit tests are for their reader.
+    if !cfg!(test) {
+        SILENCED.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    }
+}
+
+/// The message of a caught panic, if it has one.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> Option<&str> {
+    let formatted = || panic.downcast_ref::<String>().map(String::as_str);
+    panic.downcast_ref::<&str>().copied().or_else(formatted)
 }
 
 static EXIT_HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();

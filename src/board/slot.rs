@@ -191,11 +191,10 @@ impl SlotWord {
         self.0.load(Acquire) & DONE != 0
     }
 
-    /// The seat of the worker that completed the task, if one did. Acquire, as in `phase`.
+    /// The word as it is now, for several questions about one moment. Acquire, as in `phase`.
     #[inline]
-    pub(crate) fn completed_by(&self) -> Option<SeatIndex> {
-        let now = self.0.load(Acquire);
-        (now & PHASE == COMPLETED).then(|| seat_of(now))
+    pub(crate) fn observe(&self) -> Observed {
+        Observed(self.0.load(Acquire))
     }
 
     /// The phase of the task. Acquire; pairs with `finish`, `cancel`, `end_orphaned` and
@@ -326,6 +325,22 @@ pub(super) const SEAT_SHIFT: u32 = 16;
 pub(super) const GENERATION_SHIFT: u32 = 32;
 /// Generations count from 0 to this and wrap.
 pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
+
+/// What the word was at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Observed(u64);
+
+impl Observed {
+    /// The seat of the worker that completed the task, if one did.
+    #[inline]
+    pub(crate) fn completed_by(self) -> Option<SeatIndex> {
+        (self.0 & PHASE == COMPLETED).then(|| seat_of(self.0))
+    }
+
+    pub(crate) fn phase(self) -> Phase {
+        phase_of(self.0)
+    }
+}
 
 /// The index of a seat: the reusable number of a worker of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

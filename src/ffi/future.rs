@@ -261,15 +261,17 @@ pub unsafe extern "C" fn future_collect_many(
     // SAFETY: the header: `n` futures.
     let futures = unsafe { handles(futures, n) };
     let found = futures.as_ref().ok().copied().unwrap_or_default();
-    let mut status = boundary(|| pool::wait_many(futures?, WaitMode::All, timeout_ms, &mut 0));
-    let waited = status;
+    let waited = boundary(|| pool::wait_many(futures?, WaitMode::All, timeout_ms, &mut 0));
+    let (mut first_failed, mut has_pending) = (0, false);
     for index in 0..n {
         let result = match (waited, found.get(index)) {
             (0 | TIMEOUT, Some(future)) => catch(|| pool::result(*future)),
             _ => Err(Status::POOL_ERR_INVALID.into()),
         };
-        if status == 0 {
-            status = status_of(&result);
+        let status = status_of(&result);
+        has_pending |= status == NOT_DONE;
+        if first_failed == 0 {
+            first_failed = status;
         }
         let (address, len) =
             result.map_or((std::ptr::null(), 0), |result| (result.as_ptr().cast(), result.len()));
@@ -282,10 +284,15 @@ pub unsafe extern "C" fn future_collect_many(
             unsafe { lens.wrapping_add(index).write(len) };
         }
     }
-    status
+    match waited {
+        // All may be done since the timeout: the answer is about the results that were returned.
+        0 | TIMEOUT if !has_pending => first_failed,
+        _ => waited,
+    }
 }
 
 const TIMEOUT: pool_status_t = Status::POOL_ERR_TIMEOUT as pool_status_t;
+const NOT_DONE: pool_status_t = Status::POOL_ERR_NOT_DONE as pool_status_t;
 
 /// Calls a function when the future is done: from a thread of the library or, if the future is
 /// already done, immediately from this thread. Any number of callbacks can be added; those added

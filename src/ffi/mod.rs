@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result, Status};
 use crate::pool::FutureHandle;
+use crate::process::panic_message;
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
@@ -49,8 +50,10 @@ fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 
 #[cold]
 #[inline(never)] // Otherwise it is inlined into every function.
-fn fault(_panic: Box<dyn Any + Send>) -> Error {
-    Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it")
+fn fault(panic: Box<dyn Any + Send>) -> Error {
+    let why = panic_message(&*panic).unwrap_or("a panic");
+    let message = format!("a fault in the library itself, please report it: {why}");
+    Error::new(Status::POOL_ERR_STATE, message)
 }
 
 /// [`catch`], as a status.
