@@ -45,7 +45,7 @@ fn state_of(phase: Phase) -> Result<FutureState> {
         Phase::Running(_) => FutureState::Running,
         Phase::Completed(_) => FutureState::Completed,
         Phase::Failed(_) => FutureState::Failed,
-        Phase::Cancelled => FutureState::Cancelled,
+        Phase::Cancelled | Phase::Killed => FutureState::Cancelled,
         // The slot is in use: a worker has written over its word.
         Phase::Free | Phase::Impossible => return Err(corrupted()),
     })
@@ -109,7 +109,9 @@ impl Pool {
             Phase::Failed(seat) => {
                 Ok(failure().unwrap_or_else(|| self.task_error(key, record, seat)))
             }
-            Phase::Cancelled => Ok(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into())),
+            Phase::Cancelled | Phase::Killed => {
+                Ok(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into()))
+            }
             Phase::Ready | Phase::Running(_) => Err(Status::POOL_ERR_NOT_DONE.into()),
             // The slot is in use: a worker has written over its word.
             Phase::Completed(_) | Phase::Free | Phase::Impossible => Err(corrupted()),
@@ -128,13 +130,6 @@ impl Pool {
             BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
             location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
-    }
-
-    /// Whether a task with this phase was cancelled before it ran; one that was killed while it ran
-    /// has a failure that names its worker.
-    fn was_withdrawn(&self, key: SlotKey, phase: Phase) -> bool {
-        let failure = || self.state.slots.side_table.failure(key.slot);
-        phase == Phase::Cancelled && failure().is_none_or(|failure| failure.detail.worker_pid == 0)
     }
 
     /// The error that the task's function reported, or its worker because the function was not
@@ -218,7 +213,7 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     let record = pool.region().board.slot(key.slot);
     let phase = record.word.phase();
     let stamp = record.stamp();
-    let ticks = match pool.was_withdrawn(key, phase) {
+    let ticks = match phase == Phase::Cancelled {
         // `PoolState::withdraw` stores when, right after the phase.
         true => match record.progress().load(Relaxed) {
             0 => (clock::now().saturating_sub(stamp), 0),
@@ -240,7 +235,7 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     // a cancellation here sees the task cancelled.
     let packed = record.progress().load(Acquire);
     // A promise reports none; the time of its cancellation is stored before its phase.
-    if pool.is_promise_pool() || pool.was_withdrawn(key, record.word.phase()) {
+    if pool.is_promise_pool() || record.word.phase() == Phase::Cancelled {
         return Ok((0, 0));
     }
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
