@@ -1852,8 +1852,9 @@ pool_status_t future_set_next(future_set_t *set,
 
 /**
  * Returns a descriptor for poll and similar functions that is readable while future_set_next would
- * return a future immediately. It belongs to the set: do not read from it or close it. If a future
- * is freed after it is done, the descriptor may stay readable until the next future_set_next.
+ * return a future immediately; it may become so a moment after the future is done. It belongs to
+ * the set: do not read from it or close it. If a future is freed after it is done, the descriptor
+ * may stay readable until the next future_set_next.
  *
  * @return the descriptor; -1 if the handle is invalid or no descriptors are left
  */

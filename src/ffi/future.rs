@@ -390,8 +390,9 @@ pub unsafe extern "C" fn future_set_next(
 }
 
 /// Returns a descriptor for poll and similar functions that is readable while future_set_next would
-/// return a future immediately. It belongs to the set: do not read from it or close it. If a future
-/// is freed after it is done, the descriptor may stay readable until the next future_set_next.
+/// return a future immediately; it may become so a moment after the future is done. It belongs to
+/// the set: do not read from it or close it. If a future is freed after it is done, the descriptor
+/// may stay readable until the next future_set_next.
 ///
 /// @return the descriptor; -1 if the handle is invalid or no descriptors are left
 #[unsafe(no_mangle)]

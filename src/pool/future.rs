@@ -362,6 +362,14 @@ pub(super) fn is_done(pool: &Pool, key: SlotKey) -> bool {
     pool.region().board.slot(key.slot).word.is_done()
 }
 
+/// Where a done task was on the ring, and its slot: the order in which the completion thread finds
+/// done tasks. None: it is not done, or the future was freed.
+pub(super) fn position_if_done(future: FutureHandle) -> Option<(u64, u32)> {
+    let (pool, key) = future.find().ok()?;
+    let record = pool.region().board.slot(key.slot);
+    record.word.is_done().then(|| (record.ring_position(), key.slot))
+}
+
 /// Waits until the task is done.
 fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
     if try_run_inline(pool, key, deadline)? {
