@@ -522,7 +522,8 @@ typedef void (*pool_event_fn)(const pool_event_t *event, void *user);
 
 /**
  * Called exactly once with a user pointer after its last use, even if the call that took the
- * pointer failed.
+ * pointer failed. Not called if the struct with the pointer could not be read: it is NULL, or its
+ * struct_size is that of no version.
  */
 typedef void (*pool_drop_fn)(void *user);
 
@@ -693,7 +694,7 @@ typedef struct pool_options_t {
     pool_event_fn on_event;
     /** Last argument of log, on_event and on_tick. */
     void *user;
-    /** Called with user when the pool no longer needs it. */
+    /** Called with user when the pool no longer needs it, also if pool_new fails. */
     pool_drop_fn drop;
     /**
      * POOL_DRIVER_INTERNAL (default) or POOL_DRIVER_EXTERNAL; see pool_fd. It does not apply to
@@ -907,7 +908,11 @@ typedef struct pool_call_t {
     pool_timeout_fn on_timeout;
     /** Last argument of the callbacks. */
     void *user;
-    /** Called with user when the task no longer needs it. */
+    /**
+     * Called with user when the task no longer needs it: after its last callback, when it is done,
+     * or when it is certain that it will not run. May be set without callbacks; it is then called
+     * where on_done would be.
+     */
     pool_drop_fn drop;
 } pool_call_t;
 

@@ -29,9 +29,11 @@ pub unsafe extern "C" fn pool_new(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
+    // Also without an out-parameter: the options own a pointer, which is then dropped.
+    // SAFETY: the header: NULL, or options that begin with their size.
+    let config = catch(|| unsafe { config_from(options) });
     let made = write_out(out, std::ptr::null_mut(), || {
-        // SAFETY: the header: NULL, or options that begin with their size.
-        let (config, snapshot) = unsafe { config_from(options) }?;
+        let (config, snapshot) = config?;
         Ok(pool::open(config, snapshot)?.into())
     });
     write_error(made, error)
@@ -52,9 +54,11 @@ pub unsafe extern "C" fn pool_new_fixed(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
+    // As in `pool_new`.
+    // SAFETY: the header: NULL, or options that begin with their size.
+    let config = catch(|| unsafe { fixed_config_from(kind, n, options) });
     let made = write_out(out, std::ptr::null_mut(), || {
-        // SAFETY: the header: NULL, or options that begin with their size.
-        let (config, snapshot) = unsafe { fixed_config_from(kind, n, options) }?;
+        let (config, snapshot) = config?;
         Ok(pool::open(config, snapshot)?.into())
     });
     write_error(made, error)
