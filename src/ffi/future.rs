@@ -36,9 +36,9 @@ pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> 
 /// @param len   receives the number of bytes; may be NULL
 /// @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
 ///         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
-///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM or
-///         POOL_ERR_VERSION (future_error returns the details); POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
+///         POOL_ERR_TOO_LARGE or, for pool_map_async, the status of the map (future_error returns
+///         the details); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_result(
     future: *mut future_t,
@@ -81,8 +81,8 @@ fn give_result(
 /// Returns the details of a task's failure.
 ///
 /// @param error  filled in; its status is POOL_OK if the task completed
-/// @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_WORKER_LOST if a worker has
+///         written over the task's memory; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_error(
     future: *mut future_t,
@@ -122,7 +122,8 @@ pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
 /// @return POOL_OK if the task is cancelled, now or before, or its worker is being terminated;
 ///         POOL_ERR_STATE if it is too late: the task is running or done; POOL_ERR_UNSUPPORTED if
 ///         the mode is POOL_CANCEL_RUNNING and the task is running in a thread, which cannot be
-///         killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+///         killed; POOL_ERR_WORKER_LOST if a worker has written over the task's memory;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel(
     future: *mut future_t,

@@ -220,8 +220,9 @@ pub unsafe extern "C" fn pool_run(
 /// @param out   receives the buffer; NULL on failure
 /// @param data  receives the address of the memory, aligned for any type; NULL on failure. The
 ///              initial contents are undefined
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the
-///         pool's address space has no room for it; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; the errors of a broken pool (see
+///         pool_check); POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the pool's address space has no room
+///         for it; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_new(
     pool: *mut pool_t,
