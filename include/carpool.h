@@ -522,7 +522,8 @@ typedef void (*pool_event_fn)(const pool_event_t *event, void *user);
 
 /**
  * Called exactly once with a user pointer after its last use, even if the call that took the
- * pointer failed.
+ * pointer failed. Not called if the struct with the pointer could not be read: it is NULL, or its
+ * struct_size is that of no version.
  */
 typedef void (*pool_drop_fn)(void *user);
 
@@ -693,7 +694,7 @@ typedef struct pool_options_t {
     pool_event_fn on_event;
     /** Last argument of log, on_event and on_tick. */
     void *user;
-    /** Called with user when the pool no longer needs it. */
+    /** Called with user when the pool no longer needs it, also if pool_new fails. */
     pool_drop_fn drop;
     /**
      * POOL_DRIVER_INTERNAL (default) or POOL_DRIVER_EXTERNAL; see pool_fd. It does not apply to
@@ -907,7 +908,11 @@ typedef struct pool_call_t {
     pool_timeout_fn on_timeout;
     /** Last argument of the callbacks. */
     void *user;
-    /** Called with user when the task no longer needs it. */
+    /**
+     * Called with user when the task no longer needs it: after its last callback, when it is done,
+     * or when it is certain that it will not run. May be set without callbacks; it is then called
+     * where on_done would be.
+     */
     pool_drop_fn drop;
 } pool_call_t;
 
@@ -1252,8 +1257,9 @@ pool_status_t pool_run(pool_t *pool,
  * @param out   receives the buffer; NULL on failure
  * @param data  receives the address of the memory, aligned for any type; NULL on failure. The
  *              initial contents are undefined
- * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the
- *         pool's address space has no room for it; POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; the errors of a broken pool (see
+ *         pool_check); POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the pool's address space has no room
+ *         for it; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t pool_buffer_new(pool_t *pool,
@@ -1626,9 +1632,9 @@ pool_status_t future_wait(future_t *future,
  * @param len   receives the number of bytes; may be NULL
  * @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
  *         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
- *         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM or
- *         POOL_ERR_VERSION (future_error returns the details); POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ *         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
+ *         POOL_ERR_TOO_LARGE or, for pool_map_async, the status of the map (future_error returns
+ *         the details); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_result(future_t *future,
@@ -1650,10 +1656,12 @@ pool_status_t future_collect(future_t *future,
  * Returns the details of a task's failure.
  *
  * @param error  filled in; its status is POOL_OK if the task completed
- * @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
- *         POOL_ERR_WRONG_PROCESS
+ * @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_WORKER_LOST if a worker has
+ *         written over the task's memory; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t future_error(future_t *future, pool_error_t *error);
+CARPOOL_API
+pool_status_t future_error(future_t *future,
+                           pool_error_t *error);
 
 /**
  * Returns the state of the task, a value of enum future_state; 0 if the handle is invalid.
@@ -1682,7 +1690,8 @@ bool future_is_done(const future_t *future);
  * @return POOL_OK if the task is cancelled, now or before, or its worker is being terminated;
  *         POOL_ERR_STATE if it is too late: the task is running or done; POOL_ERR_UNSUPPORTED if
  *         the mode is POOL_CANCEL_RUNNING and the task is running in a thread, which cannot be
- *         killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ *         killed; POOL_ERR_WORKER_LOST if a worker has written over the task's memory;
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
 CARPOOL_API
 pool_status_t future_cancel(future_t *future,
@@ -1855,8 +1864,9 @@ pool_status_t future_set_next(future_set_t *set,
 
 /**
  * Returns a descriptor for poll and similar functions that is readable while future_set_next would
- * return a future immediately. It belongs to the set: do not read from it or close it. If a future
- * is freed after it is done, the descriptor may stay readable until the next future_set_next.
+ * return a future immediately; it may become so a moment after the future is done. It belongs to
+ * the set: do not read from it or close it. If a future is freed after it is done, the descriptor
+ * may stay readable until the next future_set_next.
  *
  * @return the descriptor; -1 if the handle is invalid or no descriptors are left
  */
@@ -1922,7 +1932,8 @@ CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const ch
  * @param result_size  size of a result in bytes
  * @param item_status  array of n statuses, or NULL. POOL_ERR_TOO_LARGE if the result exceeds
  *                     result_size bytes; POOL_ERR_CANCELLED if the item was not run;
- *                     POOL_ERR_TIMEOUT if it was not done at the deadline; others as for
+ *                     POOL_ERR_TIMEOUT if it was not done at the deadline; POOL_ERR_FULL or
+ *                     another status of pool_submit if it could not be submitted; others as for
  *                     future_result
  * @return POOL_OK if every item has completed; otherwise the status of the first item, in order,
  *         that has not; POOL_ERR_CLOSED; the errors of a broken pool (see pool_check);

@@ -92,6 +92,7 @@ impl<T> HandleTable<T> {
     /// Reserves a vacant entry.
     pub(crate) fn reserve(&'static self) -> Result<Reserved<T>> {
         process::count_forks();
+        process::silence_panics();
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.usage.load(Relaxed) == FREE
                 && entry.usage.compare_exchange(FREE, USED, AcqRel, Relaxed).is_ok()

@@ -1,8 +1,9 @@
-//! Process-wide state: how often the process was forked, its exit handler, and thread identities.
+//! Process-wide state: how often the process was forked, its exit handler, panics, and thread identities.
 
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicU32, AtomicU64};
-use std::sync::OnceLock;
+use std::any::Any;
+use std::sync::{Once, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The number of forks since the process that loaded the library.
@@ -83,6 +84,22 @@ fn wiped_word() -> Option<&'static AtomicU64> {
 
 /// The smallest page of both architectures.
 const PAGE: usize = 4096;
+
+/// Keeps the message of a panic off the host's stderr: every panic is caught, and becomes an error.
+/// Only the library's own copy of the standard library is concerned. Calling it again does nothing.
+pub(crate) fn silence_panics() {
+    static SILENCED: Once = Once::new();
+    // Those of unit tests are for their reader.
+    if !cfg!(test) {
+        SILENCED.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    }
+}
+
+/// The message of a caught panic, if it has one.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> Option<&str> {
+    let formatted = || panic.downcast_ref::<String>().map(String::as_str);
+    panic.downcast_ref::<&str>().copied().or_else(formatted)
+}
 
 static EXIT_HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
 

@@ -4,8 +4,9 @@
 //!          publish          claim               finish                     clear
 //!   FREE ──────────▶ READY ────────▶ RUNNING ────────────▶ COMPLETED ──────────────▶ FREE
 //!                     │ ▲   ▲           │  │                FAILED
-//!                     │ └───┼───────────┘  └─────────────▶  CANCELLED
-//!                     │   requeue         end_orphaned        ▲
+//!                     │ └───┼───────────┘  └─────────────▶  KILLED
+//!                     │   requeue         end_orphaned      CANCELLED
+//!                     │                                       ▲
 //!                     └───────────────────────────────────────┘
 //!                                   cancel
 //! ```
@@ -103,7 +104,7 @@ impl SlotWord {
         self.change(generation, |now| (now & PHASE == READY).then(|| cancelled(now)))
     }
 
-    /// RUNNING → FAILED or CANCELLED, on behalf of a worker that has died. Release; pairs with
+    /// RUNNING → FAILED, KILLED or CANCELLED, on behalf of a worker that has died. Release; pairs with
     /// `phase`: a thread that sees the task done sees what the supervisor wrote about it.
     pub(crate) fn end_orphaned(&self, seat: SeatIndex, outcome: Outcome) -> Change {
         let ended = |now| (now & !PHASE) | outcome.phase();
@@ -191,11 +192,10 @@ impl SlotWord {
         self.0.load(Acquire) & DONE != 0
     }
 
-    /// The seat of the worker that completed the task, if one did. Acquire, as in `phase`.
+    /// The word as it is now, for several questions about one moment. Acquire, as in `phase`.
     #[inline]
-    pub(crate) fn completed_by(&self) -> Option<SeatIndex> {
-        let now = self.0.load(Acquire);
-        (now & PHASE == COMPLETED).then(|| seat_of(now))
+    pub(crate) fn observe(&self) -> Observed {
+        Observed(self.0.load(Acquire))
     }
 
     /// The phase of the task. Acquire; pairs with `finish`, `cancel`, `end_orphaned` and
@@ -301,6 +301,8 @@ pub(super) const FAILURE: u64 = 8;
 pub(super) const COMPLETED: u64 = RUNNING | DONE;
 pub(super) const FAILED: u64 = RUNNING | DONE | FAILURE;
 pub(super) const CANCELLED: u64 = DONE;
+/// Cancelled while it ran, with its worker.
+pub(super) const KILLED: u64 = DONE | FAILURE;
 pub(super) const PHASE: u64 = 0xf;
 
 /// A thread sleeps on this word; the step that ends the task must wake it.
@@ -327,6 +329,22 @@ pub(super) const GENERATION_SHIFT: u32 = 32;
 /// Generations count from 0 to this and wrap.
 pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
 
+/// What the word was at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Observed(u64);
+
+impl Observed {
+    /// The seat of the worker that completed the task, if one did.
+    #[inline]
+    pub(crate) fn completed_by(self) -> Option<SeatIndex> {
+        (self.0 & PHASE == COMPLETED).then(|| seat_of(self.0))
+    }
+
+    pub(crate) fn phase(self) -> Phase {
+        phase_of(self.0)
+    }
+}
+
 /// The index of a seat: the reusable number of a worker of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SeatIndex(pub(crate) u16);
@@ -339,14 +357,17 @@ pub(crate) enum Phase {
     Running(SeatIndex),
     Completed(SeatIndex),
     Failed(SeatIndex),
+    /// Cancelled before it ran.
     Cancelled,
+    /// Cancelled while it ran, with its worker.
+    Killed,
     /// The word is corrupted.
     Impossible,
 }
 
 impl Phase {
     pub(crate) fn is_done(self) -> bool {
-        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled)
+        matches!(self, Phase::Completed(_) | Phase::Failed(_) | Phase::Cancelled | Phase::Killed)
     }
 }
 
@@ -355,7 +376,10 @@ impl Phase {
 pub(crate) enum Outcome {
     Completed,
     Failed,
+    /// Before it ran: the outcome of a promise.
     Cancelled,
+    /// Cancelled while it ran.
+    Killed,
 }
 
 impl Outcome {
@@ -364,6 +388,7 @@ impl Outcome {
             Outcome::Completed => COMPLETED,
             Outcome::Failed => FAILED,
             Outcome::Cancelled => CANCELLED,
+            Outcome::Killed => KILLED,
         }
     }
 }
@@ -425,6 +450,7 @@ pub(super) fn phase_of(word: u64) -> Phase {
         COMPLETED => Phase::Completed(seat_of(word)),
         FAILED => Phase::Failed(seat_of(word)),
         CANCELLED => Phase::Cancelled,
+        KILLED => Phase::Killed,
         _ => Phase::Impossible,
     }
 }

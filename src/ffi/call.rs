@@ -3,7 +3,7 @@
 use super::enums::CEnum;
 use super::structs::{pool_call_t, pool_function_t, pool_map_options_t};
 use super::types::*;
-use super::{User, bytes, callback, invalid, required, sized, utf8};
+use super::{User, bytes, callback, invalid, required, sized, sized_prefix, utf8};
 use crate::error::Result;
 use crate::pool::{
     Args, BufferHandle, Callee, FutureHandle, Gate, LimitKind, MapOptions, OnAccept, OnError,
@@ -25,16 +25,24 @@ pub(super) unsafe fn call_from<'a>(
 ) -> Result<(TaskSpec<'a>, Option<SubmitCallbacks>)> {
     // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its
     // defaults.
-    let call: pool_call_t = unsafe { sized(call) }?;
+    let (call, is_known) = unsafe { sized_prefix::<pool_call_t>(call) }?;
     let user = Arc::new(User { pointer: call.user, drop: call.drop });
+    if let Err(error) = is_known {
+        // The header: a submit takes ownership of the buffer, also if it fails.
+        let _ = buffer_free(BufferHandle::from(call.buffer));
+        return Err(error);
+    }
     // SAFETY: the caller's promise.
     let spec = unsafe { spec_of(&call, options) }?;
-    let has_callbacks =
-        call.on_accept.is_some() || call.on_timeout.is_some() || call.on_done.is_some();
+    let has_callbacks = call.on_accept.is_some()
+        || call.on_timeout.is_some()
+        || call.on_done.is_some()
+        || call.drop.is_some();
     Ok((spec, has_callbacks.then(|| callbacks_of(&call, &user))))
 }
 
-/// All callbacks share the user's pointer, which is dropped along with the last of them.
+/// All callbacks share the user's pointer, which is dropped along with the last of them; without
+/// one it is dropped when the task is done.
 fn callbacks_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
     let on_accept = call.on_accept.map(|function| -> OnAccept {
         let user = user.clone();
@@ -51,8 +59,14 @@ fn callbacks_of(call: &pool_call_t, user: &Arc<User>) -> SubmitCallbacks {
             unsafe { function(future.into(), is_soft, limit_ms, user.pointer) };
         })
     });
-    let on_done = call.on_done.map(|function| callback(function, user.clone()));
-    SubmitCallbacks { on_accept, on_timeout, on_done }
+    let on_done = match call.on_done {
+        Some(function) => callback(function, user.clone()),
+        None => {
+            let user = user.clone();
+            Box::new(move |_| drop(user))
+        }
+    };
+    SubmitCallbacks { on_accept, on_timeout, on_done: Some(on_done) }
 }
 
 /// # Safety

@@ -36,9 +36,9 @@ pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> 
 /// @param len   receives the number of bytes; may be NULL
 /// @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
 ///         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
-///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM or
-///         POOL_ERR_VERSION (future_error returns the details); POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
+///         POOL_ERR_TOO_LARGE or, for pool_map_async, the status of the map (future_error returns
+///         the details); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_result(
     future: *mut future_t,
@@ -81,8 +81,8 @@ fn give_result(
 /// Returns the details of a task's failure.
 ///
 /// @param error  filled in; its status is POOL_OK if the task completed
-/// @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_INVALID;
-///         POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK if error was filled in; POOL_ERR_NOT_DONE; POOL_ERR_WORKER_LOST if a worker has
+///         written over the task's memory; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_error(
     future: *mut future_t,
@@ -122,7 +122,8 @@ pub unsafe extern "C" fn future_is_done(future: *const future_t) -> bool {
 /// @return POOL_OK if the task is cancelled, now or before, or its worker is being terminated;
 ///         POOL_ERR_STATE if it is too late: the task is running or done; POOL_ERR_UNSUPPORTED if
 ///         the mode is POOL_CANCEL_RUNNING and the task is running in a thread, which cannot be
-///         killed; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+///         killed; POOL_ERR_WORKER_LOST if a worker has written over the task's memory;
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_cancel(
     future: *mut future_t,
@@ -261,15 +262,17 @@ pub unsafe extern "C" fn future_collect_many(
     // SAFETY: the header: `n` futures.
     let futures = unsafe { handles(futures, n) };
     let found = futures.as_ref().ok().copied().unwrap_or_default();
-    let mut status = boundary(|| pool::wait_many(futures?, WaitMode::All, timeout_ms, &mut 0));
-    let waited = status;
+    let waited = boundary(|| pool::wait_many(futures?, WaitMode::All, timeout_ms, &mut 0));
+    let (mut first_failed, mut has_pending) = (0, false);
     for index in 0..n {
         let result = match (waited, found.get(index)) {
             (0 | TIMEOUT, Some(future)) => catch(|| pool::result(*future)),
             _ => Err(Status::POOL_ERR_INVALID.into()),
         };
-        if status == 0 {
-            status = status_of(&result);
+        let status = status_of(&result);
+        has_pending |= status == NOT_DONE;
+        if first_failed == 0 {
+            first_failed = status;
         }
         let (address, len) =
             result.map_or((std::ptr::null(), 0), |result| (result.as_ptr().cast(), result.len()));
@@ -282,10 +285,15 @@ pub unsafe extern "C" fn future_collect_many(
             unsafe { lens.wrapping_add(index).write(len) };
         }
     }
-    status
+    match waited {
+        // All may be done since the timeout: the answer is about the results that were returned.
+        0 | TIMEOUT if !has_pending => first_failed,
+        _ => waited,
+    }
 }
 
 const TIMEOUT: pool_status_t = Status::POOL_ERR_TIMEOUT as pool_status_t;
+const NOT_DONE: pool_status_t = Status::POOL_ERR_NOT_DONE as pool_status_t;
 
 /// Calls a function when the future is done: from a thread of the library or, if the future is
 /// already done, immediately from this thread. Any number of callbacks can be added; those added
@@ -383,8 +391,9 @@ pub unsafe extern "C" fn future_set_next(
 }
 
 /// Returns a descriptor for poll and similar functions that is readable while future_set_next would
-/// return a future immediately. It belongs to the set: do not read from it or close it. If a future
-/// is freed after it is done, the descriptor may stay readable until the next future_set_next.
+/// return a future immediately; it may become so a moment after the future is done. It belongs to
+/// the set: do not read from it or close it. If a future is freed after it is done, the descriptor
+/// may stay readable until the next future_set_next.
 ///
 /// @return the descriptor; -1 if the handle is invalid or no descriptors are left
 #[unsafe(no_mangle)]

@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result, Status};
 use crate::pool::FutureHandle;
+use crate::process::panic_message;
 use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
@@ -49,8 +50,10 @@ fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
 
 #[cold]
 #[inline(never)] // Otherwise it is inlined into every function.
-fn fault(_panic: Box<dyn Any + Send>) -> Error {
-    Error::new(Status::POOL_ERR_STATE, "a fault in the library itself; please report it")
+fn fault(panic: Box<dyn Any + Send>) -> Error {
+    let why = panic_message(&*panic).unwrap_or("a panic");
+    let message = format!("a fault in the library itself, please report it: {why}");
+    Error::new(Status::POOL_ERR_STATE, message)
 }
 
 /// [`catch`], as a status.
@@ -221,9 +224,20 @@ unsafe fn c_strings<'a>(list: *const *const c_char) -> Option<Vec<&'a CStr>> {
 /// padded with zeros; the additional fields of a longer one, from a newer header, must be zero.
 ///
 /// # Safety
+/// See [`sized_prefix`].
+unsafe fn sized<T>(given: *const T) -> Result<T> {
+    // SAFETY: the caller's promise.
+    let (known, is_known) = unsafe { sized_prefix(given) }?;
+    is_known.map(|()| known)
+}
+
+/// [`sized`], with the fields that are known also of a struct that has others; the second value is
+/// then an error.
+///
+/// # Safety
 /// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T`
 /// is a struct of C types that begins with a `usize`, and for which all zeros are a value.
-unsafe fn sized<T>(given: *const T) -> Result<T> {
+unsafe fn sized_prefix<T>(given: *const T) -> Result<(T, Result<()>)> {
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());
     }
@@ -235,15 +249,18 @@ unsafe fn sized<T>(given: *const T) -> Result<T> {
     // SAFETY: the caller's promise: as many bytes can be read.
     let bytes = unsafe { std::slice::from_raw_parts(given.cast::<u8>(), size) };
     let own = size.min(size_of::<T>());
-    if bytes[own..].iter().any(|byte| *byte != 0) {
-        let words = "the struct has fields that this version of the library does not know";
-        return Err(Error::new(Status::POOL_ERR_VERSION, words));
-    }
+    let is_known = match bytes[own..].iter().all(|byte| *byte == 0) {
+        true => Ok(()),
+        false => {
+            let words = "the struct has fields that this version of the library does not know";
+            Err(Error::new(Status::POOL_ERR_VERSION, words))
+        }
+    };
     let mut copy = MaybeUninit::<T>::zeroed();
     // SAFETY: `own` bytes are in both structs.
     unsafe { copy.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), own) };
     // SAFETY: the caller's promise: zeros and the caller's fields are a value.
-    Ok(unsafe { copy.assume_init() })
+    Ok((unsafe { copy.assume_init() }, is_known))
 }
 
 /// An upper bound for the size of every struct of the header, now and later.

@@ -8,7 +8,7 @@ use super::process_options::{kind_from, refuse_exec_context};
 use super::snapshot::Snapshot;
 use super::structs::{pool_function_t, pool_options_t};
 use super::types::*;
-use super::{User, invalid, sized, unsupported, utf8};
+use super::{User, invalid, sized_prefix, unsupported, utf8};
 use crate::error::Result;
 use crate::pool::{
     Args, Config, HookSpec, OnLost, OwnedCallee, PoolKind, StepTimeouts, StopMode, Tick,
@@ -41,14 +41,16 @@ pub(super) unsafe fn config_from(options: *const pool_options_t) -> Result<(Conf
 /// # Safety
 /// The header: NULL, or options that begin with their size.
 unsafe fn read(options: *const pool_options_t) -> Result<(pool_options_t, User)> {
-    let options: pool_options_t = match options.is_null() {
+    let (options, is_known): (pool_options_t, Result<()>) = match options.is_null() {
         // SAFETY: a struct of C types; zeros are its defaults.
-        true => unsafe { std::mem::zeroed() },
+        true => (unsafe { std::mem::zeroed() }, Ok(())),
         // SAFETY: the caller's promise; a struct of C types with its size first, and zeros are its
         // defaults.
-        false => unsafe { sized(options) }?,
+        false => unsafe { sized_prefix(options) }?,
     };
-    Ok((options, User { pointer: options.user, drop: options.drop }))
+    // Dropped also if there are fields that are not known.
+    let user = User { pointer: options.user, drop: options.drop };
+    is_known.map(|()| (options, user))
 }
 
 /// [`config_from`] for a pool of a fixed kind and size, which override those of the options.

@@ -30,9 +30,11 @@ pub unsafe extern "C" fn pool_new(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
+    // Also without an out-parameter: the options own a pointer, which is then dropped.
+    // SAFETY: the header: NULL, or options that begin with their size.
+    let config = catch(|| unsafe { config_from(options) });
     let made = write_out(out, std::ptr::null_mut(), || {
-        // SAFETY: the header: NULL, or options that begin with their size.
-        let (config, snapshot) = unsafe { config_from(options) }?;
+        let (config, snapshot) = config?;
         Ok(pool::open(config, snapshot)?.into())
     });
     write_error(made, error)
@@ -53,9 +55,11 @@ pub unsafe extern "C" fn pool_new_fixed(
     out: Option<&mut MaybeUninit<*mut pool_t>>,
     error: Option<&mut MaybeUninit<pool_error_t>>,
 ) -> pool_status_t {
+    // As in `pool_new`.
+    // SAFETY: the header: NULL, or options that begin with their size.
+    let config = catch(|| unsafe { fixed_config_from(kind, n, options) });
     let made = write_out(out, std::ptr::null_mut(), || {
-        // SAFETY: the header: NULL, or options that begin with their size.
-        let (config, snapshot) = unsafe { fixed_config_from(kind, n, options) }?;
+        let (config, snapshot) = config?;
         Ok(pool::open(config, snapshot)?.into())
     });
     write_error(made, error)
@@ -217,8 +221,9 @@ pub unsafe extern "C" fn pool_run(
 /// @param out   receives the buffer; NULL on failure
 /// @param data  receives the address of the memory, aligned for any type; NULL on failure. The
 ///              initial contents are undefined
-/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the
-///         pool's address space has no room for it; POOL_ERR_WRONG_PROCESS
+/// @return POOL_OK; POOL_ERR_INVALID; POOL_ERR_CLOSED; the errors of a broken pool (see
+///         pool_check); POOL_ERR_NOMEM; POOL_ERR_TOO_LARGE if the pool's address space has no room
+///         for it; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_buffer_new(
     pool: *mut pool_t,

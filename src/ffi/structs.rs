@@ -144,7 +144,7 @@ pub struct pool_options_t {
     pub on_event: pool_event_fn,
     /// Last argument of log, on_event and on_tick.
     pub user: *mut c_void,
-    /// Called with user when the pool no longer needs it.
+    /// Called with user when the pool no longer needs it, also if pool_new fails.
     pub drop: pool_drop_fn,
     /// POOL_DRIVER_INTERNAL (default) or POOL_DRIVER_EXTERNAL; see pool_fd. It does not apply to
     /// the callbacks of maps and promises.
@@ -290,7 +290,9 @@ pub struct pool_call_t {
     pub on_timeout: pool_timeout_fn,
     /// Last argument of the callbacks.
     pub user: *mut c_void,
-    /// Called with user when the task no longer needs it.
+    /// Called with user when the task no longer needs it: after its last callback, when it is done,
+    /// or when it is certain that it will not run. May be set without callbacks; it is then called
+    /// where on_done would be.
     pub drop: pool_drop_fn,
 }
 

@@ -123,7 +123,8 @@ pub struct pool_map_t {
 }
 
 /// Called exactly once with a user pointer after its last use, even if the call that took the
-/// pointer failed.
+/// pointer failed. Not called if the struct with the pointer could not be read: it is NULL, or its
+/// struct_size is that of no version.
 pub type pool_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 /// Called when a future is done. The handle is valid until the function returns.
 pub type future_done_fn = Option<unsafe extern "C" fn(future: *mut future_t, user: *mut c_void)>;

@@ -26,23 +26,31 @@ pub(super) struct CompletionSet {
 #[derive(Default)]
 struct SetState {
     ready: VecDeque<FutureHandle>,
-    /// Those that are not done, and how many times each was added.
+    /// Those that were not delivered yet, and how many times each was added.
     waiting: HashMap<FutureHandle, usize>,
+    /// Those that were returned before they were delivered, and how many deliveries are still to
+    /// come.
+    returned_early: HashMap<FutureHandle, usize>,
 }
 
 impl CompletionSet {
     /// The future is done.
     pub(super) fn deliver(&self, future: FutureHandle) {
         let mut state = self.state.lock();
-        state.stop_waiting(future);
-        state.ready.push_back(future);
-        self.update_eventfd(&state);
+        if !take_one(&mut state.returned_early, future) {
+            take_one(&mut state.waiting, future);
+            state.ready.push_back(future);
+            self.update_eventfd(&state);
+        }
         self.changed.notify_all();
     }
 
     /// The future was freed.
     pub(super) fn remove(&self, future: FutureHandle) {
-        self.state.lock().stop_waiting(future);
+        let mut state = self.state.lock();
+        if !take_one(&mut state.returned_early, future) {
+            take_one(&mut state.waiting, future);
+        }
         self.changed.notify_all();
     }
 
@@ -57,14 +65,28 @@ impl CompletionSet {
 }
 
 impl SetState {
-    fn stop_waiting(&mut self, future: FutureHandle) {
-        if let Some(times) = self.waiting.get_mut(&future) {
-            *times -= 1;
-            if *times == 0 {
-                self.waiting.remove(&future);
-            }
-        }
+    /// Takes a future that is done and was not delivered yet; in the order in which those of one
+    /// pool are delivered.
+    fn take_early(&mut self) -> Option<FutureHandle> {
+        let done = self.waiting.keys().filter_map(|future| {
+            let position = future::position_if_done(*future)?;
+            Some((position, *future))
+        });
+        let (_, future) = done.min_by_key(|(position, _)| *position)?;
+        take_one(&mut self.waiting, future);
+        *self.returned_early.entry(future).or_default() += 1;
+        Some(future)
     }
+}
+
+/// Counts down a future. False: it is not there.
+fn take_one(futures: &mut HashMap<FutureHandle, usize>, future: FutureHandle) -> bool {
+    let Some(times) = futures.get_mut(&future) else { return false };
+    *times -= 1;
+    if *times == 0 {
+        futures.remove(&future);
+    }
+    true
 }
 
 fn find(set: SetHandle) -> Result<Arc<CompletionSet>> {
@@ -113,7 +135,11 @@ pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> 
             return Err(Status::POOL_ERR_END.into());
         }
         if deadline.has_passed() {
-            return Err(Status::POOL_ERR_TIMEOUT.into());
+            // A future may be done before it is delivered.
+            let early = state.take_early();
+            // Others may wait for what was the last one.
+            early.inspect(|_| set.changed.notify_all());
+            return early.ok_or(Status::POOL_ERR_TIMEOUT.into());
         }
         if future::may_run_inline() {
             // Another thread delivers soon what is run here.

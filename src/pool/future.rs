@@ -5,7 +5,7 @@ use super::{Pool, PoolKind, promise};
 use crate::board::memory::ResultBytes;
 use crate::board::parent::slots::{Released, SlotKey};
 use crate::board::record::{BytesLocation, Slot};
-use crate::board::slot::{Phase, SeatIndex, Waited};
+use crate::board::slot::{Observed, Phase, SeatIndex, Waited};
 use crate::error::{Detail, Error, Result, Status};
 use crate::state::commands::Command;
 use crate::sync::{Deadline, Ordering::*, Sleeper};
@@ -36,12 +36,16 @@ pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
 }
 
 fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
-    Ok(match pool.region().board.slot(key.slot).word.phase() {
+    state_of(pool.region().board.slot(key.slot).word.phase())
+}
+
+fn state_of(phase: Phase) -> Result<FutureState> {
+    Ok(match phase {
         Phase::Ready => FutureState::Pending,
         Phase::Running(_) => FutureState::Running,
         Phase::Completed(_) => FutureState::Completed,
         Phase::Failed(_) => FutureState::Failed,
-        Phase::Cancelled => FutureState::Cancelled,
+        Phase::Cancelled | Phase::Killed => FutureState::Cancelled,
         // The slot is in use: a worker has written over its word.
         Phase::Free | Phase::Impossible => return Err(corrupted()),
     })
@@ -52,7 +56,7 @@ fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
 #[inline]
 pub(crate) fn result(future: FutureHandle) -> Result<ResultBytes<'static>> {
     let (pool, key) = future.get()?;
-    pool.result(future, key)
+    pool.result(key)
 }
 
 /// Waits until the task is done, and returns its result.
@@ -62,33 +66,16 @@ pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<ResultByt
     if !is_done(pool, key) {
         wait_until(pool, key, Deadline::from_ms(timeout_ms))?;
     }
-    pool.result(future, key)
-}
-
-#[cold]
-fn why_no_result(future: FutureHandle) -> Error {
-    match failure(future) {
-        Ok(Some(failure)) => failure,
-        // A worker has written over the result of a completed task.
-        Ok(None) => corrupted(),
-        Err(error) => error,
-    }
+    pool.result(key)
 }
 
 /// Why a task that is done has failed; None: it has completed.
 pub(crate) fn failure(future: FutureHandle) -> Result<Option<Error>> {
     let (pool, key) = future.find()?;
-    let record = pool.region().board.slot(key.slot);
-    let failure = || pool.state.slots.side_table.failure(key.slot).map(|it| it.to_error());
-    state(pool, key)?;
-    Ok(match record.word.phase() {
-        Phase::Completed(_) => None,
-        Phase::Failed(seat) => {
-            Some(failure().unwrap_or_else(|| pool.task_error(key, record, seat)))
-        }
-        Phase::Cancelled => Some(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into())),
-        _ => return Err(Status::POOL_ERR_NOT_DONE.into()),
-    })
+    match pool.region().board.slot(key.slot).word.phase() {
+        Phase::Completed(_) => Ok(None),
+        phase => pool.failure(key, phase).map(Some),
+    }
 }
 
 fn corrupted() -> Error {
@@ -96,13 +83,38 @@ fn corrupted() -> Error {
 }
 
 impl Pool {
-    #[inline]
-    fn result(&'static self, future: FutureHandle, key: SlotKey) -> Result<ResultBytes<'static>> {
+    #[inline(always)]
+    fn result(&'static self, key: SlotKey) -> Result<ResultBytes<'static>> {
         let record = self.region().board.slot(key.slot);
-        match (record.word.completed_by(), record.inline_result()) {
+        let observed = record.word.observe();
+        match (observed.completed_by(), record.inline_result()) {
             (Some(_), Some(inline)) => Ok(inline),
             (Some(seat), None) => self.external_bytes(key, record, seat),
-            (None, _) => Err(why_no_result(future)),
+            (None, _) => Err(self.why_no_result(key, observed)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)] // Otherwise all that finds a failure is inlined into `result`.
+    fn why_no_result(&self, key: SlotKey, observed: Observed) -> Error {
+        self.failure(key, observed.phase()).unwrap_or_else(|error| error)
+    }
+
+    /// Why a task with this phase has failed. An error: it has not. The word is not read again: the
+    /// task may have ended since.
+    fn failure(&self, key: SlotKey, phase: Phase) -> Result<Error> {
+        let record = self.region().board.slot(key.slot);
+        let failure = || self.state.slots.side_table.failure(key.slot).map(|it| it.to_error());
+        match phase {
+            Phase::Failed(seat) => {
+                Ok(failure().unwrap_or_else(|| self.task_error(key, record, seat)))
+            }
+            Phase::Cancelled | Phase::Killed => {
+                Ok(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into()))
+            }
+            Phase::Ready | Phase::Running(_) => Err(Status::POOL_ERR_NOT_DONE.into()),
+            // The slot is in use: a worker has written over its word.
+            Phase::Completed(_) | Phase::Free | Phase::Impossible => Err(corrupted()),
         }
     }
 
@@ -118,14 +130,6 @@ impl Pool {
             BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
             location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
-    }
-
-    /// Whether the task was cancelled before it ran; one that was killed while it ran has a failure
-    /// that names its worker.
-    fn was_withdrawn(&self, key: SlotKey) -> bool {
-        let failure = || self.state.slots.side_table.failure(key.slot);
-        self.region().board.slot(key.slot).word.phase() == Phase::Cancelled
-            && failure().is_none_or(|failure| failure.detail.worker_pid == 0)
     }
 
     /// The error that the task's function reported, or its worker because the function was not
@@ -160,22 +164,32 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     if pool.is_promise_pool() {
         promise::cancel_work(key);
     }
-    if pool.state.withdraw(key, None) || state(pool, key)? == FutureState::Cancelled {
-        return Ok(());
+    let kills = mode == CancelMode::Running && !pool.is_promise_pool();
+    // The task may be claimed, requeued or ended between two steps; then the next turn finds it so.
+    while word.generation() == key.generation {
+        if pool.state.withdraw(key, None) {
+            return Ok(());
+        }
+        match state(pool, key)? {
+            FutureState::Cancelled => return Ok(()),
+            FutureState::Pending => {}
+            FutureState::Running if kills => {
+                if !matches!(pool.state.config.kind, PoolKind::Processes(_)) {
+                    let words = "a thread cannot be killed; its task was asked to end";
+                    return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
+                }
+                // From here on its worker takes no other task, so no other can be killed in its
+                // place.
+                if word.mark_for_kill(key.generation).is_some() {
+                    // Without a supervisor the pool is shut down, and the task done.
+                    pool.state.send(Command::KillForTask(key));
+                    return Ok(());
+                }
+            }
+            _ => return Err(Status::POOL_ERR_STATE.into()),
+        }
     }
-    let is_killed = mode == CancelMode::Running && !pool.is_promise_pool();
-    if !is_killed || state(pool, key)? != FutureState::Running {
-        return Err(Status::POOL_ERR_STATE.into());
-    }
-    if !matches!(pool.state.config.kind, PoolKind::Processes(_)) {
-        let words = "a thread cannot be killed; its task was asked to end";
-        return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, words));
-    }
-    // From here on its worker takes no other task, so no other can be killed in its place.
-    word.mark_for_kill(key.generation).ok_or(Status::POOL_ERR_STATE)?;
-    // Without a supervisor the pool is shut down, and the task done.
-    pool.state.send(Command::KillForTask(key));
-    Ok(())
+    Err(corrupted())
 }
 
 /// Whether [`cancel`] was called, successfully or not.
@@ -197,12 +211,17 @@ pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
 pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
     let record = pool.region().board.slot(key.slot);
-    let is_done = record.word.phase().is_done();
-    let (stamp, ended) = (record.stamp(), record.progress().load(Relaxed));
-    let ticks = match pool.was_withdrawn(key) {
-        // `PoolState::withdraw` stores when.
-        true => (ended.saturating_sub(stamp), 0),
-        false if is_done => (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32)),
+    let phase = record.word.phase();
+    let stamp = record.stamp();
+    let ticks = match phase == Phase::Cancelled {
+        // `PoolState::withdraw` stores when, right after the phase.
+        true => match record.progress().load(Relaxed) {
+            0 => (clock::now().saturating_sub(stamp), 0),
+            ended => (ended.saturating_sub(stamp), 0),
+        },
+        false if phase.is_done() => {
+            (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32))
+        }
         false => (0, 0),
     };
     Ok((clock::ns_of_ticks(ticks.0), clock::ns_of_ticks(ticks.1)))
@@ -211,10 +230,14 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
 /// The progress that the task last reported.
 pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
-    if pool.was_withdrawn(key) {
+    let record = pool.region().board.slot(key.slot);
+    // Before the phase. Acquire; pairs with `PoolState::withdraw`: a thread that reads the time of
+    // a cancellation here sees the task cancelled.
+    let packed = record.progress().load(Acquire);
+    // A promise reports none; the time of its cancellation is stored before its phase.
+    if pool.is_promise_pool() || record.word.phase() == Phase::Cancelled {
         return Ok((0, 0));
     }
-    let packed = pool.region().board.slot(key.slot).progress().load(Relaxed);
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
@@ -337,6 +360,14 @@ pub(super) fn run_one_inline(futures: &[FutureHandle]) -> Result<()> {
 #[inline]
 pub(super) fn is_done(pool: &Pool, key: SlotKey) -> bool {
     pool.region().board.slot(key.slot).word.is_done()
+}
+
+/// Where a done task was on the ring, and its slot: the order in which the completion thread finds
+/// done tasks. None: it is not done, or the future was freed.
+pub(super) fn position_if_done(future: FutureHandle) -> Option<(u64, u32)> {
+    let (pool, key) = future.find().ok()?;
+    let record = pool.region().board.slot(key.slot);
+    record.word.is_done().then(|| (record.ring_position(), key.slot))
 }
 
 /// Waits until the task is done.

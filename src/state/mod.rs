@@ -252,7 +252,8 @@ impl PoolState {
         if is_withdrawn {
             self.slots.count_withdrawn();
             self.notify_submitters();
-            self.region.board.slot(key.slot).progress().store(clock::now(), Relaxed);
+            // Release; pairs with `future::progress`, which must not take the time for progress.
+            self.region.board.slot(key.slot).progress().store(clock::now(), Release);
             self.hint_completion(key.slot);
         } else {
             self.counters.cancelled.undo();

@@ -230,6 +230,10 @@ impl Supervisor {
         self.count_retired(seat, &mut worker);
         let exit = worker.exit(process, self.is_killed_by_stop(&worker));
         self.restore_stage();
+        if let Some(process) = self.breaks_by_loss(&worker, &exit) {
+            // Before its task is done: who sees that finds the pool broken.
+            self.state.set_broken(start::broken_by_loss(process));
+        }
         reap::recover(&self.state, SeatIndex(seat as u16), &exit);
         let id = match process {
             Some(process) => events::WorkerId { pid: process.pid, ..worker.id(seat) },
@@ -237,6 +241,17 @@ impl Supervisor {
         };
         events::worker_exited(&self.state, id, exit.reason, process);
         self.replace(seat, worker, &exit);
+    }
+
+    /// The end of a worker that breaks a pool with POOL_LOST_BREAK.
+    fn breaks_by_loss(&self, worker: &WorkerHandle, exit: &WorkerExit) -> Option<ProcessExit> {
+        let is_expected = exit.is_voluntary
+            || exit.pending_kill.is_some()
+            || worker.is_killed_for_restart
+            || worker.overran.is_some();
+        let was_working = worker.is_ready && worker.step != LifeStep::Finalizing;
+        let breaks = self.state.config.on_lost == OnLost::Break && was_working && !is_expected;
+        exit.process.filter(|_| breaks && exit.is_loss())
     }
 
     /// Acts on a worker's exit: replaces the worker, or breaks the pool.
@@ -268,8 +283,8 @@ impl Supervisor {
             self.start_failed(error, Duration::ZERO);
         } else if worker.step == LifeStep::Finalizing {
             self.break_by_death_in_finalizer(process);
-        } else if self.state.config.on_lost == OnLost::Break {
-            self.break_by_loss(process);
+        } else if self.breaks_by_loss(&worker, exit).is_some() {
+            self.break_pool(start::broken_by_loss(process));
         } else {
             self.lost += 1;
             if self.state.claimed(SeatIndex(seat as u16)) == worker.claimed_before {

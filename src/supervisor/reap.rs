@@ -143,12 +143,12 @@ fn task_outcome(state: &PoolState, exit: &WorkerExit, record: &Slot) -> (Outcome
             }
             None => {
                 let why = "it was cancelled while it ran".to_owned();
-                (Outcome::Cancelled, killed(Status::POOL_ERR_CANCELLED, why))
+                (Outcome::Killed, killed(Status::POOL_ERR_CANCELLED, why))
             }
         },
         None if exit.is_killed_by_stop => {
             let detail = process.to_detail(&running(state, record));
-            (Outcome::Cancelled, TaskFailure { status: Status::POOL_ERR_TERMINATED, detail })
+            (Outcome::Killed, TaskFailure { status: Status::POOL_ERR_TERMINATED, detail })
         }
         None => (Outcome::Failed, lost(state, process, record)),
     }

@@ -181,12 +181,6 @@ impl Supervisor {
         self.break_pool(TaskFailure { status: Status::POOL_ERR_FINALIZER, detail });
     }
 
-    /// Breaks a pool with POOL_LOST_BREAK: a worker was lost.
-    pub(super) fn break_by_loss(&mut self, process: ProcessExit) {
-        let detail = process.to_detail("and the pool was made to break by that");
-        self.break_pool(TaskFailure { status: Status::POOL_ERR_BROKEN, detail });
-    }
-
     /// Breaks the pool: no worker runs tasks any more. The first reason is kept.
     pub(super) fn break_pool(&mut self, reason: TaskFailure) {
         let reason = self.state.set_broken(reason);
@@ -196,6 +190,12 @@ impl Supervisor {
         }
         self.change_life(|life| (life.is_broken, life.is_joining) = (true, false));
     }
+}
+
+/// Why a pool with POOL_LOST_BREAK is broken: a worker was lost.
+pub(super) fn broken_by_loss(process: ProcessExit) -> TaskFailure {
+    let detail = process.to_detail("and the pool was made to break by that");
+    TaskFailure { status: Status::POOL_ERR_BROKEN, detail }
 }
 
 /// Whether the next start is certain to fail as well: something is missing or not permitted.

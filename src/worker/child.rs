@@ -20,6 +20,7 @@ use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crossbeam_channel::Receiver;
@@ -84,6 +85,7 @@ fn is_channel(fd: BorrowedFd<'_>) -> bool {
 /// a worker runs already.
 pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     let Some(fd) = channel_fd(argc, argv) else { return -1 };
+    process::silence_panics();
     mark_as_worker();
     if ENTERED.swap(true, Relaxed) {
         return -1;

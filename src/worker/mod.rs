@@ -319,9 +319,8 @@ impl Worker {
         let code = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(code) => code,
             Err(panic) => {
-                let words = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-                let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-                task.set_message(words.as_deref().unwrap_or("the function panicked").as_bytes());
+                let words = process::panic_message(&*panic).unwrap_or("the function panicked");
+                task.set_message(words.as_bytes());
                 std::mem::forget(panic);
                 i32::MIN
             }

@@ -2,7 +2,7 @@
 
 use crate::board::memory::ResultBytes;
 use crate::error::{Detail, Error, Result, Status};
-use crate::pool::future::{CancelMode, cancel, duration, future_free, result};
+use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait};
 use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
 use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
@@ -12,7 +12,7 @@ use crate::worker::chunk::{
     self, AfterItemError, ChunkHeader, ItemResult, ItemStatus, RESULT_LEN, STATUS_LEN,
     VARIABLE_SIZE,
 };
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 /// What a map does after an item has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,11 @@ impl InFlight {
         let mut chunks = self.chunks.lock();
         let index = chunks.iter().position(is_wanted)?;
         chunks.remove(index)
+    }
+
+    /// The futures of the chunks that are done.
+    pub(super) fn done(&self) -> HashSet<FutureHandle> {
+        self.futures().into_iter().filter(|future| wait(*future, 0).is_ok()).collect()
     }
 
     pub(super) fn futures(&self) -> Vec<FutureHandle> {

@@ -42,6 +42,8 @@ struct MapState {
     /// How many items were submitted, and how many results taken.
     pulled: u64,
     taken: u64,
+    /// How many items were pulled, and cancelled before they were submitted.
+    unsubmitted: usize,
     /// The chunk whose results are being taken, and how many of them were.
     open: Option<(InFlightChunk, usize)>,
     /// Nothing more is pulled; what is returned when all results have been taken.
@@ -79,6 +81,7 @@ pub(crate) fn map_start(
         deadline: None,
         pulled: 0,
         taken: 0,
+        unsubmitted: 0,
         open: None,
         end: None,
         last_error: None,
@@ -114,7 +117,8 @@ pub(crate) fn map_next(map: MapHandle, timeout_ms: i64) -> Result<MapItem> {
     if let Ok((_, result)) = &item {
         state.last_error = result.as_ref().err().map(copy_of);
         state.taken += 1;
-        let (taken, total) = (state.taken, if state.end.is_some() { state.pulled } else { 0 });
+        let known = state.pulled + state.unsubmitted as u64;
+        let (taken, total) = (state.taken, if state.end.is_some() { known } else { 0 });
         if let Some(on_progress) = &mut state.options.on_progress {
             on_progress(taken, total);
         }
@@ -168,6 +172,11 @@ impl LazyMap {
         }
         self.fill(state, deadline)?;
         let Some(chunk) = self.wait_for_chunk(state, deadline)? else {
+            if state.unsubmitted > 0 {
+                state.unsubmitted -= 1;
+                state.pulled += 1;
+                return Ok((state.pulled - 1, Err(Status::POOL_ERR_CANCELLED.into())));
+            }
             return Err(match state.end.take() {
                 Some(MapEnd::Once(error)) => {
                     state.end = Some(MapEnd::Done);
@@ -206,6 +215,7 @@ impl LazyMap {
     fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
         while state.end.is_none() || state.builder.len() > 0 {
             if self.in_flight.is_cancelled() {
+                state.unsubmitted += state.builder.len();
                 end(state, MapEnd::Done);
                 break;
             }
@@ -301,6 +311,7 @@ impl LazyMap {
         state.end.is_some()
             && is_taken
             && state.builder.len() == 0
+            && state.unsubmitted == 0
             && self.in_flight.first().is_none()
     }
 

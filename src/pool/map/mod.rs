@@ -14,6 +14,7 @@ use crate::sync::Deadline;
 use crate::worker::Completion;
 use crate::worker::chunk::{AfterItemError, ChunkHeader};
 use chunks::{ChunkSizer, InFlight, InFlightChunk, OnError, max_workers_of, submit_fixed};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// In which order a lazy map returns its results.
@@ -66,7 +67,7 @@ struct MapRun<'a> {
     options: MapOptions,
     sizer: ChunkSizer,
     in_flight: Arc<InFlight>,
-    /// How many items were submitted, and how many results copied.
+    /// How many items were submitted, and how many have a status.
     next: usize,
     done: usize,
     /// The first item, in order, that did not complete, and why.
@@ -192,25 +193,34 @@ impl MapRun<'_> {
             }
             let Some(chunk) = self.in_flight.first() else { return Ok(()) };
             wait_for(chunk.future, deadline)?;
-            self.take_results(&chunk)?;
+            self.take_results(&chunk, Status::POOL_ERR_CANCELLED)?;
         }
     }
 
     /// The map has ended early: waits for the chunks that run until the deadline. Returns why all
-    /// others fail.
+    /// items fail that were not submitted.
     fn drain_in_flight(&mut self, why: Error, deadline: Deadline) -> Error {
+        let is_late = matches!(why.status, Status::POOL_ERR_TIMEOUT | Status::POOL_ERR_DEADLOCK);
+        // What was cancelled by now was not cancelled because the map is late.
+        let done_before = if is_late { self.in_flight.done() } else { HashSet::new() };
         let is_stopped_by_item =
             self.first_error.is_some() && self.options.on_error == OnError::Stop;
         if !is_stopped_by_item {
             self.in_flight.cancel();
         }
-        let is_late = matches!(why.status, Status::POOL_ERR_TIMEOUT | Status::POOL_ERR_DEADLOCK);
-        let deadline = if is_late { Deadline::from_ms(0) } else { deadline };
+        let mut deadline = if is_late { Deadline::from_ms(0) } else { deadline };
         while let Some(chunk) = self.in_flight.first() {
-            if wait_for(chunk.future, deadline).is_err() {
-                break;
+            if let Err(error) = wait_for(chunk.future, deadline) {
+                // Those behind it may be done.
+                deadline = Deadline::from_ms(0);
+                self.fail_chunk(&chunk, if is_late { &why } else { &error });
+                continue;
             }
-            if let Err(error) = self.take_results(&chunk) {
+            let cancelled = match is_late && !done_before.contains(&chunk.future) {
+                true => why.status,
+                false => Status::POOL_ERR_CANCELLED,
+            };
+            if let Err(error) = self.take_results(&chunk, cancelled) {
                 return error;
             }
         }
@@ -248,13 +258,19 @@ impl MapRun<'_> {
         Ok(())
     }
 
-    /// Copies the results of the oldest chunk, which is done.
-    fn take_results(&mut self, chunk: &InFlightChunk) -> Result<()> {
+    /// Copies the results of the oldest chunk, which is done. `cancelled` is the status of its
+    /// items that were cancelled.
+    fn take_results(&mut self, chunk: &InFlightChunk, cancelled: Status) -> Result<()> {
         let _ = self.in_flight.take(|_| true);
         let (first, size) = (chunk.first as usize, self.arrays.result_size);
         let results = &mut self.arrays.results[first * size..(first + chunk.count) * size];
         self.statuses.resize(chunk.count, 0);
         chunk.copy_fixed(results, &mut self.statuses);
+        for status in &mut self.statuses {
+            if *status == Status::POOL_ERR_CANCELLED as i32 {
+                *status = cancelled as i32;
+            }
+        }
         self.sizer.learn(chunk);
         future_free(chunk.future)?;
         let failed = self.statuses.iter().position(|status| *status != 0);
@@ -272,9 +288,24 @@ impl MapRun<'_> {
         Ok(())
     }
 
+    /// Gives up the oldest chunk, which is not done.
+    fn fail_chunk(&mut self, chunk: &InFlightChunk, why: &Error) {
+        let _ = self.in_flight.take(|_| true);
+        let _ = future_free(chunk.future);
+        self.fail_items(chunk.first as usize + chunk.count, why);
+    }
+
     /// Sets the status of all items without a result to the one that follows from this error.
     fn fail_rest(&mut self, why: &Error) {
         self.in_flight.clear();
+        self.fail_items(self.arrays.count, why);
+    }
+
+    /// Sets the status of the items up to this one, from the first without a status.
+    fn fail_items(&mut self, end: usize, why: &Error) {
+        if self.done == end {
+            return;
+        }
         // If the pool was stopped or broken meanwhile, the items were cancelled.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT
@@ -285,12 +316,13 @@ impl MapRun<'_> {
             | Status::POOL_ERR_FULL) => status,
             _ => Status::POOL_ERR_CANCELLED,
         };
-        let (done, size) = (self.done, self.arrays.result_size);
-        self.arrays.results[done * size..].fill(0);
+        let size = self.arrays.result_size;
+        self.arrays.results[self.done * size..end * size].fill(0);
         if let Some(statuses) = &mut self.arrays.statuses {
-            statuses[done..].fill(status as i32);
+            statuses[self.done..end].fill(status as i32);
         }
         self.first_error.get_or_insert(status);
+        self.done = end;
     }
 }
 
