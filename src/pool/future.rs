@@ -162,7 +162,7 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     let word = &pool.region().board.slot(key.slot).word;
     word.request_cancel(key.generation);
     if pool.is_promise_pool() {
-        promise::cancel_work(key);
+        promise::cancel_work(future);
     }
     let kills = mode == CancelMode::Running && !pool.is_promise_pool();
     // The task may be claimed, requeued or ended between two steps; then the next turn finds it so.

@@ -24,22 +24,22 @@ const SEATS: u32 = 1;
 /// Cancels the work whose end a promise stands for.
 pub(super) type CancelWork = Arc<dyn Fn() + Send + Sync>;
 
-/// The work behind promises that have a resolver.
-static BACKGROUND: Mutex<Vec<(SlotKey, CancelWork)>> = Mutex::new(Vec::new());
+/// The work behind promises that have a resolver. A forked child has other handles.
+static BACKGROUND: Mutex<Vec<(FutureHandle, CancelWork)>> = Mutex::new(Vec::new());
 
 /// Cancels the work behind a promise, if there is any.
-pub(super) fn cancel_work(key: SlotKey) {
+pub(super) fn cancel_work(future: FutureHandle) {
     let work = BACKGROUND.lock();
-    let cancel = work.iter().find(|entry| entry.0 == key).map(|entry| entry.1.clone());
+    let cancel = work.iter().find(|entry| entry.0 == future).map(|entry| entry.1.clone());
     drop(work);
     if let Some(cancel) = cancel {
         cancel();
     }
 }
 
-fn remove_work(key: SlotKey) {
+fn remove_work(future: FutureHandle) {
     let mut work = BACKGROUND.lock();
-    let index = work.iter().position(|entry| entry.0 == key);
+    let index = work.iter().position(|entry| entry.0 == future);
     let removed = index.map(|index| work.swap_remove(index));
     // Dropped without the lock: this may drop the work itself.
     drop(work);
@@ -60,10 +60,11 @@ pub(crate) fn new_promise() -> Result<FutureHandle> {
 /// Makes a promise that is running, and its resolver. Cancelling the promise calls `cancel`.
 pub(super) fn new_background(cancel: CancelWork) -> Result<(FutureHandle, PromiseResolver)> {
     let (pool, key) = allocate()?;
-    BACKGROUND.lock().push((key, cancel));
+    let future = FutureHandle::new(pool.index, key);
+    BACKGROUND.lock().push((future, cancel));
     let claimed = worker::claim_external(pool.region(), key.slot, key.generation);
     debug_assert!(claimed, "nobody else knows of it yet");
-    Ok((FutureHandle::new(pool.index, key), PromiseResolver { pool, key }))
+    Ok((future, PromiseResolver { pool, key }))
 }
 
 fn allocate() -> Result<(&'static Pool, SlotKey)> {
@@ -135,7 +136,7 @@ impl PromiseResolver {
     pub(super) fn complete(self, how: Completion<'_>) {
         let (pool, key) = (self.pool, self.key);
         std::mem::forget(self);
-        remove_work(key);
+        remove_work(FutureHandle::new(pool.index, key));
         pool.complete_promise(key, how);
     }
 }
@@ -144,7 +145,7 @@ impl PromiseResolver {
 impl Drop for PromiseResolver {
     fn drop(&mut self) {
         let status = Status::POOL_ERR_CANCELLED;
-        remove_work(self.key);
+        remove_work(FutureHandle::new(self.pool.index, self.key));
         self.pool.complete_promise(self.key, Completion::Failed { status, code: 0, message: "" });
     }
 }
