@@ -5,8 +5,9 @@
 //! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
+use crate::fd;
 use crate::sync::{AtomicU32, AtomicU64};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::SealFlags;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -133,16 +134,7 @@ const PAGE: usize = 4096;
 
 /// Creates a memfd with a fixed length.
 pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
-    let create = |flags| rustix::fs::memfd_create(name, flags);
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not support MFD_NOEXEC_SEAL.
-    let file = create(flags | MemfdFlags::NOEXEC_SEAL)
-        .or_else(|_| create(flags))
-        .map_err(|errno| Error::os("memfd_create", errno))?;
-    // Not descriptor 0, 1 or 2, which the program may have closed: its output would go to this
-    // file.
-    let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)
-        .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
+    let file = fd::memfd(name).map_err(|errno| Error::os("memfd_create", errno))?;
     rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
     rustix::fs::fcntl_add_seals(&file, SEALS).map_err(|errno| Error::os("F_ADD_SEALS", errno))?;
     Ok(file)

@@ -17,6 +17,7 @@ use super::forkservers::ForkServers;
 use super::limits::PendingKill;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::state::PoolState;
 use crate::state::config::{PoolKind, StepTimeouts};
 use crate::state::workers::StartedWorker;
@@ -299,8 +300,7 @@ impl WorkerSet {
         state: &PoolState,
         caller_copy: Option<ForkServerProcess>,
     ) -> Result<WorkerSet> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-            .map_err(|errno| Error::os("epoll_create1", errno))?;
+        let epoll = fd::epoll().map_err(|errno| Error::os("epoll_create1", errno))?;
         let mut workers =
             WorkerSet { epoll, handles: Vec::new(), fork_servers: ForkServers::new() };
         if let Some(wakeup) = state.wakeup() {

@@ -2,12 +2,13 @@
 
 use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
+use crate::fd;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -65,13 +66,7 @@ pub(crate) enum Received {
 
 impl Channel {
     pub(crate) fn pair() -> Result<(Channel, Channel)> {
-        let pair = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        );
-        let (one, other) = pair.map_err(|errno| Error::os("socketpair", errno))?;
+        let (one, other) = fd::socket_pair().map_err(|errno| Error::os("socketpair", errno))?;
         Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
@@ -165,6 +160,8 @@ impl Channel {
             RecvAncillaryMessage::ScmRights(mut files) => files.next(),
             _ => None,
         });
+        // Without a descriptor it counts as one that could not be received.
+        let file = file.and_then(|file| fd::above_stdio(file).ok());
         match Message::decode(&bytes[..len]) {
             Some(message) => Received::Message(message, file),
             None => Received::End,

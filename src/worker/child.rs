@@ -20,11 +20,12 @@ use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -252,8 +253,7 @@ fn parent_handle(expected: u32) -> Result<OwnedFd> {
     let parent =
         rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
     let Some(parent) = parent else { exit_without_parent() };
-    let pidfd = rustix::process::pidfd_open(parent, PidfdFlags::empty())
-        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    let pidfd = fd::pidfd(parent).map_err(|errno| Error::os("pidfd_open", errno))?;
     // It may have died before pidfd_open, and its process id may have been reused.
     if rustix::process::getppid() != Some(parent) {
         exit_without_parent();
@@ -305,7 +305,7 @@ pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
 /// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
 /// task is doing. The channel that is returned disconnects when the thread has completed its start.
 fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
-    let channel = channel.as_fd().try_clone_to_owned().map_err(|_| {
+    let channel = fd::duplicate(channel, fd::ABOVE_STDIO).map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
     })?;
     let (starting, started) = crossbeam_channel::bounded(0);

@@ -21,9 +21,9 @@ use super::resolve::Resolver;
 use super::{child, current, dl_lock};
 use crate::board::Region;
 use crate::error::{Error, Result};
-use crate::process;
+use crate::{fd, process};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -89,7 +89,7 @@ fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
         return Err(last_errno());
     };
     // Only this thread reaps the process, so its process id is not reused.
-    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+    match fd::pidfd(pid) {
         Ok(handle) => Ok(Some((pid, handle))),
         Err(errno) => {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -110,13 +110,7 @@ fn begin(title: &str, theirs: OwnedFd) -> Channel {
     if let Ok(title) = CString::new(title) {
         child::rename_process(&title);
     }
-    Channel::from_fd(above_stdio(theirs))
-}
-
-/// Moves a descriptor above the standard three. The program may have closed those, and its output
-/// would go to this file.
-pub(super) fn above_stdio(fd: OwnedFd) -> OwnedFd {
-    rustix::io::fcntl_dupfd_cloexec(&fd, 3).unwrap_or(fd)
+    Channel::from_fd(theirs)
 }
 
 /// Flushes all output streams: each copy of the process would write what is left in their buffers.
@@ -174,8 +168,7 @@ impl CallerCopy<'_> {
 
 /// Detaches the copy from the caller. Returns the channel to the parent.
 fn detach_from_parent(channel: Channel, name: &str) -> Channel {
-    let own = channel.as_fd().try_clone_to_owned();
-    let own = own.map(above_stdio);
+    let own = fd::duplicate(&channel, fd::ABOVE_STDIO);
     std::mem::forget(channel);
     dl_lock::reset();
     close_inherited_channels();
@@ -234,9 +227,6 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
         // SAFETY: `stdin` is open, and nothing in this process owns descriptor 0.
         if unsafe { libc::dup2(stdin.as_raw_fd(), 0) } < 0 {
             return Err(Error::os("dup2", last_errno()));
-        }
-        if stdin.as_raw_fd() == 0 {
-            std::mem::forget(stdin);
         }
     }
     if let Some(directory) = &process_config.directory {
