@@ -7,7 +7,7 @@
 
 use rustix::event::{EventfdFlags, epoll};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags};
 use std::ffi::CStr;
@@ -27,7 +27,22 @@ pub(crate) fn above_stdio(fd: OwnedFd) -> Result<OwnedFd> {
 /// A duplicate whose number is not below this one, which is not below [`ABOVE_STDIO`].
 pub(crate) fn duplicate(fd: impl AsFd, number_min: RawFd) -> Result<OwnedFd> {
     debug_assert!(number_min >= ABOVE_STDIO, "above the standard three");
-    rustix::io::fcntl_dupfd_cloexec(fd, number_min)
+    rustix::io::fcntl_dupfd_cloexec(fd, number_min).map_err(|errno| match errno {
+        // fcntl(2): the smallest number is not below the limit of the process.
+        Errno::INVAL => Errno::MFILE,
+        errno => errno,
+    })
+}
+
+/// Why no file can be opened at the moment; None: one can.
+pub(crate) fn shortage() -> Option<Errno> {
+    open(c"/", OFlags::empty()).err().filter(|errno| is_shortage(*errno))
+}
+
+/// Whether a system call has failed for want of something that may be free again in a moment.
+pub(crate) fn is_shortage(errno: Errno) -> bool {
+    use Errno as E;
+    [E::AGAIN, E::MFILE, E::NFILE, E::NOMEM, E::NOBUFS, E::TOOMANYREFS].contains(&errno)
 }
 
 /// A counter whose reads and writes never block.

@@ -565,8 +565,12 @@ impl WorkerSet {
         state.worker_table.change(seat, |info| info.pid = pid_number(pid));
         match &state.config.kind {
             PoolKind::Processes(config) if !is_unwanted => {
-                // If this fails, the worker has exited, and its pidfd reports that.
-                let _ = spawn::send_init(&worker_start(state, seat), config, &worker.channel);
+                let start = worker_start(state, seat);
+                if let Err(error) = spawn::send_init(&start, config, &worker.channel) {
+                    // It has exited, or would wait for the message; its pidfd reports its exit.
+                    kill(pid, &handle);
+                    worker.start_error = Some(error);
+                }
             }
             _ => kill(pid, &handle),
         }

@@ -13,6 +13,7 @@ use rustix::net::{
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// One end of a socket pair.
 pub(crate) struct Channel(OwnedFd);
@@ -55,6 +56,11 @@ pub(super) fn close_inherited_channels() {
     }
 }
 
+/// How long a process waits that cannot send or receive for want of something.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
+/// After so many pauses the supervisor, which has other workers, goes on.
+const SHORTAGE_PAUSES_MAX: u32 = 20;
+
 /// The outcome of receiving from a channel.
 pub(crate) enum Received {
     Message(Message, Option<OwnedFd>),
@@ -77,6 +83,21 @@ impl Channel {
 
     pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
         self.send_with(message, file, SendFlags::NOSIGNAL)
+    }
+
+    /// Like [`Channel::send`], but waits where something is short, such as memory: for messages of
+    /// workers and fork servers, which the parent waits for.
+    pub(super) fn send_patiently(
+        &self,
+        message: &Message,
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        loop {
+            match self.send(message, file) {
+                Err(error) if error.is_shortage() => std::thread::sleep(SHORTAGE_PAUSE),
+                sent => return sent,
+            }
+        }
     }
 
     /// Like [`Channel::send`], but fails where that would block.
@@ -138,7 +159,13 @@ impl Channel {
 
     /// Waits for the next message and receives it.
     pub(crate) fn receive(&self) -> Received {
-        self.receive_with(RecvFlags::empty())
+        loop {
+            match self.receive_with(RecvFlags::empty()) {
+                // There is no memory for it at the moment.
+                Received::Nothing => std::thread::sleep(SHORTAGE_PAUSE),
+                received => return received,
+            }
+        }
     }
 
     fn receive_with(&self, flags: RecvFlags) -> Received {
@@ -146,13 +173,19 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
+        let mut pauses = 0;
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
-                // Nothing has arrived, or there is no memory for it at the moment.
+                Err(Errno::AGAIN) => return Received::Nothing,
+                // Something has arrived, and may be the last message of a process that has exited.
+                Err(errno) if fd::is_shortage(errno) && pauses < SHORTAGE_PAUSES_MAX => {
+                    std::thread::sleep(SHORTAGE_PAUSE);
+                    pauses += 1;
+                }
                 Err(_) => return Received::Nothing,
             }
         };

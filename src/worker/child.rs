@@ -25,6 +25,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -92,7 +93,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
 pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int {
     match outcome {
         Ok(reason) => {
-            let _ = channel.send(&Message::Exiting { reason }, None);
+            let _ = channel.send_patiently(&Message::Exiting { reason }, None);
             0
         }
         Err(error) => {
@@ -102,7 +103,7 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
                 errno: detail.os_errno,
                 message: protocol::clip(&detail.message),
             };
-            let _ = channel.send(&message, None);
+            let _ = channel.send_patiently(&message, None);
             EXIT_START_FAILED
         }
     }
@@ -115,10 +116,8 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
     let Some(file) = file else {
-        return Err(Error::new(
-            Status::POOL_ERR_VERSION,
-            "the parent's first message comes without the shared memory",
-        ));
+        // The message is complete, so it was this process that had no descriptor left.
+        return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
     let parent = parent_handle(init.parent)?;
     remove_preload_entry();
@@ -126,7 +125,7 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let region = Arc::new(Region::attach(file, geometry)?);
     let mut resolver = Resolver::new(init.is_main_program);
     for path in listed(&init.modules) {
-        resolver.open(path)?;
+        resolver.open_at_start(path)?;
     }
     if !init.is_fork_server {
         return work(channel, region, resolver, parent, &init);
@@ -196,7 +195,7 @@ fn work(
             let _ = monitor_started.recv();
         }
         exec_context.apply(init.seat, ExecPhase::Sandbox)?;
-        channel.send(&Message::Ready, None)
+        channel.send_patiently(&Message::Ready, None)
     })
 }
 

@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
     process::count_forks();
     flush_streams();
-    channel.send(&Message::Ready, None)?;
+    channel.send_patiently(&Message::Ready, None)?;
     loop {
         child::wait_for_message(channel, parent);
         match channel.try_receive() {
@@ -47,7 +47,7 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
             // This process had no descriptor left for the worker's channel.
             Received::Message(Message::Fork { seat, .. }, None) => {
                 let errno = Errno::MFILE.raw_os_error();
-                channel.send(&Message::ForkFailed { seat, errno }, None)?;
+                channel.send_patiently(&Message::ForkFailed { seat, errno }, None)?;
             }
             Received::Message(Message::Reap { pid }, _) => reap(pid),
             Received::Message(..) | Received::Nothing => {}
@@ -63,11 +63,11 @@ fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Op
         Ok(None) => return Some(begin(title, theirs)),
         Ok(Some((pid, handle))) => {
             let pid = pid.as_raw_nonzero().get();
-            channel.send(&Message::Forked { seat, pid }, Some(handle.as_fd()))
+            channel.send_patiently(&Message::Forked { seat, pid }, Some(handle.as_fd()))
         }
         Err(errno) => {
             let errno = errno.raw_os_error();
-            channel.send(&Message::ForkFailed { seat, errno }, None)
+            channel.send_patiently(&Message::ForkFailed { seat, errno }, None)
         }
     };
     // The parent has exited.
@@ -238,7 +238,7 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
         set_environment(environment);
     }
     for path in &process_config.modules {
-        resolver.open(path)?;
+        resolver.open_at_start(path)?;
     }
     resolver.open_where_possible(process_config.preload.iter().map(String::as_str));
     Ok(())

@@ -79,12 +79,12 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
         let reason = super::live(&worker, &channel, || {
             // Without an initializer it counts as ready from the start.
             if worker.has_initializer() {
-                channel.send(&Message::Ready, None)?;
+                channel.send_patiently(&Message::Ready, None)?;
             }
             Ok(())
         });
         let reason = reason.unwrap_or_default();
-        let _ = channel.send(&Message::Exiting { reason }, None);
+        let _ = channel.send_patiently(&Message::Exiting { reason }, None);
     };
     threads::start(start.title(), threads::stack_size(), Box::new(work))
 }
