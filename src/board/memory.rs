@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::fd;
 use crate::sync::{AtomicU32, AtomicU64};
 use rustix::fs::SealFlags;
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -134,6 +136,11 @@ const PAGE: usize = 4096;
 
 /// Creates a memfd with a fixed length.
 pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
+    // ftruncate would not only fail: setrlimit(2) has it send SIGXFSZ, which kills the process.
+    let limit = rustix::process::getrlimit(Resource::Fsize).current;
+    if limit.is_some_and(|limit| len as u64 > limit) {
+        return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));
+    }
     let file = fd::memfd(name).map_err(|errno| Error::os("memfd_create", errno))?;
     rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
     rustix::fs::fcntl_add_seals(&file, SEALS).map_err(|errno| Error::os("F_ADD_SEALS", errno))?;
