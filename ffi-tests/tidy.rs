@@ -14,7 +14,7 @@ type Floors = [&'static [&'static str]];
 /// Floors, bottom to top, with the rooms on each: files and folders of src/. A room may use itself and
 /// the rooms on the floors below.
 const FLOORS: &Floors = &[
-    &["error", "sync", "clock", "handle_table", "process"],
+    &["error", "sync", "clock", "handle_table", "process", "fd"],
     &["board"],
     &["worker"],
     &["state"],
@@ -125,6 +125,41 @@ fn some_rooms_use_one_name_of_another() {
 fn atomics_come_through_one_door() {
     let doors = ["std::sync::atomic", "core::sync::atomic", "std::sync::{atomic", "loom::"];
     none_says(&doors, |source| !in_room(&source.path, "src/sync") && !source.is_model());
+}
+
+/// Those that may get the numbers of the standard three. (A received one passes through `fd::above_stdio`, in the
+/// only file that receives.)
+#[test]
+fn descriptors_come_through_one_door() {
+    let doors = [
+        "eventfd(0",
+        "epoll::create",
+        "socketpair(",
+        "pidfd_open(",
+        "memfd_create(",
+        "timerfd_create(",
+        "signalfd(",
+        "inotify::init",
+        "fs::open(",
+        "openat(",
+        "pipe(",
+        "pipe_with(",
+        "net::accept",
+        "net::socket(",
+        "io::dup(",
+        "fcntl_dupfd",
+        "try_clone_to_owned",
+        "try_clone()",
+        "File::open",
+        "File::create",
+        "OpenOptions",
+        "UnixStream",
+        "libc::open",
+        "libc::dup(",
+        "libc::socket",
+    ];
+    none_says(&doors, |source| source.path != "src/fd.rs");
+    none_says(&["recvmsg("], |source| source.path != "src/worker/channel.rs");
 }
 
 #[test]

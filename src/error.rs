@@ -4,6 +4,7 @@
 //! [`TABLE`]. Numbers are never changed or reused.
 #![forbid(unsafe_code)]
 
+use crate::fd;
 pub(crate) use pool_status as Status;
 use pool_status::*;
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,13 @@ impl Error {
     /// An error that another process has reported in a message.
     pub(crate) fn from_peer(status: Status, os_errno: i32, message: String) -> Error {
         Error::with_detail(status, Detail { os_errno, message, ..Detail::default() })
+    }
+
+    /// Whether what failed may succeed in a moment, because something was short.
+    pub(crate) fn is_shortage(&self) -> bool {
+        let errno = self.detail().map_or(0, |detail| detail.os_errno);
+        // 0 is none, which the type cannot express.
+        errno > 0 && fd::is_shortage(rustix::io::Errno::from_raw_os_error(errno))
     }
 
     pub(crate) fn detail(&self) -> Option<&Detail> {

@@ -26,6 +26,7 @@
 //! | [`handle_table`] | the table that handles are checked against                                            |
 //! | [`clock`]        | time stamps that cost less than a task                                                |
 //! | [`process`]      | what is true of the whole process: forks, exit                                        |
+//! | [`fd`]           | where file descriptors come from: none is 0, 1 or 2                                   |
 //! | [`sync`]         | atomics, locks and futex waits; the models replace them                               |
 //! | [`error`]        | the table of statuses                                                                 |
 //!
@@ -96,6 +97,7 @@ mod board;
 #[cfg(not(loom))]
 mod clock;
 mod error;
+mod fd;
 #[cfg(not(loom))]
 mod ffi;
 mod handle_table;

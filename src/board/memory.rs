@@ -5,9 +5,12 @@
 //! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
+use crate::fd;
 use crate::sync::{AtomicU32, AtomicU64};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::SealFlags;
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
@@ -133,16 +136,12 @@ const PAGE: usize = 4096;
 
 /// Creates a memfd with a fixed length.
 pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
-    let create = |flags| rustix::fs::memfd_create(name, flags);
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not support MFD_NOEXEC_SEAL.
-    let file = create(flags | MemfdFlags::NOEXEC_SEAL)
-        .or_else(|_| create(flags))
-        .map_err(|errno| Error::os("memfd_create", errno))?;
-    // Not descriptor 0, 1 or 2, which the program may have closed: its output would go to this
-    // file.
-    let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)
-        .map_err(|errno| Error::os("duplicating a descriptor", errno))?;
+    // ftruncate would not only fail: setrlimit(2) has it send SIGXFSZ, which kills the process.
+    let limit = rustix::process::getrlimit(Resource::Fsize).current;
+    if limit.is_some_and(|limit| len as u64 > limit) {
+        return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));
+    }
+    let file = fd::memfd(name).map_err(|errno| Error::os("memfd_create", errno))?;
     rustix::fs::ftruncate(&file, len as u64).map_err(|errno| Error::os("ftruncate", errno))?;
     rustix::fs::fcntl_add_seals(&file, SEALS).map_err(|errno| Error::os("F_ADD_SEALS", errno))?;
     Ok(file)

@@ -238,12 +238,15 @@ unsafe fn sized<T>(given: *const T) -> Result<T> {
 /// The header: NULL, or a struct that begins with its size, of which as many bytes can be read. `T`
 /// is a struct of C types that begins with a `usize`, and for which all zeros are a value.
 unsafe fn sized_prefix<T>(given: *const T) -> Result<(T, Result<()>)> {
+    const { assert!(align_of::<T>() == align_of::<u64>()) };
     if given.is_null() || !given.is_aligned() {
         return Err(Status::POOL_ERR_INVALID.into());
     }
     // SAFETY: the caller's promise: the struct begins with its size.
     let size = unsafe { given.cast::<usize>().read() };
-    if size < size_of::<usize>() || size > SIZE_MAX {
+    // The size of a struct is a multiple of its alignment, and no field crosses such a multiple:
+    // another size would cut a pointer or a number in two.
+    if size < size_of::<usize>() || size > SIZE_MAX || !size.is_multiple_of(align_of::<T>()) {
         return Err(invalid("struct_size is not that of the struct"));
     }
     // SAFETY: the caller's promise: as many bytes can be read.

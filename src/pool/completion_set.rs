@@ -4,10 +4,10 @@ use super::callbacks::{self, CompletionAction};
 use super::future;
 use super::handles::{FutureHandle, SetHandle};
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::handle_table::HandleTable;
 use crate::sync::{Deadline, Mutex};
 use once_cell::sync::OnceCell;
-use rustix::event::EventfdFlags;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar};
@@ -160,10 +160,9 @@ pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> 
 pub(crate) fn set_fd(set: SetHandle) -> Result<i32> {
     let set = find(set)?;
     let state = set.state.lock();
-    let eventfd = set.eventfd.get_or_try_init(|| {
-        rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|errno| Error::os("eventfd", errno))
-    })?;
+    let eventfd = set
+        .eventfd
+        .get_or_try_init(|| fd::eventfd().map_err(|errno| Error::os("eventfd", errno)))?;
     set.update_eventfd(&state);
     Ok(eventfd.as_raw_fd())
 }

@@ -144,24 +144,8 @@ fn open_as(
 ) -> Result<PoolHandle> {
     clock::start();
     let reserved = registry::reserve()?;
-    let scope = match config.kind {
-        PoolKind::Threads | PoolKind::Inline => Scope::Private,
-        PoolKind::Processes(_) => Scope::Shared,
-    };
-    let region = Region::create("carpool", seats as usize, scope)?;
-    region.board.set_idle_time(config.idle_ms);
-    // A task of an inline pool is never queued.
-    let is_inline = matches!(config.kind, PoolKind::Inline);
-    let bound = if is_inline { 0 } else { config.max_pending };
-    let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
-    let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
-    region.board.set_features(bounded | prefetches);
-    let slots = SlotTable::new(&region, registry::first_generation(&reserved))?;
-    let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
-    let functions = FunctionTable::default();
-    let mut hooks = Vec::new();
-    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
-    let state = Arc::new(state);
+    let generation = registry::first_generation(&reserved);
+    let NewState { state, commands, functions, hooks } = make_state(config, seats, generation)?;
     let caller_copy = fork_caller_for(&state)?;
     if !state.config.observers.is_empty() {
         state.callbacks.prepare()?;
@@ -179,6 +163,38 @@ fn open_as(
         index: reserved.index,
     };
     Ok(registry::add(reserved, pool))
+}
+
+/// The state of a pool that has no executor yet.
+struct NewState {
+    state: Arc<PoolState>,
+    commands: CommandReceiver,
+    functions: FunctionTable,
+    hooks: Vec<SlotKey>,
+}
+
+/// Makes the state. Apart from [`open_as`], so that its large values are off the stack when threads
+/// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
+#[inline(never)]
+fn make_state(config: Config, seats: u32, generation: u32) -> Result<NewState> {
+    let scope = match config.kind {
+        PoolKind::Threads | PoolKind::Inline => Scope::Private,
+        PoolKind::Processes(_) => Scope::Shared,
+    };
+    let region = Region::create("carpool", seats as usize, scope)?;
+    region.board.set_idle_time(config.idle_ms);
+    // A task of an inline pool is never queued.
+    let is_inline = matches!(config.kind, PoolKind::Inline);
+    let bound = if is_inline { 0 } else { config.max_pending };
+    let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
+    let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
+    region.board.set_features(bounded | prefetches);
+    let slots = SlotTable::new(&region, generation)?;
+    let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
+    let functions = FunctionTable::default();
+    let mut hooks = Vec::new();
+    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
+    Ok(NewState { state: Arc::new(state), commands, functions, hooks })
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called

@@ -16,10 +16,10 @@
 //! could not keep.
 
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::process::{ThreadId, this_thread};
 use crate::sync::{Deadline, Mutex, MutexGuard};
 use crate::worker;
-use rustix::event::EventfdFlags;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar};
@@ -58,10 +58,8 @@ struct CallbackQueueState {
 impl CallbackQueue {
     /// The queue of the pool with this name. `is_external`: the caller runs the calls.
     pub(crate) fn new(pool: &str, is_external: bool) -> Result<CallbackQueue> {
-        let eventfd = is_external.then(|| {
-            rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                .map_err(|errno| Error::os("eventfd", errno))
-        });
+        let eventfd =
+            is_external.then(|| fd::eventfd().map_err(|errno| Error::os("eventfd", errno)));
         let shared =
             CallbackQueueShared { eventfd: eventfd.transpose()?, ..CallbackQueueShared::default() };
         Ok(CallbackQueue { name: format!("{pool}/callbacks"), shared: Arc::new(shared) })

@@ -19,6 +19,7 @@ use crate::board::parent::slots::{SlotKey, SlotTable};
 use crate::board::slot::SeatIndex;
 use crate::clock;
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Deadline, Mutex, Ordering::*, fence};
 use crate::worker::config::WorkerConfig;
@@ -30,7 +31,6 @@ use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
 use limits::{LimitSettings, TimeLimits};
-use rustix::event::EventfdFlags;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use task_callbacks::TaskCallbackTable;
@@ -128,10 +128,9 @@ impl PoolState {
     ) -> Result<(PoolState, CommandReceiver)> {
         let wakeup = match config.kind {
             PoolKind::Inline => None,
-            PoolKind::Threads | PoolKind::Processes(_) => Some(
-                rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                    .map_err(|errno| Error::os("eventfd", errno))?,
-            ),
+            PoolKind::Threads | PoolKind::Processes(_) => {
+                Some(fd::eventfd().map_err(|errno| Error::os("eventfd", errno))?)
+            }
         };
         let (commands, receiver) = commands::channel();
         let state = PoolState {

@@ -18,6 +18,7 @@
 
 use super::Supervisor;
 use super::exit_status::{describe_status, has_exited, zombie_status};
+use super::start::BACK_OFF;
 use super::workers::EventSource;
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
@@ -59,6 +60,8 @@ struct ForkServer {
     /// Since when the oldest request that was sent is unanswered, and how many checks found that
     /// too long.
     unanswered: Option<(Instant, u32)>,
+    /// When to send again what could not be sent for want of something.
+    resend_at: Option<Instant>,
     /// Workers that have exited, and for which Reap was not sent yet.
     unreaped: Vec<Pid>,
 }
@@ -165,6 +168,7 @@ impl ForkServers {
             start_error: None,
             requests: VecDeque::new(),
             unanswered: None,
+            resend_at: None,
             unreaped: Vec::new(),
         });
         Ok(())
@@ -278,15 +282,22 @@ impl ForkServers {
         }
     }
 
-    /// When to check the unanswered requests.
+    /// When to check the unanswered requests, and to send what could not be sent.
     pub(super) fn next_look(&self) -> Option<Instant> {
         let unanswered = self.servers.iter().filter_map(|server| server.unanswered);
-        unanswered.map(|(since, _)| since + ANSWER_TIMEOUT).min()
+        let looks = unanswered.map(|(since, _)| since + ANSWER_TIMEOUT);
+        looks.chain(self.servers.iter().filter_map(|server| server.resend_at)).min()
     }
 
-    /// Kills the fork servers that have not answered for too long.
+    /// Kills the fork servers that have not answered for too long; sends to the others what could
+    /// not be sent.
     pub(super) fn look(&mut self, now: Instant) {
         for server in &mut self.servers {
+            if server.resend_at.is_some_and(|at| at <= now) {
+                server.resend_at = None;
+                server.send_requests();
+                server.reap();
+            }
             if let Some((since, looks)) = &mut server.unanswered
                 && now.duration_since(*since) >= ANSWER_TIMEOUT
             {
@@ -418,7 +429,8 @@ impl ForkServer {
         for request in self.requests.iter_mut().take(UNANSWERED_MAX).skip(sent) {
             let Some(theirs) = &request.channel else { continue };
             let message = Message::Fork { seat: request.seat as u64, title: request.title.clone() };
-            if channel.send_now(&message, Some(theirs.as_fd())).is_err() {
+            if let Err(error) = channel.send_now(&message, Some(theirs.as_fd())) {
+                self.resend_at = resend_at(&error);
                 break;
             }
             request.channel = None;
@@ -430,7 +442,16 @@ impl ForkServer {
         let Some(channel) = self.process.channel() else { return };
         self.unreaped.retain(|pid| {
             let pid = pid.as_raw_nonzero().get();
-            channel.send_now(&Message::Reap { pid }, None).is_err()
+            let sent = channel.send_now(&Message::Reap { pid }, None);
+            if let Err(error) = &sent {
+                self.resend_at = resend_at(error).or(self.resend_at);
+            }
+            sent.is_err()
         });
     }
+}
+
+/// When to send again after this error. None: the fork server has exited.
+fn resend_at(error: &Error) -> Option<Instant> {
+    error.is_shortage().then(|| Instant::now() + BACK_OFF)
 }

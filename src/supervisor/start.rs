@@ -198,8 +198,12 @@ pub(super) fn broken_by_loss(process: ProcessExit) -> TaskFailure {
     TaskFailure { status: Status::POOL_ERR_BROKEN, detail }
 }
 
-/// Whether the next start is certain to fail as well: something is missing or not permitted.
+/// Whether the next start is certain to fail as well: something is missing or not permitted. What is
+/// only short comes back.
 fn is_final(error: &Error) -> bool {
+    if error.is_shortage() {
+        return false;
+    }
     let errno = error.detail().map_or(0, |detail| detail.os_errno);
     match error.status {
         Status::POOL_ERR_VERSION

@@ -19,6 +19,7 @@ use super::forkservers::ForkServers;
 use super::limits::PendingKill;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use crate::state::PoolState;
 use crate::state::config::{PoolKind, StepTimeouts};
 use crate::state::workers::StartedWorker;
@@ -311,8 +312,7 @@ impl WorkerSet {
         state: &PoolState,
         caller_copy: Option<ForkServerProcess>,
     ) -> Result<WorkerSet> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-            .map_err(|errno| Error::os("epoll_create1", errno))?;
+        let epoll = fd::epoll().map_err(|errno| Error::os("epoll_create1", errno))?;
         let mut workers = WorkerSet {
             epoll,
             handles: Vec::new(),
@@ -528,7 +528,7 @@ impl WorkerSet {
                 self.fork_servers.reap(*id, *pid);
                 self.remove_retired_fork_servers();
             }
-            if let Some(handle) = handle.try_clone().ok().filter(|_| is_traced) {
+            if is_traced && let Ok(handle) = fd::duplicate(handle, 3) {
                 self.zombies.add(handle);
             }
         }
@@ -590,8 +590,12 @@ impl WorkerSet {
         state.worker_table.change(seat, |info| info.pid = pid_number(pid));
         match &state.config.kind {
             PoolKind::Processes(config) if !is_unwanted => {
-                // If this fails, the worker has exited, and its pidfd reports that.
-                let _ = spawn::send_init(&worker_start(state, seat), config, &worker.channel);
+                let start = worker_start(state, seat);
+                if let Err(error) = spawn::send_init(&start, config, &worker.channel) {
+                    // It has exited, or would wait for the message; its pidfd reports its exit.
+                    kill(pid, &handle);
+                    worker.start_error = Some(error);
+                }
             }
             _ => kill(pid, &handle),
         }

@@ -2,16 +2,18 @@
 
 use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
+use crate::fd;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// One end of a socket pair.
 pub(crate) struct Channel(OwnedFd);
@@ -54,6 +56,11 @@ pub(super) fn close_inherited_channels() {
     }
 }
 
+/// How long a process waits that cannot send or receive for want of something.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(10);
+/// After so many pauses the supervisor, which has other workers, goes on.
+const SHORTAGE_PAUSES_MAX: u32 = 20;
+
 /// The outcome of receiving from a channel.
 pub(crate) enum Received {
     Message(Message, Option<OwnedFd>),
@@ -65,13 +72,7 @@ pub(crate) enum Received {
 
 impl Channel {
     pub(crate) fn pair() -> Result<(Channel, Channel)> {
-        let pair = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        );
-        let (one, other) = pair.map_err(|errno| Error::os("socketpair", errno))?;
+        let (one, other) = fd::socket_pair().map_err(|errno| Error::os("socketpair", errno))?;
         Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
@@ -82,6 +83,21 @@ impl Channel {
 
     pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
         self.send_with(message, file, SendFlags::NOSIGNAL)
+    }
+
+    /// Like [`Channel::send`], but waits where something is short, such as memory: for messages of
+    /// workers and fork servers, which the parent waits for.
+    pub(super) fn send_patiently(
+        &self,
+        message: &Message,
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        loop {
+            match self.send(message, file) {
+                Err(error) if error.is_shortage() => std::thread::sleep(SHORTAGE_PAUSE),
+                sent => return sent,
+            }
+        }
     }
 
     /// Like [`Channel::send`], but fails where that would block.
@@ -143,7 +159,13 @@ impl Channel {
 
     /// Waits for the next message and receives it.
     pub(crate) fn receive(&self) -> Received {
-        self.receive_with(RecvFlags::empty())
+        loop {
+            match self.receive_with(RecvFlags::empty()) {
+                // There is no memory for it at the moment.
+                Received::Nothing => std::thread::sleep(SHORTAGE_PAUSE),
+                received => return received,
+            }
+        }
     }
 
     fn receive_with(&self, flags: RecvFlags) -> Received {
@@ -151,13 +173,19 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
+        let mut pauses = 0;
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
-                // Nothing has arrived, or there is no memory for it at the moment.
+                Err(Errno::AGAIN) => return Received::Nothing,
+                // Something has arrived, and may be the last message of a process that has exited.
+                Err(errno) if fd::is_shortage(errno) && pauses < SHORTAGE_PAUSES_MAX => {
+                    std::thread::sleep(SHORTAGE_PAUSE);
+                    pauses += 1;
+                }
                 Err(_) => return Received::Nothing,
             }
         };
@@ -165,6 +193,8 @@ impl Channel {
             RecvAncillaryMessage::ScmRights(mut files) => files.next(),
             _ => None,
         });
+        // Without a descriptor it counts as one that could not be received.
+        let file = file.and_then(|file| fd::above_stdio(file).ok());
         match Message::decode(&bytes[..len]) {
             Some(message) => Received::Message(message, file),
             None => Received::End,

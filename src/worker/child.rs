@@ -20,12 +20,13 @@ use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
+use crate::{fd, process};
 use crossbeam_channel::Receiver;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -107,7 +108,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
 pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int {
     match outcome {
         Ok(reason) => {
-            let _ = channel.send(&Message::Exiting { reason }, None);
+            let _ = channel.send_patiently(&Message::Exiting { reason }, None);
             0
         }
         Err(error) => {
@@ -117,7 +118,7 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
                 errno: detail.os_errno,
                 message: protocol::clip(&detail.message),
             };
-            let _ = channel.send(&message, None);
+            let _ = channel.send_patiently(&message, None);
             EXIT_START_FAILED
         }
     }
@@ -130,10 +131,8 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
     let Some(file) = file else {
-        return Err(Error::new(
-            Status::POOL_ERR_VERSION,
-            "the parent's first message comes without the shared memory",
-        ));
+        // The message is complete, so it was this process that had no descriptor left.
+        return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
     let parent = parent_handle(init.parent)?;
     remove_preload_entry();
@@ -141,7 +140,7 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let region = Arc::new(Region::attach(file, geometry)?);
     let mut resolver = Resolver::new(init.is_main_program);
     for path in listed(&init.modules) {
-        resolver.open(path)?;
+        resolver.open_at_start(path)?;
     }
     if !init.is_fork_server {
         return work(channel, region, resolver, parent, &init);
@@ -211,7 +210,7 @@ fn work(
             let _ = monitor_started.recv();
         }
         exec_context.apply(init.seat, ExecPhase::Sandbox)?;
-        channel.send(&Message::Ready, None)
+        channel.send_patiently(&Message::Ready, None)
     })
 }
 
@@ -268,8 +267,7 @@ fn parent_handle(expected: u32) -> Result<OwnedFd> {
     let parent =
         rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
     let Some(parent) = parent else { exit_without_parent() };
-    let pidfd = rustix::process::pidfd_open(parent, PidfdFlags::empty())
-        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    let pidfd = fd::pidfd(parent).map_err(|errno| Error::os("pidfd_open", errno))?;
     // It may have died before pidfd_open, and its process id may have been reused.
     if rustix::process::getppid() != Some(parent) {
         exit_without_parent();
@@ -321,7 +319,7 @@ pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
 /// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
 /// task is doing. The channel that is returned disconnects when the thread has completed its start.
 fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
-    let channel = channel.as_fd().try_clone_to_owned().map_err(|_| {
+    let channel = fd::duplicate(channel, fd::ABOVE_STDIO).map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
     })?;
     let (starting, started) = crossbeam_channel::bounded(0);

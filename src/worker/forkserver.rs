@@ -21,9 +21,9 @@ use super::resolve::Resolver;
 use super::{child, current, dl_lock};
 use crate::board::Region;
 use crate::error::{Error, Result};
-use crate::process;
+use crate::{fd, process};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
     process::count_forks();
     flush_streams();
-    channel.send(&Message::Ready, None)?;
+    channel.send_patiently(&Message::Ready, None)?;
     // Those that a debugger traces can be reaped only when it has let go.
     let mut exited = Vec::new();
     loop {
@@ -49,7 +49,7 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
             // This process had no descriptor left for the worker's channel.
             Received::Message(Message::Fork { seat, .. }, None) => {
                 let errno = Errno::MFILE.raw_os_error();
-                channel.send(&Message::ForkFailed { seat, errno }, None)?;
+                channel.send_patiently(&Message::ForkFailed { seat, errno }, None)?;
             }
             Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
@@ -68,11 +68,11 @@ fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Op
         Ok(None) => return Some(begin(title, theirs)),
         Ok(Some((pid, handle))) => {
             let pid = pid.as_raw_nonzero().get();
-            channel.send(&Message::Forked { seat, pid }, Some(handle.as_fd()))
+            channel.send_patiently(&Message::Forked { seat, pid }, Some(handle.as_fd()))
         }
         Err(errno) => {
             let errno = errno.raw_os_error();
-            channel.send(&Message::ForkFailed { seat, errno }, None)
+            channel.send_patiently(&Message::ForkFailed { seat, errno }, None)
         }
     };
     // The parent has exited.
@@ -94,7 +94,7 @@ fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
         return Err(last_errno());
     };
     // Only this thread reaps the process, so its process id is not reused.
-    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+    match fd::pidfd(pid) {
         Ok(handle) => Ok(Some((pid, handle))),
         Err(errno) => {
             let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -115,13 +115,7 @@ fn begin(title: &str, theirs: OwnedFd) -> Channel {
     if let Ok(title) = CString::new(title) {
         child::rename_process(&title);
     }
-    Channel::from_fd(above_stdio(theirs))
-}
-
-/// Moves a descriptor above the standard three. The program may have closed those, and its output
-/// would go to this file.
-pub(super) fn above_stdio(fd: OwnedFd) -> OwnedFd {
-    rustix::io::fcntl_dupfd_cloexec(&fd, 3).unwrap_or(fd)
+    Channel::from_fd(theirs)
 }
 
 /// Flushes all output streams: each copy of the process would write what is left in their buffers.
@@ -176,8 +170,7 @@ impl CallerCopy<'_> {
 
 /// Detaches the copy from the caller. Returns the channel to the parent.
 fn detach_from_parent(channel: Channel, name: &str) -> Channel {
-    let own = channel.as_fd().try_clone_to_owned();
-    let own = own.map(above_stdio);
+    let own = fd::duplicate(&channel, fd::ABOVE_STDIO);
     std::mem::forget(channel);
     dl_lock::reset();
     close_inherited_channels();
@@ -237,9 +230,6 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
         if unsafe { libc::dup2(stdin.as_raw_fd(), 0) } < 0 {
             return Err(Error::os("dup2", last_errno()));
         }
-        if stdin.as_raw_fd() == 0 {
-            std::mem::forget(stdin);
-        }
     }
     if let Some(directory) = &process_config.directory {
         let failed =
@@ -250,7 +240,7 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
         set_environment(environment);
     }
     for path in &process_config.modules {
-        resolver.open(path)?;
+        resolver.open_at_start(path)?;
     }
     resolver.open_where_possible(process_config.preload.iter().map(String::as_str));
     Ok(())

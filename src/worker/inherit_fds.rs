@@ -11,7 +11,8 @@
 
 use super::protocol::CHANNEL_FD;
 use crate::error::{Error, Result, Status};
-use rustix::fs::{Mode, OFlags};
+use crate::fd;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -53,7 +54,7 @@ impl InheritedFds {
             }
             // SAFETY: borrowed for the next call, which fails if the descriptor is not open.
             let original = unsafe { BorrowedFd::borrow_raw(number) };
-            match rustix::io::fcntl_dupfd_cloexec(original, above) {
+            match fd::duplicate(original, above) {
                 Ok(duplicate) => Ok((duplicate, number)),
                 Err(Errno::BADF) => Err(not_open(number)),
                 Err(errno) => Err(Error::os("duplicating a descriptor", errno)),
@@ -81,7 +82,7 @@ impl InheritedFds {
         let path: &CStr = self.stdin.as_deref().unwrap_or(c"/dev/null");
         // Non-blocking, because opening a named pipe would wait for a writer. The worker's reads
         // may wait.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let flags = OFlags::NOCTTY | OFlags::NONBLOCK;
         let failed = |errno| {
             let status =
                 if errno == Errno::NOMEM { Status::POOL_ERR_NOMEM } else { Status::POOL_ERR_OS };
@@ -89,7 +90,7 @@ impl InheritedFds {
             let error = Error::os(&message, errno);
             Error::with_detail(status, error.detail().cloned().unwrap_or_default())
         };
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
+        let file = fd::open(path, flags).map_err(failed)?;
         let flags = rustix::fs::fcntl_getfl(&file).map_err(failed)?;
         rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK).map_err(failed)?;
         Ok(Some(file))
@@ -168,8 +169,8 @@ mod tests {
 
     #[test]
     fn every_descriptor_gets_its_number_and_no_other_stays_open() {
-        let null = rustix::fs::open(c"/dev/null", OFlags::RDONLY, Mode::empty()).unwrap();
-        let null = || rustix::io::fcntl_dupfd_cloexec(&null, 512).unwrap();
+        let null = fd::open(c"/dev/null", OFlags::empty()).unwrap();
+        let null = || fd::duplicate(&null, 512).unwrap();
         let cases: [&[RawFd]; 8] =
             [&[], &[3], &[4], &[3, 4, 5], &[0, 2, 9], &[3, 5, 6], &[5, 6, 7, 200], &[1, 3, 500]];
         for numbers in cases {

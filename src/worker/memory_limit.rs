@@ -6,7 +6,8 @@
 
 use crate::clock;
 use crate::error::{Error, Result};
-use rustix::fs::{Mode, OFlags};
+use crate::fd;
+use rustix::fs::OFlags;
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 
@@ -28,8 +29,7 @@ impl MemoryLimit {
     /// If the limit is reached already, it counts from the current usage: otherwise each worker
     /// would exit after its first task.
     pub(super) fn new(limit: u64) -> Result<MemoryLimit> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(c"/proc/self/statm", flags, Mode::empty())
+        let file = fd::open(c"/proc/self/statm", OFlags::empty())
             .map_err(|errno| Error::os("max_memory_per_worker: /proc/self/statm", errno))?;
         let pause = clock::ticks_of_ns(PAUSE_NS);
         let mut memory_limit = MemoryLimit { file, max: limit, pause, next: Cell::new(0) };

@@ -75,7 +75,7 @@ fn send_over(channel: &Arc<Channel>) -> SendResultFile {
     let channel = channel.clone();
     Box::new(move |file: ResultFile| {
         let message = Message::ResultFile { task: file.task, len: file.len };
-        channel.send(&message, file.memory.file())
+        channel.send_patiently(&message, file.memory.file())
     })
 }
 
@@ -344,10 +344,10 @@ fn live(
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
     if worker.has_initializer() {
-        channel.send(&Message::Initializing, None)?;
+        channel.send_patiently(&Message::Initializing, None)?;
     }
     if let Err(failure) = worker.initialize() {
-        channel.send(&hook_failed(failure), None)?;
+        channel.send_patiently(&hook_failed(failure), None)?;
         return Ok(ExitReason::Requested);
     }
     on_initialized()?;
@@ -357,10 +357,10 @@ fn live(
         return Ok(reason);
     }
     if worker.config.finalizer.is_some() {
-        let _ = channel.send(&Message::Finalizing, None);
+        let _ = channel.send_patiently(&Message::Finalizing, None);
     }
     if let Err(failure) = worker.finalize() {
-        let _ = channel.send(&hook_failed(failure), None);
+        let _ = channel.send_patiently(&hook_failed(failure), None);
     }
     Ok(reason)
 }

@@ -8,6 +8,7 @@ use super::modules::{self, Module, OpenLibrary};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
+use crate::fd;
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::sync::Arc;
 
@@ -171,6 +172,16 @@ impl Resolver {
         for path in paths {
             let _ = self.open(path);
         }
+    }
+
+    /// Opens a module before the first task. An error tells a shortage from a module that is
+    /// missing.
+    pub(crate) fn open_at_start(&mut self, path: &str) -> Result<()> {
+        let opened = self.open(path).map(drop);
+        opened.map_err(|error| match fd::shortage() {
+            Some(errno) => Error::os(&message_of(error), errno),
+            None => error,
+        })
     }
 
     /// Opens a module; it stays open.

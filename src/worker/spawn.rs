@@ -19,10 +19,10 @@ use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::{clock, process};
+use crate::{clock, fd, process};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -79,12 +79,12 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
         let reason = super::live(&worker, &channel, || {
             // Without an initializer it counts as ready from the start.
             if worker.has_initializer() {
-                channel.send(&Message::Ready, None)?;
+                channel.send_patiently(&Message::Ready, None)?;
             }
             Ok(())
         });
         let reason = reason.unwrap_or_default();
-        let _ = channel.send(&Message::Exiting { reason }, None);
+        let _ = channel.send_patiently(&Message::Exiting { reason }, None);
     };
     threads::start(start.title(), threads::stack_size(), Box::new(work))
 }
@@ -101,7 +101,7 @@ pub(crate) struct SpawnedProcess {
 impl SpawnedProcess {
     /// A child that was just started. Only the caller reaps it, so its process id is not reused.
     fn new(pid: Pid) -> Result<SpawnedProcess> {
-        match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+        match fd::pidfd(pid) {
             Ok(handle) => Ok(SpawnedProcess { pid, handle }),
             Err(errno) => {
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
@@ -277,7 +277,7 @@ fn spawn(
     // Their current numbers may be those of inherited descriptors in the child.
     let inherited = &process_config.inherited_fds;
     let moved = |fd: BorrowedFd<'_>| {
-        rustix::io::fcntl_dupfd_cloexec(fd, inherited.first_free())
+        fd::duplicate(fd, inherited.first_free())
             .map_err(|errno| Error::os("duplicating a descriptor", errno))
     };
     let channel = moved(channel.as_fd())?;
@@ -496,9 +496,8 @@ pub(crate) fn fork_server(
         return Err(Error::new(Status::POOL_ERR_STATE, message));
     }
     let (channel, theirs) = Channel::pair()?;
-    let parent = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
-        .map(forkserver::above_stdio)
-        .map_err(|errno| Error::os("pidfd_open", errno))?;
+    let parent =
+        fd::pidfd(rustix::process::getpid()).map_err(|errno| Error::os("pidfd_open", errno))?;
     let copy = CallerCopy { name, process_config, region, parent };
     process::count_forks();
     let forking = ForkGuard::begin();
