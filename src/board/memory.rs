@@ -44,8 +44,8 @@ impl Memory {
     }
 
     /// Zeroed memory that can be shared with other processes through its sealed file.
-    pub(crate) fn shared(name: &str, len: usize) -> Result<Memory> {
-        let file = sealed_file(name, len)?;
+    pub(crate) fn shared(name: &str, len: usize, limit: FileLimit) -> Result<Memory> {
+        let file = sealed_file(name, len, limit)?;
         Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)
     }
 
@@ -134,10 +134,32 @@ impl Drop for Memory {
 /// The smallest page of both architectures.
 const PAGE: usize = 4096;
 
+/// The limit of file sizes (RLIMIT_FSIZE) that a new file must keep. A longer file would not only
+/// fail: setrlimit(2) has ftruncate send SIGXFSZ, which kills the process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FileLimit {
+    /// As it is when the file is created.
+    Current,
+    /// As it was. A filter may not allow the system call that reads it.
+    Known(Option<u64>),
+}
+
+impl FileLimit {
+    pub(crate) fn read() -> FileLimit {
+        FileLimit::Known(FileLimit::Current.bytes())
+    }
+
+    fn bytes(self) -> Option<u64> {
+        match self {
+            FileLimit::Current => rustix::process::getrlimit(Resource::Fsize).current,
+            FileLimit::Known(bytes) => bytes,
+        }
+    }
+}
+
 /// Creates a memfd with a fixed length.
-pub(crate) fn sealed_file(name: &str, len: usize) -> Result<OwnedFd> {
-    // ftruncate would not only fail: setrlimit(2) has it send SIGXFSZ, which kills the process.
-    let limit = rustix::process::getrlimit(Resource::Fsize).current;
+fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<OwnedFd> {
+    let limit = limit.bytes();
     if limit.is_some_and(|limit| len as u64 > limit) {
         return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));
     }

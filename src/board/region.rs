@@ -2,7 +2,7 @@
 
 use super::functions::{FUNCTIONS_MAX, FunctionEntries, FunctionEntry};
 use super::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
-use super::memory::{Memory, ResultBytes, Shared, Span};
+use super::memory::{FileLimit, Memory, ResultBytes, Shared, Span};
 use super::parent::tail::{TRIM_ENTRIES, Tail, Tails};
 use super::priority::{HEAD_WORDS, PRIORITY_RINGS, PriorityRings};
 use super::queue::Reservation;
@@ -48,7 +48,7 @@ impl Region {
             }
             let memory = match scope {
                 Scope::Private => Memory::private(len),
-                Scope::Shared => Memory::shared(name, len),
+                Scope::Shared => Memory::shared(name, len, FileLimit::Current),
             };
             match memory {
                 Ok(memory) => {

@@ -208,6 +208,7 @@ fn work(
         if exec_context.filters() {
             // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
+            worker.keep_file_limit();
         }
         exec_context.apply(init.seat, ExecPhase::Sandbox)?;
         channel.send_patiently(&Message::Ready, None)

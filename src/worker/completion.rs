@@ -3,6 +3,7 @@
 use super::task::UserState;
 use super::{ResultFile, Task};
 use crate::board::Region;
+use crate::board::memory::FileLimit;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
 use crate::clock;
@@ -34,7 +35,8 @@ pub(crate) fn complete(
     keep_result_file: &dyn Fn(ResultFile),
 ) {
     let (user_state, now) = (UserState::default(), clock::now());
-    let task = Task::new(region, EXTERNAL_SEAT, &user_state, ProcessMark::new());
+    let task =
+        Task::new(region, EXTERNAL_SEAT, &user_state, ProcessMark::new(), FileLimit::Current);
     task.begin(slot);
     let outcome = match how {
         Completion::Completed(data) => {

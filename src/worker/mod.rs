@@ -42,6 +42,7 @@ pub(crate) use echo::echo_address;
 pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
+use crate::board::memory::FileLimit;
 use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
@@ -93,6 +94,8 @@ pub(crate) struct Worker {
     memory_limit: OnceCell<MemoryLimit>,
     /// The process in which the worker began.
     mark: ProcessMark,
+    /// For results in files.
+    file_limit: Cell<FileLimit>,
     /// The worker that this thread was before, while it runs a task of ours inside one of that
     /// worker's.
     outer: Cell<*const Worker>,
@@ -124,9 +127,19 @@ impl Worker {
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             memory_limit: OnceCell::new(),
             mark: ProcessMark::new(),
+            file_limit: Cell::new(FileLimit::Current),
             outer: Cell::new(std::ptr::null()),
             claimed: Cell::new(0),
         }
+    }
+
+    fn task(&self) -> Task {
+        Task::new(&self.region, self.seat, &self.user_state, self.mark, self.file_limit.get())
+    }
+
+    /// From now on the worker makes no system call to read the limit of file sizes.
+    fn keep_file_limit(&self) {
+        self.file_limit.set(FileLimit::read());
     }
 
     fn is_on(&self, region: &Region) -> bool {
@@ -167,7 +180,7 @@ impl Worker {
     /// Runs tasks until there is a reason to exit.
     fn run(&self) -> ExitReason {
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
+        let task = self.task();
         let board = &self.region.board;
         let idle_policy = match u32::from(self.seat.0) < self.config.min_workers {
             true => IdlePolicy::Stay,
@@ -222,7 +235,7 @@ impl Worker {
     /// Runs the task of a slot that our seat has claimed, inside another task or without one. Only
     /// threads do that, and they are the main program.
     fn run_claimed(&self, slot: u32) {
-        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
+        let task = self.task();
         let _ = self.run_task(&task, slot, clock::now());
     }
 
@@ -296,7 +309,7 @@ impl Worker {
     fn run_hook(&self, hook: Hook, slot: Option<u32>) -> std::result::Result<(), HookFailure> {
         let Some(slot) = slot else { return Ok(()) };
         let _entered = EnterGuard::enter(self);
-        let task = Task::new(&self.region, self.seat, &self.user_state, self.mark);
+        let task = self.task();
         task.begin_hook(slot);
         let index = self.region.board.slot(slot).call().function;
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();

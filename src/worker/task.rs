@@ -7,7 +7,7 @@
 use super::chunk::ItemStatus;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
-use crate::board::memory::Memory;
+use crate::board::memory::{FileLimit, Memory};
 use crate::board::record::{BytesLocation, Ending, FarBytes, Slot};
 use crate::board::slot::{Outcome, SeatIndex};
 use crate::clock;
@@ -54,6 +54,7 @@ pub(crate) struct Task {
     /// The process of the worker. A copy that a function has forked shares the board, and must not
     /// write to it.
     mark: ProcessMark,
+    file_limit: FileLimit,
     region: *const Region,
     state: *const UserState,
     seat: SeatIndex,
@@ -111,10 +112,12 @@ impl Task {
         seat: SeatIndex,
         state: &UserState,
         mark: ProcessMark,
+        file_limit: FileLimit,
     ) -> Task {
         Task {
             magic: MAGIC,
             mark,
+            file_limit,
             region,
             state,
             seat,
@@ -241,7 +244,7 @@ impl Task {
             self.buffer.set(ResultBuffer::Block);
             return start;
         }
-        match Memory::shared("carpool result", len) {
+        match Memory::shared("carpool result", len, self.file_limit) {
             Ok(memory) => {
                 let start = memory.start();
                 self.file.replace(Some(memory));
