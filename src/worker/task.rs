@@ -261,25 +261,49 @@ impl Task {
 
     #[cold]
     fn release_buffer(&self) {
-        if let Some(block) = self.block.take() {
-            self.arena.give(block, &self.region().memory);
-        }
-        self.file.take();
+        self.release(self.detach_buffer());
+    }
+
+    /// Takes the result's buffer out, if it is not in the slot.
+    fn detach_buffer(&self) -> (Option<Block>, Option<Memory>) {
         self.buffer.set(ResultBuffer::Slot);
         self.len.set(0);
+        (self.block.take(), self.file.take())
+    }
+
+    fn release(&self, (block, _file): (Option<Block>, Option<Memory>)) {
+        if let Some(block) = block {
+            self.arena.give(block, &self.region().memory);
+        }
     }
 
     #[inline]
     pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
+        if !self.mark.is_of_this_process() {
+            return Status::POOL_ERR_WRONG_PROCESS as i32;
+        }
+        match self.buffer.get() {
+            ResultBuffer::Slot => self.copy_to_result(data),
+            ResultBuffer::Block | ResultBuffer::File => self.replace_result(data),
+        }
+    }
+
+    /// The bytes may be in the earlier buffer, which is released after the copy.
+    #[cold]
+    fn replace_result(&self, data: &[u8]) -> i32 {
+        let earlier = self.detach_buffer();
+        let code = self.copy_to_result(data);
+        self.release(earlier);
+        code
+    }
+
+    #[inline]
+    fn copy_to_result(&self, data: &[u8]) -> i32 {
         let buffer = self.result(data.len());
         if buffer.is_null() {
-            return match self.mark.is_of_this_process() {
-                true => Status::POOL_ERR_NOMEM as i32,
-                false => Status::POOL_ERR_WRONG_PROCESS as i32,
-            };
+            return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result` returned a buffer of this length. `data` may overlap it: it may be in
-        // the buffer of an earlier call.
+        // SAFETY: `result` returned a buffer of this length. `data` may overlap it, in the slot.
         unsafe { buffer.copy_from(data.as_ptr(), data.len()) };
         0
     }
