@@ -4,7 +4,7 @@
 use super::enums::{CEnum, pool_event_kind};
 use super::structs::{pool_event_t, pool_options_t};
 use super::types::*;
-use super::{User, boundary, status_of, write_out};
+use super::{User, write_optional};
 use crate::pool::{self, Observers, WorkerEvent, WorkerEventKind};
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
@@ -47,11 +47,7 @@ pub unsafe extern "C" fn pool_process_events(
     pool: *mut pool_t,
     n: Option<&mut MaybeUninit<u32>>,
 ) -> pool_status_t {
-    let process = || pool::process_events(pool.into());
-    match n {
-        Some(n) => status_of(&write_out(Some(n), 0, process)),
-        None => boundary(|| process().map(drop)),
-    }
+    write_optional(n, || pool::process_events(pool.into()))
 }
 
 /// The observers of the options. The user's pointer belongs to the options, and is dropped after

@@ -5,7 +5,7 @@ use super::structs::*;
 use super::types::*;
 use super::{
     User, boundary, bytes, callback, catch, handles, required, status_of, utf8, write_error,
-    write_out,
+    write_optional, write_out,
 };
 use crate::board::memory::ResultBytes;
 use crate::error::{Result, Status};
@@ -325,16 +325,10 @@ pub unsafe extern "C" fn future_on_done(
     id: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
     let user = User { pointer: user, drop };
-    let mut number = 0;
-    let status = boundary(|| {
+    write_optional(id, || {
         let function = required(function)?;
-        number = pool::on_done(future.into(), callback(function, Arc::new(user)))?;
-        Ok(())
-    });
-    if let Some(id) = id {
-        id.write(number);
-    }
-    status
+        pool::on_done(future.into(), callback(function, Arc::new(user)))
+    })
 }
 
 /// Removes a callback that has not been called.

@@ -84,6 +84,19 @@ fn write_out<T: Copy>(
     found.map(drop)
 }
 
+/// Writes what the body returns to an optional out-parameter, or 0 if it fails. The body runs
+/// without one, too.
+fn write_optional<T: Copy + Default>(
+    out: Option<&mut MaybeUninit<T>>,
+    body: impl FnOnce() -> Result<T>,
+) -> pool_status_t {
+    let found = catch(body);
+    if let Some(out) = out {
+        out.write(*found.as_ref().unwrap_or(&T::default()));
+    }
+    status_of(&found)
+}
+
 /// Returns the status of an outcome, after filling in the caller's error.
 fn write_error(outcome: Result<()>, out: Option<&mut MaybeUninit<pool_error_t>>) -> pool_status_t {
     let status = status_of(&outcome);

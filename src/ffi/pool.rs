@@ -5,7 +5,9 @@ use super::enums::{CEnum, stop_mode_from};
 use super::options::{config_from, fixed_config_from, grace_from, idle_time_from, limits_from};
 use super::structs::*;
 use super::types::*;
-use super::{boundary, bytes, bytes_mut, catch, required, status_of, write_error, write_out};
+use super::{
+    boundary, bytes, bytes_mut, catch, required, status_of, write_error, write_optional, write_out,
+};
 use crate::error::Result;
 use crate::pool::{self, RestartMode, ShrinkMode, SubmitOptions, TaskSpec};
 use std::ffi::{c_char, c_void};
@@ -337,15 +339,7 @@ pub unsafe extern "C" fn pool_cancel_pending(
     pool: *mut pool_t,
     n: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
-    let mut count = 0;
-    let status = boundary(|| {
-        count = pool::cancel_pending(pool.into())?;
-        Ok(())
-    });
-    if let Some(n) = n {
-        n.write(count);
-    }
-    status
+    write_optional(n, || pool::cancel_pending(pool.into()))
 }
 
 /// Starts workers before there are tasks for them.
@@ -362,15 +356,7 @@ pub unsafe extern "C" fn pool_spawn_workers(
     n: i64,
     spawned: Option<&mut MaybeUninit<u32>>,
 ) -> pool_status_t {
-    let mut count = 0;
-    let status = boundary(|| {
-        count = pool::spawn_workers(pool.into(), n)?;
-        Ok(())
-    });
-    if let Some(spawned) = spawned {
-        spawned.write(count);
-    }
-    status
+    write_optional(spawned, || pool::spawn_workers(pool.into(), n))
 }
 
 /// Starts workers until there are max_workers.

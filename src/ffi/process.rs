@@ -4,7 +4,7 @@
 
 use super::enums::stop_mode_from;
 use super::types::*;
-use super::{User, boundary, required};
+use super::{User, boundary, required, write_optional};
 use crate::error::Status;
 use crate::{pool, worker};
 use std::ffi::{c_char, c_int, c_void};
@@ -60,20 +60,14 @@ pub unsafe extern "C" fn pool_at_exit(
     id: Option<&mut MaybeUninit<u64>>,
 ) -> pool_status_t {
     let user = User { pointer: user, drop };
-    let mut number = 0;
-    let status = boundary(|| {
+    write_optional(id, || {
         let function = required(function)?;
-        number = pool::add_exit_handler(Box::new(move || {
+        Ok(pool::add_exit_handler(Box::new(move || {
             let user = user;
             // SAFETY: the header: a function that takes this pointer.
             unsafe { function(user.pointer) };
-        }));
-        Ok(())
-    });
-    if let Some(id) = id {
-        id.write(number);
-    }
-    status
+        })))
+    })
 }
 
 /// Removes a function that was added by pool_at_exit.

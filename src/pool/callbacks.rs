@@ -169,7 +169,10 @@ impl Pool {
             if table.has_ended {
                 return Ok(Some(action));
             }
-            self.start_threads(&mut table, number != DELIVERY)?;
+            if number != DELIVERY {
+                self.state.callbacks.prepare()?;
+            }
+            self.start_completion_thread(&mut table)?;
             self.state.slots.mark_subscribed(key);
             table.add(key, record.ring_position(), action);
         }
@@ -194,19 +197,14 @@ impl Pool {
     pub(super) fn prepare_callbacks(&'static self) -> Result<()> {
         let mut table = self.completions.table.lock();
         // Tasks of an inline pool are done when they have been submitted.
-        match (table.has_ended, &self.executor) {
-            (true, _) | (_, Executor::Inline(_)) => Ok(()),
-            (false, _) => {
-                let has_calls = true;
-                self.start_threads(&mut table, has_calls)
-            }
+        if table.has_ended || matches!(self.executor, Executor::Inline(_)) {
+            return Ok(());
         }
+        self.state.callbacks.prepare()?;
+        self.start_completion_thread(&mut table)
     }
 
-    fn start_threads(&'static self, table: &mut CompletionTable, has_calls: bool) -> Result<()> {
-        if has_calls {
-            self.state.callbacks.prepare()?;
-        }
+    fn start_completion_thread(&'static self, table: &mut CompletionTable) -> Result<()> {
         if table.thread.is_none() {
             self.state.start_listening();
             let name = format!("{}/completions", self.state.config.name);

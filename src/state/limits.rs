@@ -77,7 +77,7 @@ impl LimitSettings {
         let [soft, hard] = [limits.soft_ms, limits.hard_ms].map(|limit| limit.unwrap_or(NONE));
         self.soft_ms.store(soft, Relaxed);
         self.hard_ms.store(hard, Relaxed);
-        self.shortest_ms.store(soft.min(hard), Release);
+        self.shortest_ms.store(soft.min(hard), Relaxed);
     }
 
     pub(crate) fn defaults(&self) -> TimeLimits {

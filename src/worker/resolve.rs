@@ -97,8 +97,7 @@ pub(crate) struct OpenModule {
 impl Resolver {
     /// In a process that runs the main program.
     pub(crate) fn in_main_program() -> Resolver {
-        let has_main = true;
-        Resolver::new(has_main)
+        Resolver { found: Vec::new(), modules: Vec::new(), has_main: true }
     }
 
     pub(super) fn new(has_main: bool) -> Resolver {
