@@ -198,9 +198,14 @@ impl Task {
     /// buffer of the item, or this is a forked copy of the worker.
     #[inline]
     pub(crate) fn result(&self, len: usize) -> *mut u8 {
-        if !self.mark.is_of_this_process() {
-            return std::ptr::null_mut();
+        match self.mark.is_of_this_process() {
+            true => self.result_buffer(len),
+            false => std::ptr::null_mut(),
         }
+    }
+
+    #[inline]
+    fn result_buffer(&self, len: usize) -> *mut u8 {
         match self.role.get() {
             TaskRole::Item { start, size } if len <= size => {
                 self.item_len.set(len);
@@ -299,11 +304,11 @@ impl Task {
 
     #[inline]
     fn copy_to_result(&self, data: &[u8]) -> i32 {
-        let buffer = self.result(data.len());
+        let buffer = self.result_buffer(data.len());
         if buffer.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result` returned a buffer of this length. `data` may overlap it, in the slot.
+        // SAFETY: `result_buffer` returned a buffer of this length. `data` may overlap it, in the slot.
         unsafe { buffer.copy_from(data.as_ptr(), data.len()) };
         0
     }
