@@ -287,9 +287,11 @@ impl Task {
         if !self.mark.is_of_this_process() {
             return Status::POOL_ERR_WRONG_PROCESS as i32;
         }
+        // The buffer of an item is part of its chunk's, and stays.
+        let has_own_buffer = self.role.get() == TaskRole::Task;
         match self.buffer.get() {
-            ResultBuffer::Slot => self.copy_to_result(data),
-            ResultBuffer::Block | ResultBuffer::File => self.replace_result(data),
+            ResultBuffer::Block | ResultBuffer::File if has_own_buffer => self.replace_result(data),
+            _ => self.copy_to_result(data),
         }
     }
 
