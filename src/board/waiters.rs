@@ -59,6 +59,13 @@ impl Board {
         }
     }
 
+    /// Notifies the completion event again, and wakes all waiters whatever the word says: a stray
+    /// worker may have overwritten it.
+    pub(crate) fn renotify_completion(&self) {
+        self.completion_event().fetch_add(ONE_NOTIFICATION, Release);
+        self.completion_event().wake(i32::MAX, self.scope);
+    }
+
     // ---- capacity ------------------------------------------------------------------------------
 
     /// Waits until `take` succeeds. None: `is_closed` returned true, or the deadline has passed.

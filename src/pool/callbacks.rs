@@ -397,11 +397,17 @@ impl Pool {
         // From now on a subscriber finds its future done, and performs the action itself.
         table.has_ended |= table.thread.is_none();
         self.region().board.notify_completion();
+        let mut renotify = Deadline::from_ms(RENOTIFY_MS);
         while !table.has_ended {
-            match deadline.wait_on(&self.completions.ended, table) {
-                Some(guard) => table = guard,
-                None => return false,
+            if renotify.has_passed() {
+                self.region().board.renotify_completion();
+                renotify = Deadline::from_ms(RENOTIFY_MS);
             }
+            table = match deadline.min(renotify).wait_on(&self.completions.ended, table) {
+                Some(guard) => guard,
+                None if deadline.has_passed() => return false,
+                None => self.completions.table.lock(),
+            };
         }
         true
     }
@@ -411,6 +417,9 @@ impl Pool {
         self.completions.table.lock().thread.take()
     }
 }
+
+/// How long the end of the completion thread is waited for before it is notified again.
+const RENOTIFY_MS: i64 = 50;
 
 /// The number by which deliveries to sets are found. Callbacks have others.
 const DELIVERY: u64 = 0;
