@@ -29,6 +29,7 @@ use super::handles::{FutureHandle, PoolHandle};
 use super::{Pool, current_callback, future};
 use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
+use crate::process::{ThreadId, this_thread};
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*, spin_until};
 use crate::worker;
@@ -73,6 +74,8 @@ struct CompletionTable {
     entries: HashMap<u32, CompletionEntry>,
     /// Tasks that are not known to be done, by their positions on the ring.
     order: BTreeSet<(u64, u32)>,
+    /// The callers that perform a callback at once, innermost last.
+    performing: Vec<ThreadId>,
     thread: Option<JoinHandle<()>>,
     is_ending: bool,
     has_ended: bool,
@@ -108,9 +111,12 @@ thread_local! {
     static OWN_THREAD_OF: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this is one of the pool's own threads, which must not wait for its own end.
+/// Whether this is one of the pool's own threads, or one that performs a callback of the pool: it must
+/// not wait for its own end.
 pub(super) fn is_own_thread_of(pool: &Pool) -> bool {
-    OWN_THREAD_OF.get() == pool.address() || pool.state.callbacks.is_running_here()
+    OWN_THREAD_OF.get() == pool.address()
+        || pool.state.callbacks.is_running_here()
+        || pool.completions.table.lock().performing.contains(&this_thread())
 }
 
 /// This thread works for the pool.
@@ -219,11 +225,17 @@ impl Pool {
         if !action.is_call() {
             return action.perform(future);
         }
-        self.completions.table.lock().entry(key).performers += 1;
+        {
+            let mut table = self.completions.table.lock();
+            table.entry(key).performers += 1;
+            table.performing.push(this_thread());
+        }
         self.state.slots.mark_subscribed(key);
         current_callback::run(future, || action.perform(future));
         let mut table = self.completions.table.lock();
         table.entry(key).performers -= 1;
+        let own = table.performing.iter().rposition(|thread| *thread == this_thread());
+        own.map(|own| table.performing.swap_remove(own));
         let unused = table.remove_unused(key);
         self.unlock(table);
         self.recycle_detached(unused);
