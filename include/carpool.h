@@ -295,7 +295,10 @@ enum pool_state_bit {
     POOL_STATE_JOINING = 8,
 };
 
-/** What a map does after an item has failed. */
+/**
+ * What a map does after an item has failed. Unless it is POOL_ON_ERROR_CONTINUE, a lazy map ends with
+ * the failed item: the results of later items are discarded.
+ */
 enum pool_on_error {
     /** Runs all items. */
     POOL_ON_ERROR_CONTINUE = 0,
@@ -587,7 +590,8 @@ typedef struct pool_options_t {
     pool_function_t initializer;
     /**
      * Function that each worker runs likewise before it exits, whatever the reason, unless it
-     * crashes or is killed.
+     * crashes or is killed. If it returns a nonzero code, or the worker dies in it, the pool becomes
+     * broken.
      */
     pool_function_t finalizer;
     /**
@@ -2030,7 +2034,8 @@ pool_status_t pool_map_start(pool_t *pool,
  * @param index       receives the index of the item, from 0, also if it has failed; may be NULL
  * @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED or another status of
  *         future_result if the item failed: pool_map_error returns the details, and the next call
- *         continues with the next item; POOL_ERR_END if there are no more items; POOL_ERR_TIMEOUT:
+ *         continues with the next item, or the map ends, see enum pool_on_error; POOL_ERR_END if
+ *         there are no more items; POOL_ERR_TIMEOUT:
  *         the next call waits for the same item or, if the deadline of the whole map has passed,
  *         returns POOL_ERR_TIMEOUT again; POOL_ERR_CLOSED if the pool is closed; once, the status
  *         that the source returned instead of an item; POOL_ERR_STATE if another call with the map

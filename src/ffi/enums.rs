@@ -174,7 +174,8 @@ pub enum pool_state_bit {
     POOL_STATE_JOINING = 8,
 }
 
-/// What a map does after an item has failed.
+/// What a map does after an item has failed. Unless it is POOL_ON_ERROR_CONTINUE, a lazy map ends with
+/// the failed item: the results of later items are discarded.
 #[repr(C)]
 pub enum pool_on_error {
     /// Runs all items.

@@ -170,7 +170,8 @@ pub unsafe extern "C" fn pool_map_start(
 /// @param index       receives the index of the item, from 0, also if it has failed; may be NULL
 /// @return POOL_OK; POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_CANCELLED or another status of
 ///         future_result if the item failed: pool_map_error returns the details, and the next call
-///         continues with the next item; POOL_ERR_END if there are no more items; POOL_ERR_TIMEOUT:
+///         continues with the next item, or the map ends, see enum pool_on_error; POOL_ERR_END if
+///         there are no more items; POOL_ERR_TIMEOUT:
 ///         the next call waits for the same item or, if the deadline of the whole map has passed,
 ///         returns POOL_ERR_TIMEOUT again; POOL_ERR_CLOSED if the pool is closed; once, the status
 ///         that the source returned instead of an item; POOL_ERR_STATE if another call with the map

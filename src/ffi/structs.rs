@@ -70,7 +70,8 @@ pub struct pool_options_t {
     /// discarded. If it returns a nonzero code, the pool becomes broken.
     pub initializer: pool_function_t,
     /// Function that each worker runs likewise before it exits, whatever the reason, unless it
-    /// crashes or is killed.
+    /// crashes or is killed. If it returns a nonzero code, or the worker dies in it, the pool becomes
+    /// broken.
     pub finalizer: pool_function_t,
     /// Number of tasks after which a worker exits; it is replaced if tasks are queued. A chunk of a
     /// map counts as one task. 0: unlimited.
