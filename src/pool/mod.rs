@@ -33,10 +33,11 @@ pub(crate) use crate::state::task_callbacks::{LimitKind, OnAccept};
 pub(crate) use callbacks::{
     Callback, events_fd, has_events, on_done, process_events, remove_callback,
 };
-pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next};
+pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next, set_next_many};
 pub(crate) use future::{
-    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, future_free, future_id,
-    future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many,
+    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, find_future,
+    future_free, future_id, future_pool, future_state, future_tag, is_cancel_requested, progress,
+    result, wait, wait_many,
 };
 pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
 pub(crate) use inspect::{
@@ -50,16 +51,17 @@ pub(crate) use map::{Arrays, MapOptions, ResultOrder, map, map_async, submit_chu
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::count_live;
 pub(crate) use resize::{
-    grow, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
+    grow, resize, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
 };
 pub(crate) use selftest::test;
 pub(crate) use shutdown::{
     add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, shutdown,
-    shutdown_all, terminate,
+    shutdown_all, terminate, wait_idle,
 };
 pub(crate) use submit::{
-    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new,
-    cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks,
+    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskItems, TaskSpec, buffer_free,
+    buffer_new, cancel_pending, run, submit, submit_detached, submit_many, submit_plain,
+    submit_with_callbacks,
 };
 
 use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};

@@ -129,6 +129,42 @@ pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Res
     Ok(FutureHandle::new(pool.index, key))
 }
 
+/// The items of a [`submit_many`], one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskItems<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) item_size: usize,
+    pub(crate) n: usize,
+}
+
+/// Submits a task for each item; counts them in `submitted`. Without `futures`, no caller holds
+/// their futures.
+pub(crate) fn submit_many(
+    pool: PoolHandle,
+    pointer: usize,
+    items: TaskItems<'_>,
+    mut futures: Option<&mut [FutureHandle]>,
+    submitted: &mut usize,
+) -> Result<()> {
+    let pool = pool.get()?;
+    for index in 0..items.n {
+        let args = &items.bytes[index * items.item_size..][..items.item_size];
+        let spec = TaskSpec::pointer(pointer, args);
+        match &mut futures {
+            Some(futures) => {
+                let key = pool.submit(&spec, Ownership::Held, None)?;
+                futures[index] = FutureHandle::new(pool.index, key);
+            }
+            None => {
+                let key = pool.submit(&spec, Ownership::Detached, None)?;
+                pool.detach(key.slot);
+            }
+        }
+        *submitted += 1;
+    }
+    Ok(())
+}
+
 /// Submits a task with callbacks.
 pub(crate) fn submit_with_callbacks(
     pool: PoolHandle,

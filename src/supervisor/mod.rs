@@ -31,7 +31,7 @@ use crate::worker::spawn::ForkServerProcess;
 use exit_status::ProcessExit;
 use lifecycle::Lifecycle;
 use limits::TimedTasks;
-use resize::ReadyWaiter;
+use resize::{ReadyWaiter, SizeWaiter};
 use rustix::event::epoll;
 use start::BACK_OFF;
 use std::collections::VecDeque;
@@ -52,6 +52,8 @@ pub(crate) struct Supervisor {
     stoppers: Vec<ReplySender>,
     /// The callers that wait for workers to be ready.
     ready_waiters: Vec<ReadyWaiter>,
+    /// The callers that wait until the workers above a new maximum have exited.
+    size_waiters: Vec<SizeWaiter>,
     /// How many workers have exited for the retire quota, which any worker may take.
     retired_exits: u32,
     /// The program that the next worker runs.
@@ -82,6 +84,7 @@ impl Supervisor {
             joiners: Vec::new(),
             stoppers: Vec::new(),
             ready_waiters: Vec::new(),
+            size_waiters: Vec::new(),
             retired_exits: 0,
             image: Image::Helper,
             lost: 0,
@@ -114,6 +117,7 @@ impl Supervisor {
             self.continue_restart();
             self.enforce_max();
             self.answer_ready_waiters();
+            self.answer_size_waiters();
             if self.finish_if_over() {
                 return;
             }
@@ -164,6 +168,8 @@ impl Supervisor {
             Command::CancelWaitReady(number) => self.cancel_wait_ready(number),
             Command::Grow(count, reply) => reply.done(self.grow(count)),
             Command::Shrink(count, mode, reply) => reply.done(self.shrink(count, mode)),
+            Command::Resize(number, max, reply) => self.resize(number, max, reply),
+            Command::CancelResize(number) => self.cancel_resize(number),
             Command::Restart(mode, reply) => reply.done(self.restart(mode)),
         }
     }
