@@ -26,6 +26,7 @@ SHARED := $(OUT)/lib/libcarpool.so.$(VERSION)
 STATIC := $(OUT)/lib/libcarpool.a
 WORKER := $(OUT)/libexec/carpool/carpool-worker
 HEADER := $(OUT)/include/carpool.h
+CDEF := $(OUT)/include/carpool.cdef.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
@@ -77,7 +78,7 @@ $(WORKER): src/worker/carpool-worker.c include/carpool.h $(SHARED)
 	@mkdir -p $(@D)
 	$(call build_worker,$@,../../lib)
 
-$(HEADER): include/carpool.h
+$(HEADER) $(CDEF): $(OUT)/include/%: include/%
 	install -D -m 644 $< $@
 
 # $(call subst_vars,file in cmake/,from the library's folder to the prefix,from there to the headers)
@@ -85,7 +86,7 @@ subst_vars = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@
   -e "s|@POINTER_SIZE@|`echo __SIZEOF_POINTER__ | $(CC) -E -P -`|g" \
   -e 's|@LIBDIR_TO_PREFIX@|'$2'|g' -e 's|@INCLUDEDIR@|'$3'|g' cmake/$1.in
 
-package: $(HEADER) $(CMAKE) $(CMAKE_VERSION) $(PC)
+package: $(HEADER) $(CDEF) $(CMAKE) $(CMAKE_VERSION) $(PC)
 $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 	@mkdir -p $(@D)
 	@$(call subst_vars,$(@F),..,include) > $@
@@ -129,7 +130,7 @@ bench: all                                          ## measures pools beside wha
 counts:                                             ## counts instructions with callgrind, compares with before
 	@python3 benches/harness/counts.py
 
-header:                                             ## writes include/carpool.h anew from the sources
+header:                                             ## writes the headers in include/ anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
 architecture:                                       ## writes the list of files into ARCHITECTURE.md anew
@@ -147,7 +148,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	@test -e $(STATIC) -a -e $(WORKER) || $(MAKE) all
 	install -d "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(libdir)/pkgconfig" \
 	  "$(DESTDIR)$(includedir)" "$(DESTDIR)$(workerdir)"
-	install -m 644 include/carpool.h "$(DESTDIR)$(includedir)"
+	install -m 644 include/carpool.h include/carpool.cdef.h "$(DESTDIR)$(includedir)"
 	install -m 644 $(STATIC) "$(DESTDIR)$(libdir)"
 	install -m 755 $(SHARED) "$(DESTDIR)$(libdir)"
 	cp -fP $(OUT)/lib/libcarpool.so $(OUT)/lib/libcarpool.so.$(MAJOR) "$(DESTDIR)$(libdir)"
@@ -157,7 +158,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	    > "$(DESTDIR)$(libdir)/$$file" || exit; done
 
 uninstall:                                          ## removes what install has copied, given the same folders
-	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
+	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(includedir)/carpool.cdef.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
 	rm -f "$(DESTDIR)$(libdir)/libcarpool.a" "$(DESTDIR)$(libdir)/libcarpool.so" \
 	  "$(DESTDIR)$(libdir)/libcarpool.so.$(MAJOR)" "$(DESTDIR)$(libdir)/libcarpool.so.$(VERSION)"
 	rm -rf "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(workerdir)"

@@ -43,7 +43,7 @@
 #define POOL_NOW (-2)
 
 /** Lowest priority of a task. */
-#define POOL_PRIORITY_MIN -8
+#define POOL_PRIORITY_MIN (-8)
 
 /** Highest priority of a task. */
 #define POOL_PRIORITY_MAX 7
@@ -2427,6 +2427,8 @@ CARPOOL_API const char *pool_status_name(pool_status_t status);
  */
 CARPOOL_API const char *pool_status_string(pool_status_t status);
 
+/* ---- structs for languages that have none ---------------------------------------------------- */
+
 /**
  * Initializes options like POOL_OPTIONS_INIT, for callers that cannot use the macro.
  *
@@ -2523,9 +2525,17 @@ pool_status_t pool_map_options_set(pool_map_options_t *options,
  *     pool_call_t call = POOL_CALL_INIT;
  *     pool_map_options_t map_options = POOL_MAP_INIT;
  *     pool_stats_t stats = POOL_STATS_INIT;
+ *
+ * Define CARPOOL_NO_INLINE to leave out all inline functions: the shorthands below and, in C++, these
+ * macros, for which pool_options_init and its like stand in.
  */
 #ifndef POOL_OPTIONS_INIT
-#ifdef __cplusplus
+#ifndef __cplusplus
+#define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
+#define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
+#define POOL_MAP_INIT { .struct_size = sizeof(pool_map_options_t) }
+#define POOL_STATS_INIT { .struct_size = sizeof(pool_stats_t) }
+#elif !defined(CARPOOL_NO_INLINE)
 static inline pool_options_t pool_initial_options() {
     pool_options_t options = pool_options_t();
     options.struct_size = sizeof options;
@@ -2550,13 +2560,9 @@ static inline pool_stats_t pool_initial_stats() {
 #define POOL_CALL_INIT (pool_initial_call())
 #define POOL_MAP_INIT (pool_initial_map_options())
 #define POOL_STATS_INIT (pool_initial_stats())
-#else
-#define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
-#define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
-#define POOL_MAP_INIT { .struct_size = sizeof(pool_map_options_t) }
-#define POOL_STATS_INIT { .struct_size = sizeof(pool_stats_t) }
 #endif
 
+#ifndef CARPOOL_NO_INLINE
 /* ---- pools of a fixed size: shorthands for pool_new_fixed ----------------------------------- */
 
 static inline pool_status_t pool_new_single_thread(const pool_options_t *options, pool_t **out,
@@ -2591,4 +2597,5 @@ static inline pool_status_t pool_new_quad_process(const pool_options_t *options,
                                                    pool_error_t *error) {
     return pool_new_fixed(POOL_PROCESS, 4, options, out, error);
 }
+#endif
 #endif
