@@ -98,6 +98,7 @@ enum pool_state_bit {
     POOL_STATE_BROKEN = 2,
     POOL_STATE_TERMINATED = 4,
     POOL_STATE_JOINING = 8,
+    POOL_STATE_PAUSED = 16,
 };
 enum pool_on_error {
     POOL_ON_ERROR_CONTINUE = 0,
@@ -411,6 +412,8 @@ pool_status_t pool_shrink(pool_t *pool,
 pool_status_t pool_resize(pool_t *pool,
                           uint32_t max_workers,
                           int64_t timeout_ms);
+pool_status_t pool_pause(pool_t *pool);
+pool_status_t pool_resume(pool_t *pool);
 pool_status_t pool_restart(pool_t *pool,
                            pool_restart_t mode);
 pool_status_t pool_terminate(pool_t *pool,

@@ -293,6 +293,8 @@ enum pool_state_bit {
     POOL_STATE_TERMINATED = 4,
     /** A pool_join is in progress. */
     POOL_STATE_JOINING = 8,
+    /** The pool is paused, see pool_pause. */
+    POOL_STATE_PAUSED = 16,
 };
 
 /**
@@ -1511,6 +1513,26 @@ CARPOOL_API
 pool_status_t pool_resize(pool_t *pool,
                           uint32_t max_workers,
                           int64_t timeout_ms);
+
+/**
+ * Pauses the pool: workers begin no more tasks, except one that a worker takes at that very moment.
+ * Running tasks go on, and new ones are accepted and queued. A task that waits for a queued task of
+ * its own thread pool runs it all the same. pool_join, and a shutdown with POOL_STOP_DRAIN, run the
+ * queued tasks as if the pool were not paused. Pausing a paused pool has no effect.
+ *
+ * @return POOL_OK; POOL_ERR_CLOSED, also while the pool is joined; POOL_ERR_UNSUPPORTED for an
+ *         inline pool; the errors of a broken pool (see pool_check); POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_pause(pool_t *pool);
+
+/**
+ * Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+ *
+ * @return as for pool_pause
+ */
+CARPOOL_API pool_status_t pool_resume(pool_t *pool);
 
 /**
  * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:

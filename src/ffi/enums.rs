@@ -172,6 +172,8 @@ pub enum pool_state_bit {
     POOL_STATE_TERMINATED = 4,
     /// A pool_join is in progress.
     POOL_STATE_JOINING = 8,
+    /// The pool is paused, see pool_pause.
+    POOL_STATE_PAUSED = 16,
 }
 
 /// What a map does after an item has failed. Unless it is POOL_ON_ERROR_CONTINUE, a lazy map ends with

@@ -534,6 +534,27 @@ pub unsafe extern "C" fn pool_resize(
     boundary(|| pool::resize(pool.into(), max_workers, timeout_ms))
 }
 
+/// Pauses the pool: workers begin no more tasks, except one that a worker takes at that very moment.
+/// Running tasks go on, and new ones are accepted and queued. A task that waits for a queued task of
+/// its own thread pool runs it all the same. pool_join, and a shutdown with POOL_STOP_DRAIN, run the
+/// queued tasks as if the pool were not paused. Pausing a paused pool has no effect.
+///
+/// @return POOL_OK; POOL_ERR_CLOSED, also while the pool is joined; POOL_ERR_UNSUPPORTED for an
+///         inline pool; the errors of a broken pool (see pool_check); POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_pause(pool: *mut pool_t) -> pool_status_t {
+    boundary(|| pool::pause(pool.into()))
+}
+
+/// Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+///
+/// @return as for pool_pause
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_resume(pool: *mut pool_t) -> pool_status_t {
+    boundary(|| pool::resume(pool.into()))
+}
+
 /// Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
 /// the ids in pool_workers show which workers are new. If called again while workers are still
 /// being replaced, it also replaces those that have started meanwhile.

@@ -51,7 +51,8 @@ pub(crate) use map::{Arrays, MapOptions, ResultOrder, map, map_async, submit_chu
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::count_live;
 pub(crate) use resize::{
-    grow, resize, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
+    grow, pause, resize, restart, resume, set_idle_time, set_limits, shrink, spawn_workers,
+    wait_ready,
 };
 pub(crate) use selftest::test;
 pub(crate) use shutdown::{

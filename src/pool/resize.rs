@@ -112,6 +112,18 @@ pub(crate) fn resize(pool: PoolHandle, max: u32, timeout_ms: i64) -> Result<()> 
     wait_for_reply(state, command, Command::CancelResize(number), timeout_ms)
 }
 
+/// Begins no more tasks; those that run go on.
+pub(crate) fn pause(pool: PoolHandle) -> Result<()> {
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Pause(true, sender)).map(drop)
+}
+
+/// Begins tasks again.
+pub(crate) fn resume(pool: PoolHandle) -> Result<()> {
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Pause(false, sender)).map(drop)
+}
+
 /// Replaces every worker there is.
 pub(crate) fn restart(pool: PoolHandle, mode: RestartMode) -> Result<()> {
     let state = resizable_state(pool)?;

@@ -43,7 +43,7 @@ impl Gate {
     /// The flags that refuse the task.
     fn refusing(self) -> u32 {
         match self {
-            Gate::Open => u32::MAX,
+            Gate::Open => pool_flags::REFUSE,
             Gate::OpenOrClosed => pool_flags::REFUSE_ALWAYS,
         }
     }

@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Resize(u64, u32, ReplySender),
     /// This caller does not wait any more.
     CancelResize(u64),
+    /// Begin no more tasks, or begin them again.
+    Pause(bool, ReplySender),
     /// The reply comes when the restart has begun.
     Restart(RestartMode, ReplySender),
 }

@@ -170,6 +170,7 @@ impl Supervisor {
             Command::Shrink(count, mode, reply) => reply.done(self.shrink(count, mode)),
             Command::Resize(number, max, reply) => self.resize(number, max, reply),
             Command::CancelResize(number) => self.cancel_resize(number),
+            Command::Pause(is_paused, reply) => reply.done(self.pause(is_paused)),
             Command::Restart(mode, reply) => reply.done(self.restart(mode)),
         }
     }
@@ -188,7 +189,8 @@ impl Supervisor {
             self.state.set_flags(new);
             self.state.wake_submitters();
         }
-        self.state.flags.fetch_and(flags | !pool_flags::JOINING, AcqRel);
+        let passing = pool_flags::JOINING | pool_flags::PAUSED;
+        self.state.flags.fetch_and(flags | !passing, AcqRel);
         if self.life.stage() != before.stage() {
             self.state.region.board.set_stage(self.life.stage());
         }

@@ -6,7 +6,6 @@
 
 use super::Supervisor;
 use super::workers::WorkerHandle;
-use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::state::commands::{ReplySender, RestartMode, ShrinkMode};
@@ -60,7 +59,7 @@ impl Supervisor {
         let is_ready =
             |worker: &WorkerHandle| worker.is_ready && !worker.is_old && worker.requested.is_none();
         let ready = self.workers.count_if(is_ready);
-        let is_open = self.life.stop.is_none() && self.life.stage() == Stage::Open;
+        let is_open = self.life.stop.is_none() && self.life.is_open();
         let broken = self.state.check_broken();
         self.ready_waiters.retain(|waiter| {
             let outcome = match &broken {
@@ -81,10 +80,7 @@ impl Supervisor {
 
     fn check_resizable(&self) -> Result<()> {
         self.state.check_open()?;
-        match self.life.stage() {
-            Stage::Open => Ok(()),
-            _ => Err(Status::POOL_ERR_CLOSED.into()),
-        }
+        if self.life.is_open() { Ok(()) } else { Err(Status::POOL_ERR_CLOSED.into()) }
     }
 
     fn check_room(&self, max: u32) -> Result<()> {
