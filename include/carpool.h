@@ -1028,7 +1028,10 @@ typedef struct pool_worker_info_t {
     pool_worker_state_t state;
     /** ID of the task that it is running, else 0. */
     uint64_t task_id;
-    /** Function of that task, if its name is known; truncated if necessary. */
+    /**
+     * Function of that task and its module, truncated if necessary; a function of a stripped module
+     * that does not export it is given as an offset.
+     */
     char function[64];
     /** How long that task has been running, in milliseconds. */
     int64_t running_ms;

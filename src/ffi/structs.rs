@@ -327,7 +327,8 @@ pub struct pool_worker_info_t {
     pub state: pool_worker_state_t,
     /// ID of the task that it is running, else 0.
     pub task_id: u64,
-    /// Function of that task, if its name is known; truncated if necessary.
+    /// Function of that task and its module, truncated if necessary; a function of a stripped module
+    /// that does not export it is given as an offset.
     pub function: [c_char; 64],
     /// How long that task has been running, in milliseconds.
     pub running_ms: i64,

@@ -11,7 +11,6 @@ use crate::state::workers::WorkerInfo;
 use crate::sync::Ordering::*;
 use crate::worker::config::StartMethod;
 use crate::worker::memory_limit::own_bytes;
-use crate::worker::resolve;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -145,11 +144,10 @@ impl Pool {
         let task = slot.map(|slot| {
             let record = board.slot(slot);
             let function = record.call().function;
-            let function = self.region().functions.read(function, &self.region().memory);
             let ticks = clock::now().saturating_sub(board_seat.started.load(Relaxed));
             RunningTask {
                 id: record.id(),
-                function: function.map_or_else(String::new, |it| resolve::describe(&it)),
+                function: self.state.functions.describe(function).unwrap_or_default(),
                 ns: clock::ns_of_ticks(ticks),
             }
         });

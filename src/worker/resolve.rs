@@ -240,17 +240,6 @@ fn target(function: &Function) -> String {
     }
 }
 
-/// The name of a function, for messages.
-pub(crate) fn describe(function: &Function) -> String {
-    match function.locator {
-        FunctionLocator::Address(_) => target(function),
-        _ => {
-            let file = function.module.rsplit('/').next().unwrap_or_default();
-            format!("{} in {}", target(function), module_name(file))
-        }
-    }
-}
-
 fn refusal(words: impl Into<String>) -> Error {
     Error::new(Status::POOL_ERR_FUNCTION, words)
 }
