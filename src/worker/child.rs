@@ -134,6 +134,8 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
         // The message is complete, so it was this process that had no descriptor left.
         return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
+    // Before modules are opened: their constructors may make pools.
+    DEPTH.store(init.worker_config.depth, Relaxed);
     let parent = parent_handle(init.parent)?;
     remove_preload_entry();
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
@@ -249,6 +251,11 @@ pub(super) fn rename_process(name: &CStr) {
         // SAFETY: the argument's `len` bytes are writable, and nothing else writes to them.
         unsafe { command.wrapping_add(index).write(byte as c_char) };
     }
+}
+
+/// Called in a copy of the caller.
+pub(super) fn descend() {
+    DEPTH.fetch_add(1, Relaxed);
 }
 
 /// The number of workers among this process and its ancestors.

@@ -181,6 +181,7 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
         child::rename_process(&name);
     }
     current::clear();
+    child::descend();
     discard_output();
     replace_exit_handlers();
     reset_signals();
