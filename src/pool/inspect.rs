@@ -5,6 +5,7 @@ use crate::board::slot::SeatIndex;
 use crate::board::stats::StatsSum;
 use crate::clock;
 use crate::error::{Result, Status};
+use crate::process;
 use crate::state::cancelled::CancelledTask;
 use crate::state::pool_flags;
 use crate::state::workers::WorkerInfo;
@@ -159,7 +160,7 @@ impl Pool {
 
 /// Pages that only the process itself has in memory: /proc/PID/statm, resident less shared.
 fn resident_bytes(pid: i64) -> Option<u64> {
-    if pid == 0 {
+    if pid == 0 || !process::has_own_proc() {
         return None;
     }
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
