@@ -663,7 +663,8 @@ typedef struct pool_options_t {
     uint32_t retries;
     /**
      * Number of consecutive start failures within restart_window_ms after which the pool is broken
-     * (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited.
+     * (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited. A start that the caller's process has too
+     * few descriptors, processes or memory for does not count: it is tried again until that passes.
      */
     uint32_t max_restarts;
     /** Time window for max_restarts. 0: 10000. */

@@ -113,7 +113,8 @@ pub struct pool_options_t {
     /// 0 otherwise.
     pub retries: u32,
     /// Number of consecutive start failures within restart_window_ms after which the pool is broken
-    /// (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited.
+    /// (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited. A start that the caller's process has too
+    /// few descriptors, processes or memory for does not count: it is tried again until that passes.
     pub max_restarts: u32,
     /// Time window for max_restarts. 0: 10000.
     pub restart_window_ms: i64,
