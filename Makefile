@@ -44,6 +44,11 @@ C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
 
+# Rust's standard library finds no __cxa_thread_atexit_impl, which takes the dynamic loader's lock: then a
+# pool in a constructor that dlopen runs would wait for its threads, and they for the lock. It uses
+# pthread_key_create instead.
+NO_LOADER_LOCK := --wrap=__cxa_thread_atexit_impl
+
 # Always asked: cargo knows what has changed, and what follows looks at the archive's time only.
 $(RUST): FORCE
 	+$(CARGO) rustc --release --locked --lib --crate-type staticlib $(CARGOFLAGS)
@@ -55,7 +60,7 @@ $(SHARED): $(RUST) cmake/carpool.map
 	@mkdir -p $(@D)
 	$(CC) -shared -s -o $@ -Wl,--whole-archive $(RUST) -Wl,--no-whole-archive -Wl,--gc-sections \
 	  -Wl,--version-script=cmake/carpool.map -Wl,-soname,libcarpool.so.$(MAJOR) -Wl,--build-id \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs,-z,noseparate-code $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs,-z,noseparate-code -Wl,$(NO_LOADER_LOCK) $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
 	ln -sf $(@F) $(OUT)/lib/libcarpool.so.$(MAJOR)
 	ln -sf libcarpool.so.$(MAJOR) $(OUT)/lib/libcarpool.so
 
@@ -64,7 +69,7 @@ $(SHARED): $(RUST) cmake/carpool.map
 $(STATIC): $(RUST) $(SHARED) src/worker/preinit.S
 	@mkdir -p $(OUT)/obj
 	$(CC) -c -o $(OUT)/obj/preinit.o src/worker/preinit.S
-	$(LD) -r -o $(OUT)/obj/linked.o --gc-sections --force-group-allocation -u carpool_preinit \
+	$(LD) -r -o $(OUT)/obj/linked.o --gc-sections --force-group-allocation $(NO_LOADER_LOCK) -u carpool_preinit \
 	  `nm -D --defined-only --format=posix $(SHARED) | sed 's/ .*//;s/^/-u /'` --whole-archive $(RUST)
 	$(OBJCOPY) -R .llvmbc -R .llvmcmd --wildcard --keep-global-symbol='pool_*' --keep-global-symbol='future_*' \
 	  --keep-global-symbol=carpool_process_start $(OUT)/obj/linked.o $(OUT)/obj/carpool.o

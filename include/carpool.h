@@ -124,7 +124,17 @@ enum pool_status {
 
 /** Kinds of workers. */
 enum pool_kind {
-    /** Each worker is a separate process: a crash costs only the task that crashed. */
+    /**
+     * Each worker is a separate process: a crash costs only the task that crashed.
+     *
+     * A worker is in a process group of its own, and ignores SIGINT, SIGTTOU and SIGTTIN: what an
+     * interrupt from the terminal means is left to the caller, and a task may print on the
+     * terminal, but reading from it fails with EIO. Programs that a task starts ignore these
+     * signals, too, unless it resets them.
+     *
+     * /dev/null is needed, unless worker_stdin is set or descriptor 0 is inherited; /proc is needed
+     * for functions of the main program, with POOL_FORK, and for max_memory_per_worker.
+     */
     POOL_PROCESS = 0,
     /** Each worker is a thread of this process. */
     POOL_THREAD = 1,
@@ -655,7 +665,8 @@ typedef struct pool_options_t {
     uint32_t retries;
     /**
      * Number of consecutive start failures within restart_window_ms after which the pool is broken
-     * (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited.
+     * (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited. A start that the caller's process has too
+     * few descriptors, processes or memory for does not count: it is tried again until that passes.
      */
     uint32_t max_restarts;
     /** Time window for max_restarts. 0: 10000. */
@@ -1030,7 +1041,10 @@ typedef struct pool_worker_info_t {
     pool_worker_state_t state;
     /** ID of the task that it is running, else 0. */
     uint64_t task_id;
-    /** Function of that task, if its name is known; truncated if necessary. */
+    /**
+     * Function of that task and its module, truncated if necessary; a function of a stripped module
+     * that does not export it is given as an offset.
+     */
     char function[64];
     /** How long that task has been running, in milliseconds. */
     int64_t running_ms;
@@ -1131,6 +1145,10 @@ extern "C" {
 /**
  * Creates a pool. Workers start on demand.
  *
+ * A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
+ * loader, whose lock dlopen holds while constructors run. If worker processes open the library,
+ * its constructor runs in them, too, and can make no pool of processes there.
+ *
  * @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
  * @param out      receives the pool, to be released with pool_free; NULL on failure
  * @param error    filled in on failure; may be NULL
@@ -1138,7 +1156,8 @@ extern "C" {
  *         option is not supported by the kind of pool; POOL_ERR_VERSION if the struct has non-zero
  *         fields that this version does not know; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL if
  *         4096 pools exist, counting freed ones that still have futures; POOL_ERR_STATE if this
- *         process is a worker that ran into main, which must begin with pool_worker_main, if
+ *         process is a worker that ran into main, which must begin with pool_worker_main, if a
+ *         constructor makes the pool in a worker process that is starting or opening a module, if
  *         POOL_FORK is refused because of other threads, if the real and the effective user or
  *         group differ (POOL_SPAWN, POOL_FORKSERVER), or if process pools are nested more than 8
  *         deep

@@ -16,6 +16,10 @@ use std::mem::MaybeUninit;
 
 /// Creates a pool. Workers start on demand.
 ///
+/// A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
+/// loader, whose lock dlopen holds while constructors run. If worker processes open the library,
+/// its constructor runs in them, too, and can make no pool of processes there.
+///
 /// @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
 /// @param out      receives the pool, to be released with pool_free; NULL on failure
 /// @param error    filled in on failure; may be NULL
@@ -23,7 +27,8 @@ use std::mem::MaybeUninit;
 ///         option is not supported by the kind of pool; POOL_ERR_VERSION if the struct has non-zero
 ///         fields that this version does not know; POOL_ERR_NOMEM; POOL_ERR_OS; POOL_ERR_FULL if
 ///         4096 pools exist, counting freed ones that still have futures; POOL_ERR_STATE if this
-///         process is a worker that ran into main, which must begin with pool_worker_main, if
+///         process is a worker that ran into main, which must begin with pool_worker_main, if a
+///         constructor makes the pool in a worker process that is starting or opening a module, if
 ///         POOL_FORK is refused because of other threads, if the real and the effective user or
 ///         group differ (POOL_SPAWN, POOL_FORKSERVER), or if process pools are nested more than 8
 ///         deep

@@ -107,11 +107,15 @@ const DEPTH_MAX: u32 = 8;
 /// Makes a pool.
 pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
     if worker::child::entered_main() {
-        let words = "this process was started as a worker and ran into main: begin main with pool_worker_main";
+        let words = "this process was started as a worker, and is none yet: a constructor cannot make a pool in it, and a main that is reached must begin with pool_worker_main";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
     if matches!(config.kind, PoolKind::Processes(_)) && worker::child::depth() >= DEPTH_MAX {
         let words = format!("pools of processes are nested more than {DEPTH_MAX} deep");
+        return Err(Error::new(Status::POOL_ERR_STATE, words));
+    }
+    if matches!(config.kind, PoolKind::Processes(_)) && worker::resolve::is_opening_in_worker() {
+        let words = "this worker process is opening a module, and a constructor cannot make a pool of processes in it, whose workers would do the same";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
     if let PoolKind::Processes(process_config) = &config.kind {

@@ -8,6 +8,7 @@ pub(crate) mod commands;
 pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod function_names;
 pub(crate) mod limits;
 pub(crate) mod pending;
 pub(crate) mod task_callbacks;
@@ -30,6 +31,7 @@ use commands::{Command, CommandReceiver, CommandSender, ShutdownRequest, StopMod
 use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
+use function_names::FunctionNames;
 use limits::{LimitSettings, TimeLimits};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
@@ -60,6 +62,7 @@ pub(crate) struct PoolState {
     /// The configuration of workers, except for the current minimum of workers.
     pub(crate) worker_config: WorkerConfig,
     pub(crate) worker_table: WorkerTable,
+    pub(crate) functions: FunctionNames,
     pub(crate) bounds: WorkerBounds,
     pub(crate) counters: Counters,
     pub(crate) limits: LimitSettings,
@@ -142,6 +145,7 @@ impl PoolState {
             slots,
             worker_config: WorkerConfig::default(),
             worker_table: WorkerTable::default(),
+            functions: FunctionNames::default(),
             bounds: WorkerBounds::new(config.workers_min, config.workers_max),
             counters: Counters::default(),
             limits: LimitSettings::new(config.limits),

@@ -62,6 +62,8 @@ pub(crate) struct Supervisor {
     lost: u32,
     /// When workers failed to start, in succession, with how long each was waited for.
     failures: VecDeque<(Instant, Duration)>,
+    /// How many starts in succession something was short for.
+    shortages: u32,
     /// No worker is started before this time.
     retry_at: Option<Instant>,
     timed: TimedTasks,
@@ -89,6 +91,7 @@ impl Supervisor {
             image: Image::Helper,
             lost: 0,
             failures: VecDeque::new(),
+            shortages: 0,
             retry_at: None,
             timed: TimedTasks::default(),
         };
@@ -288,7 +291,10 @@ impl Supervisor {
             }
             let error = worker.start_error.take();
             let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, message));
-            self.start_failed(error, Duration::ZERO);
+            match worker.is_uninitialized {
+                true => self.start_not_begun(error),
+                false => self.start_failed(error, Duration::ZERO),
+            }
         } else if worker.step == LifeStep::Finalizing {
             self.break_by_death_in_finalizer(process);
         } else if self.breaks_by_loss(&worker, exit).is_some() {

@@ -30,6 +30,7 @@ mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
 pub(crate) mod spawn;
+pub(crate) mod symbols;
 mod task;
 mod threads;
 

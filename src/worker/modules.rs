@@ -118,20 +118,10 @@ impl ProgramHeaders<'_> {
     }
 
     fn identity(&self) -> Identity {
-        let mut identity = [0; IDENTITY_LEN];
         match self.build_id() {
-            Some(id) => {
-                let len = id.len().min(IDENTITY_LEN);
-                identity[..len].copy_from_slice(&id[..len]);
-            }
-            None => {
-                // Linked without a build id: a digest of the code serves as one. 0xff..
-                // distinguishes it from ids.
-                identity[..8].copy_from_slice(&self.code_digest().to_le_bytes());
-                identity[IDENTITY_LEN - 8..].fill(0xff);
-            }
+            Some(id) => identity_of_build(id),
+            None => identity_of_code(self.readable_code()),
         }
-        identity
     }
 
     /// The note NT_GNU_BUILD_ID of the owner "GNU", which the linker writes.
@@ -149,22 +139,41 @@ impl ProgramHeaders<'_> {
         })
     }
 
-    /// FNV-1a over the code, eight bytes at a time. (Fowler, Noll, Vo: hash functions, 64 bits.)
-    fn code_digest(&self) -> u64 {
-        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-        for (start, len, flags) in self.loads() {
-            if flags & (libc::PF_X | libc::PF_R) != libc::PF_X | libc::PF_R {
-                continue;
-            }
+    fn readable_code(&self) -> impl Iterator<Item = &[u8]> {
+        let is_code = |flags| flags & (libc::PF_X | libc::PF_R) == libc::PF_X | libc::PF_R;
+        self.loads().filter(move |(_, _, flags)| is_code(*flags)).map(|(start, len, _)| {
             // SAFETY: a segment of the module that the loader has mapped for reading.
-            let code = unsafe { std::slice::from_raw_parts(start as *const u8, len) };
-            for bytes in code.chunks(8) {
-                let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-                digest = (digest ^ word).wrapping_mul(0x100_0000_01b3);
-            }
-        }
-        digest
+            unsafe { std::slice::from_raw_parts(start as *const u8, len) }
+        })
     }
+}
+
+/// The identity of a module with this build id.
+pub(super) fn identity_of_build(id: &[u8]) -> Identity {
+    let mut identity = [0; IDENTITY_LEN];
+    let len = id.len().min(IDENTITY_LEN);
+    identity[..len].copy_from_slice(&id[..len]);
+    identity
+}
+
+/// The identity of a module without a build id, by its code. 0xff.. distinguishes it from ids.
+pub(super) fn identity_of_code<'a>(code: impl Iterator<Item = &'a [u8]>) -> Identity {
+    let mut identity = [0; IDENTITY_LEN];
+    identity[..8].copy_from_slice(&digest(code).to_le_bytes());
+    identity[IDENTITY_LEN - 8..].fill(0xff);
+    identity
+}
+
+/// FNV-1a, eight bytes at a time. (Fowler, Noll, Vo: hash functions, 64 bits.)
+fn digest<'a>(code: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    for segment in code {
+        for bytes in segment.chunks(8) {
+            let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            digest = (digest ^ word).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    digest
 }
 
 /// A note's kind, its owner, its text, and what follows it.
