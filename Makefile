@@ -30,16 +30,16 @@ CDEF := $(OUT)/include/carpool.cdef.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
-# Two examples need a third-party library, whose header may be missing.
+# Three examples need a third-party library, whose header may be missing.
 has_header = $(shell echo '\#include <$1>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
 OPENSSL := $(call has_header,openssl/evp.h)
 PNG := $(call has_header,png.h)
 EXAMPLES := $(patsubst examples-c/%.c,$(OUT)/bin/%,$(filter-out %_functions.c,$(wildcard examples-c/*.c)))
 EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
-EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
+EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot %/isolate,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check soak mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -98,7 +98,7 @@ $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 
 examples: $(EXAMPLES)                               ## the programs of examples-c, in out/bin
 	$(if $(OPENSSL),,@echo "skip: sha256tree: openssl/evp.h is missing (Debian: libssl-dev)")
-	$(if $(PNG),,@echo "skip: mandelbrot: png.h is missing (Debian: libpng-dev)")
+	$(if $(PNG),,@echo "skip: mandelbrot, isolate: png.h is missing (Debian: libpng-dev)")
 
 $(OUT)/bin/%: examples-c/%.c $(HEADER) $(SHARED)
 	@mkdir -p $(@D)
@@ -115,6 +115,7 @@ $(OUT)/bin/03_library: $(OUT)/bin/lib03_library_functions.so
 $(OUT)/bin/sha256tree: LDLIBS += -lcrypto
 $(OUT)/bin/sha256tree: $(wildcard examples-c/sha256tree/*)
 $(OUT)/bin/mandelbrot: LDLIBS += -lpng -lm
+$(OUT)/bin/isolate: LDLIBS += -lpng
 
 run: all                                            ## hashes a folder with sha256tree, checks and times it
 	@python3 ffi-tests/tools.py openssl
@@ -125,6 +126,10 @@ test:                                               ## all tests; REQUIRE=all: n
 	@python3 ffi-tests/run.py
 
 check: test                                         ## the same as test
+
+MINUTES ?= 10
+soak: all                                           ## workers and programs die for MINUTES=10: nothing is lost or doubled
+	@python3 ffi-tests/endurance.py soak $(MINUTES)
 
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))

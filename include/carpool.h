@@ -249,6 +249,22 @@ enum pool_sched {
     POOL_SCHED_PREFETCH = 1,
 };
 
+/** What a worker process may do from the end of its initializer on. */
+enum pool_sandbox {
+    /** Whatever its user may do. */
+    POOL_SANDBOX_NONE = 0,
+    /**
+     * Compute, allocate memory, and return results; for code that reads untrusted data. Other
+     * system calls fail with EPERM, in all threads of the worker: none opens a file or a socket,
+     * starts a process, a thread or a program, maps executable memory, or signals or traces
+     * another process. Calls that remain are those for memory, time, sleeping, signal handlers,
+     * random numbers, and for reading, writing and closing descriptors that are open already: the
+     * standard streams, inherit_fds, and what the initializer has opened. With POOL_FORK, the
+     * caller's other descriptors are closed before the initializer runs.
+     */
+    POOL_SANDBOX_COMPUTE = 1,
+};
+
 /** Who runs callbacks. */
 enum pool_driver {
     /** A thread of the library. */
@@ -560,6 +576,9 @@ typedef struct pool_rlimit_t {
  */
 typedef void (*pool_tick_fn)(void *user);
 
+/** A value of enum pool_sandbox. */
+typedef int32_t pool_sandbox_t;
+
 /**
  * Configuration for pool_new. Initialize it with POOL_OPTIONS_INIT; zero selects the default of
  * every field. A field that the kind of pool does not support must be zero, otherwise
@@ -835,6 +854,16 @@ typedef struct pool_options_t {
     pool_tick_fn on_tick;
     /** Interval between calls of on_tick. 0: 500. Must be 0 without on_tick. */
     int64_t tick_ms;
+    /**
+     * POOL_SANDBOX_NONE (default) or POOL_SANDBOX_COMPUTE, which sets no_new_privs, installs a
+     * system call filter, and denies with Landlock, where the kernel has it, all access to files,
+     * ports and other processes. Tasks and the finalizer run in the sandbox, the initializer
+     * before. Modules must be open by then: those of the initializer, of modules and of preload
+     * are; a function of another one fails with POOL_ERR_FUNCTION. A task cannot make pools with
+     * workers of their own. POOL_ERR_INVALID together with seccomp_filter; POOL_ERR_UNSUPPORTED
+     * if the kernel has no system call filters. Process pools only.
+     */
+    pool_sandbox_t sandbox;
 } pool_options_t;
 
 /** Details of an error. Owned by the caller; the library only fills it in. */
