@@ -244,12 +244,12 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
 /// Frees the future. Its task runs on; a promise, which can no longer be completed, is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
-    let (pool, key) = future.locate()?;
+    let Some((pool, key, released)) = future.release()? else { return Ok(()) };
     if pool.is_promise_pool() {
-        pool.free_promise(key);
+        pool.free_promise(key, released);
         return Ok(());
     }
-    match pool.state.slots.release(key) {
+    match released {
         Released::Free => pool.give_back(key),
         Released::NotHeld => {}
         Released::Subscribed => pool.release_subscribed(key),
@@ -266,8 +266,8 @@ impl Pool {
     }
 
     #[cold]
-    fn free_promise(&'static self, key: SlotKey) {
-        let is_in_use = match self.state.slots.release(key) {
+    fn free_promise(&'static self, key: SlotKey, released: Released) {
+        let is_in_use = match released {
             Released::NotHeld => return,
             Released::Free => false,
             Released::Subscribed => self.detach_entry(key),

@@ -55,7 +55,7 @@ pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
 pub(super) fn fail_corrupted(state: &PoolState) {
     state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
-        let Some(generation) = state.slots.held_generation(slot) else { return };
+        let Some(generation) = state.slots.entries.held_generation(slot) else { return };
         // A submit is about to fill a free slot with an owner.
         let is_queued = matches!(phase, Phase::Ready | Phase::Free);
         if is_queued || (phase.is_done() && record.word.generation() == generation) {
