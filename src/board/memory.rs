@@ -59,6 +59,18 @@ impl Memory {
         Ok(memory)
     }
 
+    /// Like [`Memory::attach`], for a file that any process may have made: a page of the wrong kind
+    /// could not be read.
+    pub(crate) fn attach_unknown(file: OwnedFd, len: usize) -> Result<Memory> {
+        check_sealed(file.as_fd(), len)?;
+        let kind = rustix::fs::fstatfs(&file).map_err(|errno| Error::os("fstatfs", errno))?.f_type;
+        if kind != libc::TMPFS_MAGIC {
+            // Of huge pages, of which none may be left when one is read.
+            return Err(crate::error::Status::POOL_ERR_INVALID.into());
+        }
+        Memory::attach(file, len)
+    }
+
     fn map(file: OwnedFd, len: usize, access: ProtFlags) -> Result<Memory> {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.

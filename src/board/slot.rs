@@ -343,6 +343,10 @@ impl Observed {
     pub(crate) fn phase(self) -> Phase {
         phase_of(self.0)
     }
+
+    pub(crate) fn generation(self) -> u32 {
+        generation_of(self.0)
+    }
 }
 
 /// The index of a seat: the reusable number of a worker of the pool.

@@ -127,7 +127,7 @@ impl Pool {
     ) -> Result<ResultBytes<'a>> {
         let ending = record.ending().ok_or_else(corrupted)?;
         match ending.result {
-            BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
+            BytesLocation::File(far) => self.state.slots.side_table.result_file(key, far.len),
             location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
     }

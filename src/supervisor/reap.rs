@@ -104,13 +104,13 @@ fn recover_slot(
     if exit.is_loss() {
         state.counters.lost.add();
         if may_retry(state, slot, record) {
-            state.slots.side_table.discard_result_file(record.id());
+            state.slots.side_table.discard_result_file(slot);
             state.counters.retried.add();
             return requeue();
         }
     }
     let (outcome, failure) = task_outcome(state, exit, record);
-    state.slots.side_table.discard_result_file(record.id());
+    state.slots.side_table.discard_result_file(slot);
     record.end_without_worker(spans(state, seat, record));
     state.slots.side_table.set_failure(slot, failure);
     // Counted first: a caller that sees the task done also sees it counted.

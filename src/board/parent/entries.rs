@@ -63,6 +63,11 @@ impl Entries {
         entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == key.generation | HELD)
     }
 
+    /// The generation of a slot that was used: of its task, or of its last one.
+    pub(crate) fn generation(&self, slot: u32) -> u32 {
+        self.0.at(slot as usize).load(Acquire) & GENERATION_MASK
+    }
+
     /// The generation of a slot whose future is held.
     pub(crate) fn held_generation(&self, slot: u32) -> Option<u32> {
         let entry = self.0.get(slot as usize)?.load(Acquire);

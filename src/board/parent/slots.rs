@@ -206,9 +206,7 @@ impl SlotTable {
                         arena.give(block, &region.memory);
                     }
                 }
-                Some(BytesLocation::File(far)) => {
-                    self.side_table.drop_result_file(slot, far.location)
-                }
+                // A file is in the side table.
                 _ => {}
             }
         }
