@@ -344,6 +344,10 @@ impl Observed {
         phase_of(self.0)
     }
 
+    pub(crate) fn generation(self) -> u32 {
+        generation_of(self.0)
+    }
+
     /// The generation of a task that is queued or running.
     pub(crate) fn unfinished(self) -> Option<u32> {
         matches!(self.0 & PHASE, READY | RUNNING).then(|| generation_of(self.0))

@@ -127,7 +127,7 @@ impl Pool {
     ) -> Result<ResultBytes<'a>> {
         let ending = record.ending().ok_or_else(corrupted)?;
         match ending.result {
-            BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
+            BytesLocation::File(far) => self.state.slots.side_table.result_file(key, far.len),
             location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
     }
@@ -214,7 +214,7 @@ pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
     let pool = pool.pool()?;
     let slots = &pool.state.slots;
     let found = (0..slots.used()).find_map(|slot| {
-        let generation = slots.held_generation(slot)?;
+        let generation = slots.entries.held_generation(slot)?;
         let has_id = pool.region().board.slot(slot).id() == id;
         has_id.then(|| FutureHandle::new(pool.index, SlotKey { slot, generation }))
     });
@@ -263,12 +263,12 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
 /// Frees the future. Its task runs on; a promise, which can no longer be completed, is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
-    let (pool, key) = future.locate()?;
+    let Some((pool, key, released)) = future.release()? else { return Ok(()) };
     if pool.is_promise_pool() {
-        pool.free_promise(key);
+        pool.free_promise(key, released);
         return Ok(());
     }
-    match pool.state.slots.release(key) {
+    match released {
         Released::Free => pool.give_back(key),
         Released::NotHeld => {}
         Released::Subscribed => pool.release_subscribed(key),
@@ -285,8 +285,8 @@ impl Pool {
     }
 
     #[cold]
-    fn free_promise(&'static self, key: SlotKey) {
-        let is_in_use = match self.state.slots.release(key) {
+    fn free_promise(&'static self, key: SlotKey, released: Released) {
+        let is_in_use = match released {
             Released::NotHeld => return,
             Released::Free => false,
             Released::Subscribed => self.detach_entry(key),

@@ -69,6 +69,7 @@ use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};
 use crate::board::record::TaskCall;
 use crate::board::{Region, feature};
 use crate::error::{Error, Result, Status};
+use crate::handle_table::Reserved;
 use crate::state::PoolState;
 use crate::state::commands::CommandReceiver;
 use crate::supervisor::Supervisor;
@@ -82,13 +83,11 @@ use executor::{Executor, InlineWorkers};
 use functions::FunctionTable;
 use std::any::Any;
 use std::sync::Arc;
-use submit::Buffers;
 
 pub(crate) struct Pool {
     state: Arc<PoolState>,
     executor: Executor,
     functions: FunctionTable,
-    buffers: Buffers,
     completions: Completions,
     background: BackgroundThreads,
     /// The slots of the initializer and the finalizer.
@@ -151,8 +150,7 @@ fn open_as(
 ) -> Result<PoolHandle> {
     clock::start();
     let reserved = registry::reserve()?;
-    let generation = registry::first_generation(&reserved);
-    let NewState { state, commands, functions, hooks } = make_state(config, seats, generation)?;
+    let NewState { state, commands, functions, hooks } = make_state(config, seats, &reserved)?;
     let caller_copy = fork_caller_for(&state)?;
     if !state.config.observers.is_empty() {
         state.callbacks.prepare()?;
@@ -162,7 +160,6 @@ fn open_as(
         state,
         executor,
         functions,
-        buffers: Buffers::default(),
         completions: Completions::default(),
         background: BackgroundThreads::default(),
         hooks,
@@ -183,7 +180,7 @@ struct NewState {
 /// Makes the state. Apart from [`open_as`], so that its large values are off the stack when threads
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
-fn make_state(config: Config, seats: u32, generation: u32) -> Result<NewState> {
+fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
     let scope = match config.kind {
         PoolKind::Threads | PoolKind::Inline => Scope::Private,
         PoolKind::Processes(_) => Scope::Shared,
@@ -196,7 +193,8 @@ fn make_state(config: Config, seats: u32, generation: u32) -> Result<NewState> {
     let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
     let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
     region.board.set_features(bounded | prefetches);
-    let slots = SlotTable::new(&region, generation)?;
+    let entries = registry::entries(reserved.index);
+    let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
     let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();

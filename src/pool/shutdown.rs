@@ -246,6 +246,7 @@ impl Pool {
         for hook in &self.hooks {
             self.cancel_allocation(*hook);
         }
+        registry::buffers(self.index).clear();
         let held = self.state.slots.close(self.region());
         registry::adjust_pool_holders(self.index, i64::from(held));
     }

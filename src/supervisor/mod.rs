@@ -10,6 +10,7 @@ mod exit_status;
 mod forkservers;
 mod lifecycle;
 mod limits;
+mod messages;
 mod reap;
 mod resize;
 mod shutdown;

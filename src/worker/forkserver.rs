@@ -53,7 +53,7 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
             }
             Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
-            Received::End => exit(),
+            Received::Garbage | Received::End => exit(),
         }
         exited.retain(|pid| {
             matches!(rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None))
