@@ -76,6 +76,10 @@ enum pool_sched {
     POOL_SCHED_FIFO = 0,
     POOL_SCHED_PREFETCH = 1,
 };
+enum pool_sandbox {
+    POOL_SANDBOX_NONE = 0,
+    POOL_SANDBOX_COMPUTE = 1,
+};
 enum pool_driver {
     POOL_DRIVER_INTERNAL = 0,
     POOL_DRIVER_EXTERNAL = 1,
@@ -184,6 +188,7 @@ typedef struct pool_rlimit_t {
     uint64_t hard;
 } pool_rlimit_t;
 typedef void (*pool_tick_fn)(void *user);
+typedef int32_t pool_sandbox_t;
 typedef struct pool_options_t {
     size_t struct_size;
     const char *name;
@@ -238,6 +243,7 @@ typedef struct pool_options_t {
     int32_t soft_limit_signal;
     pool_tick_fn on_tick;
     int64_t tick_ms;
+    pool_sandbox_t sandbox;
 } pool_options_t;
 typedef struct pool_error_t {
     pool_status_t status;
