@@ -36,17 +36,21 @@ static int32_t wait_in_task(pool_task_t *task) {
     return 0;
 }
 
-static void wait_in_callback(future_t *future, void *user) {
-    (void)user;
-    CHECK_IS(pool_wait_idle(future_pool(future), POOL_FOREVER), POOL_ERR_DEADLOCK);
+static _Atomic bool has_called_back;
+
+static void wait_in_callback(future_t *future, void *pool) {
+    (void)future;
+    CHECK_IS(pool_wait_idle(pool, POOL_FOREVER), POOL_ERR_DEADLOCK);
+    atomic_store(&has_called_back, true);
 }
 
 static void never_waits_for_itself(pool_t *pool, const pool_options_t *options) {
     future_t *future;
     uint32_t ran = RAN;
     CHECK_OK(pool_submit(pool, count_in_word, &ran, sizeof ran, &future));
-    CHECK_OK(future_on_done(future, wait_in_callback, NULL, NULL, NULL));
+    CHECK_OK(future_on_done(future, wait_in_callback, pool, NULL, NULL));
     future_free(future);
+    while (!atomic_load(&has_called_back)) pause_briefly();
     if (options->kind != POOL_PROCESS) {
         CHECK_OK(pool_run(pool, wait_in_task, &pool, sizeof pool, POOL_FOREVER, NULL, 0, NULL));
     }
