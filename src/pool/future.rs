@@ -2,6 +2,7 @@
 
 use super::handles::{FutureHandle, PoolHandle};
 use super::{Pool, PoolKind, promise};
+use crate::board::failure_bytes;
 use crate::board::memory::ResultBytes;
 use crate::board::parent::slots::{Released, SlotKey};
 use crate::board::record::{BytesLocation, Slot};
@@ -9,7 +10,7 @@ use crate::board::slot::{Observed, Phase, SeatIndex, Waited};
 use crate::error::{Detail, Error, Result, Status};
 use crate::state::commands::Command;
 use crate::sync::{Deadline, Ordering::*, Sleeper};
-use crate::worker::{InlineRun, MESSAGE_MAX};
+use crate::worker::InlineRun;
 use crate::{clock, sync, worker};
 
 /// The state of a task. `future_state_t` has the same values.
@@ -136,8 +137,9 @@ impl Pool {
     /// found.
     fn task_error(&self, key: SlotKey, record: &Slot, seat: SeatIndex) -> Error {
         let Some(ending) = record.ending() else { return corrupted() };
-        let message = self.external_bytes(key, record, seat);
-        let message = message.map_or_else(|_| Vec::new(), |bytes| bytes.prefix(MESSAGE_MAX));
+        let bytes = self.external_bytes(key, record, seat).ok();
+        let message = bytes.and_then(failure_bytes::decode).map(|failure| failure.message);
+        let message = message.unwrap_or_default();
         let detail = Detail {
             task_code: ending.code,
             message: String::from_utf8_lossy(&message).into_owned(),
@@ -152,6 +154,22 @@ impl Pool {
             status if self.is_promise_pool() => Error::with_detail(status, detail),
             _ => corrupted(),
         }
+    }
+}
+
+/// The bytes that a failed task has left. None: it has left none.
+pub(crate) fn failure_data(future: FutureHandle) -> Result<Option<ResultBytes<'static>>> {
+    let (pool, key) = future.find()?;
+    let record = pool.region().board.slot(key.slot);
+    match record.word.phase() {
+        Phase::Completed(_) => Err(Error::new(Status::POOL_ERR_STATE, "the task has completed")),
+        // The supervisor has failed it, and its worker has left nothing.
+        Phase::Failed(_) if pool.state.slots.side_table.failure(key.slot).is_some() => Ok(None),
+        Phase::Failed(seat) => {
+            let bytes = pool.external_bytes(key, record, seat).ok();
+            Ok(bytes.and_then(failure_bytes::decode).map(|failure| failure.data))
+        }
+        phase => pool.failure(key, phase).map(|_| None),
     }
 }
 

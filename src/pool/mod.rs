@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod buffers;
 mod callbacks;
 mod completion_set;
 mod current_callback;
@@ -30,14 +31,15 @@ pub(crate) use crate::state::config::{
 pub(crate) use crate::state::events::{LogLevel, Observers, WorkerEvent, WorkerEventKind};
 pub(crate) use crate::state::limits::TimeLimits;
 pub(crate) use crate::state::task_callbacks::{LimitKind, OnAccept};
+pub(crate) use buffers::{buffer_free, buffer_new};
 pub(crate) use callbacks::{
     Callback, events_fd, has_events, on_done, process_events, remove_callback,
 };
 pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next, set_next_many};
 pub(crate) use future::{
-    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, find_future,
-    future_free, future_id, future_pool, future_state, future_tag, is_cancel_requested, progress,
-    result, wait, wait_many,
+    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, failure_data,
+    find_future, future_free, future_id, future_pool, future_state, future_tag,
+    is_cancel_requested, progress, result, wait, wait_many,
 };
 pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
 pub(crate) use inspect::{
@@ -60,9 +62,8 @@ pub(crate) use shutdown::{
     shutdown_all, terminate, wait_idle,
 };
 pub(crate) use submit::{
-    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskItems, TaskSpec, buffer_free,
-    buffer_new, cancel_pending, run, submit, submit_detached, submit_many, submit_plain,
-    submit_with_callbacks,
+    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskItems, TaskSpec, cancel_pending,
+    run, submit, submit_detached, submit_many, submit_plain, submit_with_callbacks,
 };
 
 use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};

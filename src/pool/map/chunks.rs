@@ -1,5 +1,6 @@
 //! The chunks of a map: building, submitting and sizing them, and reading their results.
 
+use crate::board::failure_bytes::MESSAGE_MAX;
 use crate::board::memory::ResultBytes;
 use crate::error::{Detail, Error, Result, Status};
 use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait};
@@ -7,7 +8,6 @@ use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
 use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
 use crate::sync::{Deadline, Mutex, Ordering::*};
-use crate::worker::MESSAGE_MAX;
 use crate::worker::chunk::{
     self, AfterItemError, ChunkHeader, ItemResult, ItemStatus, RESULT_LEN, STATUS_LEN,
     VARIABLE_SIZE,
