@@ -143,6 +143,7 @@ enum pool_exit_reason {
     POOL_EXITED_START_FAILED = 11,
     POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     POOL_EXITED_HOOK_FAILED = 13,
+    POOL_EXITED_RETIRED = 14,
 };
 typedef struct future_set_t future_set_t;
 typedef struct future_t future_t;
@@ -436,6 +437,13 @@ int32_t pool_task_return(pool_task_t *task,
 int32_t pool_task_fail(pool_task_t *task,
                        int32_t code,
                        const char *message);
+int32_t pool_task_fail_bytes(pool_task_t *task,
+                             int32_t code,
+                             const char *message,
+                             const void *data,
+                             size_t len);
+void pool_task_retire(pool_task_t *task);
+pool_task_t *pool_current_task(void);
 bool pool_task_cancelled(const pool_task_t *task);
 bool pool_task_soft_expired(const pool_task_t *task);
 void pool_task_progress(pool_task_t *task,
@@ -455,6 +463,9 @@ pool_status_t future_collect(future_t *future,
                              size_t *len);
 pool_status_t future_error(future_t *future,
                            pool_error_t *error);
+pool_status_t future_failure(future_t *future,
+                             const void **data,
+                             size_t *len);
 future_state_t future_state(const future_t *future);
 bool future_is_done(const future_t *future);
 pool_status_t future_cancel(future_t *future,

@@ -409,6 +409,8 @@ enum pool_exit_reason {
     POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     /** Its initializer or finalizer failed. */
     POOL_EXITED_HOOK_FAILED = 13,
+    /** Its task called pool_task_retire. */
+    POOL_EXITED_RETIRED = 14,
 };
 
 /**
@@ -1691,6 +1693,41 @@ int32_t pool_task_fail(pool_task_t *task,
                        const char *message);
 
 /**
+ * Like pool_task_fail, and leaves bytes beside the message, such as a serialized exception; the
+ * caller gets them from future_failure.
+ *
+ * @param code     code to return
+ * @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+ * @param data     the bytes, copied; may be NULL if len is 0. Those of an item of a map are discarded
+ * @param len      number of bytes
+ * @return code, so that a function can end with: return pool_task_fail_bytes(task, 7, "…", data, len);
+ */
+CARPOOL_API
+int32_t pool_task_fail_bytes(pool_task_t *task,
+                             int32_t code,
+                             const char *message,
+                             const void *data,
+                             size_t len);
+
+/**
+ * Lets the worker that runs the task exit after it, for example because the task has left it in a
+ * state that no other task should find. A worker that is needed is replaced. Called in an
+ * initializer, it takes effect after the worker's first task.
+ */
+CARPOOL_API
+void pool_task_retire(pool_task_t *task);
+
+/**
+ * Returns the task whose function runs on this thread, the innermost one if a task runs another one
+ * inline: for code that is called by a task's function and has no argument for it. Also in an
+ * initializer or finalizer.
+ *
+ * @return the task; NULL if this thread runs none
+ */
+CARPOOL_API
+pool_task_t *pool_current_task(void);
+
+/**
  * Returns whether the task should stop early: it is to be cancelled, its soft limit has expired,
  * or its pool is being shut down with POOL_STOP_CANCEL or POOL_STOP_KILL. Cheap enough to call in
  * a loop.
@@ -1791,6 +1828,21 @@ pool_status_t future_collect(future_t *future,
 CARPOOL_API
 pool_status_t future_error(future_t *future,
                            pool_error_t *error);
+
+/**
+ * Returns the bytes that a failed task has left with pool_task_fail_bytes.
+ *
+ * @param data  receives the address of the bytes, which are read-only and valid as long as the
+ *              future. Never NULL after POOL_OK, even if there are none
+ * @param len   receives the number of bytes; may be NULL
+ * @return POOL_OK, also if the task has failed or was cancelled and has left none; POOL_ERR_NOT_DONE;
+ *         POOL_ERR_STATE if it has completed; POOL_ERR_WORKER_LOST if a worker has written over the
+ *         task's memory; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t future_failure(future_t *future,
+                             const void **data,
+                             size_t *len);
 
 /**
  * Returns the state of the task, a value of enum future_state; 0 if the handle is invalid.

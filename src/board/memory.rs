@@ -323,6 +323,9 @@ pub(crate) struct ResultBytes<'a> {
 }
 
 impl<'a> ResultBytes<'a> {
+    pub(crate) const EMPTY: ResultBytes<'static> =
+        ResultBytes { start: std::ptr::dangling(), len: 0, owner: PhantomData };
+
     /// # Safety
     /// For `'a`, `len` bytes from `start` are mapped, and no thread of this process writes to them.
     pub(crate) unsafe fn new(start: *const u8, len: usize) -> ResultBytes<'a> {

@@ -9,6 +9,7 @@
 //! half in [`parent`] may. The region holds only offsets, integers and bytes, and each of them is
 //! checked by its reader when another process may have written it.
 
+pub(crate) mod failure_bytes;
 pub(crate) mod functions;
 pub(crate) mod heap;
 pub(crate) mod memory;

@@ -285,6 +285,8 @@ pub enum pool_exit_reason {
     POOL_EXITED_NEEDS_MAIN_PROGRAM = 12,
     /// Its initializer or finalizer failed.
     POOL_EXITED_HOOK_FAILED = 13,
+    /// Its task called pool_task_retire.
+    POOL_EXITED_RETIRED = 14,
 }
 
 /// An enumeration of the library with its numbers in C.
@@ -369,6 +371,7 @@ c_enums! {
         StartFailed = POOL_EXITED_START_FAILED,
         NeedsMainProgram = POOL_EXITED_NEEDS_MAIN_PROGRAM,
         HookFailed = POOL_EXITED_HOOK_FAILED,
+        Retired = POOL_EXITED_RETIRED,
     }
 }
 

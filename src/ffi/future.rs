@@ -95,6 +95,23 @@ pub unsafe extern "C" fn future_error(
     })
 }
 
+/// Returns the bytes that a failed task has left with pool_task_fail_bytes.
+///
+/// @param data  receives the address of the bytes, which are read-only and valid as long as the
+///              future. Never NULL after POOL_OK, even if there are none
+/// @param len   receives the number of bytes; may be NULL
+/// @return POOL_OK, also if the task has failed or was cancelled and has left none; POOL_ERR_NOT_DONE;
+///         POOL_ERR_STATE if it has completed; POOL_ERR_WORKER_LOST if a worker has written over the
+///         task's memory; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_failure(
+    future: *mut future_t,
+    data: Option<&mut MaybeUninit<*const c_void>>,
+    len: Option<&mut MaybeUninit<usize>>,
+) -> pool_status_t {
+    give_result(data, len, || Ok(pool::failure_data(future.into())?.unwrap_or(ResultBytes::EMPTY)))
+}
+
 /// Returns the state of the task, a value of enum future_state; 0 if the handle is invalid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_state(future: *const future_t) -> future_state_t {

@@ -4,7 +4,7 @@
 use super::types::pool_task_t;
 use super::{bytes, c_string};
 use crate::error::Status;
-use crate::worker::Task;
+use crate::worker::{self, Task};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -83,6 +83,57 @@ pub unsafe extern "C" fn pool_task_fail(
         task.set_message(message.to_bytes());
     }
     code
+}
+
+/// Like pool_task_fail, and leaves bytes beside the message, such as a serialized exception; the
+/// caller gets them from future_failure.
+///
+/// @param code     code to return
+/// @param message  UTF-8, copied, truncated after 215 bytes; NULL: none
+/// @param data     the bytes, copied; may be NULL if len is 0. Those of an item of a map are discarded
+/// @param len      number of bytes
+/// @return code, so that a function can end with: return pool_task_fail_bytes(task, 7, "…", data, len);
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_task_fail_bytes(
+    task: *mut pool_task_t,
+    code: i32,
+    message: *const c_char,
+    data: *const c_void,
+    len: usize,
+) -> i32 {
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    // SAFETY: the header: NULL, or a string.
+    let message = unsafe { c_string(message) };
+    // SAFETY: the header: `len` bytes at `data`.
+    let data = unsafe { bytes(data, len) };
+    if let Some(task) = task {
+        let message = message.map_or(&[] as &[u8], |message| message.to_bytes());
+        task.set_failure(data.unwrap_or(&[]), message);
+    }
+    code
+}
+
+/// Lets the worker that runs the task exit after it, for example because the task has left it in a
+/// state that no other task should find. A worker that is needed is replaced. Called in an
+/// initializer, it takes effect after the worker's first task.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_task_retire(task: *mut pool_task_t) {
+    // SAFETY: the header: the task of a function that has not returned.
+    let task = unsafe { task_of(task) };
+    if let Some(task) = task {
+        task.retire_worker();
+    }
+}
+
+/// Returns the task whose function runs on this thread, the innermost one if a task runs another one
+/// inline: for code that is called by a task's function and has no argument for it. Also in an
+/// initializer or finalizer.
+///
+/// @return the task; NULL if this thread runs none
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_current_task() -> *mut pool_task_t {
+    worker::current_task().cast_mut().cast()
 }
 
 /// Returns whether the task should stop early: it is to be cancelled, its soft limit has expired,

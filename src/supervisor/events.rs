@@ -93,6 +93,7 @@ fn level_of(reason: ExitReason) -> LogLevel {
         }
         ExitReason::MaxTasks
         | ExitReason::MaxMemory
+        | ExitReason::Retired
         | ExitReason::Restarted
         | ExitReason::Shrunk => LogLevel::Info,
         ExitReason::None
@@ -112,6 +113,7 @@ fn describe_reason(reason: ExitReason) -> &'static str {
         ExitReason::MaxTasks => "has exited: it has run max_tasks_per_worker tasks",
         ExitReason::Restarted => "is replaced by a new one",
         ExitReason::Shrunk => "has exited: the pool has shrunk",
+        ExitReason::Retired => "has exited: its task called pool_task_retire",
         ExitReason::MaxMemory => "has exited: it had more memory than max_memory_per_worker",
         ExitReason::Lost => "is lost",
         ExitReason::TimeLimit => "was killed for running too long",

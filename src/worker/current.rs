@@ -3,7 +3,7 @@
 //! A thread that runs a worker can run a task inline that it would wait for, and must not wait for
 //! a task that it is running.
 
-use super::Worker;
+use super::{Task, Worker};
 use crate::board::Region;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Phase};
@@ -57,6 +57,12 @@ pub(crate) fn is_worker() -> bool {
 /// Whether this thread runs a worker of this board.
 pub(crate) fn is_worker_of(region: &Region) -> bool {
     find_current(|worker| worker.is_on(region)).is_some()
+}
+
+/// The task whose function runs on this thread, the innermost one; NULL: none.
+pub(crate) fn current_task() -> *const Task {
+    find_current(|worker| !worker.current_task.get().is_null())
+        .map_or(std::ptr::null(), |worker| worker.current_task.get())
 }
 
 /// The outcome of [`run_inline`].

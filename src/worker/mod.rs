@@ -38,10 +38,11 @@ mod threads;
 pub(crate) use channel::{Channel, Received};
 pub(crate) use completion::{Completion, claim_external, complete};
 pub(crate) use current::{
-    CapacityClaim, ClaimedTask, InlineRun, claim_next, is_worker, is_worker_of, run_inline,
+    CapacityClaim, ClaimedTask, InlineRun, claim_next, current_task, is_worker, is_worker_of,
+    run_inline,
 };
 pub(crate) use echo::echo_address;
-pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
+pub(crate) use task::{ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
 use crate::board::memory::FileLimit;
@@ -91,11 +92,12 @@ pub(crate) struct Worker {
     resolver: RefCell<Resolver>,
     send_result_file: SendResultFile,
     user_state: UserState,
-    tasks_done: Cell<u64>,
     /// Of the clock, for statistics.
     scale: u64,
     /// None: unlimited.
     memory_limit: OnceCell<MemoryLimit>,
+    /// The task whose function runs; NULL: none does.
+    current_task: Cell<*const Task>,
     /// The process in which the worker began.
     mark: ProcessMark,
     /// For results in files.
@@ -107,8 +109,8 @@ pub(crate) struct Worker {
     claimed: Cell<u32>,
 }
 
-// SAFETY: one thread at a time uses a worker; `outer` is only set while the worker runs in a
-// thread.
+// SAFETY: one thread at a time uses a worker; `outer` and `current_task` are only set while the
+// worker runs in a thread.
 unsafe impl Send for Worker {}
 
 impl Worker {
@@ -126,10 +128,10 @@ impl Worker {
             config,
             resolver: RefCell::new(resolver),
             send_result_file,
-            user_state: UserState::default(),
-            tasks_done: Cell::new(0),
+            user_state: UserState::new(config.tasks_max),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             memory_limit: OnceCell::new(),
+            current_task: Cell::new(std::ptr::null()),
             mark: ProcessMark::new(),
             file_limit: Cell::new(FileLimit::Current),
             outer: Cell::new(std::ptr::null()),
@@ -173,9 +175,9 @@ impl Worker {
         self.config.initializer.is_some()
     }
 
-    /// Whether it has run as many tasks as it may.
+    /// Whether it has run as many tasks as it may, or its task has asked it to exit.
     pub(crate) fn reached_max_tasks(&self) -> bool {
-        self.config.tasks_max != 0 && self.tasks_done.get() >= self.config.tasks_max
+        self.user_state.tasks_left.get() == 0
     }
 
     /// From now on its memory is looked at between two tasks, if that is limited.
@@ -220,7 +222,10 @@ impl Worker {
                 }
             }
             if self.reached_max_tasks() {
-                return ExitReason::MaxTasks;
+                return match self.user_state.is_retiring.get() {
+                    true => ExitReason::Retired,
+                    false => ExitReason::MaxTasks,
+                };
             }
             if let Some(memory_limit) = self.memory_limit.get() {
                 ended = None;
@@ -269,7 +274,7 @@ impl Worker {
                 };
                 let outcome = task.end(code, started);
                 match task.take_result_file() {
-                    Some(file) => self.send_file(task, file, started),
+                    Some(file) => self.send_file(task, file, outcome, started),
                     None => outcome,
                 }
             }
@@ -284,7 +289,8 @@ impl Worker {
         };
         self.count_task(slot, outcome);
         let after = board.finish(self.seat, slot, outcome);
-        self.tasks_done.set(self.tasks_done.get() + 1);
+        let tasks_left = &self.user_state.tasks_left;
+        tasks_left.set(tasks_left.get().saturating_sub(1));
         Ok(after)
     }
 
@@ -308,9 +314,9 @@ impl Worker {
 
     /// Sends a result that does not lie on the board. It must be sent before the task is done.
     #[cold]
-    fn send_file(&self, task: &Task, file: ResultFile, started: u64) -> Outcome {
+    fn send_file(&self, task: &Task, file: ResultFile, outcome: Outcome, started: u64) -> Outcome {
         match (self.send_result_file)(file) {
-            Ok(()) => Outcome::Completed,
+            Ok(()) => outcome,
             Err(_) => task.end_failed(Status::POOL_ERR_NOMEM, 0, started),
         }
     }
@@ -338,6 +344,7 @@ impl Worker {
         // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives
         // it.
         let run = || unsafe { function(pointer) };
+        let outer = self.current_task.replace(task);
         let code = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(code) => code,
             Err(panic) => {
@@ -347,6 +354,7 @@ impl Worker {
                 i32::MIN
             }
         };
+        self.current_task.set(outer);
         if !self.mark.is_of_this_process() {
             exit_forked_copy();
         }

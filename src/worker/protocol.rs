@@ -75,6 +75,8 @@ pub(crate) enum ExitReason {
     NeedsMainProgram,
     /// Its initializer or finalizer failed.
     HookFailed,
+    /// Its task has asked for it.
+    Retired,
 }
 
 impl ExitReason {
@@ -88,6 +90,7 @@ impl ExitReason {
             | ExitReason::IdleTimeout
             | ExitReason::MaxTasks
             | ExitReason::MaxMemory
+            | ExitReason::Retired
             | ExitReason::Killed => true,
             ExitReason::NeedsMainProgram => image == Image::Helper,
             ExitReason::None

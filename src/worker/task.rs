@@ -6,6 +6,7 @@
 
 use super::chunk::ItemStatus;
 use crate::board::Region;
+use crate::board::failure_bytes;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::{FileLimit, Memory};
 use crate::board::parent::slots::SlotKey;
@@ -22,15 +23,24 @@ use std::ffi::c_void;
 /// a module that is linked with another copy of the library finds the same struct or none.
 const MAGIC: u64 = u64::from_be_bytes(*b"pool_tk\x02");
 
-/// The maximum length of the message in `pool_error_t`, without the NUL.
-pub(crate) const MESSAGE_MAX: usize = 215;
+/// What the functions that a worker runs set for the worker.
+pub(super) struct UserState {
+    /// A pointer that the worker keeps from one function to the next.
+    pointer: Cell<*mut c_void>,
+    /// How many more tasks the worker runs before it exits.
+    pub(super) tasks_left: Cell<u64>,
+    /// Whether it exits because a task has asked for it.
+    pub(super) is_retiring: Cell<bool>,
+}
 
-/// The pointer that a worker stores for the functions that it runs.
-pub(super) struct UserState(Cell<*mut c_void>);
-
-impl Default for UserState {
-    fn default() -> UserState {
-        UserState(Cell::new(std::ptr::null_mut()))
+impl UserState {
+    /// `tasks_max`: 0 is unlimited.
+    pub(super) fn new(tasks_max: u64) -> UserState {
+        UserState {
+            pointer: Cell::new(std::ptr::null_mut()),
+            tasks_left: Cell::new(if tasks_max == 0 { u64::MAX } else { tasks_max }),
+            is_retiring: Cell::new(false),
+        }
     }
 }
 
@@ -75,7 +85,8 @@ pub(crate) struct Task {
     scratch: RefCell<Vec<AlignedBlock>>,
     /// The length of an item's result; `usize::MAX`: it is too large.
     item_len: Cell<usize>,
-    message: RefCell<Vec<u8>>,
+    /// What the task leaves if it fails, see [`failure_bytes`].
+    failure: RefCell<Vec<u8>>,
     /// A result file that must be sent before the slot is finished.
     result_file: RefCell<Option<ResultFile>>,
     /// The status of the task if it fails.
@@ -132,7 +143,7 @@ impl Task {
             file: RefCell::default(),
             scratch: RefCell::default(),
             item_len: Cell::new(0),
-            message: RefCell::default(),
+            failure: RefCell::default(),
             result_file: RefCell::default(),
             fail_status: Cell::new(Status::POOL_ERR_TASK),
             ended: Cell::new(0),
@@ -317,12 +328,12 @@ impl Task {
     }
 
     pub(crate) fn set_message(&self, message: &[u8]) {
-        let message = String::from_utf8_lossy(&message[..message.len().min(4 * MESSAGE_MAX)]);
-        let mut end = message.len().min(MESSAGE_MAX);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
-        *self.message.borrow_mut() = message.as_bytes()[..end].to_vec();
+        self.set_failure(&[], message);
+    }
+
+    /// What the task leaves if it fails: bytes, and the message of its error.
+    pub(crate) fn set_failure(&self, data: &[u8], message: &[u8]) {
+        *self.failure.borrow_mut() = failure_bytes::encode(data, message);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -357,7 +368,15 @@ impl Task {
     pub(crate) fn state(&self) -> *mut *mut c_void {
         // SAFETY: `new`'s caller keeps the state alive as long as the task.
         let state = unsafe { &*self.state };
-        state.0.as_ptr()
+        state.pointer.as_ptr()
+    }
+
+    /// Lets the worker exit after this task. A hook's worker exits only after its first task.
+    pub(crate) fn retire_worker(&self) {
+        // SAFETY: as above.
+        let state = unsafe { &*self.state };
+        state.tasks_left.set(0);
+        state.is_retiring.set(true);
     }
 
     // ---- after the function --------------------------------------------------------------------
@@ -369,7 +388,7 @@ impl Task {
         if code != 0 {
             return self.end_failed(self.fail_status.get(), code, started);
         }
-        self.clear_message();
+        self.clear_failure();
         let result = match self.buffer.get() {
             ResultBuffer::Slot => BytesLocation::Inline { len: self.len.get() },
             ResultBuffer::Block | ResultBuffer::File => self.external_result(),
@@ -404,11 +423,16 @@ impl Task {
 
     /// Records that the task failed, with the message that its function has set.
     pub(super) fn end_failed(&self, status: Status, code: i32, started: u64) -> Outcome {
-        let message = self.message.take();
-        self.return_bytes(&message);
-        // A message is never sent in a file: if it fits neither the slot nor the heap, it is
+        let failure = self.failure.take();
+        let message = failure_bytes::message_in(&failure);
+        let has_data = failure.len() > message.len() + 1;
+        // Without memory for the data, the message may still have a place.
+        if self.return_bytes(&failure) != 0 && has_data {
+            self.return_bytes(&failure_bytes::encode(&[], message));
+        }
+        // A message alone is never sent in a file: if it fits neither the slot nor the heap, it is
         // dropped.
-        if self.buffer.get() == ResultBuffer::File {
+        if self.buffer.get() == ResultBuffer::File && !has_data {
             self.release_buffer();
         }
         let result = match self.buffer.get() {
@@ -435,13 +459,14 @@ impl Task {
     }
 
     pub(super) fn take_message(&self) -> String {
-        String::from_utf8_lossy(&self.message.take()).into_owned()
+        let failure = self.failure.take();
+        String::from_utf8_lossy(failure_bytes::message_in(&failure)).into_owned()
     }
 
     #[inline]
-    fn clear_message(&self) {
-        if !self.message.borrow().is_empty() {
-            self.message.borrow_mut().clear();
+    fn clear_failure(&self) {
+        if !self.failure.borrow().is_empty() {
+            self.failure.borrow_mut().clear();
         }
     }
 }
@@ -495,7 +520,7 @@ impl Task {
     /// result becomes 0.
     pub(super) fn end_item(&self, code: i32) -> ItemStatus {
         if code == 0 {
-            self.clear_message();
+            self.clear_failure();
         }
         let len = self.item_len.get();
         let status = match (code, len) {
@@ -516,9 +541,9 @@ impl Task {
 
     /// Appends the result of a variable-size item that has ended, or its message if it failed.
     pub(super) fn take_item_result(&self, is_ok: bool, into: &mut Vec<u8>) {
-        let message = self.message.take();
+        let failure = self.failure.take();
         if !is_ok {
-            into.extend_from_slice(&message);
+            into.extend_from_slice(failure_bytes::message_in(&failure));
             return;
         }
         let scratch = self.scratch.borrow();
