@@ -18,6 +18,8 @@ import unittest
 import zlib
 from pathlib import Path
 
+from worker_processes import workers_of
+
 PROGRAM = Path(__file__).resolve().parent.parent / "out" / "bin" / "mandelbrot"
 SECONDS = 30  # No run takes nearly as long: what does, hangs.
 SKIPPED = 77  # What the driver of the tests takes for: nothing to test here.
@@ -79,15 +81,6 @@ class Picture:
 
     def colours(self):
         return {self.pixel(column, line) for line in range(self.height) for column in range(self.width)}
-
-
-def children(pid):
-    """The processes that a process has started; none where it is gone."""
-    found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, file.read_text().split())
-    return found
 
 
 class Promises:
@@ -230,7 +223,7 @@ class OnProcesses(Promises, unittest.TestCase):
         end, killed = time.monotonic() + SECONDS, set()
         while process.poll() is None and len(killed) < 3:
             self.assertLess(time.monotonic(), end, "it hangs")
-            for worker in set(children(process.pid)) - killed:
+            for worker in set(workers_of(process.pid)) - killed:
                 os.kill(worker, signal.SIGKILL)
                 killed.add(worker)
             time.sleep(0.05)
@@ -249,7 +242,7 @@ class OnThreads(Promises, unittest.TestCase):
             while len(list(Path(f"/proc/{process.pid}/task").iterdir())) < 3:
                 self.assertIsNone(process.poll())
                 time.sleep(0.005)
-            self.assertEqual(children(process.pid), [])
+            self.assertEqual(workers_of(process.pid), [])
         finally:
             process.kill()
             process.wait()

@@ -16,20 +16,13 @@ import time
 import unittest
 from pathlib import Path
 
+from worker_processes import workers_of
+
 PROGRAM = Path(__file__).resolve().parent.parent / "out" / "bin" / "service"
 SECONDS = 30  # Nothing takes nearly as long: what does, hangs.
 SKIPPED = 77  # What the driver of the tests takes for: nothing to test here.
 LONG_MS = 600000
 PRIME = 18446744073709551557  # The largest below 2^64: seconds of work.
-
-
-def children(pid):
-    """The processes that a process has started; none where it is gone."""
-    found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, file.read_text().split())
-    return found
 
 
 class Client:
@@ -106,7 +99,7 @@ class Service(unittest.TestCase):
 
     def ends(self, code):
         """It ends by itself, and leaves nothing. What it complained of."""
-        workers = children(self.process.pid)
+        workers = workers_of(self.process.pid)
         out, complaints = self.process.communicate(timeout=SECONDS)
         self.assertEqual((self.process.returncode, out), (code, ""), complaints)
         self.assertFalse((self.cwd / "socket").exists())
@@ -202,7 +195,7 @@ class Service(unittest.TestCase):
         state = self.state()
         self.assertEqual(state["stats"]["tasks_submitted"], 3)
         self.assertEqual((state["stats"]["tasks_completed"], state["stats"]["tasks_failed"]), (1, 1))
-        self.assertEqual(sorted(state["processes"]), sorted(children(self.process.pid)))
+        self.assertEqual(sorted(state["processes"]), sorted(workers_of(self.process.pid)))
         client.answers(1)
         self.signal(signal.SIGTERM)
         self.assertEqual(self.ends(0), "")
@@ -212,11 +205,11 @@ class Service(unittest.TestCase):
         client, seen = self.client(), set()
         for _ in range(2):
             client.send(*(["nap 20", "factor 12345678"] * 20))
-            self.wait_until("no worker", lambda: set(children(self.process.pid)) - seen)
-            seen |= set(children(self.process.pid))
+            self.wait_until("no worker", lambda: set(workers_of(self.process.pid)) - seen)
+            seen |= set(workers_of(self.process.pid))
             self.signal(signal.SIGHUP)
             self.assertEqual({answer[:2] for answer in client.answers(40).values()}, {"ok"})
-            self.wait_until("old workers stay", lambda: not seen & set(children(self.process.pid)))
+            self.wait_until("old workers stay", lambda: not seen & set(workers_of(self.process.pid)))
         self.signal(signal.SIGTERM)
         self.assertEqual(self.ends(0), "")
 
@@ -235,7 +228,7 @@ class Service(unittest.TestCase):
         self.start()
         client = self.client()
         client.send("nap 700")
-        self.wait_until("no worker", lambda: children(self.process.pid))
+        self.wait_until("no worker", lambda: workers_of(self.process.pid))
         self.signal(signal.SIGTERM)
         with contextlib.suppress(ConnectionRefusedError):
             while True:
@@ -249,7 +242,7 @@ class Service(unittest.TestCase):
         """Some requests run for ever and others wait for them. What it complained of."""
         client = self.client()
         client.send(*[f"nap {LONG_MS}"] * 60)
-        self.wait_until("no worker", lambda: children(self.process.pid))
+        self.wait_until("no worker", lambda: workers_of(self.process.pid))
         how()
         answers = client.answers(60)
         self.assertEqual({answer[:6] for answer in answers.values()}, {"error "})
@@ -276,8 +269,8 @@ class Service(unittest.TestCase):
         self.start()
         client = self.client()
         client.send("nap 60000")
-        self.wait_until("no worker", lambda: children(self.process.pid))
-        workers = children(self.process.pid)
+        self.wait_until("no worker", lambda: workers_of(self.process.pid))
+        workers = workers_of(self.process.pid)
         self.process.kill()
         self.process.wait(SECONDS)
         for worker in workers:

@@ -21,6 +21,8 @@ import time
 import unittest
 from pathlib import Path
 
+from worker_processes import workers_of
+
 PROGRAM = Path(__file__).resolve().parent.parent / "out" / "bin" / "sha256tree"
 SECONDS = 30  # No run takes nearly as long: what does, hangs.
 SKIPPED = 77  # What the driver of the tests takes for: nothing to test here.
@@ -43,15 +45,6 @@ def by_hashlib(folder, cwd):
             digest = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
             lines.append((os.path.relpath(path, os.fsencode(cwd)), digest.encode()))
     return b"".join(digest + b"  " + path + b"\n" for path, digest in sorted(lines))
-
-
-def children(pid):
-    """The processes that a process has started; none where it is gone."""
-    found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, file.read_text().split())
-    return found
 
 
 def has_open(pid, path):
@@ -337,7 +330,7 @@ class Promises:
         terminal = Terminal([*self.options, "tree"], self.cwd)
         while b" of 1 files" not in terminal.seen and terminal.read():
             pass
-        workers = children(terminal.process.pid)
+        workers = workers_of(terminal.process.pid)
         os.write(terminal.end, b"\x03")
         self.assertEqual(terminal.close(), -signal.SIGINT)
         self.assertTrue(terminal.seen.endswith(b"\r\x1b[K"), terminal.seen[-80:])
@@ -361,7 +354,7 @@ class OnProcesses(Promises, unittest.TestCase):
         busy = []
         try:
             self.await_it(
-                lambda: busy.extend(pid for pid in children(process.pid) if has_open(pid, huge)) or busy,
+                lambda: busy.extend(pid for pid in workers_of(process.pid) if has_open(pid, huge)) or busy,
                 "a worker that hashes the file",
             )
             os.kill(busy[0], signal.SIGKILL)
@@ -381,7 +374,7 @@ class OnThreads(Promises, unittest.TestCase):
         terminal = Terminal([*self.options, "tree"], self.cwd)
         while b" of 1 files" not in terminal.seen and terminal.read():
             pass
-        self.assertEqual(children(terminal.process.pid), [])
+        self.assertEqual(workers_of(terminal.process.pid), [])
         terminal.process.kill()
         terminal.close()
 

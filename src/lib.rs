@@ -54,7 +54,7 @@
 //! | Where is a hard limit enforced?              | `supervisor/limits.rs`: marks the task, then kills its worker              |
 //! | How does a lazy map bound its window?        | `pool/map/lazy.rs`, `LazyMap::room`                                        |
 //! | How does a full queue block submitters?      | `state/backpressure.rs`                                                    |
-//! | How is a worker process started?             | `worker/spawn.rs`; from a fork server: `worker/forkserver.rs`              |
+//! | How is a worker process started?             | `worker/spawn.rs`, `worker/forkserver.rs`; unseen: `worker/unseen.rs`      |
 //! | Which state does a pool go through?          | `supervisor/lifecycle.rs`                                                  |
 //!
 //! # Glossary
@@ -76,7 +76,7 @@
 //! | completion event       | the futex word that a worker notifies when it finishes a task with a subscription        |
 //! | sleeper, parker        | an idle worker; the futex word that it sleeps on                                         |
 //! | retire                 | a worker exits because the pool has too many, or is replaced                             |
-//! | fork server            | a process that workers are forked from: a program, or a copy of the caller               |
+//! | fork server            | a process that starts workers: it forks itself, or executes a program for each           |
 //! | channel                | the socket pair between the parent and a worker or a fork server                         |
 //! | hook                   | an initializer or a finalizer                                                            |
 //! | chunk                  | several items of a map in one task                                                       |

@@ -1,9 +1,9 @@
-/* When a program is killed while its first worker or its fork server still opens modules, that process ends,
- * too. */
+/* When a program is killed while its first worker or its fork server still opens modules, all that it has
+ * started ends, too. */
 #include "forkserver.h"
 #include <sys/wait.h>
 
-enum { OPENING = WORD_FIRST, CHILD = WORD_FIRST + 1 };
+enum { OPENING = WORD_FIRST, COUNT, STARTED, STARTED_MAX = 8 };
 
 static void begin_and_die(const pool_options_t *options, char *slow) {
     const char *const modules[] = {slow, NULL};
@@ -12,18 +12,13 @@ static void begin_and_die(const pool_options_t *options, char *slow) {
     with.min_workers = 1;
     new_pool(&with, 1);
     word_wait(OPENING, 1);
-    /* The only child: a worker or a forkserver. */
-    DIR *threads = opendir("/proc/self/task");
-    CHECK(threads != NULL);
-    for (struct dirent *thread = readdir(threads); thread; thread = readdir(threads)) {
-        char path[512];
-        int pid;
-        snprintf(path, sizeof path, "/proc/self/task/%s/children", thread->d_name);
-        FILE *file = thread->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (!file) continue;
-        if (fscanf(file, "%d", &pid) == 1) word_set(CHILD, (uint32_t)pid);
-        fclose(file);
+    pid_t pids[STARTED_MAX + 1];
+    uint32_t count = 0;
+    int n = processes_of_this_test(pids, COUNT_OF(pids));
+    for (int i = 0; i < n; i++) {
+        if (pids[i] != getppid()) word_set(STARTED + count++, (uint32_t)pids[i]);
     }
+    word_set(COUNT, count);
     kill(getpid(), SIGKILL);
 }
 
@@ -40,9 +35,11 @@ int main(int argc, char **argv) {
     int status;
     CHECK(waitpid(host, &status, 0) == host);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    pid_t child = (pid_t)word_get(CHILD);
-    CHECK(child > 0);
-    while (!is_dead(child)) pause_briefly();
+    uint32_t count = word_get(COUNT);
+    CHECK(count > 0);
+    for (uint32_t i = 0; i < count; i++) {
+        while (!is_dead((pid_t)word_get(STARTED + i))) pause_briefly();
+    }
     free(slow);
     return leaves_nothing_behind();
 }

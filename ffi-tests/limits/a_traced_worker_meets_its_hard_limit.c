@@ -64,8 +64,8 @@ int main(int argc, char **argv) {
     }
     kill_and_wait(debugger);
     CHECK(waitpid(debugger, NULL, 0) == debugger);
-    /* It is reaped once the debugger has let go; by a fork server not before that has more to do, or exits. */
-    while (options.start == POOL_SPAWN && process_state(worker) != 0) pause_briefly();
+    /* It is reaped once the debugger has let go. */
+    while (process_state(worker) != 0) pause_briefly();
     future_free(future);
     pool_free(pool);
     for (int i = 0; i < 2; i++) CHECK(close(ids[i]) == 0 && close(replies[i]) == 0);

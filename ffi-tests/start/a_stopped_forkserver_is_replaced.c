@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     while (pool_count_workers(pool) == 0) pause_briefly();
     CHECK_OK(pool_shutdown(pool, POOL_STOP_KILL, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_CANCELLED);
-    CHECK(process_state(stopped) == 0);
+    CHECK(is_dead(stopped));
     future_free(future);
     pool_free(pool);
     return leaves_nothing_behind();

@@ -1,4 +1,4 @@
-/* Forkservers: the child processes that workers are forked from. */
+/* Forkservers: the processes that workers are forked from. They are no children of this one. */
 #ifndef FORKSERVER_H
 #define FORKSERVER_H
 
@@ -30,26 +30,16 @@ static inline int is_forkserver(pid_t pid) {
     return is_forkserver_name(name);
 }
 
-/* Counts the forkservers of this process. Returns the pid of the last one found, or 0. */
+/* Counts the forkservers of this test. Returns the pid of the last one found, or 0. */
 static inline pid_t find_forkservers(int *count) {
-    pid_t found = 0;
+    pid_t pids[256], found = 0;
+    int n = processes_of_this_test(pids, COUNT_OF(pids));
     *count = 0;
-    DIR *threads = opendir("/proc/self/task");
-    CHECK(threads != NULL);
-    for (struct dirent *thread = readdir(threads); thread; thread = readdir(threads)) {
-        char path[512];
-        int pid;
-        snprintf(path, sizeof path, "/proc/self/task/%s/children", thread->d_name);
-        FILE *file = thread->d_name[0] == '.' ? NULL : fopen(path, "r");
-        if (!file) continue;
-        while (fscanf(file, "%d", &pid) == 1) {
-            if (!is_forkserver(pid) || is_dead(pid)) continue;
-            found = pid;
-            ++*count;
-        }
-        fclose(file);
+    for (int i = 0; i < n; i++) {
+        if (!is_forkserver(pids[i]) || is_dead(pids[i])) continue;
+        found = pids[i];
+        ++*count;
     }
-    closedir(threads);
     return found;
 }
 
@@ -71,7 +61,7 @@ static inline pid_t forkserver_of(pool_t *pool) {
     return pid;
 }
 
-/* Kills it, and waits until the pool has reaped it. */
+/* Kills it, and waits until it was reaped. */
 static inline void kill_forkserver(pid_t pid) {
     kill(pid, SIGKILL);
     while (process_state(pid) != 0) pause_briefly();

@@ -23,21 +23,39 @@ static inline int is_dead(pid_t pid) {
     return state == 0 || state == 'Z' || state == 'X';
 }
 
-static inline pid_t parent_of(pid_t pid) {
-    char path[64], line[512];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+/* Whether a process was started by this test: the name of its folder is in its environment. */
+static inline int is_of_this_test(pid_t pid) {
+    char path[64], *entry = NULL;
+    size_t room = 0;
+    int is = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
     FILE *file = fopen(path, "r");
-    if (!file) return 0;
-    if (fgets(line, sizeof line, file)) sscanf(strrchr(line, ')') + 1, " %*c %d", &parent);
-    fclose(file);
-    return (pid_t)parent;
+    while (file && !is && getdelim(&entry, &room, 0, file) > 0) {
+        is = strncmp(entry, "TEST_TMP=", 9) == 0 && strcmp(entry + 9, getenv("TEST_TMP")) == 0;
+    }
+    free(entry);
+    if (file) fclose(file);
+    return is;
 }
 
-/* Whether it is a worker of this program, and alive: a number that was given to another process is not. */
+/* The processes that this test has started, this one not included. Returns how many. */
+static inline int processes_of_this_test(pid_t *pids, int most) {
+    int n = 0;
+    DIR *entries = opendir("/proc");
+    CHECK(entries != NULL);
+    for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        if (pid <= 0 || pid == getpid() || !is_of_this_test(pid)) continue;
+        CHECK(n < most);
+        pids[n++] = pid;
+    }
+    closedir(entries);
+    return n;
+}
+
+/* Whether it is a worker of this test, and alive: a number that was given to another process is not. */
 static inline bool is_living_worker(pid_t pid) {
-    pid_t parent = pid > 0 ? parent_of(pid) : 0;
-    return parent > 0 && (parent == getpid() || parent_of(parent) == getpid()) && !is_dead(pid);
+    return pid > 0 && is_of_this_test(pid) && !is_dead(pid);
 }
 
 /* From then on it does nothing, and handles no other signal, until it is continued or killed. */

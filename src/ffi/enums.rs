@@ -32,11 +32,19 @@ pub enum pool_kind {
     POOL_INLINE = 2,
 }
 
-/// How worker processes are started.
+/// How worker processes are started: always by a server process of the pool, which is no child of
+/// the caller. The caller gets no SIGCHLD for what the library starts, and its wait() finds nothing
+/// of it. Only a caller that adopts orphans (PR_SET_CHILD_SUBREAPER, or as process 1) becomes the
+/// parent of the server, and of workers whose server has died; the library waits for them by their
+/// process IDs. A process 1 that never waits keeps a zombie of each server that has ended.
+///
+/// Workers keep the user that the caller was when they, or the process that they were forked from,
+/// started; they can be stopped also after the caller has given up its privileges.
 #[repr(C)]
 pub enum pool_start {
     /// Each worker executes a program of its own. It inherits nothing that is not explicitly passed
-    /// on.
+    /// on; what is the caller's, such as the working directory and resource limits, is as it was
+    /// when the first worker started.
     POOL_SPAWN = 0,
     /// A fork server executes a program once, along with the first worker, opens modules and
     /// preload, and then forks all workers. Workers are ready sooner, and share the server's memory

@@ -1,20 +1,21 @@
-//! Killing processes, and reading and describing their exit statuses.
+//! Reading and describing exit statuses, and waiting for orphans.
 
 use crate::error::Detail;
+use crate::worker::{raw_status, status_after_reaping};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A process that has exited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ProcessExit {
     pub(super) pid: i64,
-    /// None: unknown, because the process was not a child of this one, or because other code of
-    /// this process has waited for it.
+    /// None: unknown, because the fork server that has started the process is gone, or silent.
     pub(super) status: Option<ExitStatus>,
 }
 
@@ -78,27 +79,6 @@ fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// Kills a worker process, with all that its tasks have started in its process group. The process
-/// id of an exited worker is not reused until the supervisor or the fork server has reaped it. If
-/// the fork server has exited, the first call shows whether the process still exists.
-pub(super) fn kill(pid: Pid, handle: &OwnedFd) {
-    if rustix::process::pidfd_send_signal(handle, Signal::KILL).is_ok() {
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-    }
-}
-
-/// Sends SIGTERM to a worker process that has not exited, and to its process group.
-pub(super) fn terminate(pid: Pid, handle: &OwnedFd) {
-    if has_exited(handle) {
-        return;
-    }
-    let _ = rustix::process::kill_process_group(pid, Signal::TERM);
-    // The worker may have moved to another process group.
-    if rustix::process::getpgid(Some(pid)) != Ok(pid) {
-        let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
-    }
-}
-
 /// Whether the process of this pidfd has exited.
 pub(super) fn has_exited(handle: &OwnedFd) -> bool {
     let mut end = [PollFd::new(handle, PollFlags::IN)];
@@ -106,9 +86,9 @@ pub(super) fn has_exited(handle: &OwnedFd) -> bool {
     matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..))
 }
 
-/// The exit status of a zombie that is not our child. The kernel shows it until the parent has
-/// waited for the process. (proc(5), /proc/pid/stat: the state is the third field, the exit code
-/// the 52nd.)
+/// The exit status of a zombie that is not our child, as the kernel shows it until the parent has
+/// waited for the process: 0 also where this process may not see it. (proc(5), /proc/pid/stat: the
+/// state is the third field, the exit code the 52nd.)
 pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
     let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
     let text = std::fs::read(path).unwrap_or_default();
@@ -121,24 +101,58 @@ pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
     status.filter(|_| matches!(state, Some("Z" | "X"))).map(ExitStatus::from_raw)
 }
 
-/// Exited children that cannot be waited for yet: a debugger traces them, and is notified first.
-/// Their exits are handled without that; here they are waited for later, so that no zombie stays.
+/// How a process has exited that may be a child of this one, and whose parent is not asked. Success is
+/// not believed where the kernel could hide the status.
+pub(super) fn orphan_status(pid: Pid, handle: &OwnedFd) -> Option<ExitStatus> {
+    let own = wait_for(handle).ok().flatten();
+    let shown = || zombie_status(pid).filter(|status| !status.success());
+    own.or_else(shown).or_else(|| status_after_reaping(handle).map(ExitStatus::from_raw))
+}
+
+/// Processes that have exited, and that this process may have to wait for: orphans that it has adopted,
+/// as a subreaper or as init. They are waited for so that no zombie stays. Those that a debugger traces
+/// can be waited for only when it has let go.
 #[derive(Default)]
-pub(super) struct TracedZombies {
-    handles: Vec<OwnedFd>,
+pub(super) struct Orphans {
+    handles: Vec<Arc<OwnedFd>>,
+    /// The process groups of fork servers that have exited, in which are the workers that they had
+    /// started and not told of.
+    groups: Vec<Pid>,
     next_check: Option<Instant>,
 }
 
 /// How often the debugger may have let go of one.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-impl TracedZombies {
-    pub(super) fn add(&mut self, handle: OwnedFd) {
-        self.handles.push(handle);
-        self.next_check = Some(Instant::now() + CHECK_INTERVAL);
+impl Orphans {
+    /// Waits for an orphan; later, where that is not possible yet.
+    pub(super) fn add(&mut self, handle: Arc<OwnedFd>) {
+        if matches!(wait_for(&handle), Ok(None)) {
+            self.handles.push(handle);
+            self.next_check = Some(Instant::now() + CHECK_INTERVAL);
+        }
     }
 
-    /// When to call [`TracedZombies::reap`]; None: there are none.
+    /// Waits for the orphans of a fork server that has exited.
+    pub(super) fn add_group(&mut self, server: Pid) {
+        if has_children_in(server) {
+            self.groups.push(server);
+            self.next_check = Some(Instant::now() + CHECK_INTERVAL);
+        }
+    }
+
+    /// Waits for those that are about to exit: nobody does so later.
+    pub(super) fn finish(&mut self) {
+        for _ in 0..FINISH_CHECKS {
+            self.groups.retain(|server| has_children_in(*server));
+            if self.groups.is_empty() {
+                return;
+            }
+            std::thread::sleep(FINISH_PAUSE);
+        }
+    }
+
+    /// When to call [`Orphans::reap`]; None: there are none.
     pub(super) fn next_check(&self) -> Option<Instant> {
         self.next_check
     }
@@ -146,7 +160,26 @@ impl TracedZombies {
     pub(super) fn reap(&mut self, now: Instant) {
         if self.next_check.is_some_and(|at| at <= now) {
             self.handles.retain(|handle| matches!(wait_for(handle), Ok(None)));
-            self.next_check = (!self.handles.is_empty()).then(|| now + CHECK_INTERVAL);
+            self.groups.retain(|server| has_children_in(*server));
+            let is_done = self.handles.is_empty() && self.groups.is_empty();
+            self.next_check = (!is_done).then(|| now + CHECK_INTERVAL);
+        }
+    }
+}
+
+/// How long a worker takes to exit whose fork server has died: it gets SIGKILL.
+const FINISH_CHECKS: u32 = 500;
+const FINISH_PAUSE: Duration = Duration::from_millis(1);
+
+/// Waits for the children of this process in a group that have exited. Whether there are others. The
+/// group's number is not used again while there are.
+fn has_children_in(group: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    loop {
+        match rustix::process::waitid(WaitId::Pgid(Some(group)), options) {
+            Ok(None) => return true,
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Err(_) => return false,
         }
     }
 }
@@ -158,10 +191,7 @@ pub(super) fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<ExitStatus
         match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
             Ok(None) => return Ok(None),
             Ok(Some(status)) => {
-                // The encoding of wait(2): the signal, or the code above it.
-                let signal = status.terminating_signal();
-                let code = status.exit_status().map(|code| (code & 0xff) << 8);
-                return Ok(Some(ExitStatus::from_raw(signal.or(code).unwrap_or(0))));
+                return Ok(Some(ExitStatus::from_raw(raw_status(&status))));
             }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),

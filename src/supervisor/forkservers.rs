@@ -1,4 +1,4 @@
-//! The fork servers from which worker processes are forked, the parent's end.
+//! The fork servers from which worker processes are started, the parent's end.
 //!
 //! ```text
 //!             the first worker is needed     Ready
@@ -17,20 +17,24 @@
 //! last worker has exited, because until then the process ids of its workers are not reused.
 
 use super::Supervisor;
-use super::exit_status::{describe_status, has_exited, zombie_status};
+use super::exit_status::{Orphans, describe_status, has_exited, orphan_status};
 use super::start::BACK_OFF;
+use super::worker_process::StartedProcess;
 use super::workers::EventSource;
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
 use crate::worker::config::{Image, ProcessConfig, StartMethod};
 use crate::worker::protocol::Message;
-use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
+use crate::worker::spawn::{self, ChannelEnds, FirstWorker, ForkServerProcess, WorkerStart};
 use crate::worker::{Channel, Received};
 use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The maximum number of unanswered requests that were sent. They always fit the channel.
@@ -66,6 +70,10 @@ struct ForkServer {
     resend_at: Option<Instant>,
     /// Workers that have exited, and for which Reap was not sent yet.
     unreaped: Vec<Pid>,
+    /// Workers that have exited, and may not be reaped yet.
+    zombies: Vec<(Pid, Arc<OwnedFd>)>,
+    /// The user and the group of this process when it started the fork server.
+    identity: [u32; 4],
 }
 
 struct ForkRequest {
@@ -77,8 +85,19 @@ struct ForkRequest {
 
 /// The outcome of a request.
 pub(super) enum ForkEvent {
-    Forked { seat: usize, pid: Pid, handle: OwnedFd },
-    Failed { seat: usize, error: Error },
+    Forked {
+        seat: usize,
+        process: StartedProcess,
+    },
+    Failed {
+        seat: usize,
+        error: Error,
+    },
+    /// How a worker has exited; None: the fork server does not know.
+    Exited {
+        pid: Pid,
+        status: Option<ExitStatus>,
+    },
 }
 
 /// Why a worker was not forked.
@@ -88,9 +107,14 @@ enum StartFailure {
     Exited(Error, Duration),
 }
 
-/// The unanswered requests of a fork server that has exited.
+/// What a fork server leaves that has exited.
 struct OrphanedRequests {
+    /// The seats of its unanswered requests.
     seats: Vec<usize>,
+    /// Its process group.
+    group: Pid,
+    /// Its workers that may be zombies.
+    zombies: Vec<(Pid, Arc<OwnedFd>)>,
     /// Why the fork server has exited; None where there are no requests.
     error: Option<Error>,
 }
@@ -99,6 +123,7 @@ impl Supervisor {
     /// Handles a message of a fork server, or its exit.
     pub(super) fn on_fork_server_event(&mut self, id: u64) {
         let failures = self.handle_fork_server_event(id);
+        self.reap_told();
         self.update_worker_count();
         for failure in failures {
             // A stop kills the awaited workers: that is not a failure.
@@ -118,10 +143,14 @@ impl Supervisor {
         let (state, workers) = (&self.state, &mut self.workers);
         for event in workers.fork_servers.receive(&workers.epoll, id) {
             let (seat, outcome) = match event {
-                ForkEvent::Forked { seat, pid, handle } => {
-                    (seat, workers.on_worker_forked(state, seat, id, pid, handle))
+                ForkEvent::Forked { seat, process } => {
+                    (seat, workers.on_worker_forked(state, seat, process))
                 }
                 ForkEvent::Failed { seat, error } => (seat, Err(error)),
+                ForkEvent::Exited { pid, status } => {
+                    workers.set_exits(id, Some(pid), status);
+                    continue;
+                }
             };
             if let Err(error) = outcome {
                 workers.vacate_seat(state, seat);
@@ -129,7 +158,10 @@ impl Supervisor {
             }
         }
         let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
-        if let Some(OrphanedRequests { seats, error }) = orphaned {
+        if let Some(OrphanedRequests { seats, group, zombies, error }) = orphaned {
+            workers.set_exits(id, None, None);
+            workers.orphans.add_group(group);
+            zombies.into_iter().for_each(|(_, handle)| workers.orphans.add(handle));
             let mut waited = Duration::ZERO;
             for seat in seats {
                 let is_late = workers.get(seat).is_some_and(|worker| worker.overran.is_some());
@@ -147,7 +179,7 @@ impl Supervisor {
 fn was_late(waited: Duration) -> Error {
     let ms = waited.as_millis() as u64;
     let message = format!(
-        "the process that workers are forked from was not ready within start_timeout_ms ({ms} ms), and was killed"
+        "the process that starts the workers was not ready within start_timeout_ms ({ms} ms), and was killed"
     );
     Error::new(Status::POOL_ERR_OS, message)
 }
@@ -169,9 +201,7 @@ impl ForkServers {
         let failed = |errno| Error::os("epoll_ctl", errno);
         let flags = epoll::EventFlags::IN;
         epoll::add(epoll, process.handle(), data, flags).map_err(failed)?;
-        if let Some(channel) = process.channel() {
-            epoll::add(epoll, channel, data, flags).map_err(failed)?;
-        }
+        epoll::add(epoll, &**process.channel(), data, flags).map_err(failed)?;
         self.servers.push(ForkServer {
             id,
             image,
@@ -183,27 +213,34 @@ impl ForkServers {
             unanswered: None,
             resend_at: None,
             unreaped: Vec::new(),
+            zombies: Vec::new(),
+            identity: identity(),
         });
         Ok(())
     }
 
-    /// Requests a worker; `channel` is its end. The outcome comes as a [`ForkEvent`].
+    /// Requests a worker. The outcome comes as a [`ForkEvent`].
     pub(super) fn request(
         &mut self,
         epoll: &OwnedFd,
         config: &ProcessConfig,
         start: &WorkerStart<'_>,
         image: Image,
-        channel: Channel,
+        ours: &Channel,
+        theirs: Channel,
     ) -> Result<()> {
         self.retire_others(config, image);
+        let (seat, executes) = (usize::from(start.seat.0), config.start == StartMethod::Spawn);
+        let mut channel = Some(theirs);
         if self.current().is_none() {
-            let process = start_server(config, start, image)?;
+            // A worker that is executed starts along with the fork server.
+            let theirs = channel.take_if(|_| executes);
+            let process = start_server(config, start, image, ours, theirs.as_ref())?;
             self.add_server(epoll, process, image)?;
+        } else if executes {
+            spawn::send_program(config, image, ours)?;
         }
         let server = self.current().ok_or(Status::POOL_ERR_OS)?;
-        let seat = usize::from(start.seat.0);
-        let channel = Some(channel);
         server.requests.push_back(ForkRequest { seat, title: start.title(), channel });
         server.send_requests();
         Ok(())
@@ -213,15 +250,16 @@ impl ForkServers {
         self.servers.last_mut().filter(|server| !server.is_retired)
     }
 
-    /// Retires a fork server that runs another program. A copy of the caller serves for every
-    /// program.
+    /// Retires a fork server that is not what the next worker needs: one that runs another program, if
+    /// workers are forked from it; one of another user, if they are executed, each as the user that
+    /// this process is now. A copy of the caller serves for every program.
     fn retire_others(&mut self, config: &ProcessConfig, image: Image) {
-        if let Some(server) = self.current()
-            && server.image != image
-            && config.start == StartMethod::Forkserver
-        {
-            server.is_retired = true;
-        }
+        let Some(server) = self.current() else { return };
+        server.is_retired = match config.start {
+            StartMethod::Spawn => server.identity != identity(),
+            StartMethod::Forkserver => server.image != image,
+            StartMethod::Fork { .. } => false,
+        };
     }
 
     /// Receives the messages of a fork server.
@@ -240,39 +278,58 @@ impl ForkServers {
         }
         let server = self.servers.remove(index);
         let pid = server.process.pid();
+        let status = orphan_status(pid, server.process.handle());
         let error = match (server.is_ready, server.start_error) {
             (false, Some(error)) => Some(error),
             (true, _) if server.requests.is_empty() => None,
             (is_ready, _) => {
                 let number = pid.as_raw_nonzero();
-                let exit = describe_status(zombie_status(pid));
+                let exit = describe_status(status);
                 let when =
                     if is_ready { "while it was to fork one" } else { "before it was ready" };
-                let message =
-                    format!("process {number}, which workers are forked from, {exit} {when}");
+                let message = format!("process {number}, which starts the workers, {exit} {when}");
                 Some(Error::new(Status::POOL_ERR_OS, message))
             }
         };
         stop_listening(epoll, &server.process);
         let seats = server.requests.iter().map(|request| request.seat).collect();
-        Some(OrphanedRequests { seats, error })
+        Some(OrphanedRequests { seats, group: pid, zombies: server.zombies, error })
     }
 
-    /// Lets a fork server reap a worker that has exited: its process id may be reused.
-    pub(super) fn reap(&mut self, id: u64, pid: Pid) {
-        if let Some(server) = self.servers.iter_mut().find(|server| server.id == id) {
-            server.unreaped.push(pid);
-            server.reap();
-        }
+    /// The process id of a fork server that lives.
+    pub(super) fn pid(&self, id: u64) -> Option<Pid> {
+        self.servers.iter().find(|server| server.id == id).map(|server| server.process.pid())
+    }
+
+    /// Notes that a worker has exited, for [`ForkServers::send_reaps`]. False: its fork server is gone.
+    pub(super) fn reap(&mut self, process: &StartedProcess) -> bool {
+        let id = process.fork_server;
+        let Some(server) = self.servers.iter_mut().find(|server| server.id == id) else {
+            return false;
+        };
+        server.unreaped.push(process.pid);
+        server.zombies.retain(|(pid, _)| still_exists(*pid));
+        server.zombies.push((process.pid, process.handle.clone()));
+        true
+    }
+
+    /// Lets the fork servers reap the workers that have exited: their process ids may be reused.
+    pub(super) fn send_reaps(&mut self) {
+        self.servers.iter_mut().for_each(ForkServer::reap);
     }
 
     /// Ends the retired fork servers that have no workers.
-    pub(super) fn remove_retired(&mut self, epoll: &OwnedFd, has_workers: impl Fn(u64) -> bool) {
+    pub(super) fn remove_retired(
+        &mut self,
+        epoll: &OwnedFd,
+        orphans: &mut Orphans,
+        has_workers: impl Fn(u64) -> bool,
+    ) {
         let is_done = |server: &ForkServer| {
             server.is_retired && server.requests.is_empty() && !has_workers(server.id)
         };
         while let Some(index) = self.servers.iter().position(is_done) {
-            stop_listening(epoll, &self.servers.remove(index).process);
+            self.servers.remove(index).end(epoll, orphans);
         }
     }
 
@@ -323,28 +380,40 @@ impl ForkServers {
     }
 
     /// Ends all fork servers, and waits for their exits. They have no workers.
-    pub(super) fn close(&mut self, epoll: &OwnedFd) {
+    pub(super) fn close(&mut self, epoll: &OwnedFd, orphans: &mut Orphans) {
         for server in self.servers.drain(..) {
-            stop_listening(epoll, &server.process);
             if !server.is_ready {
                 server.process.kill();
             }
+            server.end(epoll, orphans);
         }
+        orphans.finish();
     }
 }
 
 /// Closing a descriptor does not remove it from the epoll while a forked child has a copy of it.
 fn stop_listening(epoll: &OwnedFd, process: &ForkServerProcess) {
     let _ = epoll::delete(epoll, process.handle());
-    if let Some(channel) = process.channel() {
-        let _ = epoll::delete(epoll, channel);
-    }
+    let _ = epoll::delete(epoll, &**process.channel());
+}
+
+/// Whether a process exists, if only as a zombie.
+fn still_exists(pid: Pid) -> bool {
+    rustix::process::test_kill_process(pid) != Err(Errno::SRCH)
+}
+
+/// The user and the group of this process, real and effective.
+fn identity() -> [u32; 4] {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    [getuid().as_raw(), geteuid().as_raw(), getgid().as_raw(), getegid().as_raw()]
 }
 
 fn start_server(
     config: &ProcessConfig,
     start: &WorkerStart<'_>,
     image: Image,
+    ours: &Channel,
+    theirs: Option<&Channel>,
 ) -> Result<ForkServerProcess> {
     match config.start {
         StartMethod::Fork { with_threads: false } => {
@@ -355,28 +424,40 @@ fn start_server(
             spawn::fork_server(start.name, config, start.region)
         }
         StartMethod::Forkserver | StartMethod::Spawn => {
-            spawn::execute_fork_server(start, config, image)
+            let title = start.title();
+            let first = theirs
+                .map(|theirs| FirstWorker { title: &title, channel: ChannelEnds { ours, theirs } });
+            spawn::execute_fork_server(start, config, image, first)
         }
     }
 }
 
 impl ForkServer {
+    /// Ends the process, and waits for what this process adopts from it.
+    fn end(self, epoll: &OwnedFd, orphans: &mut Orphans) {
+        stop_listening(epoll, &self.process);
+        let group = self.process.pid();
+        drop(self.process);
+        orphans.add_group(group);
+        self.zombies.into_iter().for_each(|(_, handle)| orphans.add(handle));
+    }
+
     fn receive(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
         let mut events = Vec::new();
+        let channel = self.process.channel().clone();
         // Some, if there are many: others wait for theirs to be received.
         for _ in 0..MESSAGES_AT_ONCE {
-            let Some(channel) = self.process.channel() else { break };
             match channel.try_receive() {
                 Received::Message(message, file) => events.extend(self.on_message(message, file)),
                 Received::Nothing => break,
                 Received::Garbage => {
-                    let _ = epoll::delete(epoll, channel);
+                    let _ = epoll::delete(epoll, &*channel);
                     self.process.kill();
                     break;
                 }
                 Received::End => {
                     // Its exit is detected by its pidfd.
-                    let _ = epoll::delete(epoll, channel);
+                    let _ = epoll::delete(epoll, &*channel);
                     break;
                 }
             }
@@ -400,7 +481,11 @@ impl ForkServer {
                 let pid = Pid::from_raw(pid).filter(|_| pid > 1);
                 let seat = self.answered(seat)?;
                 match (handle, pid) {
-                    (Some(handle), Some(pid)) => Some(ForkEvent::Forked { seat, pid, handle }),
+                    (Some(handle), Some(pid)) => {
+                        let channel = self.process.channel().clone();
+                        let process = StartedProcess::new(pid, handle, self.id, channel);
+                        Some(ForkEvent::Forked { seat, process })
+                    }
                     // There was no descriptor left for its pidfd. Its channel will be closed, so it
                     // exits.
                     (None, _) => {
@@ -413,10 +498,14 @@ impl ForkServer {
                     }
                 }
             }
-            Message::ForkFailed { seat, errno } => {
+            Message::ForkFailed { seat, status, errno, message } => {
                 let seat = self.answered(seat)?;
-                let error = Error::os("fork", Errno::from_raw_os_error(errno));
+                let error = Error::from_peer(status, errno, message);
                 Some(ForkEvent::Failed { seat, error })
+            }
+            Message::Exited { pid, status } => {
+                let pid = Pid::from_raw(pid).filter(|_| pid > 1)?;
+                Some(ForkEvent::Exited { pid, status: status.map(ExitStatus::from_raw) })
             }
             // Messages that a fork server does not send.
             _ => None,
@@ -444,7 +533,10 @@ impl ForkServer {
 
     /// Sends as many requests as may be unanswered.
     fn send_requests(&mut self) {
-        let Some(channel) = self.process.channel().filter(|_| self.is_ready) else { return };
+        if !self.is_ready {
+            return;
+        }
+        let channel = self.process.channel();
         let sent = self.count_sent();
         for request in self.requests.iter_mut().take(UNANSWERED_MAX).skip(sent) {
             let Some(theirs) = &request.channel else { continue };
@@ -459,7 +551,7 @@ impl ForkServer {
     }
 
     fn reap(&mut self) {
-        let Some(channel) = self.process.channel() else { return };
+        let channel = self.process.channel();
         self.unreaped.retain(|pid| {
             let pid = pid.as_raw_nonzero().get();
             let sent = channel.send_now(&Message::Reap { pid }, None);

@@ -97,11 +97,16 @@ fn on_message(
             return receive_file(state, seat, worker, SlotKey { slot, generation }, len, file);
         }
         // Not expected.
-        Message::Init(_)
+        Message::Parent { .. }
+        | Message::Init(_)
         | Message::Preload { .. }
+        | Message::Program { .. }
         | Message::Fork { .. }
         | Message::Forked { .. }
         | Message::ForkFailed { .. }
+        | Message::Signal { .. }
+        | Message::Wait { .. }
+        | Message::Exited { .. }
         | Message::Reap { .. } => return Said::Wrong,
     }
     Said::Nothing
@@ -134,11 +139,16 @@ fn is_expected(state: &PoolState, worker: &WorkerHandle, message: &Message) -> b
         Message::Exiting { .. } => {
             worker.is_ready || worker.has_hook_failed || !worker.is_process()
         }
-        Message::Init(_)
+        Message::Parent { .. }
+        | Message::Init(_)
         | Message::Preload { .. }
+        | Message::Program { .. }
         | Message::Fork { .. }
         | Message::Forked { .. }
         | Message::ForkFailed { .. }
+        | Message::Signal { .. }
+        | Message::Wait { .. }
+        | Message::Exited { .. }
         | Message::Reap { .. } => false,
     }
 }

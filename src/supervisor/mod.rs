@@ -15,6 +15,7 @@ mod reap;
 mod resize;
 mod shutdown;
 mod start;
+mod worker_process;
 mod workers;
 
 use crate::board::parent::side_table::TaskFailure;
@@ -68,6 +69,8 @@ pub(crate) struct Supervisor {
     /// No worker is started before this time.
     retry_at: Option<Instant>,
     timed: TimedTasks,
+    /// Whether a worker was reaped since the last check.
+    has_recovered: bool,
 }
 
 impl Supervisor {
@@ -95,6 +98,7 @@ impl Supervisor {
             shortages: 0,
             retry_at: None,
             timed: TimedTasks::default(),
+            has_recovered: false,
         };
         worker::start_own_thread(name, move || supervisor.run())
     }
@@ -117,7 +121,12 @@ impl Supervisor {
             }
             self.run_timers();
             self.restore_stage();
+            if std::mem::take(&mut self.has_recovered) {
+                // The waiters of lost tasks first: starting workers would take the CPU from them.
+                std::thread::yield_now();
+            }
             self.start_needed_workers();
+            self.workers.fork_servers.send_reaps();
             self.continue_restart();
             self.enforce_max();
             self.answer_ready_waiters();
@@ -222,6 +231,7 @@ impl Supervisor {
     fn run_timers(&mut self) {
         let now = Instant::now();
         self.workers.kill_overdue(now);
+        self.reap_told();
         if self.life.kill_at.is_some_and(|at| at <= now) {
             self.life.kill_at = None;
             self.stop(StopMode::Kill, None);
@@ -230,6 +240,12 @@ impl Supervisor {
     }
 
     // ---- reaping -------------------------------------------------------------------------------
+
+    /// Reaps the workers whose fork servers have told how they have exited, or have not in time.
+    fn reap_told(&mut self) {
+        let told: Vec<usize> = self.workers.seats_told(Instant::now()).collect();
+        told.into_iter().for_each(|seat| self.reap(seat));
+    }
 
     fn reap(&mut self, seat: usize) {
         let Some((mut worker, process)) = self.workers.take_exited(&self.state, seat) else {
@@ -247,6 +263,7 @@ impl Supervisor {
             self.state.set_broken(start::broken_by_loss(process));
         }
         reap::recover(&self.state, SeatIndex(seat as u16), &exit);
+        self.has_recovered = true;
         let id = match process {
             Some(process) => events::WorkerId { pid: process.pid, ..worker.id(seat) },
             None => worker.id(seat),

@@ -95,7 +95,7 @@ impl Supervisor {
             return false;
         }
         debug_assert_eq!(self.workers.count(), 0, "the pool is over without workers");
-        self.workers.fork_servers.close(&self.workers.epoll);
+        self.workers.close_fork_servers();
         self.change_life(|life| (life.is_over, life.is_joining) = (true, false));
         for reply in self.stoppers.drain(..) {
             reply.done(Ok(()));

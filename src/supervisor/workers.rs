@@ -8,16 +8,14 @@
 //!                                                                              │ the pidfd of a process
 //! ```
 //!
-//! A forked worker is awaited first: it has no process until its fork server replies with its
-//! pidfd.
+//! A worker process is awaited first: there is none until its fork server replies with its pidfd.
 
 use super::events::{self, WorkerId};
-use super::exit_status::{
-    ProcessExit, TracedZombies, has_exited, kill, terminate, wait_for, zombie_status,
-};
+use super::exit_status::{Orphans, ProcessExit};
 use super::forkservers::ForkServers;
 use super::limits::PendingKill;
 use super::messages::{self, Said};
+use super::worker_process::{ProcessState, StartedProcess};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::fd;
@@ -25,12 +23,13 @@ use crate::state::PoolState;
 use crate::state::config::{PoolKind, StepTimeouts};
 use crate::state::workers::StartedWorker;
 use crate::worker::Channel;
-use crate::worker::config::{Image, StartMethod};
+use crate::worker::config::Image;
 use crate::worker::protocol::{ExitReason, HookFailure};
-use crate::worker::spawn::{self, ChannelEnds, ForkServerProcess, SpawnedProcess, WorkerStart};
+use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
 use rustix::event::epoll;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitStatus;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -114,16 +113,11 @@ pub(super) struct WorkerHandle {
 /// What runs a worker.
 pub(super) enum WorkerProcess {
     Thread(Option<JoinHandle<()>>),
-    /// A fork server was requested to fork it. `kill`: it is killed as soon as it is forked.
+    /// A fork server was requested to start it. `kill`: it is killed as soon as it is started.
     Awaited {
         kill: bool,
     },
-    /// `fork_server`: the id of the fork server that has forked it; None: it was executed.
-    Process {
-        pid: Pid,
-        handle: OwnedFd,
-        fork_server: Option<u64>,
-    },
+    Process(StartedProcess),
 }
 
 /// A step of a worker's life.
@@ -205,7 +199,7 @@ impl WorkerHandle {
     fn pid(&self) -> i64 {
         match &self.process {
             WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => 0,
-            WorkerProcess::Process { pid, .. } => pid_number(*pid),
+            WorkerProcess::Process(process) => pid_number(process.pid),
         }
     }
 
@@ -215,22 +209,22 @@ impl WorkerHandle {
 
     /// Kills a worker process, with all that its tasks have started in its process group.
     pub(super) fn kill(&self) {
-        if let WorkerProcess::Process { pid, handle, .. } = &self.process {
-            kill(*pid, handle);
+        if let WorkerProcess::Process(process) = &self.process {
+            process.kill(&self.channel);
         }
     }
 
     /// Sends SIGTERM to a worker process and its process group.
     pub(super) fn terminate(&self) {
-        if let WorkerProcess::Process { pid, handle, .. } = &self.process {
-            terminate(*pid, handle);
+        if let WorkerProcess::Process(process) = &self.process {
+            process.terminate();
         }
     }
 
     /// Sends a signal to a worker process, but not to its process group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let WorkerProcess::Process { handle, .. } = &self.process {
-            let _ = rustix::process::pidfd_send_signal(handle, signal);
+        if let WorkerProcess::Process(process) = &self.process {
+            process.signal(signal);
         }
     }
 
@@ -240,11 +234,19 @@ impl WorkerHandle {
 
     /// Whether the process has exited; false for a thread.
     pub(super) fn has_exited(&self) -> bool {
-        matches!(&self.process, WorkerProcess::Process { handle, .. } if has_exited(handle))
+        matches!(&self.process, WorkerProcess::Process(process) if process.has_exited())
     }
 
     fn is_forked_from(&self, id: u64) -> bool {
-        matches!(self.process, WorkerProcess::Process { fork_server: Some(own), .. } if own == id)
+        matches!(&self.process, WorkerProcess::Process(process) if process.fork_server == id)
+    }
+
+    /// Until when its fork server is waited for, which tells how the worker has exited.
+    fn asked_until(&self) -> Option<Instant> {
+        match &self.process {
+            WorkerProcess::Process(process) => process.asked_until(),
+            WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => None,
+        }
     }
 
     /// Begins a step of the worker's life.
@@ -321,7 +323,7 @@ pub(super) struct WorkerSet {
     /// By seat.
     handles: Vec<Option<WorkerHandle>>,
     pub(super) fork_servers: ForkServers,
-    zombies: TracedZombies,
+    pub(super) orphans: Orphans,
 }
 
 impl WorkerSet {
@@ -335,7 +337,7 @@ impl WorkerSet {
             epoll,
             handles: Vec::new(),
             fork_servers: ForkServers::new(),
-            zombies: TracedZombies::default(),
+            orphans: Orphans::default(),
         };
         if let Some(wakeup) = state.wakeup() {
             workers.listen(wakeup, EventSource::Wakeup)?;
@@ -401,11 +403,7 @@ impl WorkerSet {
         let claimed_before = state.claimed(index);
         let started = state.worker_table.add(seat, claimed_before, || {
             let worker = self.start_on(state, seat, image, &channel, theirs)?;
-            let pid = match &worker {
-                WorkerProcess::Process { pid, .. } => pid_number(*pid),
-                WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => 0,
-            };
-            Ok(StartedWorker { worker, pid, is_ready: false })
+            Ok(StartedWorker { worker, pid: 0, is_ready: false })
         });
         let (process, number) = started.inspect_err(|_| {
             let _ = epoll::delete(&self.epoll, &channel);
@@ -444,20 +442,8 @@ impl WorkerSet {
                 Ok(WorkerProcess::Thread(Some(spawn::start_thread(&start, theirs)?)))
             }
             PoolKind::Inline => Err(Status::POOL_ERR_STATE.into()),
-            PoolKind::Processes(config) if config.start == StartMethod::Spawn => {
-                let ends = ChannelEnds { ours: channel, theirs: &theirs };
-                let SpawnedProcess { pid, handle } =
-                    spawn::execute_worker(&start, config, image, ends)?;
-                if let Err(error) = self.listen(&handle, EventSource::Exit(seat)) {
-                    kill(pid, &handle);
-                    let id = WaitId::PidFd(handle.as_fd());
-                    let _ = rustix::process::waitid(id, WaitIdOptions::EXITED);
-                    return Err(error);
-                }
-                Ok(WorkerProcess::Process { pid, handle, fork_server: None })
-            }
             PoolKind::Processes(config) => {
-                self.fork_servers.request(&self.epoll, config, &start, image, theirs)?;
+                self.fork_servers.request(&self.epoll, config, &start, image, channel, theirs)?;
                 Ok(WorkerProcess::Awaited { kill: false })
             }
         }
@@ -490,7 +476,7 @@ impl WorkerSet {
     pub(super) fn receive_all(&mut self, state: &PoolState) {
         for seat in 0..self.handles.len() {
             let worker = self.handles[seat].as_ref();
-            if worker.is_some_and(|it| matches!(it.process, WorkerProcess::Process { .. })) {
+            if worker.is_some_and(|it| matches!(it.process, WorkerProcess::Process(_))) {
                 self.receive(state, seat);
             }
         }
@@ -518,21 +504,21 @@ impl WorkerSet {
                 None
             }
             WorkerProcess::Awaited { .. } => return None,
-            WorkerProcess::Process { pid, handle, fork_server } => {
-                let status = match (fork_server.is_some(), has_exited(handle)) {
-                    (true, false) => return None,
-                    (true, true) => zombie_status(*pid),
-                    (false, has_exited) => match wait_for(handle) {
-                        Ok(None) if has_exited => {
-                            is_traced = true;
-                            zombie_status(*pid)
-                        }
-                        Ok(None) => return None,
-                        Ok(status) => status,
-                        Err(_) => None,
-                    },
+            WorkerProcess::Process(process) => {
+                let status = match process.exit(Instant::now()) {
+                    ProcessState::Running => return None,
+                    ProcessState::Asked => {
+                        // It stays readable.
+                        let _ = epoll::delete(&self.epoll, &process.handle);
+                        return None;
+                    }
+                    ProcessState::Exited(status) => status,
+                    ProcessState::Traced(status) => {
+                        is_traced = true;
+                        status
+                    }
                 };
-                Some(ProcessExit { pid: pid_number(*pid), status })
+                Some(ProcessExit { pid: pid_number(process.pid), status })
             }
         };
         let worker = entry.take()?;
@@ -541,15 +527,12 @@ impl WorkerSet {
         state.worker_table.remove(seat);
         // Closing an end does not remove it from the epoll while a forked child has a copy of it.
         let _ = epoll::delete(&self.epoll, &worker.channel);
-        if let WorkerProcess::Process { pid, handle, fork_server } = &worker.process {
-            let _ = epoll::delete(&self.epoll, handle);
-            if let Some(id) = fork_server {
-                self.fork_servers.reap(*id, *pid);
-                self.remove_retired_fork_servers();
+        if let WorkerProcess::Process(process) = &worker.process {
+            let _ = epoll::delete(&self.epoll, &process.handle);
+            if is_traced || !self.fork_servers.reap(process) {
+                self.orphans.add(process.handle.clone());
             }
-            if is_traced && let Ok(handle) = fd::duplicate(handle, 3) {
-                self.zombies.add(handle);
-            }
+            self.remove_retired_fork_servers();
         }
         Some((worker, exit))
     }
@@ -557,7 +540,9 @@ impl WorkerSet {
     /// When the next worker will have taken too long.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let due = self.iter().filter_map(|worker| worker.due);
-        due.chain(self.fork_servers.next_look()).chain(self.zombies.next_check()).min()
+        let asked = self.iter().filter_map(WorkerHandle::asked_until);
+        let orphans = self.orphans.next_check();
+        due.chain(asked).chain(self.fork_servers.next_look()).chain(orphans).min()
     }
 
     /// Kills the worker processes that have taken too long.
@@ -572,7 +557,7 @@ impl WorkerSet {
             }
         }
         self.fork_servers.look(now);
-        self.zombies.reap(now);
+        self.orphans.reap(now);
     }
 
     /// Kills the worker processes that meet a condition.
@@ -593,9 +578,7 @@ impl WorkerSet {
         &mut self,
         state: &PoolState,
         seat: usize,
-        fork_server: u64,
-        pid: Pid,
-        handle: OwnedFd,
+        process: StartedProcess,
     ) -> Result<()> {
         let Some(worker) = self.handles.get_mut(seat).and_then(Option::as_mut) else {
             return Ok(());
@@ -603,40 +586,69 @@ impl WorkerSet {
         let WorkerProcess::Awaited { kill: is_unwanted } = worker.process else { return Ok(()) };
         let data = EventSource::Exit(seat).to_data();
         // If this fails, its channel will be closed, and it exits.
-        epoll::add(&self.epoll, &handle, data, epoll::EventFlags::IN)
+        epoll::add(&self.epoll, &process.handle, data, epoll::EventFlags::IN)
             .map_err(|errno| Error::os("epoll_ctl", errno))?;
         // Before it can claim any task.
-        state.worker_table.change(seat, |info| info.pid = pid_number(pid));
-        match &state.config.kind {
-            PoolKind::Processes(config) if !is_unwanted => {
-                let start = worker_start(state, seat);
-                if let Err(error) = spawn::send_init(&start, config, &worker.channel) {
+        state.worker_table.change(seat, |info| info.pid = pid_number(process.pid));
+        match (&state.config.kind, self.fork_servers.pid(process.fork_server)) {
+            (PoolKind::Processes(config), Some(starter)) if !is_unwanted => {
+                let (start, image) = (worker_start(state, seat), worker.image);
+                let sent = spawn::send_init(&start, config, image, starter, &worker.channel);
+                if let Err(error) = sent {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
-                    kill(pid, &handle);
+                    process.kill(&worker.channel);
                     (worker.start_error, worker.is_uninitialized) = (Some(error), true);
                 }
             }
-            _ => kill(pid, &handle),
+            _ => process.kill(&worker.channel),
         }
-        worker.process = WorkerProcess::Process { pid, handle, fork_server: Some(fork_server) };
+        worker.process = WorkerProcess::Process(process);
         events::worker_starting(state, worker.id(seat));
         Ok(())
+    }
+
+    /// Notes how a worker of this fork server has exited; None: all of them, as the fork server is gone.
+    pub(super) fn set_exits(&mut self, id: u64, pid: Option<Pid>, status: Option<ExitStatus>) {
+        for worker in self.handles.iter_mut().flatten() {
+            if let WorkerProcess::Process(process) = &mut worker.process
+                && process.fork_server == id
+                && pid.is_none_or(|pid| pid == process.pid)
+            {
+                process.set_exit(status);
+            }
+        }
+    }
+
+    /// The seats of the workers whose exits are complete, since the fork server has told of them, or
+    /// will not.
+    pub(super) fn seats_told(&self, now: Instant) -> impl Iterator<Item = usize> {
+        self.seats_if(move |worker| match &worker.process {
+            WorkerProcess::Process(process) => process.is_told(now),
+            WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => false,
+        })
     }
 
     /// Vacates the seat of an awaited worker that was not forked.
     pub(super) fn vacate_seat(&mut self, state: &PoolState, seat: usize) {
         if let Some(worker) = self.handles.get_mut(seat).and_then(Option::take) {
             debug_assert!(matches!(worker.process, WorkerProcess::Awaited { .. }));
+            // Should there be one, it exits.
+            worker.channel.shut_down();
             let _ = epoll::delete(&self.epoll, &worker.channel);
             state.worker_table.remove(seat);
         }
+    }
+
+    /// Ends all fork servers. There are no workers.
+    pub(super) fn close_fork_servers(&mut self) {
+        self.fork_servers.close(&self.epoll, &mut self.orphans);
     }
 
     /// Ends the retired fork servers that have no workers.
     fn remove_retired_fork_servers(&mut self) {
         let handles = &self.handles;
         let has_workers = |id| handles.iter().flatten().any(|worker| worker.is_forked_from(id));
-        self.fork_servers.remove_retired(&self.epoll, has_workers);
+        self.fork_servers.remove_retired(&self.epoll, &mut self.orphans, has_workers);
     }
 }
 

@@ -12,7 +12,7 @@ use rustix::net::{
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// One end of a socket pair.
@@ -44,16 +44,25 @@ fn untrack(fd: BorrowedFd<'_>) {
     }
 }
 
-/// Closes the channels that a forked process has inherited from its parent.
-pub(super) fn close_inherited_channels() {
+/// Closes the channels that a forked process has inherited from its parent, and returns a duplicate of
+/// one of them. Called before the process opens any file: other threads of the parent may have opened
+/// channels after its descriptors were copied and before its memory was, so a bit may stand for a number
+/// that is vacant here.
+pub(super) fn take_inherited_channel(kept: &Channel) -> rustix::io::Result<Channel> {
+    let number = kept.as_fd().as_raw_fd();
     for (index, word) in CHANNELS.iter().enumerate() {
         let channels = word.swap(0, Relaxed);
-        for bit in (0..64).filter(|bit| channels >> bit & 1 != 0) {
-            // SAFETY: an open channel's descriptor, and nothing in this process uses its owner
-            // again.
-            drop(unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) });
+        let numbers = (0..64).filter(|bit| channels >> bit & 1 != 0);
+        for other in numbers.map(|bit| (index * 64 + bit) as i32).filter(|it| *it != number) {
+            // SAFETY: the process has no other descriptors of this number: nothing in it uses those
+            // of channels again. An error tells that it is vacant.
+            unsafe { libc::close(other) };
         }
     }
+    let own = fd::duplicate(kept, fd::ABOVE_STDIO)?;
+    // SAFETY: the number of `kept`, which nothing in this process uses again.
+    unsafe { libc::close(number) };
+    Ok(Channel::from_fd(own))
 }
 
 /// How long a process waits that cannot send or receive for want of something.
@@ -152,6 +161,12 @@ impl Channel {
             bytes.truncate(received);
         }
         Ok(bytes)
+    }
+
+    /// Ends the connection, also for copies of this end that other processes hold: children that the
+    /// host has forked.
+    pub(crate) fn shut_down(&self) {
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }
 
     /// Receives the next message, if it has arrived.

@@ -1,21 +1,27 @@
 //! Starting a worker process, the child's end: from its first instruction to its loop.
 //!
-//! Order: the channel to the parent, the death signal, the Init message, the check that the parent
-//! is still alive, the board, the modules, the execution context with the parent monitor between
-//! its first two phases, the initializer, the sandbox, the Ready message. A failure is reported to
-//! the parent, which decides what follows; the process then exits.
+//! Order: the channel to the parent, the parent's pidfd, the death signal, the Init message, the check
+//! that the fork server is still alive, the board, the modules, the execution context with the parent
+//! monitor between its first two phases, the initializer, the sandbox, the Ready message. A failure is
+//! reported to the parent, which decides what follows; the process then exits.
+//!
+//! The kernel's parent of a worker is a fork server. While the worker starts, it dies with that, by the
+//! death signal; the fork server exits when the parent does, which it sees by a pidfd. From the parent
+//! monitor on, the worker sees that itself, and outlives its fork server.
 //!
 //! A forked worker has most of that from its fork server: it begins with an Init message of its
 //! own.
 
 use super::exec_context::{ExecContext, ExecPhase};
+use super::forkserver::Start;
+use super::inherit_fds::InheritedFds;
 use super::protocol::{
-    self, CHANNEL_FD, EXIT_PARENT_GONE, EXIT_START_FAILED, ExitReason, Init, Message,
-    PRELOAD_VARIABLE, WORKER_ARGUMENT,
+    CHANNEL_FD, EXIT_PARENT_GONE, EXIT_START_FAILED, ExitReason, Init, Message, PRELOAD_VARIABLE,
+    Role, WORKER_ARGUMENT,
 };
 use super::resolve::Resolver;
 use super::threads::{self, OwnThread};
-use super::{Channel, Received, Worker, forkserver, modules};
+use super::{Channel, Received, Worker, executable, forkserver, modules};
 use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
@@ -24,7 +30,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crate::{fd, process};
 use crossbeam_channel::Receiver;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
@@ -112,13 +118,7 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
             0
         }
         Err(error) => {
-            let detail = error.detail().cloned().unwrap_or_default();
-            let message = Message::StartFailed {
-                status: error.status,
-                errno: detail.os_errno,
-                message: protocol::clip(&detail.message),
-            };
-            let _ = channel.send_patiently(&message, None);
+            let _ = channel.send_patiently(&Message::start_failed(&error), None);
             EXIT_START_FAILED
         }
     }
@@ -128,30 +128,80 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
 /// in each worker that it forks.
 fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     ignore_terminal();
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let (role, parent) = receive_parent(channel)?;
+    match role {
+        Role::Worker => die_with_starter(true),
+        // It is an orphan.
+        Role::ForkServer => forkserver::enable_exit_with_parent(channel),
+        // It opens no modules, and may get messages from the start.
+        Role::SpawnServer => {}
+    }
+    wait_for_message(channel, &parent);
     let (init, file) = receive_init(channel)?;
+    if role == Role::Worker {
+        check_starter(init.starter);
+    }
+    remove_preload_entry();
+    if role == Role::SpawnServer {
+        return serve_programs(channel, &parent, &init);
+    }
     let Some(file) = file else {
         // The message is complete, so it was this process that had no descriptor left.
         return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
     // Before modules are opened: their constructors may make pools.
     DEPTH.store(init.worker_config.depth, Relaxed);
-    let parent = parent_handle(init.parent)?;
-    remove_preload_entry();
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
     let region = Arc::new(Region::attach(file, geometry)?);
     let mut resolver = Resolver::new(init.is_main_program);
     for path in listed(&init.modules) {
         resolver.open_at_start(path)?;
     }
-    if !init.is_fork_server {
+    if role == Role::Worker {
         return work(channel, region, resolver, parent, &init);
     }
     if let Received::Message(Message::Preload { modules }, _) = channel.receive() {
         resolver.open_where_possible(listed(&modules));
     }
-    *channel = Arc::new(forkserver::serve(channel, &parent)?);
+    forkserver::disable_exit_with_parent(channel);
+    *channel = Arc::new(forkserver::serve(channel, &parent, &Start::Fork)?);
     work_when_initialized(channel, region, resolver, parent)
+}
+
+/// The life of a fork server that executes a program for each worker.
+fn serve_programs(channel: &Channel, parent: &OwnedFd, init: &Init) -> Result<ExitReason> {
+    let bytes = channel.receive_bytes(init.bytes_len as usize)?;
+    let inherited = InheritedFds::decode(&bytes).ok_or(Status::POOL_ERR_VERSION)??;
+    executable::close_all_on_exec();
+    forkserver::serve(channel, parent, &Start::Execute(inherited)).map(|_| ExitReason::Requested)
+}
+
+/// What this process is for, and a pidfd of the parent.
+fn receive_parent(channel: &Channel) -> Result<(Role, OwnedFd)> {
+    match channel.receive() {
+        Received::Message(Message::Parent { role }, Some(parent)) => Ok((role, parent)),
+        Received::Message(Message::Parent { .. }, None) => {
+            Err(Error::os("receiving the handle of the parent", Errno::MFILE))
+        }
+        Received::Message(..) | Received::Garbage | Received::Nothing => {
+            let message = "the parent's first message is not of this version of the library; install both together";
+            Err(Error::new(Status::POOL_ERR_VERSION, message))
+        }
+        Received::End => exit_without_parent(),
+    }
+}
+
+/// Whether the kernel kills this worker when its fork server dies.
+fn die_with_starter(dies: bool) {
+    let _ = rustix::process::set_parent_process_death_signal(dies.then_some(Signal::KILL));
+}
+
+/// Exits if the fork server that has started this worker is gone: no death signal is sent for one that
+/// has died before the signal was requested.
+fn check_starter(expected: i32) {
+    if rustix::process::getppid().map(|it| it.as_raw_nonzero().get()) != Some(expected) {
+        exit_without_parent();
+    }
 }
 
 /// The entries of a list that is separated by NULs.
@@ -163,7 +213,7 @@ fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
     let Received::Message(Message::Init(init), file) = channel.receive() else {
         return Err(Error::new(
             Status::POOL_ERR_VERSION,
-            "the parent's first message is not an Init message",
+            "the parent has sent another message than Init",
         ));
     };
     if init.version != super::version() {
@@ -194,9 +244,11 @@ fn work(
     parent: OwnedFd,
     init: &Init,
 ) -> Result<ExitReason> {
+    // From here on the parent knows this process, and kills it with what its tasks start.
+    let _ = rustix::process::setpgid(None, None);
     let config = init.worker_config;
     DEPTH.store(config.depth, Relaxed);
-    let exec_context = channel.receive_bytes(init.exec_context_len as usize)?;
+    let exec_context = channel.receive_bytes(init.bytes_len as usize)?;
     let exec_context = ExecContext::decode(&exec_context).ok_or(Status::POOL_ERR_VERSION)?;
     let own = [Some(channel.as_fd()), Some(parent.as_fd()), region.file()];
     let own: Vec<_> = own.into_iter().flatten().map(|fd| fd.as_raw_fd()).collect();
@@ -204,6 +256,7 @@ fn work(
     let apply = |phase| exec_context.apply(init.seat, phase, channel.as_fd());
     apply(ExecPhase::Scheduling)?;
     let monitor_started = start_parent_monitor(channel, parent)?;
+    die_with_starter(false);
     apply(ExecPhase::Limits)?;
     // The region lives until the process exits: threads that tasks have left behind may use it.
     std::mem::forget(region.clone());
@@ -279,20 +332,6 @@ pub(super) fn ignore_terminal() {
     }
 }
 
-/// A pidfd of the parent, which is checked to be the process that started this one: no death signal
-/// is sent for a parent that died before the signal was requested.
-fn parent_handle(expected: u32) -> Result<OwnedFd> {
-    let parent =
-        rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
-    let Some(parent) = parent else { exit_without_parent() };
-    let pidfd = fd::pidfd(parent).map_err(|errno| Error::os("pidfd_open", errno))?;
-    // It may have died before pidfd_open, and its process id may have been reused.
-    if rustix::process::getppid() != Some(parent) {
-        exit_without_parent();
-    }
-    Ok(pidfd)
-}
-
 /// Removes the library's own entry from LD_PRELOAD, before a task starts a program.
 fn remove_preload_entry() {
     let Some(own) = modules::own() else { return };
@@ -320,10 +359,21 @@ unsafe fn set_or_remove(name: &str, value: &str) {
 
 /// Sleeps until the channel has a message; exits the process if the parent has exited.
 pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
+    wait_for_message_for(channel, parent, None);
+}
+
+/// Like [`wait_for_message`], but for this long.
+pub(super) fn wait_for_message_for(
+    channel: &Channel,
+    parent: &OwnedFd,
+    timeout: Option<&Timespec>,
+) {
     loop {
         let mut ends = [PollFd::new(channel, PollFlags::IN), PollFd::new(parent, PollFlags::IN)];
-        if rustix::event::poll(&mut ends, None).is_err() {
-            continue;
+        match rustix::event::poll(&mut ends, timeout) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(_) => continue,
         }
         if !ends[1].revents().is_empty() {
             exit_without_parent();
@@ -331,6 +381,15 @@ pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
         if !ends[0].revents().is_empty() {
             return;
         }
+    }
+}
+
+/// Exits the process if the parent has exited.
+pub(super) fn exit_without(parent: &OwnedFd) {
+    let mut end = [PollFd::new(parent, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..)) {
+        exit_without_parent();
     }
 }
 

@@ -209,7 +209,6 @@ impl ExecContext {
         if uid == 0 && gid == 0 {
             return Ok(());
         }
-        let on_death = rustix::process::parent_process_death_signal().unwrap_or(None);
         // SAFETY: the list has length 0: nothing is read.
         check(unsafe { libc::setgroups(0, std::ptr::null()) }, "dropping a worker's groups")?;
         if gid != 0 {
@@ -220,9 +219,6 @@ impl ExecContext {
             // SAFETY: the call only takes numbers.
             check(unsafe { libc::setresuid(uid, uid, uid) }, "changing a worker's user")?;
         }
-        // The kernel clears the death signal when the identity changes. If the parent has died
-        // meanwhile, the parent monitor notices.
-        let _ = rustix::process::set_parent_process_death_signal(on_death);
         Ok(())
     }
 

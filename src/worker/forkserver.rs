@@ -1,55 +1,88 @@
-//! The fork server process: it forks workers on request.
+//! The fork server process: it starts workers on request.
 //!
-//! It has one thread, and has prepared what all workers have in common.
+//! It has one thread, and has prepared what all workers have in common. It forks itself for each
+//! worker, or executes a program (`POOL_SPAWN`): then it is there so that the host has no children.
 //!
 //! ```text
 //!   prepared ── Ready ──▶ waits ── Fork ──▶ forks ──▶ Forked, or ForkFailed ──┐
 //!                          ▲ │                │                               │
-//!                          │ └── Reap ──┐     └─▶ a worker                    │
-//!                          └────────────┴─────────────────────────────────────┘
+//!                          │ ├── Signal ──┐   └─▶ a worker                    │
+//!                          │ ├── Wait ────┼─▶ Exited                          │
+//!                          │ └── Reap ────┤                                   │
+//!                          └──────────────┴───────────────────────────────────┘
 //! ```
 //!
 //! The kernel's parent of the workers is the fork server; the parent in this file is the process of
 //! the pool. Its supervisor gets a pidfd of each worker, and waits for its exit. The fork server
 //! reaps a worker only when the supervisor sends Reap: until then its process id is not reused, so
 //! no other process gets a signal that is meant for the worker.
+//!
+//! A worker is in the process group of its fork server until the supervisor knows of it, and has sent
+//! Init. So a host that adopts orphans, as a subreaper or as init, finds those that it knows nothing of
+//! by that group, when the fork server dies.
+//!
+//! As the parent it knows how each worker has exited, which the kernel does not tell everybody, and it
+//! may send signals to workers where the host may no longer do so, because the host has given up root.
 
-use super::channel::{Channel, Received, close_inherited_channels};
+use super::channel::{Channel, Received, take_inherited_channel};
 use super::config::ProcessConfig;
+use super::executable::last_errno;
+use super::inherit_fds::InheritedFds;
 use super::protocol::{EXIT_START_FAILED, ExitReason, Message};
 use super::resolve::Resolver;
-use super::{child, current, dl_lock};
+use super::unseen::RseqArea;
+use super::{child, current, dl_lock, executable};
 use crate::board::Region;
 use crate::error::{Error, Result};
 use crate::{fd, process};
+use rustix::event::Timespec;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Forks workers until the parent closes the channel. Returns in the workers only, in each with its
-/// channel; the fork server itself exits.
-pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
+/// How often a debugger may have let go of a worker.
+const TRACED_CHECK_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+
+/// How a fork server starts a worker.
+pub(super) enum Start {
+    /// By forking itself.
+    Fork,
+    /// By executing a program, which inherits these descriptors.
+    Execute(InheritedFds),
+}
+
+/// Starts workers until the parent closes the channel. Returns in forked workers only, in each with
+/// its channel; the fork server itself exits.
+pub(super) fn serve(channel: &Channel, parent: &OwnedFd, start: &Start) -> Result<Channel> {
     process::count_forks();
     flush_streams();
     channel.send_patiently(&Message::Ready, None)?;
     // Those that a debugger traces can be reaped only when it has let go.
     let mut exited = Vec::new();
     loop {
-        child::wait_for_message(channel, parent);
+        let timeout = (!exited.is_empty()).then_some(&TRACED_CHECK_INTERVAL);
+        child::wait_for_message_for(channel, parent, timeout);
         match channel.try_receive() {
             Received::Message(Message::Fork { seat, title }, Some(theirs)) => {
-                if let Some(own) = fork_worker(channel, seat, &title, theirs) {
+                if let Some(own) = start_worker(channel, seat, &title, theirs, start) {
                     return Ok(own);
                 }
             }
             // This process had no descriptor left for the worker's channel.
             Received::Message(Message::Fork { seat, .. }, None) => {
-                let errno = Errno::MFILE.raw_os_error();
-                channel.send_patiently(&Message::ForkFailed { seat, errno }, None)?;
+                let error = Error::os("receiving the channel of a worker", Errno::MFILE);
+                send_or_exit(channel, &Message::fork_failed(seat, &error));
+            }
+            Received::Message(Message::Signal { pid, signal, group }, _) => {
+                send_signal(pid, signal, group);
+            }
+            Received::Message(Message::Wait { pid }, _) => {
+                let status = exit_status(pid);
+                send_or_exit(channel, &Message::Exited { pid, status });
             }
             Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
@@ -61,57 +94,102 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
     }
 }
 
-/// Forks a worker, and replies to the parent. Returns the channel in the worker, None in the fork
-/// server.
-fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Option<Channel> {
-    let sent = match fork() {
-        Ok(None) => return Some(begin(title, theirs)),
-        Ok(Some((pid, handle))) => {
-            let pid = pid.as_raw_nonzero().get();
-            channel.send_patiently(&Message::Forked { seat, pid }, Some(handle.as_fd()))
-        }
-        Err(errno) => {
-            let errno = errno.raw_os_error();
-            channel.send_patiently(&Message::ForkFailed { seat, errno }, None)
+/// Sends a message; exits if the parent has exited, or has closed the channel.
+fn send_or_exit(channel: &Channel, message: &Message) {
+    if channel.send_patiently(message, None).is_err() {
+        exit();
+    }
+}
+
+/// Starts a worker, and replies to the parent. Returns the channel in a forked worker, None in the
+/// fork server.
+fn start_worker(
+    channel: &Channel,
+    seat: u64,
+    title: &str,
+    theirs: OwnedFd,
+    start: &Start,
+) -> Option<Channel> {
+    let started = match start {
+        Start::Fork => match fork() {
+            Ok(None) => return Some(begin(title, theirs)),
+            Ok(Some(pid)) => Ok(pid),
+            Err(errno) => Err(Error::os("fork", errno)),
+        },
+        Start::Execute(inherited) => {
+            executable::execute_requested(title, inherited, &Channel::from_fd(theirs))
         }
     };
     // The parent has exited.
-    if sent.is_err() {
+    if tell_started(channel, seat, started).is_err() {
         exit();
     }
     None
 }
 
-/// Forks. Returns None in the child; in the fork server the child's process id and pidfd.
-fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
-    // SAFETY: the fork server has one thread, so no other one has left anything half done or
-    // locked.
-    let pid = match unsafe { libc::fork() } {
-        0 => return Ok(None),
-        pid => positive(pid),
-    };
-    let Some(pid) = pid else {
-        return Err(last_errno());
-    };
-    // Only this thread reaps the process, so its process id is not reused.
-    match fd::pidfd(pid) {
-        Ok(handle) => Ok(Some((pid, handle))),
-        Err(errno) => {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-            let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
-            Err(errno)
+/// Tells the parent of a worker that was started, or was not.
+pub(super) fn tell_started(channel: &Channel, seat: u64, started: Result<Pid>) -> Result<()> {
+    match started.and_then(with_handle) {
+        Ok((pid, handle)) => {
+            let pid = pid.as_raw_nonzero().get();
+            channel.send_patiently(&Message::Forked { seat, pid }, Some(handle.as_fd()))
         }
+        Err(error) => channel.send_patiently(&Message::fork_failed(seat, &error), None),
     }
 }
 
-pub(super) fn last_errno() -> Errno {
-    let error = std::io::Error::last_os_error();
-    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+/// A worker that was just started, with its pidfd. Only this thread reaps it, so its process id is not
+/// reused.
+fn with_handle(pid: Pid) -> Result<(Pid, OwnedFd)> {
+    fd::pidfd(pid).map(|handle| (pid, handle)).map_err(|errno| {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+        let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+        Error::os("pidfd_open", errno)
+    })
 }
 
-/// The first steps of a worker: a process group and a name of its own.
+/// Sends a signal to a worker, while it is a child of this process: not to a stranger.
+fn send_signal(pid: i32, signal: i32, group: bool) {
+    let Some(child) = positive(pid).filter(|pid| is_child(*pid)) else { return };
+    let child = child.as_raw_nonzero().get();
+    // SAFETY: the call only sends a signal, to a child that was not reaped.
+    unsafe { libc::kill(child, signal) };
+    if group {
+        // SAFETY: the same, to the process group that the child has made.
+        unsafe { libc::kill(-child, signal) };
+    }
+}
+
+fn is_child(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    rustix::process::waitid(WaitId::Pid(pid), options).is_ok()
+}
+
+/// How a worker has exited, which stays to be reaped. None: it is no child, or a debugger traces it.
+fn exit_status(pid: i32) -> Option<i32> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status = rustix::process::waitid(WaitId::Pid(positive(pid)?), options).ok()??;
+    Some(raw_status(&status))
+}
+
+/// The status in the encoding of wait(2): the signal, or the code above it.
+pub(crate) fn raw_status(status: &WaitIdStatus) -> i32 {
+    let code = status.exit_status().map(|code| (code & 0xff) << 8);
+    status.terminating_signal().or(code).unwrap_or(0)
+}
+
+/// Forks. Returns None in the child.
+fn fork() -> rustix::io::Result<Option<Pid>> {
+    // SAFETY: the fork server has one thread, so no other one has left anything half done or
+    // locked.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid => positive(pid).map(Some).ok_or_else(last_errno),
+    }
+}
+
+/// The first steps of a worker.
 fn begin(title: &str, theirs: OwnedFd) -> Channel {
-    let _ = rustix::process::setpgid(None, None);
     if let Ok(title) = CString::new(title) {
         child::rename_process(&title);
     }
@@ -142,39 +220,50 @@ pub(super) struct CallerCopy<'a> {
     pub(super) region: &'a Arc<Region>,
     /// A pidfd of the caller's process.
     pub(super) parent: OwnedFd,
+    pub(super) rseq: Option<RseqArea>,
 }
 
 impl CallerCopy<'_> {
     /// The life of the fork server, and of each worker that it forks.
-    pub(super) fn live(self, channel: Channel) -> ! {
+    pub(super) fn live(&self, channel: &Channel) -> ! {
+        if let Some(rseq) = self.rseq {
+            rseq.register();
+        }
         let work = || {
-            let mut channel = detach_from_parent(channel, self.name);
+            let mut channel = detach_from_parent(channel, &self.parent, self.name);
             let mut resolver = Resolver::in_main_program();
-            enable_exit_with_parent(&channel);
             let prepared = prepare(self.process_config, &mut resolver);
             disable_exit_with_parent(&channel);
-            match prepared.and_then(|()| serve(&channel, &self.parent)) {
+            match prepared.and_then(|()| serve(&channel, &self.parent, &Start::Fork)) {
                 Ok(own) => channel = own,
                 Err(error) => return child::send_exit(&channel, Err(error)),
             }
             let channel = Arc::new(channel);
-            let outcome: Result<ExitReason> =
-                child::work_when_initialized(&channel, self.region.clone(), resolver, self.parent);
+            let region = self.region.clone();
+            let outcome: Result<ExitReason> = self.own_parent().and_then(|parent| {
+                child::work_when_initialized(&channel, region, resolver, parent)
+            });
             child::send_exit(&channel, outcome)
         };
         // The callers on this stack must not continue in this process.
         let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(EXIT_START_FAILED);
         end(code)
     }
+
+    fn own_parent(&self) -> Result<OwnedFd> {
+        fd::duplicate(&self.parent, fd::ABOVE_STDIO)
+            .map_err(|errno| Error::os("duplicating a descriptor", errno))
+    }
 }
 
-/// Detaches the copy from the caller. Returns the channel to the parent.
-fn detach_from_parent(channel: Channel, name: &str) -> Channel {
-    let own = fd::duplicate(&channel, fd::ABOVE_STDIO);
-    std::mem::forget(channel);
+/// Detaches the copy from the caller, whose objects it leaves alone. Returns the channel to the parent.
+fn detach_from_parent(channel: &Channel, parent: &OwnedFd, name: &str) -> Channel {
     dl_lock::reset();
-    close_inherited_channels();
-    let Ok(own) = own else { end(EXIT_START_FAILED) };
+    let Ok(own) = take_inherited_channel(channel) else { exit_at_once() };
+    reset_signals();
+    // From here on, because the rest may wait for ever for a lock that another thread of the caller held.
+    enable_exit_with_parent(&own);
+    child::exit_without(parent);
     let _ = rustix::process::setpgid(None, None);
     if let Ok(name) = CString::new(format!("{name}/forkserver")) {
         child::forget_command_line();
@@ -184,14 +273,18 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
     child::descend();
     discard_output();
     replace_exit_handlers();
-    reset_signals();
-    Channel::from_fd(own)
+    own
+}
+
+fn exit_at_once() -> ! {
+    // SAFETY: the call only ends the process.
+    unsafe { libc::_exit(EXIT_START_FAILED) }
 }
 
 /// Makes the kernel end this process when the parent exits. It is enabled while modules are opened,
 /// because nothing checks the parent then: its exit closes the channel, which sends this process
 /// SIGIO. (fcntl(2): O_ASYNC.)
-fn enable_exit_with_parent(channel: &Channel) {
+pub(super) fn enable_exit_with_parent(channel: &Channel) {
     // SAFETY: the call only returns a number.
     let own = unsafe { libc::getpid() };
     // SAFETY: sets which process gets the signal of an open descriptor.
@@ -199,7 +292,7 @@ fn enable_exit_with_parent(channel: &Channel) {
     update_flags(channel, |flags| flags | libc::O_ASYNC);
 }
 
-fn disable_exit_with_parent(channel: &Channel) {
+pub(super) fn disable_exit_with_parent(channel: &Channel) {
     update_flags(channel, |flags| flags & !libc::O_ASYNC);
 }
 

@@ -68,6 +68,21 @@ impl InheritedFds {
         Ok(inherited)
     }
 
+    /// For a fork server, which has the descriptors under their numbers.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let numbers: Vec<RawFd> = self.duplicates.iter().map(|(_, number)| *number).collect();
+        let stdin = self.stdin.as_ref().map(|path| path.as_bytes());
+        // It fails for values without a length or of unknown size, of which there are none here.
+        postcard::to_stdvec(&(numbers, stdin)).unwrap_or_default()
+    }
+
+    /// Duplicates the descriptors again in the fork server. None: these are not bytes of `encode`.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Result<InheritedFds>> {
+        let (numbers, stdin): (Vec<RawFd>, Option<Vec<u8>>) = postcard::from_bytes(bytes).ok()?;
+        let stdin = stdin.map(CString::new).transpose().ok()?;
+        Some(InheritedFds::new(numbers, stdin))
+    }
+
     /// Closes the duplicates: a forked process has the caller's descriptors anyway.
     pub(crate) fn without_copies(mut self) -> InheritedFds {
         self.duplicates.clear();

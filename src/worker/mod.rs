@@ -22,6 +22,7 @@ mod current;
 mod dl_lock;
 mod echo;
 pub(crate) mod exec_context;
+mod executable;
 mod forkserver;
 pub(crate) mod inherit_fds;
 pub(crate) mod main_hook;
@@ -34,6 +35,7 @@ pub(crate) mod spawn;
 pub(crate) mod symbols;
 mod task;
 mod threads;
+mod unseen;
 
 pub(crate) use channel::{Channel, Received};
 pub(crate) use completion::{Completion, claim_external, complete};
@@ -42,8 +44,10 @@ pub(crate) use current::{
     run_inline,
 };
 pub(crate) use echo::echo_address;
+pub(crate) use forkserver::raw_status;
 pub(crate) use task::{ResultFile, Task};
 pub(crate) use threads::start_own_thread;
+pub(crate) use unseen::status_after_reaping;
 
 use crate::board::memory::FileLimit;
 use crate::board::parent::slots::SlotKey;

@@ -2,7 +2,8 @@
 //! each, over a pair of sockets of their own. Everything else goes over the board.
 //!
 //! ```text
-//!   supervisor ── Init (the board's file, the seat) ──▶ worker     then the bytes of its exec context, if any
+//!   supervisor ── Parent (its pidfd) ───────────────▶ worker     if it is executed, and not forked
+//!              ── Init (the board's file, the seat) ─▶           then the bytes of its exec context, if any
 //!              ◀── Initializing ────────────────────      if there is an initializer
 //!              ◀── Ready, or StartFailed ───────────
 //!              ◀── ResultFile (too large for the board) ──    any number
@@ -10,12 +11,17 @@
 //!              ◀── HookFailed ──────────────────────      if the initializer or finalizer has failed
 //!              ◀── Exiting (why) ───────────────────
 //!
-//!   supervisor ── Init, Preload ────────────────────▶ fork server
+//!   supervisor ── Parent, Init, Preload ────────────▶ fork server
 //!              ◀── Ready, or StartFailed ───────────
 //!              ── Fork (the channel of a worker) ───▶     any number
 //!              ◀── Forked (its pidfd), or ForkFailed
+//!              ── Signal ───────────────────────────▶     where the supervisor may not send it itself
+//!              ── Wait ─────────────────────────────▶     for one that has exited, and how is not known
+//!              ◀── Exited (how) ────────────────────
 //!              ── Reap ─────────────────────────────▶     for each that was forked
 //! ```
+//!
+//! A fork server that executes a program for each worker gets Program over the worker's channel.
 //!
 //! A message is encoded by postcard, and valid by itself. The supervisor holds each against
 //! what its worker can have to say at the time; one that says anything else, or what does not decode,
@@ -23,7 +29,7 @@
 
 use super::config::{Image, WorkerConfig};
 use crate::board::parent::side_table::TaskFailure;
-use crate::error::{Detail, Status};
+use crate::error::{Detail, Error, Status};
 use serde::{Deserialize, Serialize};
 use std::ffi::{CStr, c_int};
 
@@ -135,8 +141,12 @@ impl HookFailure {
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
-    /// The first message to a process. The board's file comes with it, but for a worker that was
-    /// forked: its fork server has mapped it.
+    /// The first message to a process that was executed. A pidfd of the parent comes with it.
+    Parent {
+        role: Role,
+    },
+    /// What a process needs. The board's file comes with it, but for a worker that was forked: its
+    /// fork server has mapped it.
     Init(Init),
     Ready,
     StartFailed {
@@ -163,24 +173,59 @@ pub(crate) enum Message {
     Preload {
         modules: String,
     },
-    /// Fork a worker for this seat; its channel comes with the message.
+    /// The program of a worker, to the fork server that executes it. The bytes of the path follow,
+    /// and those of the library to preload.
+    Program {
+        path_len: u32,
+        preload_len: u32,
+        /// The program comes with the message, as a descriptor.
+        has_file: bool,
+    },
+    /// Start a worker for this seat; its channel comes with the message.
     Fork {
         seat: u64,
         title: String,
     },
-    /// It was forked; its pidfd comes with the message.
+    /// It was started; its pidfd comes with the message.
     Forked {
         seat: u64,
         pid: i32,
     },
     ForkFailed {
         seat: u64,
+        status: Status,
         errno: i32,
+        message: String,
+    },
+    /// Send this signal to a worker; `group`: and to its process group.
+    Signal {
+        pid: i32,
+        signal: i32,
+        group: bool,
+    },
+    /// Tell how this worker has exited.
+    Wait {
+        pid: i32,
+    },
+    /// It has exited, with this status of wait(2); None: that cannot be known.
+    Exited {
+        pid: i32,
+        status: Option<i32>,
     },
     /// This worker has exited, and its process id is not needed any more.
     Reap {
         pid: i32,
     },
+}
+
+/// What a process that was executed is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    Worker,
+    /// It forks workers.
+    ForkServer,
+    /// It executes a program for each worker.
+    SpawnServer,
 }
 
 /// What a process gets when it starts.
@@ -189,21 +234,41 @@ pub(crate) struct Init {
     /// The library's version: parent and worker must have the same, as the board is the same.
     pub(crate) version: u64,
     pub(crate) seat: u16,
-    /// The process id of the parent.
-    pub(crate) parent: u32,
+    /// The process id of the fork server that has started a worker; 0: this is a fork server.
+    pub(crate) starter: i32,
     /// Whether the process runs the main program.
     pub(crate) is_main_program: bool,
-    /// Whether it is a fork server, and not a worker.
-    pub(crate) is_fork_server: bool,
     pub(crate) geometry: [u64; 6],
     pub(crate) worker_config: WorkerConfig,
-    /// How many bytes of the exec context follow.
-    pub(crate) exec_context_len: u32,
+    /// How many bytes follow: the exec context of a worker, the descriptors that the workers of a
+    /// [`Role::SpawnServer`] inherit.
+    pub(crate) bytes_len: u32,
     /// Shared libraries to open, separated by NULs.
     pub(crate) modules: String,
 }
 
 impl Message {
+    /// A start that has failed.
+    pub(super) fn start_failed(error: &Error) -> Message {
+        let detail = error.detail().cloned().unwrap_or_default();
+        Message::StartFailed {
+            status: error.status,
+            errno: detail.os_errno,
+            message: clip(&detail.message),
+        }
+    }
+
+    /// A worker that a fork server could not start.
+    pub(super) fn fork_failed(seat: u64, error: &Error) -> Message {
+        let detail = error.detail().cloned().unwrap_or_default();
+        Message::ForkFailed {
+            seat,
+            status: error.status,
+            errno: detail.os_errno,
+            message: clip(&detail.message),
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         // It fails for values without a length or of unknown size, of which there are none here.
         postcard::to_stdvec(self).unwrap_or_default()
@@ -232,9 +297,8 @@ mod tests {
         Init {
             version: u64::MAX,
             seat: u16::MAX,
-            parent: u32::MAX,
+            starter: i32::MIN,
             is_main_program: true,
-            is_fork_server: false,
             geometry: [u64::MAX; 6],
             worker_config: WorkerConfig {
                 min_workers: u32::MAX,
@@ -245,7 +309,7 @@ mod tests {
                 memory_max: u64::MAX,
                 scale: u64::MAX,
             },
-            exec_context_len: u32::MAX,
+            bytes_len: u32::MAX,
             modules: "é".repeat(TEXT_MAX / 2),
         }
     }
@@ -270,7 +334,17 @@ mod tests {
             Message::Preload { modules: "c.so".into() },
             Message::Fork { seat: 3, title: "pool/3".into() },
             Message::Forked { seat: 3, pid: i32::MAX },
-            Message::ForkFailed { seat: 3, errno: 11 },
+            Message::ForkFailed {
+                seat: u64::MAX,
+                status: Status::POOL_ERR_OS,
+                errno: 11,
+                message: clip(&"é".repeat(TEXT_MAX)),
+            },
+            Message::Parent { role: Role::SpawnServer },
+            Message::Program { path_len: u32::MAX, preload_len: u32::MAX, has_file: true },
+            Message::Signal { pid: i32::MAX, signal: 64, group: true },
+            Message::Wait { pid: 7 },
+            Message::Exited { pid: 7, status: Some(i32::MIN) },
             Message::Reap { pid: 7 },
             Message::Ready,
             Message::StartFailed {

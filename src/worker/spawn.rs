@@ -1,4 +1,9 @@
-//! Starting workers, the parent's end: a thread, a program that is executed, or a fork server.
+//! Starting workers, the parent's end: a thread, or a fork server that starts processes.
+//!
+//! All processes are started by a fork server. It forks itself, or it executes a program for each
+//! worker: then it runs the helper program, where that is installed, whatever its workers run. So the
+//! host has no children and gets no signals (see [`super::unseen`]), and there is always a process that
+//! is told how a worker exited.
 //!
 //! A worker process runs one of three programs. The helper program, which is installed beside the
 //! library, opens modules on demand and knows nothing of the main program. The main program,
@@ -11,21 +16,22 @@
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
+use super::executable::{Executable, OWN_PROGRAM, environment, joined, last_errno};
 use super::forkserver::{self, CallerCopy};
-use super::inherit_fds::FdAction;
-use super::protocol::{Init, Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
+use super::protocol::{Init, Message, Role};
 use super::resolve::Resolver;
+use super::unseen::{RseqArea, execute_unseen, start_unseen};
 use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::{clock, fd, process};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use std::ffi::{CStr, CString, OsStr, OsString, c_char};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,21 +52,20 @@ impl WorkerStart<'_> {
         format!("{}/{}", self.name, self.seat.0)
     }
 
-    /// The message for a worker that runs the main program.
-    fn init(&self) -> Init {
+    /// The message for a worker that was forked from this fork server and runs the main program.
+    fn init(&self, starter: i32) -> Init {
         Init {
             version: super::version(),
             seat: self.seat.0,
-            parent: std::process::id(),
+            starter,
             is_main_program: true,
-            is_fork_server: false,
             geometry: self.region.geometry.to_numbers(),
             worker_config: WorkerConfig {
                 depth: child::depth() + 1,
                 scale: clock::scale(),
                 ..self.worker_config
             },
-            exec_context_len: 0,
+            bytes_len: 0,
             modules: String::new(),
         }
     }
@@ -91,77 +96,67 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
 
 // ---- executed programs ------------------------------------------------------------------------------
 
-/// A child process.
-pub(crate) struct SpawnedProcess {
-    pub(crate) pid: Pid,
-    /// A pidfd: readable when the process has exited.
-    pub(crate) handle: OwnedFd,
-}
-
-impl SpawnedProcess {
-    /// A child that was just started. Only the caller reaps it, so its process id is not reused.
-    fn new(pid: Pid) -> Result<SpawnedProcess> {
-        match fd::pidfd(pid) {
-            Ok(handle) => Ok(SpawnedProcess { pid, handle }),
-            Err(errno) => {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-                Err(Error::os("pidfd_open", errno))
-            }
-        }
-    }
-}
-
-/// The two ends of a channel to a process that is about to be executed.
-pub(crate) struct ChannelEnds<'a> {
-    pub(crate) ours: &'a Channel,
-    pub(crate) theirs: &'a Channel,
-}
-
-/// Executes a program as a worker. Its first message is already in the channel.
-pub(crate) fn execute_worker(
-    start: &WorkerStart<'_>,
+/// Sends a worker that is about to be executed, and its fork server, what they need before it runs:
+/// the program, and the parent's pidfd.
+pub(crate) fn send_program(
     process_config: &ProcessConfig,
     image: Image,
-    channel: ChannelEnds<'_>,
-) -> Result<SpawnedProcess> {
-    let exec_context = process_config.exec_context.encode();
-    let exec_context_len = exec_context.len() as u32;
+    channel: &Channel,
+) -> Result<()> {
     let program = program(process_config, image)?;
-    let init = Init {
-        is_main_program: program.is_main_program,
-        modules: process_config.modules.join("\0"),
-        exec_context_len,
-        ..start.init()
+    // What the fork server runs itself, it executes again; it has the path of no other one.
+    let own = server_program(process_config)?;
+    let is_path = process_config.executable.is_some() || own.path == program.path;
+    let file = if is_path { None } else { Some(open_program(&program.path)?) };
+    let is_same = own.path == program.path;
+    let path: &[u8] = if is_same { OWN_PROGRAM.to_bytes() } else { program.path.to_bytes() };
+    let preload = program.preload.unwrap_or_default().into_os_string().into_vec();
+    let message = Message::Program {
+        path_len: path.len() as u32,
+        preload_len: preload.len() as u32,
+        has_file: file.is_some(),
     };
-    start.region.write_magic();
-    channel.ours.send(&Message::Init(init), start.region.file())?;
-    channel.ours.send_bytes(&exec_context)?;
-    execute(&program, &start.title(), process_config, channel.theirs)
+    channel.send(&message, file.as_ref().map(AsFd::as_fd))?;
+    channel.send_bytes(path)?;
+    channel.send_bytes(&preload)?;
+    send_parent(channel, Role::Worker)
 }
 
-/// Sends a forked worker its first message.
+fn open_program(path: &CStr) -> Result<OwnedFd> {
+    fd::open(path, OFlags::PATH)
+        .map_err(|errno| Error::os(&format!("opening {}", path.to_string_lossy()), errno))
+}
+
+/// Sends a process that is executed a pidfd of this one, by which it sees its exit.
+fn send_parent(channel: &Channel, role: Role) -> Result<()> {
+    let own = fd::pidfd(rustix::process::getpid());
+    let own = own.map_err(|errno| Error::os("pidfd_open", errno))?;
+    channel.send(&Message::Parent { role }, Some(own.as_fd()))
+}
+
+/// Sends a worker that was started, by the fork server `starter`, what it needs to work.
 pub(crate) fn send_init(
     start: &WorkerStart<'_>,
     process_config: &ProcessConfig,
+    image: Image,
+    starter: Pid,
     channel: &Channel,
 ) -> Result<()> {
     let exec_context = process_config.exec_context.encode();
-    let init = Init { exec_context_len: exec_context.len() as u32, ..start.init() };
-    channel.send(&Message::Init(init), None)?;
+    let starter = starter.as_raw_nonzero().get();
+    let init = Init { bytes_len: exec_context.len() as u32, ..start.init(starter) };
+    if process_config.start == StartMethod::Spawn {
+        let init = Init {
+            is_main_program: program(process_config, image)?.is_main_program,
+            modules: process_config.modules.join("\0"),
+            ..init
+        };
+        start.region.write_magic();
+        channel.send(&Message::Init(init), start.region.file())?;
+    } else {
+        channel.send(&Message::Init(init), None)?;
+    }
     channel.send_bytes(&exec_context)
-}
-
-fn execute(
-    program: &WorkerProgram,
-    title: &str,
-    process_config: &ProcessConfig,
-    channel: &Channel,
-) -> Result<SpawnedProcess> {
-    let environment = environment(process_config, program)?;
-    let title = CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?;
-    let pid = spawn(&program.path, &title, &environment, process_config, channel)?;
-    SpawnedProcess::new(Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?)
 }
 
 /// What a worker process executes.
@@ -191,8 +186,15 @@ fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram
         let message = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
         return Err(Error::new(Status::POOL_ERR_FUNCTION, message));
     }
-    // The same program, even if its file was replaced meanwhile.
-    Ok(WorkerProgram { path: c"/proc/self/exe".into(), is_main_program: true, preload })
+    Ok(WorkerProgram { path: OWN_PROGRAM.into(), is_main_program: true, preload })
+}
+
+/// The program of a fork server that executes another one for each worker.
+fn server_program(process_config: &ProcessConfig) -> Result<WorkerProgram> {
+    match helper() {
+        Some(path) => Ok(WorkerProgram { path, is_main_program: false, preload: None }),
+        None => program(process_config, Image::MainProgram),
+    }
 }
 
 /// The soname of this library, which the Makefile sets.
@@ -239,237 +241,154 @@ pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
     program(process_config, Image::MainProgram).map(drop)
 }
 
-/// The environment of the worker, with the library in LD_PRELOAD if it must be preloaded.
-fn environment(process_config: &ProcessConfig, program: &WorkerProgram) -> Result<Vec<CString>> {
-    let mut entries = process_config.environment.clone().unwrap_or_default();
-    let Some(library) = &program.preload else { return Ok(entries) };
-    let prefix = joined(PRELOAD_VARIABLE.into(), OsString::new()).into_vec();
-    let before = entries.iter().position(|entry| entry.as_bytes().starts_with(&prefix));
-    let mut value = library.clone().into_os_string();
-    if let Some(index) = before {
-        value.push(":");
-        value.push(OsStr::from_bytes(&entries.remove(index).as_bytes()[prefix.len()..]));
-    }
-    let entry = CString::new(joined(PRELOAD_VARIABLE.into(), value).into_vec());
-    entries.push(entry.map_err(|_| Status::POOL_ERR_INVALID)?);
-    Ok(entries)
-}
-
-fn joined(mut name: OsString, value: OsString) -> OsString {
-    name.push("=");
-    name.push(value);
-    name
-}
-
-/// Executes a program in a process group of its own, with no signal blocked or handled, with
-/// standard input empty or as set, and with no other descriptors than the inherited ones and the
-/// channel. The child runs none of our code before the new program, and the memory of a large
-/// parent is not copied.
-fn spawn(
-    path: &CStr,
-    title: &CStr,
-    environment: &[CString],
-    process_config: &ProcessConfig,
-    channel: &Channel,
-) -> Result<libc::pid_t> {
-    let mut child = SpawnAttributes::new()?;
-    child.own_group_and_clean_signals()?;
-    // Their current numbers may be those of inherited descriptors in the child.
-    let inherited = &process_config.inherited_fds;
-    let moved = |fd: BorrowedFd<'_>| {
-        fd::duplicate(fd, inherited.first_free())
-            .map_err(|errno| Error::os("duplicating a descriptor", errno))
-    };
-    let channel = moved(channel.as_fd())?;
-    let stdin = inherited.open_stdin()?.map(|stdin| moved(stdin.as_fd())).transpose()?;
-    let steps = inherited.steps(channel.as_raw_fd(), stdin.as_ref().map(AsRawFd::as_raw_fd));
-    child.descriptors(&steps)?;
-    child.directory(process_config.directory.as_deref())?;
-    let number = CString::new(inherited.channel_number().to_string())
-        .map_err(|_| Status::POOL_ERR_INVALID)?;
-    let arguments = [title.as_ptr(), WORKER_ARGUMENT.as_ptr(), number.as_ptr(), std::ptr::null()];
-    let environment: Vec<*const c_char> =
-        environment.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect();
-    let mut pid = 0;
-    // SAFETY: initialised attributes, and lists of strings that end with NULL and outlive the call.
-    let errno = unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            path.as_ptr(),
-            &raw const child.actions,
-            &raw const child.attributes,
-            arguments.as_ptr().cast(),
-            environment.as_ptr().cast(),
-        )
-    };
-    check(errno, &format!("starting {}", path.to_string_lossy())).map(|()| pid)
-}
-
-/// What posix_spawn does to the child.
-struct SpawnAttributes {
-    actions: libc::posix_spawn_file_actions_t,
-    attributes: libc::posix_spawnattr_t,
-}
-
-impl SpawnAttributes {
-    fn new() -> Result<SpawnAttributes> {
-        let mut actions = MaybeUninit::uninit();
-        let mut attributes = MaybeUninit::uninit();
-        // SAFETY: initialises the struct.
-        let errno = unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) };
-        check(errno, "posix_spawn_file_actions_init")?;
-        // SAFETY: initialises the struct. In glibc this one cannot fail and leak the other.
-        let errno = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
-        check(errno, "posix_spawnattr_init")?;
-        Ok(SpawnAttributes {
-            // SAFETY: initialised above.
-            actions: unsafe { actions.assume_init() },
-            // SAFETY: initialised above.
-            attributes: unsafe { attributes.assume_init() },
-        })
-    }
-
-    fn own_group_and_clean_signals(&mut self) -> Result<()> {
-        let mut none = MaybeUninit::uninit();
-        let mut all = MaybeUninit::uninit();
-        // SAFETY: fills in the set.
-        unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-        // SAFETY: fills in the set.
-        unsafe { libc::sigfillset(all.as_mut_ptr()) };
-        let attributes = &raw mut self.attributes;
-        // SAFETY: initialised attributes and a set that was filled in.
-        let errno = unsafe { libc::posix_spawnattr_setsigmask(attributes, none.as_ptr()) };
-        check(errno, "posix_spawnattr_setsigmask")?;
-        // SAFETY: initialised attributes and a set that was filled in.
-        let errno = unsafe { libc::posix_spawnattr_setsigdefault(attributes, all.as_ptr()) };
-        check(errno, "posix_spawnattr_setsigdefault")?;
-        // SAFETY: initialised attributes.
-        let errno = unsafe { libc::posix_spawnattr_setpgroup(attributes, 0) };
-        check(errno, "posix_spawnattr_setpgroup")?;
-        let flags = libc::POSIX_SPAWN_SETPGROUP
-            | libc::POSIX_SPAWN_SETSIGMASK
-            | libc::POSIX_SPAWN_SETSIGDEF;
-        // SAFETY: initialised attributes.
-        let errno = unsafe { libc::posix_spawnattr_setflags(attributes, flags as libc::c_short) };
-        check(errno, "posix_spawnattr_setflags")
-    }
-
-    fn descriptors(&mut self, steps: &[FdAction]) -> Result<()> {
-        let actions = &raw mut self.actions;
-        for step in steps {
-            let errno = match *step {
-                // SAFETY: initialised actions.
-                FdAction::Copy(from, to) => unsafe {
-                    libc::posix_spawn_file_actions_adddup2(actions, from, to)
-                },
-                // SAFETY: initialised actions.
-                FdAction::CloseFrom(first) => unsafe {
-                    libc::posix_spawn_file_actions_addclosefrom_np(actions, first)
-                },
-                // SAFETY: initialised actions.
-                FdAction::Close(number) => unsafe {
-                    libc::posix_spawn_file_actions_addclose(actions, number)
-                },
-            };
-            check(errno, "posix_spawn_file_actions")?;
-        }
-        Ok(())
-    }
-
-    fn directory(&mut self, directory: Option<&CStr>) -> Result<()> {
-        let Some(directory) = directory else { return Ok(()) };
-        let actions = &raw mut self.actions;
-        // SAFETY: initialised actions; the path is copied.
-        let errno =
-            unsafe { libc::posix_spawn_file_actions_addchdir_np(actions, directory.as_ptr()) };
-        check(errno, "posix_spawn_file_actions_addchdir_np")
-    }
-}
-
-impl Drop for SpawnAttributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised, and not used again.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.actions) };
-        // SAFETY: initialised, and not used again.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.attributes) };
-    }
-}
-
-fn check(errno: i32, doing: &str) -> Result<()> {
-    match errno {
-        0 => Ok(()),
-        errno => Err(Error::os(doing, Errno::from_raw_os_error(errno))),
-    }
-}
-
 // ---- fork servers -----------------------------------------------------------------------------------
 
 /// A fork server. Dropping it ends the process and waits for that.
 pub(crate) struct ForkServerProcess {
-    /// None: closed, so that the process exits.
-    channel: Option<Channel>,
-    process: SpawnedProcess,
+    channel: Arc<Channel>,
+    pid: Pid,
+    /// A pidfd: readable when the process has exited.
+    handle: OwnedFd,
 }
 
-/// A fork server that has not exited this long after its channel was closed is killed.
+/// A fork server that has not exited this long after its channel was closed is killed; and is left
+/// alone after another such time, if it cannot be killed.
 const EXIT_TIMEOUT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 impl ForkServerProcess {
-    pub(crate) fn channel(&self) -> Option<&Channel> {
-        self.channel.as_ref()
+    /// The channel; it outlives the process, for the workers that were started by it.
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.channel
     }
 
     pub(crate) fn handle(&self) -> &OwnedFd {
-        &self.process.handle
+        &self.handle
     }
 
     pub(crate) fn pid(&self) -> Pid {
-        self.process.pid
+        self.pid
     }
 
     pub(crate) fn kill(&self) {
-        let _ = rustix::process::pidfd_send_signal(&self.process.handle, Signal::KILL);
+        let killed = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+        // The host has given up the right to kill it.
+        if killed == Err(Errno::PERM) {
+            self.channel.shut_down();
+        }
+    }
+
+    fn exits_in_time(&self) -> bool {
+        let mut end = [PollFd::new(&self.handle, PollFlags::IN)];
+        matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..))
     }
 }
 
 impl Drop for ForkServerProcess {
     fn drop(&mut self) {
-        drop(self.channel.take());
-        let mut end = [PollFd::new(&self.process.handle, PollFlags::IN)];
-        if !matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..)) {
+        self.channel.shut_down();
+        if !self.exits_in_time() {
             self.kill();
+            self.exits_in_time();
         }
-        let handle = self.process.handle.as_fd();
-        while let Err(rustix::io::Errno::INTR) =
-            rustix::process::waitid(WaitId::PidFd(handle), WaitIdOptions::EXITED)
+        // Where this process has become the parent of its orphans.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        while let Err(Errno::INTR) =
+            rustix::process::waitid(WaitId::PidFd(self.handle.as_fd()), options)
         {}
     }
 }
 
-/// Executes a program that becomes a fork server. It reports when it is ready.
+/// Executes a program that becomes a fork server. It reports when it is ready. `first`: the worker
+/// that it starts without being asked.
 pub(crate) fn execute_fork_server(
     start: &WorkerStart<'_>,
     process_config: &ProcessConfig,
     image: Image,
+    first: Option<FirstWorker<'_>>,
 ) -> Result<ForkServerProcess> {
+    // Again, because they may have changed since the pool was made.
+    check_identity(process_config)?;
     let (ours, theirs) = Channel::pair()?;
-    let program = program(process_config, image)?;
+    let executes = process_config.start == StartMethod::Spawn;
+    let (program, role, title) = match executes {
+        true => (server_program(process_config)?, Role::SpawnServer, "spawnserver"),
+        false => (program(process_config, image)?, Role::ForkServer, "forkserver"),
+    };
+    let bytes = if executes { process_config.inherited_fds.encode() } else { Vec::new() };
     let init = Init {
         is_main_program: program.is_main_program,
-        is_fork_server: true,
         modules: process_config.modules.join("\0"),
-        ..start.init()
+        bytes_len: bytes.len() as u32,
+        ..start.init(0)
     };
     start.region.write_magic();
-    ours.send(&Message::Init(init), start.region.file())?;
-    let title = format!("{}/forkserver", start.name);
-    let process = execute(&program, &title, process_config, &theirs)?;
-    // From here on an error ends the process.
-    let server = ForkServerProcess { channel: Some(ours), process };
-    if let Some(channel) = server.channel() {
-        channel.send(&Message::Preload { modules: process_config.preload.join("\0") }, None)?;
+    send_parent(&ours, role)?;
+    ours.send(&Message::Init(init), start.region.file().filter(|_| !executes))?;
+    ours.send_bytes(&bytes)?;
+    if !executes {
+        // Now, because what arrives while it opens modules would end it, as the end of the channel does.
+        ours.send(&Message::Preload { modules: process_config.preload.join("\0") }, None)?;
     }
-    Ok(server)
+    let title = CString::new(format!("{}/{title}", start.name));
+    let title = title.map_err(|_| Status::POOL_ERR_INVALID)?;
+    let server = executable(process_config, &program, &title, &theirs)?;
+    let first = first.map(|first| first.prepare(process_config, image)).transpose()?;
+    let (pid, handle) = execute_unseen(|| {
+        let _ = rustix::process::setpgid(None, None);
+        if let Some((program, title, channel)) = &first {
+            let started = executable(process_config, program, title, channel);
+            let started = started.and_then(|worker| worker.spawn());
+            let _ = forkserver::tell_started(&theirs, start.seat.0.into(), started);
+        }
+        // SAFETY: the process shares its memory with this one, and nothing else; it ends if this
+        // returns.
+        unsafe { server.replace_process() }
+    })?;
+    Ok(ForkServerProcess { channel: Arc::new(ours), pid, handle })
+}
+
+fn executable<'a>(
+    process_config: &'a ProcessConfig,
+    program: &'a WorkerProgram,
+    title: &'a CStr,
+    channel: &'a Channel,
+) -> Result<Executable<'a>> {
+    let entries = process_config.environment.clone().unwrap_or_default();
+    Ok(Executable {
+        path: &program.path,
+        name: &program.path,
+        title,
+        environment: environment(entries, program.preload.as_deref())?,
+        directory: process_config.directory.as_deref(),
+        inherited: &process_config.inherited_fds,
+        closes_all: true,
+        channel,
+    })
+}
+
+/// The worker that a fork server which executes programs starts first: before its own program runs, so
+/// that the two load at the same time. It is told of over the fork server's channel, as if by that.
+pub(crate) struct FirstWorker<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) channel: ChannelEnds<'a>,
+}
+
+/// The two ends of a channel to a process that is about to be executed.
+pub(crate) struct ChannelEnds<'a> {
+    pub(crate) ours: &'a Channel,
+    pub(crate) theirs: &'a Channel,
+}
+
+impl<'a> FirstWorker<'a> {
+    fn prepare(
+        self,
+        process_config: &ProcessConfig,
+        image: Image,
+    ) -> Result<(WorkerProgram, CString, &'a Channel)> {
+        send_parent(self.channel.ours, Role::Worker)?;
+        let title = CString::new(self.title).map_err(|_| Status::POOL_ERR_INVALID)?;
+        Ok((program(process_config, image)?, title, self.channel.theirs))
+    }
 }
 
 /// Forks a fork server off the caller's thread. Writes first what the caller has printed, because
@@ -498,19 +417,18 @@ pub(crate) fn fork_server(
     let (channel, theirs) = Channel::pair()?;
     let parent =
         fd::pidfd(rustix::process::getpid()).map_err(|errno| Error::os("pidfd_open", errno))?;
-    let copy = CallerCopy { name, process_config, region, parent };
+    let copy = CallerCopy { name, process_config, region, parent, rseq: RseqArea::find() };
     process::count_forks();
-    let forking = ForkGuard::begin();
-    let pid = threads::signals_blocked(|| {
+    let _forking = ForkGuard::begin();
+    let (pid, handle) = start_unseen(|| {
         // SAFETY: the child continues in `CallerCopy::live`, which never returns. There are no
         // other threads, or the user has accepted that they may hold locks.
         match unsafe { libc::fork() } {
-            0 => copy.live(theirs),
-            -1 => Err(Error::os("fork", forkserver::last_errno())),
-            pid => Ok(pid),
+            0 => copy.live(&theirs),
+            pid => Pid::from_raw(pid)
+                .filter(|_| pid > 0)
+                .ok_or_else(|| Error::os("fork", last_errno())),
         }
     })?;
-    drop(forking);
-    let pid = Pid::from_raw(pid).ok_or(Status::POOL_ERR_OS)?;
-    Ok(ForkServerProcess { channel: Some(channel), process: SpawnedProcess::new(pid)? })
+    Ok(ForkServerProcess { channel: Arc::new(channel), pid, handle })
 }
