@@ -306,7 +306,7 @@ impl MapRun<'_> {
         if self.done == end {
             return;
         }
-        // If the pool was stopped or broken meanwhile, the items were cancelled.
+        // If the pool was stopped meanwhile, the items were cancelled.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT
             | Status::POOL_ERR_DEADLOCK
@@ -314,6 +314,10 @@ impl MapRun<'_> {
             | Status::POOL_ERR_TOO_LARGE
             | Status::POOL_ERR_FUNCTION
             | Status::POOL_ERR_FULL) => status,
+            Status::POOL_ERR_BROKEN
+            | Status::POOL_ERR_INITIALIZER
+            | Status::POOL_ERR_FINALIZER
+            | Status::POOL_ERR_RESTARTS => Status::POOL_ERR_BROKEN,
             _ => Status::POOL_ERR_CANCELLED,
         };
         let size = self.arrays.result_size;
