@@ -219,7 +219,7 @@ impl LazyMap {
                 break;
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.state.check_open()) {
-                end_unsubmitted(state, end_of_pool(error));
+                end_by_pool(state, error);
                 break;
             }
             let size = self.room(state);
@@ -228,10 +228,7 @@ impl LazyMap {
             }
             match self.submit_chunk_of_items(state, size, deadline) {
                 Ok(()) => {}
-                Err(error) if error.status != Status::POOL_ERR_FULL => match end_of_pool(error) {
-                    how @ MapEnd::ForGood(_) => end_unsubmitted(state, how),
-                    how => end(state, how),
-                },
+                Err(error) if error.status != Status::POOL_ERR_FULL => end_by_pool(state, error),
                 // The queue or the slot table is full; our own chunks will make room.
                 Err(_) if self.in_flight.first().is_some() => break,
                 Err(_) if deadline.has_passed() => return Err(Status::POOL_ERR_TIMEOUT.into()),
@@ -325,6 +322,15 @@ impl LazyMap {
         self.in_flight.cancel();
         self.in_flight.clear();
         Ok(Status::POOL_ERR_TIMEOUT.into())
+    }
+}
+
+/// Ends the map because its pool refuses tasks: closed, it cancels what was not submitted; otherwise
+/// the error stands for it.
+fn end_by_pool(state: &mut MapState, error: Error) {
+    match end_of_pool(error) {
+        how @ MapEnd::ForGood(_) => end_unsubmitted(state, how),
+        how => end(state, how),
     }
 }
 
