@@ -38,7 +38,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check model mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -119,6 +119,9 @@ test:                                               ## all tests; REQUIRE=all: n
 	@python3 ffi-tests/run.py
 
 check: test                                         ## the same as test
+
+model: all                                          ## random calls compared with a model (MINUTES=10, SEED=1)
+	MODEL_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) $(if $(SEED),MODEL_SEED=$(SEED)) $(CARGO) test --locked --test model
 
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))
