@@ -384,6 +384,15 @@ impl Observed {
         let above = (self.0 >> ABOVE_SHIFT) as u32;
         Cancellation { why, queued: above << QUEUED_BITS | below }
     }
+
+    pub(crate) fn generation(self) -> u32 {
+        generation_of(self.0)
+    }
+
+    /// The generation of a task that is queued or running.
+    pub(crate) fn unfinished(self) -> Option<u32> {
+        matches!(self.0 & PHASE, READY | RUNNING).then(|| generation_of(self.0))
+    }
 }
 
 /// Why a task was cancelled before it ran.
