@@ -39,7 +39,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot %/isolate,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check soak mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check model soak mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -130,6 +130,9 @@ check: test                                         ## the same as test
 MINUTES ?= 10
 soak: all                                           ## workers and programs die for MINUTES=10: nothing is lost or doubled
 	@python3 ffi-tests/endurance.py soak $(MINUTES)
+
+model: all                                          ## random calls compared with a model (MINUTES=10, SEED=1)
+	MODEL_SECONDS=$$(( $(MINUTES) * 60 )) $(if $(SEED),MODEL_SEED=$(SEED)) $(CARGO) test --locked --test model
 
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))

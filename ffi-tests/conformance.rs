@@ -28,7 +28,7 @@ const COMPILERS: usize = 2;
 
 /// Folders that hold no programs for this runner: headers and libraries of the programs, and projects
 /// that use an installed carpool. Every other folder does.
-const OTHER_FOLDERS: [&str; 2] = ["support", "consumers"];
+const OTHER_FOLDERS: [&str; 3] = ["support", "consumers", "model"];
 
 const SKIPPED: i32 = 77;
 const BUILT: &str = "out/tests";

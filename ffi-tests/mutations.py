@@ -42,6 +42,7 @@ ONCE = "a_task_is_claimed_once"
 CANCEL = "cancel_and_claim_never_both_win"
 REUSED = "a_cancelled_slot_is_reused_while_a_worker_takes"
 POSITION = "a_task_in_a_reused_slot_keeps_its_own_position"
+REASON = "nothing_of_a_cancellation_reaches_the_next_task_of_the_slot"
 CANCELLED = "a_waiter_is_woken_when_its_task_is_cancelled"
 REQUEUED = "a_requeued_task_is_run_by_another_worker"
 FULL = "a_ring_full_of_cancelled_tasks_takes_new_ones"
@@ -104,7 +105,9 @@ IN_TWO_STEPS = "let now = self.0.load(Acquire); checked(now).map(|next| { self.0
 FLAG = "self.0.compare_exchange(now, marked, Relaxed, Relaxed).is_ok().then_some(marked)"
 LOOK = "let now = self.0.load(Acquire);\n            if generation_of(now) != generation {"
 SLEEP = "self.0.sleep_if(marked, scope, left);"
-IF_READY = "(now & PHASE == READY).then(|| cancelled(now))"
+IF_READY = "(now & PHASE == READY).then(|| how.apply(now))"
+STORED_BEFORE = "self.wake_if_made(slot, self.slot(slot).word.cancel(generation, how))"
+STORED_AFTER = f"{{ let made = {STORED_BEFORE}; self.slot(slot).progress().store(how.queued.into(), Relaxed); made }}"
 END_ORPHANED = "self.change(self.generation(), |now| holds(now, seat).then(|| ended(now)))"
 END_SILENTLY = f"match {END_ORPHANED} {{ Change::Made(_) => Change::Made(Waiters::of(0)), late => late }}"
 SKIP = "let _ = self.head().compare_exchange(position, position + 1, Relaxed, Relaxed);"
@@ -157,7 +160,7 @@ MUTATIONS = [
     ("step: no ordering", SLOT, *relaxed(STEP), [DIES]),
     ("claim: of any generation", SLOT, "match self.step(generation,", "match self.step(self.generation(),", [POSITION]),
     ("finish: no ordering", SLOT, *relaxed("outcome.phase(), AcqRel"), [RESULT]),
-    ("cancel: in any phase", SLOT, IF_READY, "Some(cancelled(now))", [CANCEL]),
+    ("cancel: in any phase", SLOT, IF_READY, "Some(how.apply(now))", [CANCEL]),
     ("end_orphaned: forgets the waiters", SLOT, END_ORPHANED, END_SILENTLY, [DIES]),
     ("requeue: forgets the waiters", SLOT, "KEPT_ON_REQUEUE | u64::MAX", "u64::MAX", [REQUEUED]),
     ("phase: no acquire", SLOT, *relaxed("phase_of(self.0.load(Acquire))"), [EVENT]),
@@ -178,7 +181,9 @@ MUTATIONS = [
     ("drain_prefetched: forgets the next", PREFETCH, ".chain([&seat.next])", ".chain([])", [DIES]),
     ("notify_one: sees nobody", SLEEPERS, "self.group(group).load(Relaxed) != 0", "false", [RESULT]),
     ("finish: wakes nobody", BOARD, *without(FINISH, FINISH), [RESULT, EVENT]),
-    ("cancel: wakes nobody", BOARD, *silent("self.slot(slot).word.cancel(generation)"), [CANCELLED]),
+    ("cancel: wakes nobody", BOARD, *silent("self.slot(slot).word.cancel(generation, how)"), [CANCELLED]),
+    ("cancel: gives no reason", SLOT, "CANCELLED | (how & CANCELLATION)", "CANCELLED | (how & 0)", [REASON]),
+    ("cancel: stores its time after its step", BOARD, STORED_BEFORE, STORED_AFTER, [REASON]),
     ("end_orphaned: wakes nobody", BOARD, *silent("self.slot(slot).word.end_orphaned(seat, outcome)"), [DIES]),
     ("requeue: writes the entry first", QUEUE, REQUEUE, WRITTEN_FIRST, [REQUEUED]),
     ("requeue: wakes nobody", QUEUE, *without("self.sleepers.notify_one();", "self.sleepers.notify_one();\n        made"), [REQUEUED]),

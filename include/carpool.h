@@ -65,7 +65,10 @@ enum pool_status {
     POOL_ERR_TIMEOUT = 4,
     /** The pool is closed or has been shut down. */
     POOL_ERR_CLOSED = 5,
-    /** The pool is broken: it can no longer start workers. */
+    /**
+     * The pool is broken: it can no longer start workers, or has lost one with POOL_LOST_BREAK. Of
+     * a task: it was cancelled because its pool became broken; the message gives the reason.
+     */
     POOL_ERR_BROKEN = 6,
     /** The pool is broken because its initializer failed. */
     POOL_ERR_INITIALIZER = 7,
@@ -228,7 +231,11 @@ enum pool_on_worker_lost {
      */
     POOL_LOST_RETRY = 1,
     /**
-     * The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken (POOL_ERR_BROKEN).
+     * The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken: queued tasks are
+     * cancelled with POOL_ERR_BROKEN, and tasks that other workers run end normally. The pool is
+     * broken before the future of the lost task is done. A worker that is lost while it is idle
+     * breaks the pool, too. One that is lost before it is ready does not; it counts as a failed
+     * start, see pool_options_t.max_restarts.
      */
     POOL_LOST_BREAK = 2,
 };
@@ -312,7 +319,9 @@ enum future_state {
      * The function returned a nonzero code, the worker was lost, or the task could not be run.
      */
     FUTURE_FAILED = 4,
-    /** The task was cancelled, or killed on request. */
+    /**
+     * The task was cancelled, killed on request, or ended because its pool became broken.
+     */
     FUTURE_CANCELLED = 5,
 };
 
@@ -928,7 +937,9 @@ typedef struct pool_call_t {
     int64_t hard_limit_ms;
     /**
      * Time after the submit within which the task must start; otherwise it is cancelled with
-     * POOL_ERR_EXPIRED. 0, POOL_FOREVER: no deadline.
+     * POOL_ERR_EXPIRED, and never runs. A task that a worker has taken has started: if that worker
+     * is lost and the task runs again, the deadline no longer applies. 0, POOL_FOREVER: no
+     * deadline.
      */
     int64_t start_deadline_ms;
     /**
@@ -954,7 +965,9 @@ typedef struct pool_call_t {
     uint64_t tag;
     /**
      * Called once when a worker has taken the task, before on_done, with the worker's index and
-     * process ID (0 for a thread).
+     * process ID (0 for a thread). If the task is run again, these are of the first worker. Not
+     * called for a task that is cancelled before a worker has taken it, for example with
+     * POOL_ERR_EXPIRED.
      */
     pool_accept_fn on_accept;
     /** Called when the task is done, as by future_on_done. */
@@ -1807,8 +1820,8 @@ pool_status_t future_wait(future_t *future,
  *              future. Never NULL after POOL_OK, even if there are none
  * @param len   receives the number of bytes; may be NULL
  * @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
- *         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
- *         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
+ *         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_BROKEN (it was cancelled because its pool
+ *         became broken), POOL_ERR_TERMINATED, POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
  *         POOL_ERR_TOO_LARGE or, for pool_map_async, the status of the map (future_error returns
  *         the details); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
@@ -2161,6 +2174,7 @@ CARPOOL_API pool_status_t future_reject(future_t *future, int32_t code, const ch
  * @param result_size  size of a result in bytes
  * @param item_status  array of n statuses, or NULL. POOL_ERR_TOO_LARGE if the result exceeds
  *                     result_size bytes; POOL_ERR_CANCELLED if the item was not run;
+ *                     POOL_ERR_BROKEN if it was not run because the pool became broken;
  *                     POOL_ERR_TIMEOUT if it was not done at the deadline; POOL_ERR_FULL or
  *                     another status of pool_submit if it could not be submitted; others as for
  *                     future_result

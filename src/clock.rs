@@ -146,6 +146,23 @@ pub(crate) fn unpack(packed: u32) -> u64 {
     u64::from(packed & ((1 << FRACTION_BITS) - 1)) << (packed >> FRACTION_BITS)
 }
 
+/// Bits of the fraction of a duration that is packed short; 6 bits of exponent are above them.
+const SHORT_FRACTION_BITS: u32 = 21;
+
+/// Packs a duration in ticks into 27 bits, exact to 6 digits.
+pub(crate) fn pack_short(ticks: u64) -> u32 {
+    let length = u64::BITS - ticks.leading_zeros();
+    let shift = length.saturating_sub(SHORT_FRACTION_BITS);
+    (shift << SHORT_FRACTION_BITS) | (ticks >> shift) as u32
+}
+
+/// The inverse of [`pack_short`].
+pub(crate) fn unpack_short(packed: u32) -> u64 {
+    let fraction = packed & ((1 << SHORT_FRACTION_BITS) - 1);
+    // A word that a stray worker has written may hold any exponent.
+    u64::from(fraction).checked_shl(packed >> SHORT_FRACTION_BITS).unwrap_or(u64::MAX)
+}
+
 /// A packed duration in nanoseconds, by a [`scale`].
 #[inline]
 pub(crate) fn scaled(packed: u32, scale: u64) -> u64 {
@@ -174,5 +191,15 @@ mod tests {
             assert!(back <= ticks && ticks - back <= ticks >> 26, "{ticks} became {back}");
         }
         assert_eq!(pack(u64::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn a_duration_that_is_packed_short_is_exact_to_six_digits() {
+        for ticks in [0, 1, 999, (1 << 21) - 1, 1 << 21, 123_456_789_012, u64::MAX] {
+            let packed = pack_short(ticks);
+            assert!(packed < 1 << 27);
+            let back = unpack_short(packed);
+            assert!(back <= ticks && ticks - back <= ticks >> 20, "{ticks} became {back}");
+        }
     }
 }

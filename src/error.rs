@@ -28,7 +28,8 @@ pub enum pool_status {
     POOL_ERR_TIMEOUT = 4,
     /// The pool is closed or has been shut down.
     POOL_ERR_CLOSED = 5,
-    /// The pool is broken: it can no longer start workers.
+    /// The pool is broken: it can no longer start workers, or has lost one with POOL_LOST_BREAK. Of
+    /// a task: it was cancelled because its pool became broken; the message gives the reason.
     POOL_ERR_BROKEN = 6,
     /// The pool is broken because its initializer failed.
     POOL_ERR_INITIALIZER = 7,

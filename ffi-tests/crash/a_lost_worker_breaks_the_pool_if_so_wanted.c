@@ -35,7 +35,9 @@ int main(int argc, char **argv) {
     CHECK_OK(future_wait(running[0], POOL_FOREVER));
     check_lost(running[0]);
     for (int i = 0; i < QUEUED; i++) {
-        check_ended(queued[i], FUTURE_CANCELLED, POOL_ERR_CANCELLED);
+        error = check_ended(queued[i], FUTURE_CANCELLED, POOL_ERR_BROKEN);
+        CHECK_EQUAL(error.signal, SIGKILL);
+        CHECK(error.message[0] != 0);
     }
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK(error.message[0] != 0);

@@ -124,7 +124,7 @@ static void no_worker(pool_options_t options) {
     options.worker_executable = "/bin/false";
     options.max_restarts = 1;
     pool_t *pool = new_pool(&options, 1);
-    run(pool, warm_up, POOL_ERR_CANCELLED);
+    run(pool, warm_up, POOL_ERR_BROKEN);
     pool_free(pool);
     GOES(POOL_EXITED_START_FAILED, 0, 1, POOL_LOG_WARNING);
     CHECK_EQUAL(level, POOL_LOG_ERROR); /* The pool is broken. */

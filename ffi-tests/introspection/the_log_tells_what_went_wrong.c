@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
     gravest = POOL_LOG_DEBUG;
     is_over = false;
     pool = new_pool(&options, 1);
-    CHECK_IS(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_BROKEN);
     pool_free(pool);
     CHECK_EQUAL(gravest, POOL_LOG_ERROR);
     CHECK(strstr(worst, "no luck today") != NULL);

@@ -97,7 +97,7 @@ int main(int argc, char **argv) {
     options.seccomp_filter = mine;
     options.initializer.pointer = NULL;
     pool = new_pool(&options, 1);
-    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_BROKEN);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK_EQUAL(error.os_errno, EINVAL);
     pool_free(pool);

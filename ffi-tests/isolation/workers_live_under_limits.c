@@ -146,7 +146,7 @@ static void check_not_allowed(pool_options_t options) {
     options.n_rlimits = 1;
     pool_t *pool = new_pool(&options, 1);
     CHECK_IS(pool_run(pool, see_in_worker, NULL, 0, POOL_FOREVER, NULL, 0, NULL),
-             POOL_ERR_CANCELLED);
+             POOL_ERR_BROKEN);
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK_EQUAL(error.os_errno, EPERM);
     CHECK(strstr(error.message, "limit") != NULL);

@@ -65,6 +65,32 @@ static void end(const pool_options_t *options, int how, size_t chunk_size) {
     pool_map_free(map);
 }
 
+/* An item that was pulled while the queue was full is cancelled, and answered for, also if it was the last. */
+static void has_an_item_that_did_not_fit(pool_options_t options, uint64_t n, size_t chunk_size) {
+    struct source source = {.end = n};
+    pool_map_options_t with = POOL_MAP_INIT;
+    future_t *running, *queued;
+    uint64_t index = UINT64_MAX;
+    with.chunk_size = chunk_size;
+    options.max_pending = 1;
+    pool_t *pool = new_pool(&options, 1);
+    reset_gate(GATE);
+    occupy(pool, GATE, 1, &running);
+    CHECK_OK(pool_submit(pool, warm_up, NULL, 0, &queued));
+    pool_map_t *map = start_map(pool, square, &source, &with);
+    check_next(map, 0, POOL_ERR_TIMEOUT);
+    CHECK_EQUAL(source.pulled, 1);
+    CHECK_OK(pool_close(pool));
+    CHECK_IS(pool_map_next(map, POOL_FOREVER, &(const void *){NULL}, NULL, &index), POOL_ERR_CANCELLED);
+    CHECK_EQUAL(index, 0);
+    check_next(map, POOL_FOREVER, n > 1 || chunk_size == 1 ? POOL_ERR_CLOSED : POOL_ERR_END);
+    release(GATE);
+    wait_and_free(&running, 1);
+    wait_and_free(&queued, 1);
+    pool_map_free(map);
+    pool_free(pool);
+}
+
 /* What was pulled to the last is no reason to tell that the pool is closed. */
 static void is_at_its_end(const pool_options_t *options) {
     struct source source = {.end = 5};
@@ -85,5 +111,9 @@ int main(int argc, char **argv) {
         end(&options, HOW[i], 3);
     }
     is_at_its_end(&options);
+    if (options.kind != POOL_INLINE) {
+        has_an_item_that_did_not_fit(options, 1, 3);
+        has_an_item_that_did_not_fit(options, 9, 1);
+    }
     return leaves_nothing_behind();
 }

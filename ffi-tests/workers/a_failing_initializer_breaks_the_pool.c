@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
     CHECK_OK(pool_submit(pool, return_pid, NULL, 0, &future));
     CHECK_OK(future_wait(future, POOL_FOREVER));
     CHECK_EQUAL(future_state(future), FUTURE_CANCELLED);
-    CHECK_IS(future_result(future, &data, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(future_result(future, &data, NULL), POOL_ERR_BROKEN);
     CHECK_OK(future_error(future, &error));
     CHECK_EQUAL(error.task_code, 42);
     CHECK(strstr(error.message, "no licence") != NULL);

@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
 
     options.initializer.pointer = refuse;
     pool = new_pool(&options, 1);
-    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_CANCELLED);
+    CHECK_IS(pool_run(pool, return_pid, NULL, 0, POOL_FOREVER, NULL, 0, NULL), POOL_ERR_BROKEN);
     CHECK_IS(pool_test(pool, POOL_FOREVER, &error), POOL_ERR_INITIALIZER);
     CHECK_EQUAL(error.task_code, 3);
     pool_free(pool);

@@ -1,5 +1,5 @@
-/* When a pool breaks, what waits is cancelled and listed with its arguments; what runs ends as it
- * does, and results that were there stay. */
+/* When a pool breaks, what waits is cancelled with POOL_ERR_BROKEN and the reason, and listed with its
+ * arguments; what runs ends as it does, and results that were there stay. */
 #include "lifecycle.h"
 
 enum { TASKS = 50, ALL_IN = LIFECYCLE_FIRST };
@@ -30,7 +30,8 @@ int main(int argc, char **argv) {
         pool_error_t error;
         CHECK_EQUAL(future_state(futures[i]), FUTURE_CANCELLED);
         CHECK_OK(future_error(futures[i], &error));
-        CHECK_IS(error.status, POOL_ERR_CANCELLED);
+        CHECK_IS(error.status, POOL_ERR_BROKEN);
+        CHECK_IS(future_result(futures[i], &(const void *){NULL}, NULL), POOL_ERR_BROKEN);
         CHECK(strstr(error.message, "only one") != NULL);
     }
     CHECK_EQUAL(future_state(running), FUTURE_RUNNING);

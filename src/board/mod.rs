@@ -37,7 +37,7 @@ use record::Slot;
 use region::{Header, Seat};
 use ring::{Ring, RingEntry};
 use sleep::{Sleepers, WakeReason};
-use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
+use slot::{Cancellation, Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
 /// What the workers of a board have to do.
@@ -165,8 +165,13 @@ impl Board {
     // ---- submitters ----------------------------------------------------------------------------
 
     /// Cancels a task that is not claimed yet, and wakes its waiters. False: it was too late.
-    pub(crate) fn cancel(&self, slot: u32, generation: u32) -> bool {
-        self.wake_if_made(slot, self.slot(slot).word.cancel(generation))
+    pub(crate) fn cancel(&self, slot: u32, generation: u32, how: Cancellation) -> bool {
+        self.wake_if_made(slot, self.slot(slot).word.cancel(generation, how))
+    }
+
+    /// Cancels a promise that this seat has claimed, and wakes its waiters.
+    pub(crate) fn cancel_claimed(&self, slot: u32, seat: SeatIndex, how: Cancellation) -> bool {
+        self.wake_if_made(slot, self.slot(slot).word.cancel_claimed(seat, how))
     }
 
     // ---- workers -------------------------------------------------------------------------------
@@ -291,8 +296,8 @@ impl Board {
     #[inline]
     pub(crate) fn finish(&self, seat: SeatIndex, slot: u32, outcome: Outcome) -> After {
         let own = self.seats.at(usize::from(seat.0));
-        // In this order, for `SlotTable::repair_counts`: a task whose slot is still recorded was
-        // not counted as ended. Release keeps the two stores in order.
+        // In this order: a task whose slot is still recorded was not counted as ended. Release;
+        // pairs with `SlotTable::repair_counts`, if this worker dies after it.
         own.slot.store(0, Relaxed);
         // So it is not read as the start of the next task: a reader that sees the next claim sees
         // this store.

@@ -10,7 +10,7 @@ use super::record::{BytesLocation, Ending, Slot, TaskCall};
 use super::region::{Header, Seat};
 use super::ring::RingEntry;
 use super::sleep::Parker;
-use super::slot::{Outcome, Phase, SeatIndex, Waited};
+use super::slot::{CancelReason, Cancellation, Outcome, Phase, SeatIndex, Waited};
 use super::{Board, BoardParts, IdlePolicy, Next, Stage};
 use crate::error::Status;
 use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
@@ -25,6 +25,8 @@ mod retire;
 
 const SEAT_A: SeatIndex = SeatIndex(0);
 const SEAT_B: SeatIndex = SeatIndex(1);
+
+const REQUESTED: Cancellation = Cancellation { why: CancelReason::Requested, queued: 0 };
 
 /// A board of two slots and two seats, and the memory that it refers to.
 struct ModelBoard {
@@ -200,7 +202,7 @@ fn cancel_and_claim_never_both_win() {
         let model = ModelBoard::new();
         model.submit(0, 3, 1);
         let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
-        let is_cancelled = model.board.cancel(0, 3);
+        let is_cancelled = model.board.cancel(0, 3, REQUESTED);
         worker.join().unwrap();
         let has_worked = model.board.seats().at(0).ended.load(Relaxed) == 1;
         assert_ne!(is_cancelled, has_worked);
@@ -214,7 +216,7 @@ fn a_cancelled_slot_is_reused_while_a_worker_takes() {
         let model = ModelBoard::new();
         model.submit(0, 1, 1);
         let worker = spawn(&model, |model| model.run_next(SEAT_A));
-        if model.board.cancel(0, 1) {
+        if model.board.cancel(0, 1, REQUESTED) {
             model.board.slot(0).word.clear();
             model.submit(0, 2, 5);
             model.wait(0, 2);
@@ -228,6 +230,26 @@ fn a_cancelled_slot_is_reused_while_a_worker_takes() {
 }
 
 #[test]
+fn nothing_of_a_cancellation_reaches_the_next_task_of_the_slot() {
+    loom::model(|| {
+        const HOW: Cancellation = Cancellation { why: CancelReason::Broken, queued: 77 };
+        let model = ModelBoard::new();
+        model.submit(0, 1, 1);
+        let owner = spawn(&model, |model| {
+            model.wait(0, 1);
+            let observed = model.board.slot(0).word.observe();
+            assert_eq!((observed.phase(), observed.cancellation()), (Phase::Cancelled, HOW));
+            model.board.slot(0).word.clear();
+            model.submit(0, 2, 5);
+            let progress = model.board.slot(0).progress().load(Relaxed);
+            assert_eq!(progress, 0, "what was submitted has not run");
+        });
+        assert!(model.board.cancel(0, 1, HOW));
+        owner.join().unwrap();
+    });
+}
+
+#[test]
 fn a_task_in_a_reused_slot_keeps_its_own_position() {
     loom::model(|| {
         let model = ModelBoard::new();
@@ -237,7 +259,7 @@ fn a_task_in_a_reused_slot_keeps_its_own_position() {
                 assert_eq!(model.board.slot(0).call().function, 1, "the last task is taken first");
             }
         });
-        if model.board.cancel(0, 1) {
+        if model.board.cancel(0, 1, REQUESTED) {
             model.board.slot(0).word.clear();
             model.submit(1, 1, 2);
             model.submit(0, 2, 3);
@@ -251,7 +273,7 @@ fn a_waiter_is_woken_when_its_task_is_cancelled() {
     loom::model(|| {
         let model = ModelBoard::new();
         model.submit(0, 1, 1);
-        let canceller = spawn(&model, |model| assert!(model.board.cancel(0, 1)));
+        let canceller = spawn(&model, |model| assert!(model.board.cancel(0, 1, REQUESTED)));
         model.wait(0, 1);
         canceller.join().unwrap();
     });
@@ -265,7 +287,7 @@ fn a_requeued_task_is_run_by_another_worker() {
         let other = spawn(&model, |model| model.run_next(SEAT_B));
         let exiting = spawn(&model, |model| {
             if let Some(slot) = model.board.take(SEAT_A) {
-                assert!(model.board.requeue(slot, SEAT_A, &model.tails));
+                assert!(model.board.requeue(slot, SEAT_A, &model.tails, || {}));
             }
         });
         model.wait(0, 1);
@@ -365,12 +387,12 @@ fn no_task_stays_in_a_closed_pool() {
             closing.fetch_or(1, AcqRel);
             fence(SeqCst);
             if model.board.slot(0).word.phase() == Phase::Ready {
-                model.board.cancel(0, 1);
+                model.board.cancel(0, 1, REQUESTED);
             }
         });
         model.submit(0, 1, 1);
         if flags.load(Relaxed) != 0 {
-            model.board.cancel(0, 1);
+            model.board.cancel(0, 1, REQUESTED);
         }
         stop.join().unwrap();
         assert_eq!(model.board.slot(0).word.phase(), Phase::Cancelled);

@@ -195,8 +195,15 @@ impl Board {
     }
 
     /// Requeues a task that a worker claimed and did not run, or that is to be run again. It keeps
-    /// its priority, and is the last of it.
-    pub(crate) fn requeue(&self, slot: u32, seat: SeatIndex, tails: &Tails) -> bool {
+    /// its priority, and is the last of it. `on_reserved` is called once its new position is
+    /// reserved, and before a worker can find the task.
+    pub(crate) fn requeue(
+        &self,
+        slot: u32,
+        seat: SeatIndex,
+        tails: &Tails,
+        on_reserved: impl FnOnce(),
+    ) -> bool {
         let record = self.slot(slot);
         let word = &record.word;
         let generation = word.generation();
@@ -206,6 +213,7 @@ impl Board {
             .map(|ring| (priority, tails.priority(ring).reserve_from_margin()));
         let reservation =
             Reservation { position: tails.main().reserve_from_margin(), priority_ring: in_ring };
+        on_reserved();
         let made = word.requeue(seat) != Change::TooLate;
         // The position is reserved in any case; an entry for a slot that is not READY is a dead
         // one.
@@ -215,9 +223,15 @@ impl Board {
     }
 
     /// Enqueues a waiting task in the main ring once more, in the margin if the ring is full. One
-    /// of its two entries will be a dead one.
-    pub(crate) fn enqueue_again_from_margin(&self, entry: RingEntry, tail: &Tail) {
+    /// of its two entries will be a dead one. `on_reserved`: as for `requeue`.
+    pub(crate) fn enqueue_again_from_margin(
+        &self,
+        entry: RingEntry,
+        tail: &Tail,
+        on_reserved: impl FnOnce(),
+    ) {
         let position = self.reserve(tail).unwrap_or_else(|| tail.reserve_from_margin());
+        on_reserved();
         self.enqueue_again(Reservation::main(position), entry.slot, entry.generation);
     }
 

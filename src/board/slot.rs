@@ -15,9 +15,12 @@
 //! task, and a generation that distinguishes one use of the slot from the next:
 //!
 //! ```text
-//!   bits  0..4    4..11    16..32   32..56
+//!   bits  0..4    4..12    16..32   32..56
 //!         phase   flags    seat     generation
 //! ```
+//!
+//! The word of a task that was cancelled before it ran has no seat. It holds the [`Cancellation`]:
+//! why in bits 11..13, and how long the task was queued in bits 13..32 and 56..64.
 //!
 //! | phase     | may access the slot's bytes | hands them over by                               |
 //! |-----------|-----------------------------|--------------------------------------------------|
@@ -98,13 +101,19 @@ impl SlotWord {
         (old & FINISH_ACTIONS != 0).then_some(Finished(old))
     }
 
-    /// READY → CANCELLED, unless the task has been claimed. Release; pairs with `phase`.
-    pub(crate) fn cancel(&self, generation: u32) -> Change {
-        let cancelled = |now| (now & !PHASE) | CANCELLED;
-        self.change(generation, |now| (now & PHASE == READY).then(|| cancelled(now)))
+    /// READY → CANCELLED, unless the task has been claimed. The reason is part of the same step:
+    /// another thread may cancel for another one, and the slot may be reused at once. Release; pairs
+    /// with `phase`.
+    pub(crate) fn cancel(&self, generation: u32, how: Cancellation) -> Change {
+        self.change(generation, |now| (now & PHASE == READY).then(|| how.apply(now)))
     }
 
-    /// RUNNING → FAILED, KILLED or CANCELLED, on behalf of a worker that has died. Release; pairs with
+    /// RUNNING → CANCELLED, of a promise that this seat has claimed. Release; pairs with `phase`.
+    pub(crate) fn cancel_claimed(&self, seat: SeatIndex, how: Cancellation) -> Change {
+        self.change(self.generation(), |now| holds(now, seat).then(|| how.apply(now)))
+    }
+
+    /// RUNNING → FAILED or KILLED, on behalf of a worker that has died. Release; pairs with
     /// `phase`: a thread that sees the task done sees what the supervisor wrote about it.
     pub(crate) fn end_orphaned(&self, seat: SeatIndex, outcome: Outcome) -> Change {
         let ended = |now| (now & !PHASE) | outcome.phase();
@@ -114,8 +123,15 @@ impl SlotWord {
     /// RUNNING → READY, on behalf of a worker that did not run the task. Release; pairs with the
     /// next `claim`.
     pub(crate) fn requeue(&self, seat: SeatIndex) -> Change {
-        let ready = |now| (now & (KEPT_ON_REQUEUE | u64::MAX << GENERATION_SHIFT)) | READY;
+        let kept = |now| now & (KEPT_ON_REQUEUE | u64::MAX << GENERATION_SHIFT);
+        let ready = |now| kept(now) | READY | REQUEUED;
         self.change(self.generation(), |now| holds(now, seat).then(|| ready(now)))
+    }
+
+    /// Whether a worker had claimed this task before it became READY again. Relaxed: the supervisor
+    /// asks, which requeues tasks itself.
+    pub(crate) fn was_claimed_before(&self) -> bool {
+        self.0.load(Relaxed) & (PHASE | REQUEUED) == READY | REQUEUED
     }
 
     /// Any phase → FAILED, for a corrupted word. Release; pairs with `phase`.
@@ -281,10 +297,12 @@ impl SlotWord {
         self.step(generation, next).map_or(Change::TooLate, |old| Change::Made(Waiters::of(old)))
     }
 
-    /// Changes a word of this generation in one atomic step, and returns the word before it.
+    /// Changes a word of this generation in one atomic step, and returns the word before it. A word
+    /// that holds a [`Cancellation`] does not change, whatever its generation.
     #[inline]
     fn step(&self, generation: u32, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
-        let checked = |now| (generation_of(now) == generation).then(|| next(now)).flatten();
+        let has = |now: u64| (now >> GENERATION_SHIFT) as u32 == generation;
+        let checked = |now| has(now).then(|| next(now)).flatten();
         self.0.fetch_update(AcqRel, Relaxed, checked).ok()
     }
 }
@@ -319,12 +337,23 @@ pub(super) const KILL_PENDING: u64 = 1 << 8;
 pub(super) const START_SUBSCRIBED: u64 = 1 << 9;
 /// A signal is about to be sent to the worker for this task.
 pub(super) const SIGNAL_PENDING: u64 = 1 << 10;
+/// Another worker had claimed the task, and did not end it. Not in the word of a cancelled task.
+pub(super) const REQUEUED: u64 = 1 << 11;
 /// The flags that require an action of the worker after the task.
 pub(super) const FINISH_ACTIONS: u64 = WAITED | EVENT_WAITED | KILL_PENDING | SIGNAL_PENDING;
 /// The flags that survive when a task is requeued.
 pub(super) const KEPT_ON_REQUEUE: u64 = WAITED | EVENT_WAITED | CANCEL_REQUESTED;
 
 pub(super) const SEAT_SHIFT: u32 = 16;
+/// The [`Cancellation`]: between the flags and the generation, and above the generation.
+const CANCELLATION: u64 =
+    ((1 << GENERATION_SHIFT) - (1 << REASON_SHIFT)) | (u64::MAX << ABOVE_SHIFT);
+const REASON_SHIFT: u32 = 11;
+const REASON_MASK: u64 = 3;
+const QUEUED_SHIFT: u32 = 13;
+/// Bits of the queue time that are below the generation.
+const QUEUED_BITS: u32 = GENERATION_SHIFT - QUEUED_SHIFT;
+const ABOVE_SHIFT: u32 = 56;
 pub(super) const GENERATION_SHIFT: u32 = 32;
 /// Generations count from 0 to this and wrap.
 pub(crate) const GENERATION_MASK: u32 = (1 << 24) - 1;
@@ -344,6 +373,18 @@ impl Observed {
         phase_of(self.0)
     }
 
+    /// Of a task that was cancelled before it ran.
+    pub(crate) fn cancellation(self) -> Cancellation {
+        let why = match self.0 >> REASON_SHIFT & REASON_MASK {
+            1 => CancelReason::Expired,
+            2 => CancelReason::Broken,
+            _ => CancelReason::Requested,
+        };
+        let below = (self.0 >> QUEUED_SHIFT) as u32 & ((1 << QUEUED_BITS) - 1);
+        let above = (self.0 >> ABOVE_SHIFT) as u32;
+        Cancellation { why, queued: above << QUEUED_BITS | below }
+    }
+
     pub(crate) fn generation(self) -> u32 {
         generation_of(self.0)
     }
@@ -351,6 +392,35 @@ impl Observed {
     /// The generation of a task that is queued or running.
     pub(crate) fn unfinished(self) -> Option<u32> {
         matches!(self.0 & PHASE, READY | RUNNING).then(|| generation_of(self.0))
+    }
+}
+
+/// Why a task was cancelled before it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CancelReason {
+    /// By a caller, or because the pool stops.
+    Requested = 0,
+    /// It had not started by its deadline.
+    Expired = 1,
+    /// The pool is broken.
+    Broken = 2,
+}
+
+/// How a task was cancelled before it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cancellation {
+    pub(crate) why: CancelReason,
+    /// How long the task was queued, in 27 bits that the board does not interpret.
+    pub(crate) queued: u32,
+}
+
+impl Cancellation {
+    fn apply(self, word: u64) -> u64 {
+        let queued = u64::from(self.queued);
+        let how = (self.why as u64) << REASON_SHIFT
+            | (queued & ((1 << QUEUED_BITS) - 1)) << QUEUED_SHIFT
+            | queued >> QUEUED_BITS << ABOVE_SHIFT;
+        (word & !(PHASE | CANCELLATION)) | CANCELLED | (how & CANCELLATION)
     }
 }
 
@@ -385,8 +455,6 @@ impl Phase {
 pub(crate) enum Outcome {
     Completed,
     Failed,
-    /// Before it ran: the outcome of a promise.
-    Cancelled,
     /// Cancelled while it ran.
     Killed,
 }
@@ -396,7 +464,6 @@ impl Outcome {
         match self {
             Outcome::Completed => COMPLETED,
             Outcome::Failed => FAILED,
-            Outcome::Cancelled => CANCELLED,
             Outcome::Killed => KILLED,
         }
     }
@@ -447,7 +514,7 @@ pub(super) fn seat_of(word: u64) -> SeatIndex {
 }
 
 pub(super) fn generation_of(word: u64) -> u32 {
-    (word >> GENERATION_SHIFT) as u32
+    (word >> GENERATION_SHIFT) as u32 & GENERATION_MASK
 }
 
 #[inline]

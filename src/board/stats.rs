@@ -4,11 +4,19 @@
 //! worker can corrupt statistics and nothing more.
 //!
 //! A worker counts a task before it finishes it, so a thread that sees the task done sees it
-//! counted. If the worker dies between the two, the task is counted and not done: `last` identifies
-//! it.
+//! counted. If the worker dies between the two, or while it counts, the supervisor undoes what it
+//! has changed for that task ([`WorkerStats::uncount`]). For that the worker keeps an undo log of one
+//! task:
+//!
+//! | worker ([`WorkerStats::count`])              | the supervisor, if the worker died after it   |
+//! |----------------------------------------------|-----------------------------------------------|
+//! | 1. store the totals in `before`              | `last` is another task: nothing to undo       |
+//! | 2. store the task in `last`, with the counts | `last` is this task: the totals were those in |
+//! |    that it will increment and their parities | `before`, and a count with another parity was |
+//! | 3. change the totals, increment the counts   | incremented                                   |
 
 use super::memory::Shared;
-use crate::sync::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{AtomicU64, Ordering::*};
 
 /// Number of histogram entries for durations: one for each power of two.
 pub(crate) const BUCKETS: usize = 64;
@@ -17,11 +25,9 @@ pub(crate) const BUCKETS: usize = 64;
 pub(crate) struct WorkerStats {
     completed: AtomicU64,
     failed: AtomicU64,
-    args_bytes: AtomicU64,
-    result_bytes: AtomicU64,
-    queue_total_ns: AtomicU64,
-    run_total_ns: AtomicU64,
-    /// The id of the last counted task, and in the lowest bit whether it failed; 0: none.
+    totals: Totals,
+    before: Totals,
+    /// A [`LastTask`], packed.
     last: AtomicU64,
     queue_ns: [AtomicU64; BUCKETS],
     run_ns: [AtomicU64; BUCKETS],
@@ -29,6 +35,50 @@ pub(crate) struct WorkerStats {
 
 // SAFETY: atomic numbers.
 unsafe impl Shared for WorkerStats {}
+
+/// What a task adds a number to: bytes of arguments and of results, nanoseconds in the queue and in
+/// the worker.
+#[repr(C)]
+struct Totals([AtomicU64; 4]);
+
+impl Totals {
+    #[inline]
+    fn get(&self) -> [u64; 4] {
+        self.0.each_ref().map(|number| number.load(Relaxed))
+    }
+}
+
+/// The task that a worker counts: its id, the entries of the two histograms that it increments, and
+/// the parities of these and of `completed` or `failed` before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LastTask {
+    id: u64,
+    queue_bucket: usize,
+    run_bucket: usize,
+    is_failed: bool,
+    parities: [u64; 3],
+}
+
+impl LastTask {
+    /// In the order of the fields: 48 bits, 6, 6, 1, and 1 each.
+    #[inline]
+    fn pack(self) -> u64 {
+        let [ended, queue, run] = self.parities.map(|count| count & 1);
+        let parities = ended << 2 | queue << 1 | run;
+        let buckets = (self.queue_bucket << 6 | self.run_bucket) as u64;
+        self.id << 16 | buckets << 4 | u64::from(self.is_failed) << 3 | parities
+    }
+
+    fn unpack(packed: u64) -> LastTask {
+        LastTask {
+            id: packed >> 16,
+            queue_bucket: (packed >> 10) as usize % BUCKETS,
+            run_bucket: (packed >> 4) as usize % BUCKETS,
+            is_failed: packed & 8 != 0,
+            parities: [packed >> 2 & 1, packed >> 1 & 1, packed & 1],
+        }
+    }
+}
 
 /// A task that is about to be finished.
 pub(crate) struct FinishedTask {
@@ -68,12 +118,6 @@ impl Default for StatsSum {
     }
 }
 
-/// Adds in two steps: only the worker of the seat writes.
-#[inline]
-fn add(number: &AtomicU64, more: u64) {
-    number.store(number.load(Relaxed).wrapping_add(more), Relaxed);
-}
-
 /// The histogram entry of a duration: entry i counts 2^i up to 2^(i+1) - 1; 0 is in entry 0.
 #[inline]
 fn bucket(ns: u64) -> usize {
@@ -81,38 +125,63 @@ fn bucket(ns: u64) -> usize {
 }
 
 impl WorkerStats {
-    /// Counts a task. Relaxed: the step that finishes the task makes it visible with the end of the
-    /// task.
+    /// Counts a task, in steps: only the worker of the seat writes. Each Release keeps the stores
+    /// before it before it; pairs with `uncount`, whichever store was the worker's last one. The
+    /// step that finishes the task makes all of them visible with the end of the task.
     #[inline]
     pub(crate) fn count(&self, done: &FinishedTask) {
-        add(if done.is_failed { &self.failed } else { &self.completed }, 1);
-        self.last.store(done.id << 1 | u64::from(done.is_failed), Relaxed);
-        add(&self.args_bytes, done.args_len);
-        add(&self.result_bytes, done.result_len);
-        add(&self.queue_total_ns, done.queue_ns);
-        add(&self.run_total_ns, done.run_ns);
-        add(&self.queue_ns[bucket(done.queue_ns)], 1);
-        add(&self.run_ns[bucket(done.run_ns)], 1);
+        let ended = if done.is_failed { &self.failed } else { &self.completed };
+        let (queue_bucket, run_bucket) = (bucket(done.queue_ns), bucket(done.run_ns));
+        let counts = [ended, &self.queue_ns[queue_bucket], &self.run_ns[run_bucket]];
+        let parities = counts.map(|count| count.load(Relaxed));
+        let is_failed = done.is_failed;
+        let last = LastTask { id: done.id, queue_bucket, run_bucket, is_failed, parities };
+        let totals = self.totals.get();
+        for (before, total) in self.before.0.iter().zip(totals) {
+            before.store(total, Relaxed);
+        }
+        self.last.store(last.pack(), Release);
+        let more = [done.args_len, done.result_len, done.queue_ns, done.run_ns];
+        for ((number, total), more) in self.totals.0.iter().zip(totals).zip(more) {
+            number.store(total.wrapping_add(more), Release);
+        }
+        for (count, before) in counts.into_iter().zip(parities) {
+            count.store(before.wrapping_add(1), Release);
+        }
     }
 
-    /// Takes back the count of a task that a dead worker has counted and not finished.
+    /// Undoes the count of a task that a dead worker has not finished, as far as it came. Acquire;
+    /// pairs with `count`.
     pub(crate) fn uncount(&self, id: u64) {
-        let last = self.last.load(Relaxed);
-        if id != 0 && last >> 1 == id {
-            self.last.store(0, Relaxed);
-            let counted = if last & 1 != 0 { &self.failed } else { &self.completed };
-            add(counted, u64::MAX);
+        let last = LastTask::unpack(self.last.load(Acquire));
+        if id == 0 || last.id != id & (u64::MAX >> 16) {
+            return;
         }
+        for (number, before) in self.totals.0.iter().zip(self.before.get()) {
+            number.store(before, Relaxed);
+        }
+        let ended = if last.is_failed { &self.failed } else { &self.completed };
+        let counts = [ended, &self.queue_ns[last.queue_bucket], &self.run_ns[last.run_bucket]];
+        for (count, parity) in counts.into_iter().zip(last.parities) {
+            let now = count.load(Acquire);
+            if now & 1 != parity {
+                count.store(now.wrapping_sub(1), Relaxed);
+            }
+        }
+        self.last.store(0, Relaxed);
     }
 
     pub(crate) fn add_to(&self, sums: &mut StatsSum) {
         let sum = |sum: &mut u64, number: &AtomicU64| *sum = sum.wrapping_add(number.load(Relaxed));
         sum(&mut sums.completed, &self.completed);
         sum(&mut sums.failed, &self.failed);
-        sum(&mut sums.args_bytes, &self.args_bytes);
-        sum(&mut sums.result_bytes, &self.result_bytes);
-        sum(&mut sums.queue_total_ns, &self.queue_total_ns);
-        sum(&mut sums.run_total_ns, &self.run_total_ns);
+        let totals = [
+            &mut sums.args_bytes,
+            &mut sums.result_bytes,
+            &mut sums.queue_total_ns,
+            &mut sums.run_total_ns,
+        ];
+        totals.into_iter().zip(&self.totals.0).for_each(|(total, number)| sum(total, number));
         for index in 0..BUCKETS {
             sum(&mut sums.queue_ns[index], &self.queue_ns[index]);
             sum(&mut sums.run_ns[index], &self.run_ns[index]);
@@ -129,5 +198,17 @@ mod tests {
         for (ns, entry) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (1 << 63, 63), (u64::MAX, 63)] {
             assert_eq!(bucket(ns), entry);
         }
+    }
+
+    #[test]
+    fn the_last_task_is_packed_in_one_word() {
+        let last = LastTask {
+            id: (1 << 48) - 1,
+            queue_bucket: 63,
+            run_bucket: 5,
+            is_failed: true,
+            parities: [1, 0, 1],
+        };
+        assert_eq!(LastTask::unpack(last.pack()), last);
     }
 }

@@ -106,7 +106,11 @@ pub enum pool_on_worker_lost {
     /// The task runs again in another worker until its retries are used up; then it fails with
     /// POOL_ERR_WORKER_LOST.
     POOL_LOST_RETRY = 1,
-    /// The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken (POOL_ERR_BROKEN).
+    /// The task fails with POOL_ERR_WORKER_LOST and the pool becomes broken: queued tasks are
+    /// cancelled with POOL_ERR_BROKEN, and tasks that other workers run end normally. The pool is
+    /// broken before the future of the lost task is done. A worker that is lost while it is idle
+    /// breaks the pool, too. One that is lost before it is ready does not; it counts as a failed
+    /// start, see pool_options_t.max_restarts.
     POOL_LOST_BREAK = 2,
 }
 
@@ -187,7 +191,7 @@ pub enum future_state {
     FUTURE_COMPLETED = 3,
     /// The function returned a nonzero code, the worker was lost, or the task could not be run.
     FUTURE_FAILED = 4,
-    /// The task was cancelled, or killed on request.
+    /// The task was cancelled, killed on request, or ended because its pool became broken.
     FUTURE_CANCELLED = 5,
 }
 

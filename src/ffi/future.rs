@@ -35,8 +35,8 @@ pub unsafe extern "C" fn future_wait(future: *mut future_t, timeout_ms: i64) -> 
 ///              future. Never NULL after POOL_OK, even if there are none
 /// @param len   receives the number of bytes; may be NULL
 /// @return POOL_OK; POOL_ERR_NOT_DONE; if the task was cancelled or failed, its status, such as
-///         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_TERMINATED, POOL_ERR_TASK,
-///         POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
+///         POOL_ERR_CANCELLED, POOL_ERR_EXPIRED, POOL_ERR_BROKEN (it was cancelled because its pool
+///         became broken), POOL_ERR_TERMINATED, POOL_ERR_TASK, POOL_ERR_WORKER_LOST, POOL_ERR_HARD_LIMIT, POOL_ERR_FUNCTION, POOL_ERR_NOMEM,
 ///         POOL_ERR_TOO_LARGE or, for pool_map_async, the status of the map (future_error returns
 ///         the details); POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
 #[unsafe(no_mangle)]

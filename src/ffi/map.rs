@@ -26,6 +26,7 @@ use std::mem::MaybeUninit;
 /// @param result_size  size of a result in bytes
 /// @param item_status  array of n statuses, or NULL. POOL_ERR_TOO_LARGE if the result exceeds
 ///                     result_size bytes; POOL_ERR_CANCELLED if the item was not run;
+///                     POOL_ERR_BROKEN if it was not run because the pool became broken;
 ///                     POOL_ERR_TIMEOUT if it was not done at the deadline; POOL_ERR_FULL or
 ///                     another status of pool_submit if it could not be submitted; others as for
 ///                     future_result

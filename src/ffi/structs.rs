@@ -273,7 +273,9 @@ pub struct pool_call_t {
     /// Hard time limit of this task, as in pool_options_t. 0: the pool's; POOL_FOREVER: none.
     pub hard_limit_ms: i64,
     /// Time after the submit within which the task must start; otherwise it is cancelled with
-    /// POOL_ERR_EXPIRED. 0, POOL_FOREVER: no deadline.
+    /// POOL_ERR_EXPIRED, and never runs. A task that a worker has taken has started: if that worker
+    /// is lost and the task runs again, the deadline no longer applies. 0, POOL_FOREVER: no
+    /// deadline.
     pub start_deadline_ms: i64,
     /// How long the submit waits for capacity when max_pending tasks are queued; after that it
     /// returns POOL_ERR_FULL. 0, POOL_FOREVER: no timeout; POOL_NOW: does not wait, and returns
@@ -291,7 +293,9 @@ pub struct pool_call_t {
     /// Number chosen by the caller, returned in pool_cancelled_t.
     pub tag: u64,
     /// Called once when a worker has taken the task, before on_done, with the worker's index and
-    /// process ID (0 for a thread).
+    /// process ID (0 for a thread). If the task is run again, these are of the first worker. Not
+    /// called for a task that is cancelled before a worker has taken it, for example with
+    /// POOL_ERR_EXPIRED.
     pub on_accept: pool_accept_fn,
     /// Called when the task is done, as by future_on_done.
     pub on_done: future_done_fn,

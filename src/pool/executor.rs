@@ -134,6 +134,7 @@ impl InlineWorkers {
         let claimed = pool.state.claimed(worker.seat());
         let start = || Ok(StartedWorker { worker: (), pid: 0, is_ready: true });
         pool.state.worker_table.add(seat, claimed, start)?;
+        pool.state.worker_table.count_started();
         pool.state.workers.fetch_add(1, Relaxed);
         match worker.initialize() {
             Ok(()) => Ok((seat, Some(worker))),

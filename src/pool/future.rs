@@ -6,7 +6,7 @@ use crate::board::failure_bytes;
 use crate::board::memory::ResultBytes;
 use crate::board::parent::slots::{Released, SlotKey};
 use crate::board::record::{BytesLocation, Slot};
-use crate::board::slot::{Observed, Phase, SeatIndex, Waited};
+use crate::board::slot::{CancelReason, Observed, Phase, SeatIndex, Waited};
 use crate::error::{Detail, Error, Result, Status};
 use crate::state::commands::Command;
 use crate::sync::{Deadline, Ordering::*, Sleeper};
@@ -73,9 +73,10 @@ pub(crate) fn collect(future: FutureHandle, timeout_ms: i64) -> Result<ResultByt
 /// Why a task that is done has failed; None: it has completed.
 pub(crate) fn failure(future: FutureHandle) -> Result<Option<Error>> {
     let (pool, key) = future.find()?;
-    match pool.region().board.slot(key.slot).word.phase() {
+    let observed = pool.region().board.slot(key.slot).word.observe();
+    match observed.phase() {
         Phase::Completed(_) => Ok(None),
-        phase => pool.failure(key, phase).map(Some),
+        _ => pool.failure(key, observed).map(Some),
     }
 }
 
@@ -98,24 +99,34 @@ impl Pool {
     #[cold]
     #[inline(never)] // Otherwise all that finds a failure is inlined into `result`.
     fn why_no_result(&self, key: SlotKey, observed: Observed) -> Error {
-        self.failure(key, observed.phase()).unwrap_or_else(|error| error)
+        self.failure(key, observed).unwrap_or_else(|error| error)
     }
 
-    /// Why a task with this phase has failed. An error: it has not. The word is not read again: the
+    /// Why a task with this word has failed. An error: it has not. The word is not read again: the
     /// task may have ended since.
-    fn failure(&self, key: SlotKey, phase: Phase) -> Result<Error> {
+    fn failure(&self, key: SlotKey, observed: Observed) -> Result<Error> {
         let record = self.region().board.slot(key.slot);
         let failure = || self.state.slots.side_table.failure(key.slot).map(|it| it.to_error());
-        match phase {
+        match observed.phase() {
             Phase::Failed(seat) => {
                 Ok(failure().unwrap_or_else(|| self.task_error(key, record, seat)))
             }
-            Phase::Cancelled | Phase::Killed => {
-                Ok(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into()))
-            }
+            Phase::Cancelled => Ok(self.why_cancelled(observed.cancellation().why)),
+            Phase::Killed => Ok(failure().unwrap_or_else(|| Status::POOL_ERR_CANCELLED.into())),
             Phase::Ready | Phase::Running(_) => Err(Status::POOL_ERR_NOT_DONE.into()),
             // The slot is in use: a worker has written over its word.
             Phase::Completed(_) | Phase::Free | Phase::Impossible => Err(corrupted()),
+        }
+    }
+
+    fn why_cancelled(&self, why: CancelReason) -> Error {
+        match why {
+            CancelReason::Requested => Status::POOL_ERR_CANCELLED.into(),
+            CancelReason::Expired => {
+                let words = "the task had not started by its deadline";
+                Error::new(Status::POOL_ERR_EXPIRED, words)
+            }
+            CancelReason::Broken => self.state.end_by_break(),
         }
     }
 
@@ -185,7 +196,7 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     let kills = mode == CancelMode::Running && !pool.is_promise_pool();
     // The task may be claimed, requeued or ended between two steps; then the next turn finds it so.
     while word.generation() == key.generation {
-        if pool.state.withdraw(key, None) {
+        if pool.state.withdraw(key, CancelReason::Requested) {
             return Ok(());
         }
         match state(pool, key)? {
@@ -248,18 +259,14 @@ pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
 pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
     let record = pool.region().board.slot(key.slot);
-    let phase = record.word.phase();
+    let observed = record.word.observe();
     let stamp = record.stamp();
-    let ticks = match phase == Phase::Cancelled {
-        // `PoolState::withdraw` stores when, right after the phase.
-        true => match record.progress().load(Relaxed) {
-            0 => (clock::now().saturating_sub(stamp), 0),
-            ended => (ended.saturating_sub(stamp), 0),
-        },
-        false if phase.is_done() => {
+    let ticks = match observed.phase() {
+        Phase::Cancelled => (clock::unpack_short(observed.cancellation().queued), 0),
+        phase if phase.is_done() => {
             (clock::unpack((stamp >> 32) as u32), clock::unpack(stamp as u32))
         }
-        false => (0, 0),
+        _ => (0, 0),
     };
     Ok((clock::ns_of_ticks(ticks.0), clock::ns_of_ticks(ticks.1)))
 }
@@ -267,14 +274,7 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
 /// The progress that the task last reported.
 pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
-    let record = pool.region().board.slot(key.slot);
-    // Before the phase. Acquire; pairs with `PoolState::withdraw`: a thread that reads the time of
-    // a cancellation here sees the task cancelled.
-    let packed = record.progress().load(Acquire);
-    // A promise reports none; the time of its cancellation is stored before its phase.
-    if pool.is_promise_pool() || record.word.phase() == Phase::Cancelled {
-        return Ok((0, 0));
-    }
+    let packed = pool.region().board.slot(key.slot).progress().load(Relaxed);
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 
@@ -311,7 +311,7 @@ impl Pool {
         };
         // After it has left its sets, which return no future that was freed.
         if !is_done(self, key) {
-            self.state.withdraw(key, None);
+            self.state.withdraw(key, CancelReason::Requested);
         }
         if !is_in_use {
             self.give_back(key);

@@ -196,18 +196,22 @@ impl Pool {
         for seat in 0..state.slots.seats_used() {
             self.region().worker_stats(SeatIndex(seat)).add_to(&mut sums);
         }
+        let (failed, cancelled) = (counters.failed.get(), counters.cancelled.get());
+        // Read last, so that no task is counted that has ended and was not submitted; in this order,
+        // because a position is reserved before it is counted as a repeated one.
+        let repeated = counters.repeated.get();
+        let submitted = state.slots.tails.main().count().saturating_sub(repeated);
         Stats {
             completed: sums.completed,
-            failed: sums.failed.wrapping_add(counters.failed.get()),
-            cancelled: counters.cancelled.get(),
+            failed: sums.failed.wrapping_add(failed),
+            cancelled,
             lost: counters.lost.get(),
             retried: counters.retried.get(),
             soft_limits: counters.soft_limits.get(),
             hard_limits: counters.hard_limits.get(),
             workers_started: state.worker_table.started_total(),
             workers_lost: counters.workers_lost.get(),
-            // Read last, so that no task is counted that has ended and was not submitted.
-            submitted: state.slots.tails.main().count().saturating_sub(counters.repeated.get()),
+            submitted,
             sums,
         }
     }

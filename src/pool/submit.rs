@@ -13,6 +13,7 @@ use crate::board::priority::Priority;
 use crate::board::queue::Reservation;
 use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
 use crate::board::ring::RingEntry;
+use crate::board::slot::CancelReason;
 use crate::error::{Error, Result, Status};
 use crate::state::task_callbacks::{OnTimeout, TaskCallbacks};
 use crate::state::{PoolState, SubmitPermit, backpressure, pool_flags};
@@ -334,7 +335,7 @@ impl Pool {
     /// The pool was closed meanwhile: withdraws the task, unless a worker has claimed it.
     #[cold]
     fn withdraw_refused(&self, key: SlotKey, refusing: u32) -> Result<()> {
-        if !self.state.withdraw(key, None) {
+        if !self.state.withdraw(key, CancelReason::Requested) {
             return Ok(());
         }
         // It was never submitted.
@@ -499,7 +500,7 @@ pub(crate) fn cancel_pending(pool: PoolHandle) -> Result<u64> {
     let (last, mut count) = (state.slots.tails.main().count(), 0);
     state.for_each_waiting(|key, record| {
         if record.id() <= last {
-            count += u64::from(state.withdraw(key, None));
+            count += u64::from(state.withdraw(key, CancelReason::Requested));
         }
     });
     Ok(count)

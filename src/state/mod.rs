@@ -17,9 +17,9 @@ pub(crate) mod workers;
 use crate::board::Region;
 use crate::board::parent::side_table::TaskFailure;
 use crate::board::parent::slots::{SlotKey, SlotTable};
-use crate::board::slot::SeatIndex;
+use crate::board::slot::{CancelReason, Cancellation, SeatIndex};
 use crate::clock;
-use crate::error::{Error, Result, Status};
+use crate::error::{Detail, Error, Result, Status};
 use crate::fd;
 use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Deadline, Mutex, Ordering::*, fence};
@@ -248,25 +248,17 @@ impl PoolState {
 
     // ---- tasks that do not run -----------------------------------------------------------------
 
-    /// Cancels a task that no worker has claimed. `failure` says why, where there is more to say.
-    pub(crate) fn withdraw(&self, key: SlotKey, failure: Option<&TaskFailure>) -> bool {
-        if let Some(failure) = failure {
-            self.slots.side_table.set_failure(key.slot, failure.clone());
-        }
-        // Counted first: a caller that sees the task done also sees it counted.
-        self.counters.cancelled.add();
-        let is_withdrawn = self.region.board.cancel(key.slot, key.generation);
+    /// Cancels a task that no worker has claimed.
+    pub(crate) fn withdraw(&self, key: SlotKey, why: CancelReason) -> bool {
+        let submitted = self.region.board.slot(key.slot).stamp();
+        let queued = clock::pack_short(clock::now().saturating_sub(submitted));
+        let how = Cancellation { why, queued };
+        let cancel = || self.region.board.cancel(key.slot, key.generation, how);
+        let is_withdrawn = self.counters.cancelled.count_if(cancel);
         if is_withdrawn {
             self.slots.count_withdrawn();
             self.notify_submitters();
-            // Release; pairs with `future::progress`, which must not take the time for progress.
-            self.region.board.slot(key.slot).progress().store(clock::now(), Release);
             self.hint_completion(key.slot);
-        } else {
-            self.counters.cancelled.undo();
-            if failure.is_some() {
-                self.slots.side_table.clear_failure(key.slot);
-            }
         }
         is_withdrawn
     }
@@ -399,6 +391,20 @@ impl PoolState {
             Some(reason) => Err(reason.to_error()),
             None => Ok(()),
         }
+    }
+
+    /// The error of a task that was cancelled because the pool is broken.
+    pub(crate) fn end_by_break(&self) -> Error {
+        let mut detail = Detail::default();
+        if let Some(TaskFailure { status, detail: why }) = self.broken.get() {
+            let status = status.description().to_string_lossy();
+            detail = why.clone();
+            detail.message = match why.message.as_str() {
+                "" => format!("cancelled: {status}"),
+                message => format!("cancelled: {status}: {message}"),
+            };
+        }
+        Error::with_detail(Status::POOL_ERR_BROKEN, detail)
     }
 
     /// Why the pool refuses tasks, if it does.

@@ -2,17 +2,18 @@
 
 use super::PoolState;
 use super::cancelled::CancelledBatch;
-use crate::board::parent::side_table::TaskFailure;
 use crate::board::parent::slots::SlotKey;
 use crate::board::record::Slot;
-use crate::board::slot::{Phase, SeatIndex};
-use crate::error::Status;
+use crate::board::slot::{CancelReason, Phase, SeatIndex};
 use crate::sync::Ordering::*;
 
 impl PoolState {
     /// Withdraws every queued task, and lists it as cancelled.
     pub(crate) fn withdraw_all(&self) {
-        let failure = self.why_withdrawn();
+        let why = match self.broken.get() {
+            Some(_) => CancelReason::Broken,
+            None => CancelReason::Requested,
+        };
         let mut batch = CancelledBatch::default();
         self.for_each_waiting(|key, record| {
             let is_listed = self.lists_cancelled.load(Relaxed);
@@ -20,22 +21,11 @@ impl PoolState {
                 let tag = self.slots.side_table.options(key.slot).map_or(0, |options| options.tag);
                 batch.push(&self.region, record, tag);
             }
-            if !self.withdraw(key, failure.as_ref()) && is_listed {
+            if !self.withdraw(key, why) && is_listed {
                 batch.pop();
             }
         });
         self.cancelled.add(batch);
-    }
-
-    /// The failure of a task that is withdrawn because the pool is broken.
-    fn why_withdrawn(&self) -> Option<TaskFailure> {
-        let mut failure = self.broken.get()?.clone();
-        let status = failure.status.description().to_string_lossy();
-        failure.detail.message = match failure.detail.message.as_str() {
-            "" => format!("cancelled: {status}"),
-            message => format!("cancelled: {status}: {message}"),
-        };
-        Some(TaskFailure { status: Status::POOL_ERR_CANCELLED, detail: failure.detail })
     }
 
     /// Enqueues every waiting task again, after a stray worker has overwritten the ring's head.
@@ -49,12 +39,12 @@ impl PoolState {
                 && let Some(position) = board.reserve(tails.main())
             {
                 let priority = record.call().priority;
-                if let Some(reservation) = board.reserve_priority(position, priority, tails, slot) {
-                    board.enqueue_again(reservation, slot, generation);
-                }
                 self.counters.repeated.add();
                 // The task has two entries now: the second one will be found dead.
                 self.slots.count_withdrawn();
+                if let Some(reservation) = board.reserve_priority(position, priority, tails, slot) {
+                    board.enqueue_again(reservation, slot, generation);
+                }
             }
         });
     }
@@ -62,9 +52,11 @@ impl PoolState {
     /// Enqueues again the entries that an exited worker had taken from the ring and not claimed.
     pub(crate) fn enqueue_prefetched_again(&self, seat: SeatIndex) {
         for entry in self.region.board.drain_prefetched(seat) {
-            self.region.board.enqueue_again_from_margin(entry, self.slots.tails.main());
-            self.counters.repeated.add();
-            self.slots.count_withdrawn();
+            let tail = self.slots.tails.main();
+            self.region.board.enqueue_again_from_margin(entry, tail, || {
+                self.counters.repeated.add();
+                self.slots.count_withdrawn();
+            });
         }
     }
 

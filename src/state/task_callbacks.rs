@@ -9,7 +9,7 @@ use crate::board::Region;
 use crate::board::parent::slots::SlotKey;
 use crate::board::slot::{Phase, SeatIndex};
 use crate::sync::Mutex;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Called with the index of the worker and its process, 0 for a thread.
@@ -38,6 +38,9 @@ struct CallbackEntries {
     entries: HashMap<SlotKey, CallbackEntry>,
     /// Tasks whose start was not reported yet, by their positions on the ring.
     waiting: BTreeSet<(u64, SlotKey)>,
+    /// Tasks whose submit has not returned: their positions are not known yet, and a worker may
+    /// have taken them.
+    submitting: HashSet<SlotKey>,
 }
 
 struct CallbackEntry {
@@ -52,13 +55,18 @@ impl TaskCallbackTable {
     /// Adds a task before it is enqueued.
     pub(crate) fn add(&self, key: SlotKey, callbacks: TaskCallbacks) {
         let entry = CallbackEntry { callbacks, position: None, taken_by: None };
-        self.0.lock().entries.insert(key, entry);
+        let mut table = self.0.lock();
+        if entry.callbacks.on_accept.is_some() {
+            table.submitting.insert(key);
+        }
+        table.entries.insert(key, entry);
     }
 
     /// From now on the start of the task is reported. It has this position on the ring; 0: it may
     /// start at any time.
     pub(crate) fn expect_start(&self, key: SlotKey, position: u64) {
         let mut table = self.0.lock();
+        table.submitting.remove(&key);
         // It may be done already.
         let Some(entry) = table.entries.get_mut(&key) else { return };
         entry.position = Some(position);
@@ -69,6 +77,7 @@ impl TaskCallbackTable {
     /// done yet.
     pub(crate) fn remove(&self, region: &Region, workers: &WorkerTable, key: SlotKey) {
         let mut table = self.0.lock();
+        table.submitting.remove(&key);
         let Some(entry) = table.entries.remove(&key) else { return };
         if let Some(position) = entry.position {
             table.waiting.remove(&(position, key));
@@ -112,7 +121,9 @@ impl TaskCallbackTable {
     /// taken those tasks whose start was not reported yet.
     pub(crate) fn worker_exits(&self, region: &Region, workers: &WorkerTable, seat: SeatIndex) {
         let mut table = self.0.lock();
-        for (_, key) in table.dequeued(region) {
+        let dequeued = table.dequeued(region).into_iter().map(|(_, key)| key);
+        let keys: Vec<SlotKey> = dequeued.chain(table.submitting.iter().copied()).collect();
+        for key in keys {
             let Some(entry) = table.entries.get_mut(&key) else { continue };
             if entry.taken_by.is_none() {
                 let taker = entry.first_taker(region, workers, key);

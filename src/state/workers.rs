@@ -56,6 +56,8 @@ pub(crate) struct WorkerTable(Mutex<WorkerTableInner>);
 #[derive(Default)]
 struct WorkerTableInner {
     workers: Vec<WorkerInfo>,
+    /// The number of the last worker.
+    last_number: u64,
     started: u64,
 }
 
@@ -77,8 +79,8 @@ impl WorkerTable {
     ) -> Result<(T, u64)> {
         let mut table = self.0.lock();
         let StartedWorker { worker, pid, is_ready } = start()?;
-        table.started += 1;
-        let number = table.started;
+        table.last_number += 1;
+        let number = table.last_number;
         if table.workers.len() <= seat {
             table.workers.resize(seat + 1, WorkerInfo::default());
         }
@@ -95,7 +97,13 @@ impl WorkerTable {
         Ok((worker, number))
     }
 
-    /// How many workers the pool has had.
+    /// Counts a worker that has been started, when that is reported. One that a fork server was
+    /// requested to fork, and did not, was not started.
+    pub(crate) fn count_started(&self) {
+        self.0.lock().started += 1;
+    }
+
+    /// How many workers have been started.
     pub(crate) fn started_total(&self) -> u64 {
         self.0.lock().started
     }

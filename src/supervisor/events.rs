@@ -28,6 +28,7 @@ impl WorkerId {
 }
 
 pub(super) fn worker_starting(state: &PoolState, worker: WorkerId) {
+    state.worker_table.count_started();
     let message = || format!("{} is being started", worker.describe());
     emit(state, worker, LogLevel::Debug, WorkerEventKind::Starting, message);
 }

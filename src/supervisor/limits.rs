@@ -15,11 +15,9 @@
 //! impossible, it counts from when the supervisor first sees the task run.
 
 use super::Supervisor;
-use crate::board::parent::side_table::TaskFailure;
 use crate::board::parent::slots::SlotKey;
-use crate::board::slot::{Phase, SeatIndex};
+use crate::board::slot::{CancelReason, Phase, SeatIndex};
 use crate::clock;
-use crate::error::{Detail, Status};
 use crate::state::PoolState;
 use crate::state::config::PoolKind;
 use crate::state::limits::TimeLimits;
@@ -83,13 +81,12 @@ impl Supervisor {
                 Err(next) => return next,
             };
             let word = &self.state.region.board.slot(key.slot).word;
-            if word.phase() != Phase::Ready || word.generation() != key.generation {
+            let is_waiting = word.phase() == Phase::Ready && word.generation() == key.generation;
+            // One that a worker has taken in time has started, also if it has to be run again.
+            if !is_waiting || word.was_claimed_before() {
                 continue;
             }
-            let message = "the task had not started by its deadline".to_owned();
-            let detail = Detail { message, ..Detail::default() };
-            let failure = TaskFailure { status: Status::POOL_ERR_EXPIRED, detail };
-            self.state.withdraw(key, Some(&failure));
+            self.state.withdraw(key, CancelReason::Expired);
         }
     }
 

@@ -63,8 +63,10 @@ pub(super) fn fail_corrupted(state: &PoolState) {
         record.end_without_worker(0);
         let failure = lost(state, ProcessExit::UNKNOWN, record);
         state.slots.side_table.set_failure(slot, failure);
-        state.counters.failed.add();
-        state.region.board.force_fail(slot, generation);
+        state.counters.failed.count_if(|| {
+            state.region.board.force_fail(slot, generation);
+            true
+        });
         state.hint_completion(slot);
     });
 }
@@ -92,10 +94,8 @@ fn recover_slot(
     }
     // It may have died after it counted the task, and before it finished it.
     state.region.worker_stats(seat).uncount(record.id());
-    let requeue = || {
-        state.counters.repeated.add();
-        board.requeue(slot, seat, &state.slots.tails)
-    };
+    let requeue =
+        || board.requeue(slot, seat, &state.slots.tails, || state.counters.repeated.add());
     if exit.is_voluntary {
         // It has announced that this task needs the main program.
         return requeue();
@@ -112,16 +112,11 @@ fn recover_slot(
     state.slots.side_table.discard_result_file(slot);
     record.end_without_worker(spans(state, seat, record));
     state.slots.side_table.set_failure(slot, failure);
-    // Counted first: a caller that sees the task done also sees it counted.
     let counter = match outcome {
-        Outcome::Failed => &state.counters.failed,
-        _ => &state.counters.cancelled,
+        Outcome::Killed => &state.counters.cancelled,
+        Outcome::Completed | Outcome::Failed => &state.counters.failed,
     };
-    counter.add();
-    let is_ended = board.end_orphaned(slot, seat, outcome);
-    if !is_ended {
-        counter.undo();
-    }
+    let is_ended = counter.count_if(|| board.end_orphaned(slot, seat, outcome));
     state.hint_completion(slot);
     is_ended
 }

@@ -63,6 +63,10 @@ impl Supervisor {
         // The caller has withdrawn the queued tasks.
         self.workers.receive_all(&self.state);
         self.workers.kill(|worker| is_killed_at_once(&self.state, mode, worker));
+        // The pool needs its fork server no more. A restart, which kills workers too, does.
+        if self.workers.iter().any(WorkerHandle::is_killed_when_forked) {
+            self.workers.fork_servers.expedite();
+        }
         if matches!(mode, StopMode::Terminate(_)) {
             self.workers.iter().for_each(WorkerHandle::terminate);
         }

@@ -228,6 +228,10 @@ impl WorkerHandle {
         }
     }
 
+    pub(super) fn is_killed_when_forked(&self) -> bool {
+        matches!(self.process, WorkerProcess::Awaited { kill: true })
+    }
+
     pub(super) fn is_process(&self) -> bool {
         !matches!(self.process, WorkerProcess::Thread(_))
     }
@@ -560,13 +564,13 @@ impl WorkerSet {
         self.orphans.reap(now);
     }
 
-    /// Kills the worker processes that meet a condition.
+    /// Kills the worker processes that meet a condition; those that are awaited, as soon as they are
+    /// forked.
     pub(super) fn kill(&mut self, condition: impl Fn(&WorkerHandle) -> bool) {
         for worker in self.handles.iter_mut().flatten().filter(|worker| condition(worker)) {
             worker.kill();
             if let WorkerProcess::Awaited { kill } = &mut worker.process {
                 *kill = true;
-                self.fork_servers.expedite();
             }
         }
     }

@@ -5,11 +5,10 @@ use super::{ResultFile, Task};
 use crate::board::Region;
 use crate::board::memory::FileLimit;
 use crate::board::ring::RingEntry;
-use crate::board::slot::{Claim, Outcome, SeatIndex};
+use crate::board::slot::{CancelReason, Cancellation, Claim, SeatIndex};
 use crate::clock;
 use crate::error::Status;
 use crate::process::ProcessMark;
-use crate::sync::Ordering::Relaxed;
 
 /// How a promise ends.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +44,9 @@ pub(crate) fn complete(
             outcome
         }
         Completion::Failed { status: Status::POOL_ERR_CANCELLED, .. } => {
-            // As in `PoolState::withdraw`, for a task that is cancelled before it runs.
-            region.board.slot(slot).progress().store(now, Relaxed);
-            region.board.end_orphaned(slot, EXTERNAL_SEAT, Outcome::Cancelled);
+            let queued = clock::pack_short(now.saturating_sub(region.board.slot(slot).stamp()));
+            let how = Cancellation { why: CancelReason::Requested, queued };
+            region.board.cancel_claimed(slot, EXTERNAL_SEAT, how);
             return;
         }
         Completion::Failed { status, code, message } => {

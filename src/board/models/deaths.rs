@@ -31,7 +31,7 @@ pub(super) fn recover(model: &ModelBoard, seat: SeatIndex) {
 pub(super) fn requeue_batch(model: &ModelBoard, seat: SeatIndex) -> u64 {
     let entries: Vec<_> = model.board.drain_prefetched(seat).collect();
     for entry in &entries {
-        model.board.enqueue_again_from_margin(*entry, model.tails.main());
+        model.board.enqueue_again_from_margin(*entry, model.tails.main(), || {});
     }
     entries.len() as u64
 }

@@ -1,6 +1,6 @@
 //! Loom models of the limit timer, pending kills, signals, and subscriptions to a start.
 
-use super::{ModelBoard, SEAT_A, spawn};
+use super::{ModelBoard, REQUESTED, SEAT_A, spawn};
 use crate::board::After;
 use crate::board::parent::limit_timer::LimitTimer;
 use crate::board::ring::RingEntry;
@@ -44,7 +44,7 @@ fn a_worker_with_a_pending_kill_takes_no_other_task() {
             if model.board.slot(0).word.mark_for_kill(1) == Some(SEAT_A) {
                 // The worker is killed here.
                 assert_eq!(model.board.slot(1).word.phase(), Phase::Ready);
-                model.board.cancel(1, 1);
+                model.board.cancel(1, 1, REQUESTED);
             }
         });
         assert_eq!(model.board.take(SEAT_A), Some(0));

@@ -1,6 +1,6 @@
 //! Loom models of lists and counts: a full ring, free slots, blocks of the heap, the end of a pool.
 
-use super::{ModelBoard, SEAT_A, SEAT_B, defaults, spawn};
+use super::{ModelBoard, REQUESTED, SEAT_A, SEAT_B, defaults, spawn};
 use crate::board::heap::{Arena, ArenaLayout, HINTS_PER_SIZE};
 use crate::board::memory::{Memory, Span};
 use crate::board::parent::free_list::{FreeList, Given};
@@ -15,7 +15,7 @@ fn a_ring_full_of_cancelled_tasks_takes_new_ones() {
         let model = ModelBoard::new();
         for generation in 1..=4 {
             model.submit(0, generation, 1);
-            assert!(model.board.cancel(0, generation));
+            assert!(model.board.cancel(0, generation, REQUESTED));
             model.board.slot(0).word.clear();
         }
         let worker = spawn(&model, |model| model.try_run_next(SEAT_A));

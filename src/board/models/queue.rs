@@ -1,6 +1,6 @@
 //! Loom models of the queue: priorities, prefetch, and submits that wait for capacity.
 
-use super::{ModelBoard, SEAT_A, SEAT_B, spawn};
+use super::{ModelBoard, REQUESTED, SEAT_A, SEAT_B, spawn};
 use crate::board::feature;
 use crate::board::priority::Priority;
 use crate::board::slot::Phase;
@@ -50,7 +50,7 @@ fn a_cancelled_task_of_another_priority_is_not_run() {
         let model = ModelBoard::new();
         model.submit_with_priority(Priority::FIRST, 0, 3, 1);
         let worker = spawn(&model, |model| model.try_run_next(SEAT_A));
-        let is_cancelled = model.board.cancel(0, 3);
+        let is_cancelled = model.board.cancel(0, 3, REQUESTED);
         worker.join().unwrap();
         let has_worked = model.board.seats().at(0).ended.load(Relaxed) == 1;
         assert_ne!(is_cancelled, has_worked);
@@ -64,13 +64,13 @@ fn a_requeued_task_keeps_its_priority() {
         model.submit_with_priority(Priority::FIRST, 0, 1, 1);
         assert_eq!(model.board.take(SEAT_A), Some(0));
         model.submit(1, 1, 2);
-        assert!(model.board.requeue(0, SEAT_A, &model.tails));
+        assert!(model.board.requeue(0, SEAT_A, &model.tails, || {}));
         assert_eq!(model.board.take(SEAT_A), Some(0), "before the other one");
         let other = spawn(&model, |model| {
             model.run_next(SEAT_B);
             model.run_next(SEAT_B);
         });
-        assert!(model.board.requeue(0, SEAT_A, &model.tails));
+        assert!(model.board.requeue(0, SEAT_A, &model.tails, || {}));
         model.wait(0, 1);
         other.join().unwrap();
         assert_eq!((model.code(0), model.code(1)), (2, 4));
@@ -151,7 +151,7 @@ fn a_cancelled_task_of_a_batch_is_not_run() {
             model.try_run_next(SEAT_A);
             model.try_run_next(SEAT_A);
         });
-        let is_cancelled = model.board.cancel(1, 1);
+        let is_cancelled = model.board.cancel(1, 1, REQUESTED);
         worker.join().unwrap();
         let ended = model.board.seats().at(0).ended.load(Relaxed);
         assert_eq!(ended, if is_cancelled { 1 } else { 2 });

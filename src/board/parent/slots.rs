@@ -273,7 +273,9 @@ impl SlotTable {
     /// died before it ended the task.
     pub(crate) fn repair_counts(&self, region: &Region, seat: SeatIndex, found: u64) {
         let seat = region.board.seats().at(usize::from(seat.0));
-        let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Relaxed));
+        // Acquire; pairs with `Board::finish`: if the task was counted as ended, its slot is seen
+        // to be no longer recorded.
+        let (claimed, ended) = (seat.claimed.load(Relaxed), seat.ended.load(Acquire));
         let was_ended = u64::from(seat.slot.swap(0, Relaxed) == 0);
         let counted = claimed.saturating_sub(ended).max(was_ended);
         self.uncounted.fetch_add(found.saturating_sub(counted), Relaxed);

@@ -215,12 +215,11 @@ impl LazyMap {
     fn fill(&self, state: &mut MapState, deadline: Deadline) -> Result<()> {
         while state.end.is_none() || state.builder.len() > 0 {
             if self.in_flight.is_cancelled() {
-                state.unsubmitted += state.builder.len();
-                end(state, MapEnd::Done);
+                end_unsubmitted(state, MapEnd::Done);
                 break;
             }
             if let Err(error) = self.pool.pool().and_then(|pool| pool.state.check_open()) {
-                end(state, end_of_pool(error));
+                end_by_pool(state, error);
                 break;
             }
             let size = self.room(state);
@@ -229,9 +228,7 @@ impl LazyMap {
             }
             match self.submit_chunk_of_items(state, size, deadline) {
                 Ok(()) => {}
-                Err(error) if error.status != Status::POOL_ERR_FULL => {
-                    end(state, end_of_pool(error));
-                }
+                Err(error) if error.status != Status::POOL_ERR_FULL => end_by_pool(state, error),
                 // The queue or the slot table is full; our own chunks will make room.
                 Err(_) if self.in_flight.first().is_some() => break,
                 Err(_) if deadline.has_passed() => return Err(Status::POOL_ERR_TIMEOUT.into()),
@@ -328,10 +325,31 @@ impl LazyMap {
     }
 }
 
-/// Ends the map, unless it has ended. Drops the items that were pulled and not submitted.
-fn end(state: &mut MapState, how: MapEnd) {
+/// Ends the map because its pool refuses tasks: closed, it cancels what was not submitted; otherwise
+/// the error stands for it.
+fn end_by_pool(state: &mut MapState, error: Error) {
+    match end_of_pool(error) {
+        how @ MapEnd::ForGood(_) => end_unsubmitted(state, how),
+        how => end(state, how),
+    }
+}
+
+/// Ends the map, unless it has ended. The items that were pulled and not submitted are cancelled.
+fn end_unsubmitted(state: &mut MapState, how: MapEnd) {
+    state.unsubmitted += state.builder.len();
     state.builder = ChunkBuilder::default();
     state.end.get_or_insert(how);
+}
+
+/// Ends the map, unless it has ended. Drops the items that were pulled and not submitted. The end of
+/// the source is no end of the map while there are such items.
+fn end(state: &mut MapState, how: MapEnd) {
+    let drops_items = state.builder.len() > 0;
+    state.builder = ChunkBuilder::default();
+    match how {
+        MapEnd::Once(_) | MapEnd::ForGood(_) if drops_items => state.end = Some(how),
+        _ => drop(state.end.get_or_insert(how)),
+    }
 }
 
 /// The end of a map whose pool refuses tasks. A freed pool counts as closed.

@@ -218,7 +218,7 @@ impl MapRun<'_> {
             }
             let cancelled = match is_late && !done_before.contains(&chunk.future) {
                 true => why.status,
-                false => Status::POOL_ERR_CANCELLED,
+                false => status_of_cancelled(&why),
             };
             if let Err(error) = self.take_results(&chunk, cancelled) {
                 return error;
@@ -306,7 +306,7 @@ impl MapRun<'_> {
         if self.done == end {
             return;
         }
-        // If the pool was stopped or broken meanwhile, the items were cancelled.
+        // If the pool was stopped meanwhile, the items were cancelled.
         let status = match why.status {
             status @ (Status::POOL_ERR_TIMEOUT
             | Status::POOL_ERR_DEADLOCK
@@ -314,7 +314,7 @@ impl MapRun<'_> {
             | Status::POOL_ERR_TOO_LARGE
             | Status::POOL_ERR_FUNCTION
             | Status::POOL_ERR_FULL) => status,
-            _ => Status::POOL_ERR_CANCELLED,
+            _ => status_of_cancelled(why),
         };
         let size = self.arrays.result_size;
         self.arrays.results[self.done * size..end * size].fill(0);
@@ -323,6 +323,18 @@ impl MapRun<'_> {
         }
         self.first_error.get_or_insert(status);
         self.done = end;
+    }
+}
+
+/// The status of items that were cancelled because of this error of the pool: a break says so, whoever
+/// was faster to cancel them.
+fn status_of_cancelled(why: &Error) -> Status {
+    match why.status {
+        Status::POOL_ERR_BROKEN
+        | Status::POOL_ERR_INITIALIZER
+        | Status::POOL_ERR_FINALIZER
+        | Status::POOL_ERR_RESTARTS => Status::POOL_ERR_BROKEN,
+        _ => Status::POOL_ERR_CANCELLED,
     }
 }
 
