@@ -64,6 +64,10 @@ pub(crate) struct Supervisor {
     /// No worker is started before this time.
     retry_at: Option<Instant>,
     timed: TimedTasks,
+    /// How many tasks were queued while there was no worker that took one, and since when.
+    stranded: Option<(u64, Instant)>,
+    /// When to look at the workers of a pool that ends; see `look_at_end`.
+    look_at: Option<Instant>,
 }
 
 impl Supervisor {
@@ -89,6 +93,8 @@ impl Supervisor {
             failures: VecDeque::new(),
             retry_at: None,
             timed: TimedTasks::default(),
+            stranded: None,
+            look_at: None,
         };
         worker::start_own_thread(name, move || supervisor.run())
     }
@@ -156,6 +162,9 @@ impl Supervisor {
             Command::CancelJoin(number, reply) => self.cancel_join(number, &reply),
             Command::Stop(mode, reply) => self.stop(mode, Some(reply)),
             Command::KillForTask(key) => self.kill_for_cancelled_task(key),
+            Command::KillStray(seat, number) => {
+                self.workers.kill_stray(&self.state, usize::from(seat.0), number);
+            }
             Command::SetLimits(limits, reply) => {
                 self.set_limits(limits);
                 reply.done(Ok(()));
@@ -201,7 +210,8 @@ impl Supervisor {
     /// When the next timer expires; None: never. Each timer is listed here and handled in
     /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
-        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next]
+        let look_at = self.next_look_at_end();
+        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next, look_at]
             .into_iter()
             .flatten()
             .min()
@@ -216,6 +226,7 @@ impl Supervisor {
             self.stop(StopMode::Kill, None);
         }
         self.check_limits();
+        self.look_at_end(now);
     }
 
     // ---- reaping -------------------------------------------------------------------------------
