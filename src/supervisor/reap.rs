@@ -60,8 +60,8 @@ pub(super) fn fail_corrupted(state: &PoolState) {
         let is_own = record.word.generation() == generation;
         // A submit is about to fill a free slot with an owner. When the pool is over, a task that is
         // not done is ended when somebody asks for it.
-        let is_queued = phase == Phase::Free || (phase == Phase::Ready && is_own);
-        if !is_queued && !(phase.is_done() && is_own) {
+        let is_sound = is_own && (phase.is_done() || phase == Phase::Ready);
+        if phase != Phase::Free && !is_sound {
             state.end_stray(SlotKey { slot, generation });
         }
     });

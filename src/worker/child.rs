@@ -29,7 +29,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Whether this process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -37,6 +37,10 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 /// Whether [`worker_main`] has begun to run a worker.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The worker's board, which lives until the process exits: threads that tasks have left behind may
+/// use it.
+static BOARD: OnceLock<Arc<Region>> = OnceLock::new();
 
 /// Records that this process was started as a worker. False: that was recorded before.
 pub(crate) fn mark_as_worker() -> bool {
@@ -199,8 +203,7 @@ fn work(
     exec_context.apply(init.seat, ExecPhase::Scheduling)?;
     let monitor_started = start_parent_monitor(channel, parent)?;
     exec_context.apply(init.seat, ExecPhase::Limits)?;
-    // The region lives until the process exits: threads that tasks have left behind may use it.
-    std::mem::forget(region.clone());
+    let _ = BOARD.set(region.clone());
     let send_file = super::send_over(channel);
     let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
     super::live(&worker, channel, || {
