@@ -1,5 +1,5 @@
-/* A thread that a task has left behind writes over all memory that its worker shares with the parent:
- * zeros, ones, or words such as belong there. Whoever waits for a task gets an answer, the pool ends,
+/* A thread that a task has left behind writes once over all memory that its worker shares with the
+ * parent: zeros, ones, or words such as belong there. Whoever waits for a task gets an answer, the pool ends,
  * every future has ended then, and a new pool works. */
 #include "check.h"
 
@@ -12,7 +12,6 @@ enum { N_FUTURES = 24, N_WAITERS = 4 };
 
 struct job {
     int pattern;
-    bool for_ever;
     pid_t host;
 };
 
@@ -80,10 +79,7 @@ static void *write_over_all(void *copied) {
     char *memory = shared_memory();
     free(copied);
     CHECK(file >= 0);
-    do {
-        write_over(memory, file, &job, &random);
-        pause_briefly();
-    } while (job.for_ever);
+    write_over(memory, file, &job, &random);
     close(file);
     return NULL;
 }
@@ -172,11 +168,8 @@ int main(int argc, char **argv) {
     if (options.kind != POOL_PROCESS) exit(SKIPPED); /* Threads are trusted. */
     struct job job = {.host = getpid()};
     for (job.pattern = 0; job.pattern < N_PATTERNS; job.pattern++) {
-        job.for_ever = false;
         survive(&options, job, POOL_STOP_KILL, false);
         survive(&options, job, POOL_STOP_DRAIN, true);
-        job.for_ever = true;
-        survive(&options, job, POOL_STOP_CANCEL, true);
     }
     return leaves_nothing_behind();
 }

@@ -205,6 +205,25 @@ pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
     Ok(pool.region().board.slot(key.slot).id())
 }
 
+/// The number that the submitter has chosen; 0: none.
+pub(crate) fn future_tag(future: FutureHandle) -> Result<u64> {
+    let (pool, key) = future.find()?;
+    Ok(pool.state.slots.side_table.options(key.slot).map_or(0, |options| options.tag))
+}
+
+/// The future of the task with this id, if it is held.
+pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
+    let pool = pool.pool()?;
+    let slots = &pool.state.slots;
+    let found = (0..slots.used()).find_map(|slot| {
+        let generation = slots.entries.held_generation(slot)?;
+        let has_id = pool.region().board.slot(slot).id() == id;
+        has_id.then(|| FutureHandle::new(pool.index, SlotKey { slot, generation }))
+    });
+    // The id 0 is no task's: a slot may have it that was never used.
+    found.filter(|_| id != 0).ok_or(Status::POOL_ERR_INVALID.into())
+}
+
 pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
     future.pool_handle()
 }
@@ -402,6 +421,21 @@ fn end_if_held(pool: &Pool, key: SlotKey) -> Result<()> {
     }
     pool.state.end_stray(key);
     Ok(())
+}
+
+/// Waits until the task that uses this slot at the moment is done, if there is one.
+pub(super) fn wait_for_slot(pool: &Pool, slot: u32, deadline: Deadline) -> Result<()> {
+    let unfinished = pool.region().board.slot(slot).word.observe().unfinished();
+    let key = unfinished.map(|generation| SlotKey { slot, generation });
+    // A stray worker may have written so over a slot that has no task.
+    match key.filter(|key| pool.state.slots.entries.is_in_use(*key)) {
+        None => Ok(()),
+        Some(key) => match wait_until(pool, key, deadline) {
+            // It is done, and its slot is used again.
+            Err(error) if error.status == Status::POOL_ERR_INVALID => Ok(()),
+            waited => waited,
+        },
+    }
 }
 
 type FoundFuture = (&'static Pool, SlotKey);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod buffers;
 mod callbacks;
 mod completion_set;
 mod current_callback;
@@ -30,13 +31,15 @@ pub(crate) use crate::state::config::{
 pub(crate) use crate::state::events::{LogLevel, Observers, WorkerEvent, WorkerEventKind};
 pub(crate) use crate::state::limits::TimeLimits;
 pub(crate) use crate::state::task_callbacks::{LimitKind, OnAccept};
+pub(crate) use buffers::{buffer_free, buffer_new};
 pub(crate) use callbacks::{
     Callback, events_fd, has_events, on_done, process_events, remove_callback,
 };
-pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next};
+pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next, set_next_many};
 pub(crate) use future::{
-    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, future_free, future_id,
-    future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many,
+    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, find_future,
+    future_free, future_id, future_pool, future_state, future_tag, is_cancel_requested, progress,
+    result, wait, wait_many,
 };
 pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
 pub(crate) use inspect::{
@@ -50,16 +53,17 @@ pub(crate) use map::{Arrays, MapOptions, ResultOrder, map, map_async, submit_chu
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::count_live;
 pub(crate) use resize::{
-    grow, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
+    grow, pause, resize, restart, resume, set_idle_time, set_limits, shrink, spawn_workers,
+    wait_ready,
 };
 pub(crate) use selftest::test;
 pub(crate) use shutdown::{
     add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, shutdown,
-    shutdown_all, terminate,
+    shutdown_all, terminate, wait_idle,
 };
 pub(crate) use submit::{
-    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new,
-    cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks,
+    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskItems, TaskSpec, cancel_pending,
+    run, submit, submit_detached, submit_many, submit_plain, submit_with_callbacks,
 };
 
 use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};
@@ -107,11 +111,15 @@ const DEPTH_MAX: u32 = 8;
 /// Makes a pool.
 pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
     if worker::child::entered_main() {
-        let words = "this process was started as a worker and ran into main: begin main with pool_worker_main";
+        let words = "this process was started as a worker, and is none yet: a constructor cannot make a pool in it, and a main that is reached must begin with pool_worker_main";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
     if matches!(config.kind, PoolKind::Processes(_)) && worker::child::depth() >= DEPTH_MAX {
         let words = format!("pools of processes are nested more than {DEPTH_MAX} deep");
+        return Err(Error::new(Status::POOL_ERR_STATE, words));
+    }
+    if matches!(config.kind, PoolKind::Processes(_)) && worker::resolve::is_opening_in_worker() {
+        let words = "this worker process is opening a module, and a constructor cannot make a pool of processes in it, whose workers would do the same";
         return Err(Error::new(Status::POOL_ERR_STATE, words));
     }
     if let PoolKind::Processes(process_config) = &config.kind {

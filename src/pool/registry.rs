@@ -1,7 +1,7 @@
 //! The table of all pools of the process, and lookups of what pools own by handle.
 
+use super::buffers::Buffers;
 use super::handles::{FutureHandle, PoolHandle};
-use super::submit::Buffers;
 use super::{Pool, current_callback};
 use crate::board::parent::entries::EntryColumn;
 use crate::board::parent::slots::{Released, SlotKey};

@@ -1,5 +1,6 @@
 //! Submitting a task: allocate a slot, write the task, enqueue it, wake a worker.
 
+use super::buffers::buffer_free;
 use super::callbacks::{self, Callback};
 use super::executor::{Executor, InlineWorkers};
 use super::future::{self, CancelMode, cancel, future_free};
@@ -12,11 +13,10 @@ use crate::board::priority::Priority;
 use crate::board::queue::Reservation;
 use crate::board::record::{ARGS_MAX, BytesLocation, FarBytes, TaskCall};
 use crate::board::ring::RingEntry;
-use crate::board::slot::GENERATION_MASK;
 use crate::error::{Error, Result, Status};
 use crate::state::task_callbacks::{OnTimeout, TaskCallbacks};
 use crate::state::{PoolState, SubmitPermit, backpressure, pool_flags};
-use crate::sync::{Deadline, Mutex, Ordering::*};
+use crate::sync::{Deadline, Ordering::*};
 use crate::worker::{CapacityClaim, ClaimedTask};
 use crate::{clock, sync, worker};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Gate {
     /// The flags that refuse the task.
     fn refusing(self) -> u32 {
         match self {
-            Gate::Open => u32::MAX,
+            Gate::Open => pool_flags::REFUSE,
             Gate::OpenOrClosed => pool_flags::REFUSE_ALWAYS,
         }
     }
@@ -127,6 +127,42 @@ pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Res
     let pool = pool.get()?;
     let key = pool.submit(&TaskSpec::pointer(pointer, args), Ownership::Held, None)?;
     Ok(FutureHandle::new(pool.index, key))
+}
+
+/// The items of a [`submit_many`], one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskItems<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) item_size: usize,
+    pub(crate) n: usize,
+}
+
+/// Submits a task for each item; counts them in `submitted`. Without `futures`, no caller holds
+/// their futures.
+pub(crate) fn submit_many(
+    pool: PoolHandle,
+    pointer: usize,
+    items: TaskItems<'_>,
+    mut futures: Option<&mut [FutureHandle]>,
+    submitted: &mut usize,
+) -> Result<()> {
+    let pool = pool.get()?;
+    for index in 0..items.n {
+        let args = &items.bytes[index * items.item_size..][..items.item_size];
+        let spec = TaskSpec::pointer(pointer, args);
+        match &mut futures {
+            Some(futures) => {
+                let key = pool.submit(&spec, Ownership::Held, None)?;
+                futures[index] = FutureHandle::new(pool.index, key);
+            }
+            None => {
+                let key = pool.submit(&spec, Ownership::Detached, None)?;
+                pool.detach(key.slot);
+            }
+        }
+        *submitted += 1;
+    }
+    Ok(())
 }
 
 /// Submits a task with callbacks.
@@ -445,7 +481,7 @@ fn set_args_block(state: &PoolState, block: Block, len: usize, slot: u32) -> Byt
     })
 }
 
-fn take_block(state: &PoolState, len: usize) -> Result<Block> {
+pub(super) fn take_block(state: &PoolState, len: usize) -> Result<Block> {
     state.slots.args.take(len).ok_or_else(|| {
         Error::new(Status::POOL_ERR_TOO_LARGE, "no room for the arguments in the pool's memory")
     })
@@ -580,95 +616,5 @@ impl Pool {
                 }
             }
         }
-    }
-}
-
-// ---- buffers ----------------------------------------------------------------------------------------
-
-/// The argument buffers that callers hold, by index: blocks of the arena that they write in place.
-///
-/// Those of the pools that have one place in the table of pools, one after the other. So a handle
-/// that outlives its pool is checked without touching a pool.
-pub(super) struct Buffers(Mutex<Vec<BufferEntry>>);
-
-#[derive(Default)]
-struct BufferEntry {
-    generation: u32,
-    held: Option<(Block, usize)>,
-}
-
-/// Takes a block of the pool's arena; returns its handle and its address.
-pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, *mut u8)> {
-    let pool = pool.pool()?;
-    pool.state.check_open()?;
-    let block = take_block(&pool.state, len)?;
-    let start = pool.region().memory.bytes(pool.state.slots.args.offset(block), len);
-    let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
-    let key = registry::buffers(pool.index).add(block, len);
-    Ok((BufferHandle::new(pool.index, key), start))
-}
-
-/// Frees the buffer.
-pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
-    let (index, key) = buffer.key()?;
-    let held = registry::check(index).and_then(|()| {
-        registry::buffers(index).remove(key, |block| {
-            // The pool is not freed before `Buffers::clear`, which waits for the lock.
-            let pool = registry::held(index)?;
-            pool.state.slots.args.give(block, &pool.region().memory);
-            Ok(())
-        })
-    });
-    held.map(drop)
-}
-
-impl BufferHandle {
-    /// Takes ownership of the block of a buffer of this pool.
-    fn take_for(self, pool: &Pool) -> Result<(Block, usize)> {
-        let (index, key) = self.key()?;
-        registry::check(index)?;
-        match index == pool.index {
-            true => registry::buffers(index).remove(key, |_| Ok(())),
-            false => Err(Status::POOL_ERR_INVALID.into()),
-        }
-    }
-}
-
-impl Buffers {
-    pub(super) const fn new() -> Buffers {
-        Buffers(Mutex::new(Vec::new()))
-    }
-
-    /// Invalidates all handles of a pool that is about to be freed, with its arena.
-    pub(super) fn clear(&self) {
-        self.0.lock().iter_mut().for_each(|entry| entry.held = None);
-    }
-
-    fn add(&self, block: Block, len: usize) -> SlotKey {
-        let mut entries = self.0.lock();
-        let vacant = entries.iter().position(|entry| entry.held.is_none());
-        let index = vacant.unwrap_or_else(|| {
-            entries.push(BufferEntry::default());
-            entries.len() - 1
-        });
-        let entry = &mut entries[index];
-        entry.generation = (entry.generation + 1) & GENERATION_MASK;
-        entry.held = Some((block, len));
-        SlotKey { slot: index as u32, generation: entry.generation }
-    }
-
-    /// Takes out a buffer, and gives its block to `then` with the lock held.
-    fn remove(
-        &self,
-        key: SlotKey,
-        then: impl FnOnce(Block) -> Result<()>,
-    ) -> Result<(Block, usize)> {
-        let mut entries = self.0.lock();
-        let entry = entries.get_mut(key.slot as usize);
-        let entry = entry.filter(|entry| entry.generation == key.generation);
-        let taken = entry.and_then(|entry| entry.held.take());
-        let (block, len) = taken.ok_or(Status::POOL_ERR_INVALID)?;
-        then(block)?;
-        Ok((block, len))
     }
 }

@@ -17,6 +17,7 @@
 //! A task is never run again because of what such a slot says.
 
 use super::{PoolState, pool_flags};
+use crate::board::Stage;
 use crate::board::parent::side_table::TaskFailure;
 use crate::board::parent::slots::SlotKey;
 use crate::board::ring::RingEntry;
@@ -97,6 +98,10 @@ impl PoolState {
         for seat in 0..self.slots.seats_used() {
             board.sleepers.wake(SeatIndex(seat));
         }
+        if board.stage() == Stage::Paused {
+            // The supervisor knows whether it is.
+            return self.wake();
+        }
         let SlotKey { slot, generation } = key;
         let is_at_head = board.has_task();
         let may_move_on = board.is_noted(RingEntry { slot, generation })
@@ -138,6 +143,10 @@ impl PoolState {
         loop {
             let observed = record.word.observe();
             if observed.phase().is_done() && observed.generation() == generation {
+                return;
+            }
+            // After the word was observed: it was that of this task, and not of the slot's next one.
+            if !self.slots.entries.is_in_use(key) {
                 return;
             }
             // It may have been written over again since it was ended.

@@ -81,6 +81,13 @@ pub(super) enum ForkEvent {
     Failed { seat: usize, error: Error },
 }
 
+/// Why a worker was not forked.
+enum StartFailure {
+    NotBegun(Error),
+    /// The fork server has exited. With how long it was waited for.
+    Exited(Error, Duration),
+}
+
 /// The unanswered requests of a fork server that has exited.
 struct OrphanedRequests {
     seats: Vec<usize>,
@@ -93,16 +100,20 @@ impl Supervisor {
     pub(super) fn on_fork_server_event(&mut self, id: u64) {
         let failures = self.handle_fork_server_event(id);
         self.update_worker_count();
-        for (error, waited) in failures {
+        for failure in failures {
             // A stop kills the awaited workers: that is not a failure.
-            if self.life.stage() != Stage::Stop {
-                self.start_failed(error, waited);
+            if self.life.stage() == Stage::Stop {
+                continue;
+            }
+            match failure {
+                StartFailure::NotBegun(error) => self.start_not_begun(error),
+                StartFailure::Exited(error, waited) => self.start_failed(error, waited),
             }
         }
     }
 
-    /// Returns the starts that have failed, with how long each was waited for.
-    fn handle_fork_server_event(&mut self, id: u64) -> Vec<(Error, Duration)> {
+    /// Returns the starts that have failed.
+    fn handle_fork_server_event(&mut self, id: u64) -> Vec<StartFailure> {
         let mut failures = Vec::new();
         let (state, workers) = (&self.state, &mut self.workers);
         for event in workers.fork_servers.receive(&workers.epoll, id) {
@@ -114,7 +125,7 @@ impl Supervisor {
             };
             if let Err(error) = outcome {
                 workers.vacate_seat(state, seat);
-                failures.push((error, Duration::ZERO));
+                failures.push(StartFailure::NotBegun(error));
             }
         }
         let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
@@ -127,7 +138,7 @@ impl Supervisor {
                 workers.vacate_seat(state, seat);
             }
             let error = error.map(|error| if waited.is_zero() { error } else { was_late(waited) });
-            failures.extend(error.map(|error| (error, waited)));
+            failures.extend(error.map(|error| StartFailure::Exited(error, waited)));
         }
         failures
     }

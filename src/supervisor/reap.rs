@@ -18,7 +18,6 @@ use crate::error::Status;
 use crate::state::PoolState;
 use crate::sync::Ordering::Relaxed;
 use crate::worker::protocol::ExitReason;
-use crate::worker::resolve;
 
 /// Recovers all that the exited worker of this seat held.
 pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
@@ -158,9 +157,8 @@ fn lost(state: &PoolState, process: ProcessExit, record: &Slot) -> TaskFailure {
 
 /// The end of a sentence about the worker of this task.
 fn running(state: &PoolState, record: &Slot) -> String {
-    let function = state.region.functions.read(record.call().function, &state.region.memory);
-    let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
-    format!("while running {function}")
+    let function = state.functions.describe(record.call().function);
+    format!("while running {}", function.as_deref().unwrap_or("a function"))
 }
 
 /// Whether a task whose worker was lost is run again.

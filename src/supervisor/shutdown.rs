@@ -4,6 +4,7 @@ use super::workers::WorkerHandle;
 use super::{Supervisor, reap};
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
+use crate::error::{Result, Status};
 use crate::state::PoolState;
 use crate::state::commands::{ReplySender, StopMode};
 use crate::state::config::PoolKind;
@@ -37,10 +38,20 @@ impl Supervisor {
 
     fn reopen(&mut self) {
         self.change_life(|life| life.is_joining = false);
-        if self.life.stage() == Stage::Open {
+        if self.life.is_open() {
             // Starts the minimum of workers.
             self.state.wake();
         }
+    }
+
+    /// Pauses the pool, or resumes it.
+    pub(super) fn pause(&mut self, is_paused: bool) -> Result<()> {
+        self.state.check_open()?;
+        if self.life.stop.is_some() || self.life.is_broken {
+            return Err(Status::POOL_ERR_CLOSED.into());
+        }
+        self.change_life(|life| life.is_paused = is_paused);
+        Ok(())
     }
 
     pub(super) fn stop(&mut self, mode: StopMode, reply: Option<ReplySender>) {
@@ -132,7 +143,7 @@ impl Supervisor {
     /// When to look at the workers of a pool that ends.
     pub(super) fn next_look_at_end(&self) -> Option<Instant> {
         let is_ending = matches!(self.state.config.kind, PoolKind::Processes(_))
-            && self.life.stage() != Stage::Open
+            && !self.life.is_open()
             && self.workers.count() > 0;
         is_ending.then(|| self.look_at.unwrap_or_else(|| Instant::now() + LOOK_EVERY))
     }

@@ -88,6 +88,8 @@ pub(super) struct WorkerHandle {
     /// The reason that the worker announced for its exit.
     pub(super) announced: Option<ExitReason>,
     pub(super) start_error: Option<Error>,
+    /// It was killed because its first message could not be sent.
+    pub(super) is_uninitialized: bool,
     /// A hook failure that has not broken the pool yet.
     pub(super) hook_failure: Option<HookFailure>,
     pub(super) has_hook_failed: bool,
@@ -187,6 +189,7 @@ impl WorkerHandle {
             claimed_before,
             announced: None,
             start_error: None,
+            is_uninitialized: false,
             hook_failure: None,
             has_hook_failed: false,
             has_said_last: false,
@@ -650,7 +653,7 @@ impl WorkerSet {
                 if let Err(error) = spawn::send_init(&start, config, &worker.channel) {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
                     kill(pid, &handle);
-                    worker.start_error = Some(error);
+                    (worker.start_error, worker.is_uninitialized) = (Some(error), true);
                 }
             }
             _ => kill(pid, &handle),

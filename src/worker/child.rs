@@ -28,7 +28,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 /// Whether this process was started as a worker.
@@ -131,13 +131,15 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
 /// Runs a process that was executed. If that is a fork server, `channel` becomes the worker's own
 /// in each worker that it forks.
 fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
-    ignore_interrupts();
+    ignore_terminal();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
     let Some(file) = file else {
         // The message is complete, so it was this process that had no descriptor left.
         return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
+    // Before modules are opened: their constructors may make pools.
+    DEPTH.store(init.worker_config.depth, Relaxed);
     let parent = parent_handle(init.parent)?;
     remove_preload_entry();
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
@@ -200,9 +202,13 @@ fn work(
     DEPTH.store(config.depth, Relaxed);
     let exec_context = channel.receive_bytes(init.exec_context_len as usize)?;
     let exec_context = ExecContext::decode(&exec_context).ok_or(Status::POOL_ERR_VERSION)?;
-    exec_context.apply(init.seat, ExecPhase::Scheduling)?;
+    let own = [Some(channel.as_fd()), Some(parent.as_fd()), region.file()];
+    let own: Vec<_> = own.into_iter().flatten().map(|fd| fd.as_raw_fd()).collect();
+    exec_context.close_descriptors_of_caller(&own)?;
+    let apply = |phase| exec_context.apply(init.seat, phase, channel.as_fd());
+    apply(ExecPhase::Scheduling)?;
     let monitor_started = start_parent_monitor(channel, parent)?;
-    exec_context.apply(init.seat, ExecPhase::Limits)?;
+    apply(ExecPhase::Limits)?;
     let _ = BOARD.set(region.clone());
     let send_file = super::send_over(channel);
     let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
@@ -212,8 +218,10 @@ fn work(
             // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
             worker.keep_file_limit();
+            // Finding the main program may read links and files.
+            worker.open_main_program();
         }
-        exec_context.apply(init.seat, ExecPhase::Sandbox)?;
+        apply(ExecPhase::Sandbox)?;
         channel.send_patiently(&Message::Ready, None)
     })
 }
@@ -254,15 +262,24 @@ pub(super) fn rename_process(name: &CStr) {
     }
 }
 
+/// Called in a copy of the caller.
+pub(super) fn descend() {
+    DEPTH.fetch_add(1, Relaxed);
+}
+
 /// The number of workers among this process and its ancestors.
 pub(crate) fn depth() -> u32 {
     DEPTH.load(Relaxed)
 }
 
-/// Ignores SIGINT: the parent decides what an interrupt from the terminal means.
-pub(super) fn ignore_interrupts() {
-    // SAFETY: only sets a disposition, without a handler.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+/// Ignores what the terminal sends. The parent decides what an interrupt means. And a worker is in
+/// a process group in the background of its terminal, where printing and reading would stop it:
+/// now it may print, and reading fails.
+pub(super) fn ignore_terminal() {
+    for signal in [libc::SIGINT, libc::SIGTTOU, libc::SIGTTIN] {
+        // SAFETY: only sets a disposition, without a handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 /// A pidfd of the parent, which is checked to be the process that started this one: no death signal

@@ -29,7 +29,9 @@ pub(crate) mod memory_limit;
 mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
+mod sandbox;
 pub(crate) mod spawn;
+pub(crate) mod symbols;
 mod task;
 mod threads;
 
@@ -142,6 +144,11 @@ impl Worker {
     /// From now on the worker makes no system call to read the limit of file sizes.
     fn keep_file_limit(&self) {
         self.file_limit.set(FileLimit::read());
+    }
+
+    /// From now on functions of the main program are found without opening anything.
+    fn open_main_program(&self) {
+        self.resolver.borrow_mut().open_main_program();
     }
 
     fn is_on(&self, region: &Region) -> bool {
