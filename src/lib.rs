@@ -51,6 +51,7 @@
 //! |----------------------------------------------|----------------------------------------------------------------------------|
 //! | Where does a submit wake a worker?           | `board/sleep.rs`: `notify_one`, called by `enqueue_at` in `pool/submit.rs` |
 //! | What happens to the task of a killed worker? | `supervisor/reap.rs`: requeued, or failed in the worker's name             |
+//! | What if a worker writes over the board?      | `state/stray_writes.rs`: whoever waits looks, and ends what cannot end     |
 //! | Where is a hard limit enforced?              | `supervisor/limits.rs`: marks the task, then kills its worker              |
 //! | How does a lazy map bound its window?        | `pool/map/lazy.rs`, `LazyMap::room`                                        |
 //! | How does a full queue block submitters?      | `state/backpressure.rs`                                                    |

@@ -53,6 +53,20 @@ pub(crate) enum Scope {
     Shared,
 }
 
+/// How long a thread sleeps at most on a word that other processes can write to, before it looks
+/// whether what it waits for can still happen.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+impl Scope {
+    /// The time for one sleep on a word of this scope.
+    pub(crate) fn limited(self, left: Option<Duration>) -> Option<Duration> {
+        match self {
+            Scope::Private => left,
+            Scope::Shared => Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))),
+        }
+    }
+}
+
 /// The time at which a wait ends without success.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) enum Deadline {

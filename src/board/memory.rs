@@ -10,7 +10,7 @@ use crate::sync::plain::{self, AtomicPtr};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 use rustix::fs::SealFlags;
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -39,7 +39,7 @@ impl Memory {
     /// Zeroed memory, private to this process.
     pub(crate) fn private(len: usize) -> Result<Memory> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let access = ProtFlags::empty();
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) };
         Memory::of(start, len, None)
@@ -48,13 +48,13 @@ impl Memory {
     /// Zeroed memory that can be shared with other processes through its sealed file.
     pub(crate) fn shared(name: &str, len: usize, limit: FileLimit) -> Result<Memory> {
         let file = sealed_file(name, len, limit)?;
-        Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)
+        Memory::map(file, len)
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
     pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
-        let mut memory = Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
+        let mut memory = Memory::map(file, len)?;
         memory.file = None;
         Ok(memory)
     }
@@ -71,8 +71,8 @@ impl Memory {
         Memory::attach(file, len)
     }
 
-    fn map(file: OwnedFd, len: usize, access: ProtFlags) -> Result<Memory> {
-        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+    fn map(file: OwnedFd, len: usize) -> Result<Memory> {
+        let (access, flags) = (ProtFlags::empty(), MapFlags::SHARED | MapFlags::NORESERVE);
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
         Memory::of(start, len, Some(file))
@@ -85,10 +85,19 @@ impl Memory {
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
+        let memory = Memory { start, len, is_shared: file.is_some(), file };
+        // A program that locks all its memory (MCL_FUTURE of mlockall) locks the new mapping too, and
+        // would be given every page of a sparse one. It cannot be given pages without access.
+        // SAFETY: the range is the mapping just made, which holds no bytes yet.
+        let _ = unsafe { rustix::mm::munlock(memory.start().cast(), len) };
+        let access = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the range is the mapping just made, and nothing uses it yet.
+        unsafe { rustix::mm::mprotect(memory.start().cast(), len, access) }
+            .map_err(|errno| Error::os("mapping memory", errno))?;
         // Keeps the sparse region out of core dumps. It does no harm if the kernel refuses.
         // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
         let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };
-        Ok(Memory { start, len, is_shared: file.is_some(), file })
+        Ok(memory)
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {

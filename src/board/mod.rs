@@ -37,7 +37,9 @@ use record::Slot;
 use region::{Header, Seat};
 use ring::{Ring, RingEntry};
 use sleep::{Sleepers, WakeReason};
-use slot::{Cancellation, Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
+use slot::{
+    Cancellation, Change, Claim, Finished, Observed, Outcome, SeatIndex, SlotWord, Waiters,
+};
 use std::time::Instant;
 
 /// What the workers of a board have to do.
@@ -285,6 +287,12 @@ impl Board {
         (own.slot.load(Relaxed).checked_sub(1), own.started.load(Relaxed))
     }
 
+    /// The slot of the task that this seat has recorded.
+    pub(crate) fn slot_of(&self, seat: SeatIndex) -> Option<u32> {
+        let own = self.seats.get(usize::from(seat.0))?;
+        own.slot.load(Relaxed).checked_sub(1)
+    }
+
     /// Records that this seat resumes a task, after it has run another one inline.
     pub(crate) fn restore_current_task(&self, seat: SeatIndex, (slot, stamp): (Option<u32>, u64)) {
         let own = self.seats.at(usize::from(seat.0));
@@ -361,10 +369,14 @@ impl Board {
         self.wake_if_made(slot, self.slot(slot).word.end_orphaned(seat, outcome))
     }
 
-    /// Ends a task as failed, whatever its word holds. Only while there are no workers.
-    pub(crate) fn force_fail(&self, slot: u32, generation: u32) {
-        self.slot(slot).word.force_fail(generation);
-        self.wake(slot, Waiters { on_word: true, on_event: true });
+    /// Ends a task as failed whose word cannot be as it was observed, and wakes all waiters,
+    /// whatever it says of them. False: the word has changed since.
+    pub(crate) fn force_fail(&self, slot: u32, observed: Observed, generation: u32) -> bool {
+        let is_made = self.slot(slot).word.force_fail(observed, generation);
+        if is_made {
+            self.wake(slot, Waiters { on_word: true, on_event: true });
+        }
+        is_made
     }
 
     /// Repeats a wake-up of a finished task that may have been lost with its sender.

@@ -90,6 +90,7 @@ impl ModelBoard {
             .expect("room in the priority ring");
         let args = BytesLocation::Inline { len: 0 };
         let call = TaskCall { function, is_chunk: false, priority };
+        self.board.slot(slot).word.clear();
         self.board.slot(slot).fill(call, args, &[], 0, position + 1);
         self.board.enqueue(reservation, RingEntry { slot, generation });
         self.board.sleepers.notify_one();
@@ -118,7 +119,7 @@ impl ModelBoard {
 
     fn wait(&self, slot: u32, generation: u32) {
         let word = &self.board.slot(slot).word;
-        let waited = word.wait(generation, Scope::Shared, Deadline::Never, |_| {});
+        let waited = word.wait(generation, Scope::Shared, Deadline::Never, |_| {}, || {});
         assert_eq!(waited, Waited::Done);
     }
 

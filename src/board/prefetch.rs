@@ -122,6 +122,11 @@ impl Board {
         (0..self.seats_used() as usize).map(|seat| self.seats.at(seat))
     }
 
+    /// Whether a worker has noted that it is about to claim this entry.
+    pub(crate) fn is_noted(&self, entry: RingEntry) -> bool {
+        self.used_seats().any(|seat| seat.next.load(Relaxed) == pack(entry))
+    }
+
     /// Removes the entries of a dead worker: its batch, and the entry that it was about to claim.
     /// Returns those whose task is still not claimed.
     pub(crate) fn drain_prefetched(&self, seat: SeatIndex) -> impl Iterator<Item = RingEntry> {

@@ -13,7 +13,7 @@ use super::slot::SeatIndex;
 use super::stats::WorkerStats;
 use super::{Board, BoardParts};
 use crate::error::{Result, Status};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope, WaitWord};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope, WaitWord, plain};
 use crossbeam_utils::CachePadded;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -24,6 +24,7 @@ pub(crate) struct Region {
     pub(crate) memory: Memory,
     pub(crate) geometry: Geometry,
     layout: Layout,
+    _share: AddressShare,
     worker_stats: Span<WorkerStats>,
     result_hints: Span<AtomicU32>,
     result_bits: Span<AtomicU64>,
@@ -31,6 +32,10 @@ pub(crate) struct Region {
 
 /// How many times the size of a board is halved before its creation fails.
 const HALVINGS_MAX: u32 = 12;
+/// How many times its heap is halved before anything else is: it takes the most addresses by far.
+const HEAP_HALVINGS: u32 = 7;
+/// How many times the heap is halved at most.
+const HEAP_HALVINGS_MAX: u32 = 15;
 /// The share of a limited address space that one board may take: a quarter.
 const SHARE_OF_LIMIT: u64 = 4;
 
@@ -40,9 +45,10 @@ impl Region {
     pub(crate) fn create(name: &str, seats: usize, scope: Scope) -> Result<Region> {
         let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
         let mut error = Status::POOL_ERR_NOMEM.into();
-        for halvings in 0..=HALVINGS_MAX {
-            let Some(geometry) = Geometry::new(seats, halvings) else { break };
+        for step in 0..=HEAP_HALVINGS + HALVINGS_MAX {
+            let Some(geometry) = Geometry::new(seats, step) else { break };
             let len = Layout::new(&geometry).len;
+            let Some(share) = AddressShare::take(len as u64) else { continue };
             if limit.is_some_and(|limit| len as u64 > limit / SHARE_OF_LIMIT) {
                 continue;
             }
@@ -52,7 +58,7 @@ impl Region {
             };
             match memory {
                 Ok(memory) => {
-                    let region = Region::of(memory, geometry, scope);
+                    let region = Region::of(memory, geometry, scope, share);
                     region.write_magic();
                     return Ok(region);
                 }
@@ -65,14 +71,14 @@ impl Region {
     /// Maps the board that the parent created.
     pub(crate) fn attach(file: OwnedFd, geometry: Geometry) -> Result<Region> {
         let memory = Memory::attach(file, Layout::new(&geometry).len)?;
-        let region = Region::of(memory, geometry, Scope::Shared);
+        let region = Region::of(memory, geometry, Scope::Shared, AddressShare::NONE);
         match region.header().magic.load(Relaxed) {
             MAGIC => Ok(region),
             _ => Err(Status::POOL_ERR_VERSION.into()),
         }
     }
 
-    fn of(memory: Memory, geometry: Geometry, scope: Scope) -> Region {
+    fn of(memory: Memory, geometry: Geometry, scope: Scope, share: AddressShare) -> Region {
         let layout = Layout::new(&geometry);
         let header: Span<Header> = memory.span(layout.header, 1);
         let head = layout.header + std::mem::offset_of!(Header, head);
@@ -104,6 +110,7 @@ impl Region {
             memory,
             geometry,
             layout,
+            _share: share,
         }
     }
 
@@ -225,6 +232,39 @@ impl Region {
     }
 }
 
+// ---- addresses --------------------------------------------------------------------------------------
+
+/// The part of the process's addresses that a board has, counted while it lives. The first pools
+/// get large boards; but there is always room for as many as there may be, of at least this size.
+struct AddressShare(u64);
+
+/// What every board may have: 20 GiB, so that 4096 of them take 80 TiB of the 128 there are.
+const SHARE_MIN: u64 = 20 << 30;
+/// What all boards together may have beyond that, and which part of the rest one of them may take.
+const EXTRA_MAX: u64 = 32 << 40;
+const PART_OF_EXTRA: u64 = 16;
+
+/// What boards have beyond [`SHARE_MIN`]. Relaxed: a count.
+static EXTRA: plain::AtomicU64 = plain::AtomicU64::new(0);
+
+impl AddressShare {
+    const NONE: AddressShare = AddressShare(0);
+
+    /// None: a board of this length would leave too little for others.
+    fn take(len: u64) -> Option<AddressShare> {
+        let extra = len.saturating_sub(SHARE_MIN);
+        let room = |taken: u64| EXTRA_MAX.saturating_sub(taken) / PART_OF_EXTRA;
+        let add = |taken: u64| (extra == 0 || extra <= room(taken)).then_some(taken + extra);
+        EXTRA.fetch_update(Relaxed, Relaxed, add).ok().map(|_| AddressShare(extra))
+    }
+}
+
+impl Drop for AddressShare {
+    fn drop(&mut self) {
+        EXTRA.fetch_sub(self.0, Relaxed);
+    }
+}
+
 // ---- layout -----------------------------------------------------------------------------------------
 
 /// "carpool" and the version of the layout. A worker refuses a board with another number.
@@ -241,6 +281,10 @@ const SLOTS_SHIFT_MIN: u32 = 12;
 /// take a small part of the addresses of the board.
 const NARROW_AREA_SHIFT: u32 = 22;
 const NARROW_SHIFT_MAX: u32 = 18;
+/// How much less, as a power of two, where the wide ones have little.
+const NARROWER: u32 = 8;
+/// The least area of one size of results.
+const LEAST_SHIFT: u32 = 17;
 
 /// The beginning of a region.
 #[derive(Default)]
@@ -325,16 +369,20 @@ pub(crate) fn hints_len(layout: &ArenaLayout) -> usize {
 }
 
 impl Geometry {
-    /// The largest board for this many workers, made smaller `halvings` times: where address space
-    /// is limited, it holds fewer futures and smaller blocks, and has less room to grow.
-    pub(crate) fn new(wide: usize, halvings: u32) -> Option<Geometry> {
+    /// The largest board for this many workers, made smaller in `steps`: where address space is
+    /// limited, it holds smaller blocks, then fewer futures, and has less room to grow.
+    pub(crate) fn new(wide: usize, steps: u32) -> Option<Geometry> {
+        let halvings = steps.saturating_sub(HEAP_HALVINGS);
+        let heap_halvings = steps.min(HEAP_HALVINGS_MAX);
         let slots_shift = SLOTS_SHIFT.checked_sub(halvings).filter(|it| *it >= SLOTS_SHIFT_MIN)?;
         // 64 GiB of addresses for each size of results, divided among the seats.
         let seat_area = 36 - wide.next_power_of_two().trailing_zeros().max(4);
-        let less = |shift: u32, least: u32| shift.saturating_sub(halvings).max(least);
+        let less = |shift: u32, least: u32| shift.saturating_sub(heap_halvings).max(least);
         let args = ArenaLayout { shift_max: less(34, 20), area_shift: less(32, 21) };
-        let results =
-            ArenaLayout { shift_max: less(26, 16), area_shift: less(seat_area.min(32), 17) };
+        let results = ArenaLayout {
+            shift_max: less(26, 16),
+            area_shift: less(seat_area.min(32), LEAST_SHIFT),
+        };
         let seats = (SEATS_MAX >> halvings).max(wide);
         Some(Geometry { slots_shift, seats, wide, args, results })
     }
@@ -386,7 +434,9 @@ impl Geometry {
             true => self.results,
             false => ArenaLayout {
                 shift_max: shift_max.min(NARROW_SHIFT_MAX),
-                area_shift: area_shift.min(NARROW_AREA_SHIFT),
+                area_shift: area_shift
+                    .saturating_sub(NARROWER)
+                    .clamp(LEAST_SHIFT, NARROW_AREA_SHIFT),
             },
         }
     }

@@ -134,9 +134,12 @@ impl SlotWord {
         self.0.load(Relaxed) & (PHASE | REQUEUED) == READY | REQUEUED
     }
 
-    /// Any phase → FAILED, for a corrupted word. Release; pairs with `phase`.
-    pub(crate) fn force_fail(&self, generation: u32) {
-        self.0.store(FAILED | u64::from(generation) << GENERATION_SHIFT, Release);
+    /// Any phase → FAILED, for a word that cannot be so. False: it has changed since it was
+    /// observed. AcqRel; pairs with `phase`, and with `finish`: on the same word, one step sees the
+    /// other.
+    pub(crate) fn force_fail(&self, observed: Observed, generation: u32) -> bool {
+        let failed = FAILED | u64::from(generation) << GENERATION_SHIFT;
+        self.0.compare_exchange(observed.0, failed, AcqRel, Relaxed).is_ok()
     }
 
     /// Requests the cancellation of a task, which it can check while it runs. Relaxed: the flag
@@ -231,15 +234,21 @@ impl SlotWord {
         Waiters::of(self.0.load(Relaxed))
     }
 
-    /// Waits until the task is done. `before_sleep` runs once, if spinning was not enough.
+    /// Waits until the task is done. `before_sleep` runs once, if spinning was not enough. `look`
+    /// runs after each sleep that has not ended the wait: if other processes can write to the word,
+    /// a sleep is not longer than [`LOOK_EVERY`].
+    ///
+    /// [`LOOK_EVERY`]: crate::sync::LOOK_EVERY
     pub(crate) fn wait(
         &self,
         generation: u32,
         scope: Scope,
         deadline: Deadline,
         before_sleep: impl FnOnce(Phase),
+        mut look: impl FnMut(),
     ) -> Waited {
         let mut before_sleep = Some(before_sleep);
+        let mut has_slept = false;
         loop {
             let now = self.0.load(Acquire);
             if generation_of(now) != generation {
@@ -258,8 +267,12 @@ impl SlotWord {
                 }
                 continue;
             }
-            if let Some(marked) = self.set_waiting_flag(now, WAITED) {
-                self.0.sleep_if(marked, scope, left);
+            if has_slept {
+                has_slept = false;
+                look();
+            } else if let Some(marked) = self.set_waiting_flag(now, WAITED) {
+                self.0.sleep_if(marked, scope, scope.limited(left));
+                has_slept = true;
             }
         }
     }
@@ -309,7 +322,8 @@ impl SlotWord {
 
 // ---- bits of the word -----------------------------------------------------------------------
 
-pub(super) const FREE: u64 = 0;
+/// Not 0: zeros over a slot in use are no state of a task.
+pub(super) const FREE: u64 = 3;
 pub(super) const READY: u64 = 1;
 pub(super) const RUNNING: u64 = 2;
 /// Set in the word of every finished task. A bit, so that `finish` is one unconditional step.

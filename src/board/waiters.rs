@@ -101,7 +101,8 @@ impl Board {
             fence(SeqCst);
             result = attempt();
             if result.is_none() {
-                self.capacity_event().sleep_if(WAITED, self.scope, deadline.left());
+                let left = self.scope.limited(deadline.left());
+                self.capacity_event().sleep_if(WAITED, self.scope, left);
             }
         }
     }

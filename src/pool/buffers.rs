@@ -1,8 +1,7 @@
-//! Argument buffers: memory of a pool that callers write in place, and then submit.
+//! The argument buffers that callers write in place, checked by handle.
 
 use super::handles::{BufferHandle, PoolHandle};
-use super::submit::take_block;
-use super::{Pool, registry};
+use super::{Pool, registry, submit};
 use crate::board::heap::Block;
 use crate::board::parent::slots::SlotKey;
 use crate::board::slot::GENERATION_MASK;
@@ -25,7 +24,7 @@ struct BufferEntry {
 pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, *mut u8)> {
     let pool = pool.pool()?;
     pool.state.check_open()?;
-    let block = take_block(&pool.state, len)?;
+    let block = submit::take_block(&pool.state, len)?;
     let start = pool.region().memory.bytes(pool.state.slots.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
     let key = registry::buffers(pool.index).add(block, len);

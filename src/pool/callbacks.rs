@@ -30,6 +30,7 @@ use super::{Pool, current_callback, future};
 use crate::board::parent::slots::SlotKey;
 use crate::error::{Result, Status};
 use crate::process::{ThreadId, this_thread};
+use crate::state::stray_writes::Looks;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*, spin_until};
 use crate::worker;
@@ -265,6 +266,7 @@ impl Pool {
         enter_thread_of(self);
         let board = &self.region().board;
         let (workers, callbacks) = (&self.state.worker_table, &self.state.callbacks);
+        let mut looks = HashMap::new();
         loop {
             // Acquire; pairs with `Board::notify_completion`.
             let seen = board.completion_event().load(Acquire);
@@ -282,7 +284,29 @@ impl Pool {
                 continue;
             }
             if let Some(seen) = board.prepare_wait(seen) {
-                board.completion_event().sleep_if(seen, board.scope(), None);
+                let left = if is_waited_for { board.scope().limited(None) } else { None };
+                board.completion_event().sleep_if(seen, board.scope(), left);
+                if is_waited_for && board.completion_event().load(Relaxed) == seen {
+                    self.look_at_waited_for(&mut looks);
+                }
+            }
+        }
+    }
+
+    /// Looks at the tasks that callbacks and sets wait for, after a sleep without an event.
+    #[cold]
+    fn look_at_waited_for(&self, looks: &mut HashMap<SlotKey, Looks>) {
+        let table = self.completions.table.lock();
+        let waiting = table.order.iter().filter_map(|(_, slot)| table.entries.get(slot));
+        let keys: Vec<SlotKey> = waiting.map(|entry| entry.key).collect();
+        drop(table);
+        let mut before = std::mem::take(looks);
+        looks.extend(keys.into_iter().map(|key| (key, before.remove(&key).unwrap_or_default())));
+        for (key, looks) in looks {
+            match future::is_done(self, *key) {
+                // The ring's head, by which it would be found, was written over.
+                true => self.state.push_completion_hint(key.slot),
+                false => self.state.look(*key, looks),
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::board::record::{BytesLocation, Slot};
 use crate::board::slot::{CancelReason, Observed, Phase, SeatIndex, Waited};
 use crate::error::{Detail, Error, Result, Status};
 use crate::state::commands::Command;
+use crate::state::stray_writes::{self, Looks};
 use crate::sync::{Deadline, Ordering::*, Sleeper};
 use crate::worker::InlineRun;
 use crate::{clock, sync, worker};
@@ -37,17 +38,18 @@ pub(crate) fn future_state(future: FutureHandle) -> Result<FutureState> {
 }
 
 fn state(pool: &Pool, key: SlotKey) -> Result<FutureState> {
-    state_of(pool.region().board.slot(key.slot).word.phase())
-}
-
-fn state_of(phase: Phase) -> Result<FutureState> {
-    Ok(match phase {
+    let mut observed = pool.region().board.slot(key.slot).word.observe();
+    if pool.state.is_stray(key, observed) {
+        pool.state.end_stray(key);
+        observed = pool.region().board.slot(key.slot).word.observe();
+    }
+    Ok(match observed.phase() {
         Phase::Ready => FutureState::Pending,
         Phase::Running(_) => FutureState::Running,
         Phase::Completed(_) => FutureState::Completed,
         Phase::Failed(_) => FutureState::Failed,
         Phase::Cancelled | Phase::Killed => FutureState::Cancelled,
-        // The slot is in use: a worker has written over its word.
+        // The slot is in use: a worker has written over its word again.
         Phase::Free | Phase::Impossible => return Err(corrupted()),
     })
 }
@@ -81,7 +83,7 @@ pub(crate) fn failure(future: FutureHandle) -> Result<Option<Error>> {
 }
 
 fn corrupted() -> Error {
-    Error::new(Status::POOL_ERR_WORKER_LOST, "a worker has written over the task")
+    stray_writes::written_over().to_error()
 }
 
 impl Pool {
@@ -172,7 +174,8 @@ impl Pool {
 pub(crate) fn failure_data(future: FutureHandle) -> Result<Option<ResultBytes<'static>>> {
     let (pool, key) = future.find()?;
     let record = pool.region().board.slot(key.slot);
-    match record.word.phase() {
+    let observed = record.word.observe();
+    match observed.phase() {
         Phase::Completed(_) => Err(Error::new(Status::POOL_ERR_STATE, "the task has completed")),
         // The supervisor has failed it, and its worker has left nothing.
         Phase::Failed(_) if pool.state.slots.side_table.failure(key.slot).is_some() => Ok(None),
@@ -180,7 +183,7 @@ pub(crate) fn failure_data(future: FutureHandle) -> Result<Option<ResultBytes<'s
             let bytes = pool.external_bytes(key, record, seat).ok();
             Ok(bytes.and_then(failure_bytes::decode).map(|failure| failure.data))
         }
-        phase => pool.failure(key, phase).map(|_| None),
+        _ => pool.failure(key, observed).map(|_| None),
     }
 }
 
@@ -419,18 +422,34 @@ fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
             board.sleepers.wake_one();
         }
     };
-    match word.wait(key.generation, board.scope(), deadline, wake_if_queued) {
+    let mut looks = Looks::default();
+    let look = || pool.state.look(key, &mut looks);
+    match word.wait(key.generation, board.scope(), deadline, wake_if_queued, look) {
         Waited::Done => Ok(()),
         Waited::TimedOut => Err(Status::POOL_ERR_TIMEOUT.into()),
-        Waited::Freed => Err(Status::POOL_ERR_INVALID.into()),
+        Waited::Freed => end_if_held(pool, key),
     }
+}
+
+/// Ends a task whose slot has another generation, if its future was not freed: a worker has written
+/// over it.
+#[cold]
+fn end_if_held(pool: &Pool, key: SlotKey) -> Result<()> {
+    if !pool.state.slots.entries.holds(key) {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    pool.state.end_stray(key);
+    Ok(())
 }
 
 /// Waits until the task that uses this slot at the moment is done, if there is one.
 pub(super) fn wait_for_slot(pool: &Pool, slot: u32, deadline: Deadline) -> Result<()> {
-    match pool.region().board.slot(slot).word.observe().unfinished() {
+    let unfinished = pool.region().board.slot(slot).word.observe().unfinished();
+    let key = unfinished.map(|generation| SlotKey { slot, generation });
+    // A stray worker may have written so over a slot that has no task.
+    match key.filter(|key| pool.state.slots.entries.is_in_use(*key)) {
         None => Ok(()),
-        Some(generation) => match wait_until(pool, SlotKey { slot, generation }, deadline) {
+        Some(key) => match wait_until(pool, key, deadline) {
             // It is done, and its slot is used again.
             Err(error) if error.status == Status::POOL_ERR_INVALID => Ok(()),
             waited => waited,
@@ -505,6 +524,7 @@ fn wait_all(futures: &[FutureHandle], deadline: Deadline) -> Result<()> {
 /// Subscribes to each task, and sleeps on the completion events of all pools. The events are read
 /// before the tasks are subscribed to: a task that is done after that changes its event.
 fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Result<()> {
+    let mut looks = Vec::new();
     let mut pools: Vec<&Pool> = Vec::new();
     for (pool, _) in futures {
         if !pools.iter().any(|known| std::ptr::eq(*known, *pool)) {
@@ -540,7 +560,19 @@ fn wait_any(futures: &[FoundFuture], mode: WaitMode, deadline: Deadline) -> Resu
             for pool in &pools {
                 pool.region().board.sleepers.wake_one();
             }
-            sync::sleep_on_any(&sleepers, deadline.left());
+            let left = sleepers.iter().fold(deadline.left(), |left, it| it.scope.limited(left));
+            sync::sleep_on_any(&sleepers, left);
+            look_at_all(futures, &mut looks);
+        }
+    }
+}
+
+/// Looks at the tasks that are not done.
+fn look_at_all(futures: &[FoundFuture], looks: &mut Vec<Looks>) {
+    looks.resize_with(futures.len(), Looks::default);
+    for ((pool, key), looks) in futures.iter().zip(looks) {
+        if !is_done(pool, *key) {
+            pool.state.look(*key, looks);
         }
     }
 }

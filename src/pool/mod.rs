@@ -101,6 +101,10 @@ pub(crate) struct Pool {
 
 pub(crate) type UserData = Arc<dyn Any + Send + Sync>;
 
+/// The seats of an inline pool that have room for large results: for threads that run tasks at the
+/// same time. Others have little, and their large results are in memory of their own.
+const INLINE_SEATS: u32 = 8;
+
 /// How deep pools of processes may be nested.
 const DEPTH_MAX: u32 = 8;
 
@@ -123,7 +127,7 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
     }
     shutdown::register_exit_handler();
     match config.kind {
-        PoolKind::Inline => open_as(config, WORKERS_MAX, user_data, |_| {
+        PoolKind::Inline => open_as(config, INLINE_SEATS, user_data, |_| {
             Ok(Executor::Inline(InlineWorkers::default()))
         }),
         PoolKind::Threads | PoolKind::Processes(_) => {

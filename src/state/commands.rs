@@ -2,6 +2,7 @@
 
 use super::limits::TimeLimits;
 use crate::board::parent::slots::SlotKey;
+use crate::board::slot::SeatIndex;
 use crate::error::Result;
 use crate::sync::plain::{AtomicBool, AtomicU32};
 use crate::sync::{Deadline, Ordering::*};
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     Stop(StopMode, ReplySender),
     /// Kill the worker of this task, which is marked for that.
     KillForTask(SlotKey),
+    /// Kill the worker of this seat that has this number: the board says that it runs a task, which
+    /// it does not.
+    KillStray(SeatIndex, u64),
     /// The limits of tasks that start from now on.
     SetLimits(TimeLimits, ReplySender),
     /// Start this many workers; negative: as many as the queued tasks need. The reply is how many

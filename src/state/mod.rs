@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod function_names;
 pub(crate) mod limits;
 pub(crate) mod pending;
+pub(crate) mod stray_writes;
 pub(crate) mod task_callbacks;
 pub(crate) mod workers;
 
@@ -277,6 +278,11 @@ impl PoolState {
         if !self.region.board.slot(slot).word.waiters().on_event {
             return;
         }
+        self.push_hint(slot);
+    }
+
+    /// Like [`PoolState::hint_completion`], whatever the slot says.
+    fn push_hint(&self, slot: u32) {
         // Pairs with the fence in `start_listening`.
         fence(SeqCst);
         if self.has_listener.load(Relaxed) {

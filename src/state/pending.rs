@@ -35,7 +35,7 @@ impl PoolState {
         board.repair_rings(tails);
         self.for_each_slot(|slot, record| {
             let generation = record.word.generation();
-            if record.word.phase() == Phase::Ready
+            if self.is_waiting(slot, record)
                 && let Some(position) = board.reserve(tails.main())
             {
                 let priority = record.call().priority;
@@ -62,7 +62,14 @@ impl PoolState {
 
     pub(crate) fn has_waiting_task(&self) -> bool {
         let mut slots = 0..self.slots.used();
-        slots.any(|slot| self.region.board.slot(slot).word.phase() == Phase::Ready)
+        slots.any(|slot| self.is_waiting(slot, self.region.board.slot(slot)))
+    }
+
+    /// Whether the slot has a task that waits. A stray worker may have written so over any slot.
+    fn is_waiting(&self, slot: u32, record: &Slot) -> bool {
+        let observed = record.word.observe();
+        let key = SlotKey { slot, generation: observed.generation() };
+        observed.phase() == Phase::Ready && self.slots.entries.is_in_use(key)
     }
 
     pub(crate) fn for_each_slot(&self, mut visit: impl FnMut(u32, &Slot)) {
@@ -74,7 +81,7 @@ impl PoolState {
     /// Visits the tasks that wait to be claimed.
     pub(crate) fn for_each_waiting(&self, mut visit: impl FnMut(SlotKey, &Slot)) {
         self.for_each_slot(|slot, record| {
-            if record.word.phase() == Phase::Ready {
+            if self.is_waiting(slot, record) {
                 visit(SlotKey { slot, generation: record.word.generation() }, record);
             }
         });

@@ -131,6 +131,13 @@ impl WorkerTable {
         self.0.lock().workers.get(usize::from(seat.0)).map_or(0, |worker| worker.pid)
     }
 
+    /// The number of a seat's worker. None: the seat is vacant.
+    pub(crate) fn number(&self, seat: SeatIndex) -> Option<u64> {
+        let table = self.0.lock();
+        let worker = table.workers.get(usize::from(seat.0));
+        worker.map(|worker| worker.number).filter(|number| *number != 0)
+    }
+
     /// The current workers, with their seats.
     pub(crate) fn list(&self) -> Vec<(usize, WorkerInfo)> {
         let table = self.0.lock();

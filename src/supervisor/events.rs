@@ -38,12 +38,9 @@ pub(super) fn worker_ready(state: &PoolState, worker: WorkerId) {
     emit(state, worker, LogLevel::Debug, WorkerEventKind::Ready, message);
 }
 
-/// The worker has sent what no worker sends, and is about to be killed for it.
-pub(super) fn worker_wrong(state: &PoolState, worker: WorkerId) {
-    state.log(LogLevel::Warning, || {
-        let worker = worker.describe();
-        format!("{worker} is killed: something else than the library writes to its channel")
-    });
+/// The worker does what no worker does, and is about to be killed for it.
+pub(super) fn worker_wrong(state: &PoolState, worker: WorkerId, why: &str) {
+    state.log(LogLevel::Warning, || format!("{} is killed: {why}", worker.describe()));
 }
 
 /// `process`: None: the worker was a thread.

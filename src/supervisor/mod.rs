@@ -71,6 +71,10 @@ pub(crate) struct Supervisor {
     timed: TimedTasks,
     /// Whether a worker was reaped since the last check.
     has_recovered: bool,
+    /// How many tasks were queued while there was no worker that took one, and since when.
+    stranded: Option<(u64, Instant)>,
+    /// When to look at the workers of a pool that ends; see `look_at_end`.
+    look_at: Option<Instant>,
 }
 
 impl Supervisor {
@@ -99,6 +103,8 @@ impl Supervisor {
             retry_at: None,
             timed: TimedTasks::default(),
             has_recovered: false,
+            stranded: None,
+            look_at: None,
         };
         worker::start_own_thread(name, move || supervisor.run())
     }
@@ -172,6 +178,9 @@ impl Supervisor {
             Command::CancelJoin(number, reply) => self.cancel_join(number, &reply),
             Command::Stop(mode, reply) => self.stop(mode, Some(reply)),
             Command::KillForTask(key) => self.kill_for_cancelled_task(key),
+            Command::KillStray(seat, number) => {
+                self.workers.kill_stray(&self.state, usize::from(seat.0), number);
+            }
             Command::SetLimits(limits, reply) => {
                 self.set_limits(limits);
                 reply.done(Ok(()));
@@ -221,7 +230,8 @@ impl Supervisor {
     /// When the next timer expires; None: never. Each timer is listed here and handled in
     /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
-        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next]
+        let look_at = self.next_look_at_end();
+        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next, look_at]
             .into_iter()
             .flatten()
             .min()
@@ -237,6 +247,7 @@ impl Supervisor {
             self.stop(StopMode::Kill, None);
         }
         self.check_limits();
+        self.look_at_end(now);
     }
 
     // ---- reaping -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ use super::workers::WorkerExit;
 use crate::board::Stage;
 use crate::board::heap::Block;
 use crate::board::parent::side_table::TaskFailure;
+use crate::board::parent::slots::SlotKey;
 use crate::board::record::{BytesLocation, Slot};
 use crate::board::slot::{Outcome, Phase, SeatIndex};
 use crate::clock;
@@ -49,25 +50,19 @@ pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
     }
 }
 
-/// Fails each task that has an owner and is neither queued nor done. Called only while there are no
+/// Ends each task that has an owner and is neither queued nor done. Called only while there are no
 /// workers, so none runs it: a stray worker has overwritten its slot or its seat.
 pub(super) fn fail_corrupted(state: &PoolState) {
     state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
         let Some(generation) = state.slots.entries.held_generation(slot) else { return };
-        // A submit is about to fill a free slot with an owner.
-        let is_queued = matches!(phase, Phase::Ready | Phase::Free);
-        if is_queued || (phase.is_done() && record.word.generation() == generation) {
-            return;
+        let is_own = record.word.generation() == generation;
+        // A submit is about to fill a free slot with an owner. When the pool is over, a task that is
+        // not done is ended when somebody asks for it.
+        let is_sound = is_own && (phase.is_done() || phase == Phase::Ready);
+        if phase != Phase::Free && !is_sound {
+            state.end_stray(SlotKey { slot, generation });
         }
-        record.end_without_worker(0);
-        let failure = lost(state, ProcessExit::UNKNOWN, record);
-        state.slots.side_table.set_failure(slot, failure);
-        state.counters.failed.count_if(|| {
-            state.region.board.force_fail(slot, generation);
-            true
-        });
-        state.hint_completion(slot);
     });
 }
 

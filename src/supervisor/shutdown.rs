@@ -3,11 +3,18 @@
 use super::workers::WorkerHandle;
 use super::{Supervisor, reap};
 use crate::board::Stage;
+use crate::board::slot::SeatIndex;
 use crate::error::{Result, Status};
 use crate::state::PoolState;
 use crate::state::commands::{ReplySender, StopMode};
-use crate::sync::Ordering::*;
-use std::time::Instant;
+use crate::state::config::PoolKind;
+use crate::sync::{LOOK_EVERY, Ordering::*};
+use std::time::{Duration, Instant};
+
+/// How long tasks may be queued without one being taken, while workers start and exit.
+const STRANDED_MAX: Duration = Duration::from_secs(2);
+/// How many times a worker without a task is told that the pool ends: 5 s.
+const IDLE_LOOKS: u32 = 10;
 
 impl Supervisor {
     pub(super) fn join(&mut self, number: u64, reply: ReplySender) {
@@ -88,6 +95,7 @@ impl Supervisor {
             self.recover_stranded();
             return false;
         }
+        self.stranded = None;
         reap::fail_corrupted(&self.state);
         if self.life.stop.is_none() {
             self.reopen();
@@ -115,8 +123,53 @@ impl Supervisor {
             self.state.enqueue_all_again();
         }
         if self.retry_at.is_none() {
+            self.end_stranded();
             self.lost = self.lost.max(1);
             self.state.wake();
+        }
+    }
+
+    /// Ends the tasks that no worker has taken, although one was started again and again: their
+    /// entries cannot be claimed.
+    fn end_stranded(&mut self) {
+        let (mut count, now) = (0, Instant::now());
+        self.state.for_each_waiting(|_, _| count += 1);
+        match self.stranded {
+            Some((before, since)) if count >= before => {
+                if now.duration_since(since) >= STRANDED_MAX && self.failures.is_empty() {
+                    self.state.for_each_waiting(|key, _| self.state.end_stray(key));
+                }
+            }
+            _ => self.stranded = Some((count, now)),
+        }
+    }
+
+    /// When to look at the workers of a pool that ends.
+    pub(super) fn next_look_at_end(&self) -> Option<Instant> {
+        let is_ending = matches!(self.state.config.kind, PoolKind::Processes(_))
+            && !self.life.is_open()
+            && self.workers.count() > 0;
+        is_ending.then(|| self.look_at.unwrap_or_else(|| Instant::now() + LOOK_EVERY))
+    }
+
+    /// A stray worker may have written over the words by which workers learn that the pool ends, or
+    /// by which they are woken. So they are told again; and one that has no task, and still does not
+    /// exit, is killed.
+    pub(super) fn look_at_end(&mut self, now: Instant) {
+        let next = self.next_look_at_end();
+        let before = std::mem::replace(&mut self.look_at, next);
+        if self.look_at.is_none() || before.is_none_or(|at| at > now) {
+            return;
+        }
+        self.look_at = Some(now + LOOK_EVERY);
+        self.restore_stage();
+        let state = &self.state;
+        let waits = |worker: &WorkerHandle| worker.is_working();
+        for seat in self.workers.seats_if(waits).collect::<Vec<_>>() {
+            let index = SeatIndex(seat as u16);
+            state.region.board.sleepers.wake(index);
+            let runs_task = state.runs_task(index);
+            self.workers.count_idle_look(state, seat, runs_task, IDLE_LOOKS);
         }
     }
 

@@ -72,9 +72,10 @@ impl Supervisor {
     fn workers_to_start(&mut self) -> u32 {
         let load = self.state.slots.load(&self.state.region);
         let workers = self.workers.count();
+        let pending = if self.may_be_pending(workers) { load.pending } else { 0 };
         let min = self.state.workers_min().max(self.ready_wanted());
         let demand = Demand {
-            queued: if self.life.stage() == Stage::Paused { 0 } else { load.pending },
+            queued: pending,
             free: workers.saturating_sub(load.busy),
             workers,
             workers_min: if self.life.is_open() { min } else { 0 },
@@ -82,6 +83,18 @@ impl Supervisor {
             lost: std::mem::take(&mut self.lost),
         };
         demand.workers_to_start()
+    }
+
+    /// Whether what the counts of the seats say of queued tasks can be so: a stray worker may have
+    /// written over them, and workers would be started for tasks that do not exist, without end.
+    fn may_be_pending(&self, workers: u32) -> bool {
+        match (workers, self.life.stage()) {
+            (_, Stage::Paused) => false,
+            (0, _) => self.state.has_waiting_task(),
+            // Whoever is queued now, a worker that runs takes it before it exits.
+            (_, Stage::Drain) => self.state.region.board.has_task(),
+            _ => true,
+        }
     }
 
     /// Starts workers on a caller's request; returns how many.

@@ -96,6 +96,8 @@ pub(super) struct WorkerHandle {
     pub(super) has_said_last: bool,
     /// It has sent what no worker sends, and is killed for it.
     is_wrong: bool,
+    /// How many looks in succession have found it without a task, while the pool ends.
+    idle_looks: u32,
     /// How many results it has sent in files.
     pub(super) files: u64,
     /// Its number among all workers of the pool.
@@ -186,6 +188,7 @@ impl WorkerHandle {
             has_hook_failed: false,
             has_said_last: false,
             is_wrong: false,
+            idle_looks: 0,
             files: 0,
             number,
             requested: None,
@@ -212,6 +215,20 @@ impl WorkerHandle {
         if let WorkerProcess::Process(process) = &self.process {
             process.kill(&self.channel);
         }
+    }
+
+    /// Whether it is a process that takes tasks, as far as it has told.
+    pub(super) fn is_working(&self) -> bool {
+        let takes_tasks = self.is_ready && self.step == LifeStep::Working && !self.has_said_last;
+        takes_tasks && self.is_process() && !self.is_wrong
+    }
+
+    /// Kills a worker that does what no worker does.
+    fn kill_as_wrong(&mut self, state: &PoolState, seat: usize, why: &str) {
+        events::worker_wrong(state, self.id(seat), why);
+        // What it has announced is as wrong.
+        (self.is_wrong, self.announced) = (true, None);
+        self.kill();
     }
 
     /// Sends SIGTERM to a worker process and its process group.
@@ -467,12 +484,35 @@ impl WorkerSet {
             }
             Said::Wrong => {
                 let _ = epoll::delete(&self.epoll, &worker.channel);
-                events::worker_wrong(state, worker.id(seat));
-                // What it has announced is as wrong.
-                (worker.is_wrong, worker.announced) = (true, None);
-                worker.kill();
+                let why = "something else than the library writes to its channel";
+                worker.kill_as_wrong(state, seat, why);
                 false
             }
+        }
+    }
+
+    /// Counts a look at the worker of a pool that ends, and kills it when that was `enough` without a
+    /// task.
+    pub(super) fn count_idle_look(
+        &mut self,
+        state: &PoolState,
+        seat: usize,
+        runs_task: bool,
+        enough: u32,
+    ) {
+        let Some(worker) = self.get_mut(seat) else { return };
+        worker.idle_looks = if runs_task { 0 } else { worker.idle_looks + 1 };
+        if worker.idle_looks >= enough {
+            worker.kill_as_wrong(state, seat, "it has no task, and does not exit");
+        }
+    }
+
+    /// Kills the worker of this seat, if it has this number: it does not run the task that it is said
+    /// to run.
+    pub(super) fn kill_stray(&mut self, state: &PoolState, seat: usize, number: u64) {
+        let worker = self.get_mut(seat).filter(|it| it.number == number && it.is_process());
+        if let Some(worker) = worker.filter(|worker| !worker.is_wrong) {
+            worker.kill_as_wrong(state, seat, "it does not run the task that it has taken");
         }
     }
 

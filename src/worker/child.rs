@@ -35,7 +35,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Whether this process was started as a worker.
 static STARTED: AtomicBool = AtomicBool::new(false);
@@ -43,6 +43,10 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 static DEPTH: AtomicU32 = AtomicU32::new(0);
 /// Whether [`worker_main`] has begun to run a worker.
 static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The worker's board, which lives until the process exits: threads that tasks have left behind may
+/// use it.
+static BOARD: OnceLock<Arc<Region>> = OnceLock::new();
 
 /// Records that this process was started as a worker. False: that was recorded before.
 pub(crate) fn mark_as_worker() -> bool {
@@ -258,8 +262,7 @@ fn work(
     let monitor_started = start_parent_monitor(channel, parent)?;
     die_with_starter(false);
     apply(ExecPhase::Limits)?;
-    // The region lives until the process exits: threads that tasks have left behind may use it.
-    std::mem::forget(region.clone());
+    let _ = BOARD.set(region.clone());
     let send_file = super::send_over(channel);
     let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
     super::live(&worker, channel, || {

@@ -3,7 +3,7 @@
 //! The entry of a slot is a generation and a flag that its future is held. A handle is valid while
 //! the entry has its generation as held. Freeing the future clears the flag, and the next use of
 //! the slot has the next generation: so a stale handle is recognized for 16 million uses of the
-//! slot.
+//! slot. Another flag tells whether the slot has a task at all, whatever its word says.
 //!
 //! A handle may be stale in any way: its future was freed, then its pool, and another thread is
 //! freeing the pool that has taken the place. So a check must not touch a pool that no valid handle
@@ -20,6 +20,8 @@ use crate::sync::{AtomicU32, Ordering::*};
 /// In an entry, above the generation: the future is held.
 pub(super) const HELD: u32 = 1 << 24;
 const ENTRY: u32 = GENERATION_MASK | HELD;
+/// The slot has a task, whose future is held or not.
+pub(super) const IN_USE: u32 = 1 << 26;
 /// A callback or a set may have subscribed to the end of the task.
 const SUBSCRIBED: u32 = 1 << 25;
 
@@ -78,11 +80,25 @@ impl Entries {
     #[inline]
     pub(crate) fn release(&self, key: SlotKey) -> Released {
         let Some(entry) = self.0.get(key.slot as usize) else { return Released::NotHeld };
-        let held = key.generation | HELD;
-        match entry.compare_exchange(held, key.generation, AcqRel, Relaxed) {
+        let in_use = key.generation | IN_USE;
+        match entry.compare_exchange(in_use | HELD, in_use, AcqRel, Relaxed) {
             Ok(_) => Released::Free,
-            Err(_) => release_subscribed(entry, held),
+            Err(_) => release_subscribed(entry, key.generation | HELD),
         }
+    }
+
+    /// Whether the slot has a task of this generation.
+    pub(crate) fn is_in_use(&self, key: SlotKey) -> bool {
+        let expected = key.generation | IN_USE;
+        let entry = self.0.get(key.slot as usize);
+        entry.is_some_and(|entry| entry.load(Acquire) & (GENERATION_MASK | IN_USE) == expected)
+    }
+
+    /// The slot has no task any more. Relaxed: the free list hands it on.
+    #[inline]
+    pub(super) fn set_unused(&self, slot: u32) {
+        let entry = self.0.at(slot as usize);
+        entry.store(entry.load(Relaxed) & GENERATION_MASK, Relaxed);
     }
 
     /// Marks that a callback or a set subscribes to the end of the task.

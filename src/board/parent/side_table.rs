@@ -125,6 +125,10 @@ impl SideTable {
         self.read(|maps| maps.failures.get(&slot).cloned())
     }
 
+    pub(crate) fn clear_failure(&self, slot: u32) {
+        self.update(|maps| drop(maps.failures.remove(&slot)));
+    }
+
     pub(crate) fn set_options(&self, slot: u32, options: TaskOptions) {
         self.update(|maps| {
             maps.options.insert(slot, options);

@@ -6,7 +6,7 @@
 //! A task whose future is not held, because none was requested or because it was freed early, is
 //! *detached*: a later submit reclaims its slot once the task is done.
 
-use super::entries::{Entries, EntryColumn, HELD};
+use super::entries::{Entries, EntryColumn, HELD, IN_USE};
 use super::free_list::{FreeList, Given};
 use super::side_table::SideTable;
 use super::tail::Tails;
@@ -137,7 +137,7 @@ impl SlotTable {
         region.board.slot(slot).word.clear();
         let entry = self.entries.0.at(slot as usize);
         let generation = entry.load(Relaxed).wrapping_add(1) & GENERATION_MASK;
-        entry.store(generation | hold, Release);
+        entry.store(generation | IN_USE | hold, Release);
         Some(SlotKey { slot, generation })
     }
 
@@ -184,6 +184,7 @@ impl SlotTable {
             self.free_result(region, slot);
         }
         self.side_table.remove(slot);
+        self.entries.set_unused(slot);
         self.free.give(slot)
     }
 
