@@ -26,6 +26,7 @@ SHARED := $(OUT)/lib/libcarpool.so.$(VERSION)
 STATIC := $(OUT)/lib/libcarpool.a
 WORKER := $(OUT)/libexec/carpool/carpool-worker
 HEADER := $(OUT)/include/carpool.h
+CDEF := $(OUT)/include/carpool.cdef.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
@@ -43,6 +44,11 @@ C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
 
+# Rust's standard library finds no __cxa_thread_atexit_impl, which takes the dynamic loader's lock: then a
+# pool in a constructor that dlopen runs would wait for its threads, and they for the lock. It uses
+# pthread_key_create instead.
+NO_LOADER_LOCK := --wrap=__cxa_thread_atexit_impl
+
 # Always asked: cargo knows what has changed, and what follows looks at the archive's time only.
 $(RUST): FORCE
 	+$(CARGO) rustc --release --locked --lib --crate-type staticlib $(CARGOFLAGS)
@@ -54,7 +60,7 @@ $(SHARED): $(RUST) cmake/carpool.map
 	@mkdir -p $(@D)
 	$(CC) -shared -s -o $@ -Wl,--whole-archive $(RUST) -Wl,--no-whole-archive -Wl,--gc-sections \
 	  -Wl,--version-script=cmake/carpool.map -Wl,-soname,libcarpool.so.$(MAJOR) -Wl,--build-id \
-	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs,-z,noseparate-code $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
+	  -Wl,-z,relro,-z,now,-z,nodelete,-z,defs,-z,noseparate-code -Wl,$(NO_LOADER_LOCK) $(LDFLAGS) -Wl,--as-needed $(NATIVE_LIBS)
 	ln -sf $(@F) $(OUT)/lib/libcarpool.so.$(MAJOR)
 	ln -sf libcarpool.so.$(MAJOR) $(OUT)/lib/libcarpool.so
 
@@ -63,7 +69,7 @@ $(SHARED): $(RUST) cmake/carpool.map
 $(STATIC): $(RUST) $(SHARED) src/worker/preinit.S
 	@mkdir -p $(OUT)/obj
 	$(CC) -c -o $(OUT)/obj/preinit.o src/worker/preinit.S
-	$(LD) -r -o $(OUT)/obj/linked.o --gc-sections --force-group-allocation -u carpool_preinit \
+	$(LD) -r -o $(OUT)/obj/linked.o --gc-sections --force-group-allocation $(NO_LOADER_LOCK) -u carpool_preinit \
 	  `nm -D --defined-only --format=posix $(SHARED) | sed 's/ .*//;s/^/-u /'` --whole-archive $(RUST)
 	$(OBJCOPY) -R .llvmbc -R .llvmcmd --wildcard --keep-global-symbol='pool_*' --keep-global-symbol='future_*' \
 	  --keep-global-symbol=carpool_process_start $(OUT)/obj/linked.o $(OUT)/obj/carpool.o
@@ -77,7 +83,7 @@ $(WORKER): src/worker/carpool-worker.c include/carpool.h $(SHARED)
 	@mkdir -p $(@D)
 	$(call build_worker,$@,../../lib)
 
-$(HEADER): include/carpool.h
+$(HEADER) $(CDEF): $(OUT)/include/%: include/%
 	install -D -m 644 $< $@
 
 # $(call subst_vars,file in cmake/,from the library's folder to the prefix,from there to the headers)
@@ -85,7 +91,7 @@ subst_vars = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@
   -e "s|@POINTER_SIZE@|`echo __SIZEOF_POINTER__ | $(CC) -E -P -`|g" \
   -e 's|@LIBDIR_TO_PREFIX@|'$2'|g' -e 's|@INCLUDEDIR@|'$3'|g' cmake/$1.in
 
-package: $(HEADER) $(CMAKE) $(CMAKE_VERSION) $(PC)
+package: $(HEADER) $(CDEF) $(CMAKE) $(CMAKE_VERSION) $(PC)
 $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 	@mkdir -p $(@D)
 	@$(call subst_vars,$(@F),..,include) > $@
@@ -137,7 +143,7 @@ bench: all                                          ## measures pools beside wha
 counts:                                             ## counts instructions with callgrind, compares with before
 	@python3 benches/harness/counts.py
 
-header:                                             ## writes include/carpool.h anew from the sources
+header:                                             ## writes the headers in include/ anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
 architecture:                                       ## writes the list of files into ARCHITECTURE.md anew
@@ -155,7 +161,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	@test -e $(STATIC) -a -e $(WORKER) || $(MAKE) all
 	install -d "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(libdir)/pkgconfig" \
 	  "$(DESTDIR)$(includedir)" "$(DESTDIR)$(workerdir)"
-	install -m 644 include/carpool.h "$(DESTDIR)$(includedir)"
+	install -m 644 include/carpool.h include/carpool.cdef.h "$(DESTDIR)$(includedir)"
 	install -m 644 $(STATIC) "$(DESTDIR)$(libdir)"
 	install -m 755 $(SHARED) "$(DESTDIR)$(libdir)"
 	cp -fP $(OUT)/lib/libcarpool.so $(OUT)/lib/libcarpool.so.$(MAJOR) "$(DESTDIR)$(libdir)"
@@ -165,7 +171,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	    > "$(DESTDIR)$(libdir)/$$file" || exit; done
 
 uninstall:                                          ## removes what install has copied, given the same folders
-	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
+	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(includedir)/carpool.cdef.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
 	rm -f "$(DESTDIR)$(libdir)/libcarpool.a" "$(DESTDIR)$(libdir)/libcarpool.so" \
 	  "$(DESTDIR)$(libdir)/libcarpool.so.$(MAJOR)" "$(DESTDIR)$(libdir)/libcarpool.so.$(VERSION)"
 	rm -rf "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(workerdir)"

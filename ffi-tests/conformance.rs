@@ -34,7 +34,7 @@ const SKIPPED: i32 = 77;
 const BUILT: &str = "out/tests";
 
 /// One source, built in several ways: (program, name of the variant, flags).
-const VARIANTS: [(&str, &str, &[&str]); 10] = [
+const VARIANTS: [(&str, &str, &[&str]); 15] = [
     ("functions_of_the_main_program", "pie", &["-fPIE", "-pie"]),
     ("functions_of_the_main_program", "no_pie", &["-fno-pie", "-no-pie"]),
     ("functions_of_the_main_program", "stripped", &["-s"]),
@@ -49,11 +49,20 @@ const VARIANTS: [(&str, &str, &[&str]); 10] = [
     ("functions_of_the_main_program", "with_worker_main", &["-DWITH_WORKER_MAIN"]),
     ("main_never_runs_in_a_worker", "pie", &["-fPIE", "-pie"]),
     ("main_never_runs_in_a_worker", "no_pie", &["-fno-pie", "-no-pie"]),
+    ("a_constructor_may_use_a_pool", "opened", &[]),
+    ("a_constructor_may_use_a_pool", "linked", &["-DLINKED", "-lconstructor"]),
+    ("functions_that_are_not_exported_have_names", "no_pie", &["-fno-pie", "-no-pie"]),
+    ("functions_that_are_not_exported_have_names", "no_build_id", &["-Wl,--build-id=none"]),
+    ("functions_that_are_not_exported_have_names", "stripped", &["-s", "-DSTRIPPED"]),
 ];
 
 /// Libraries that are built several times: (source, name of the library, flags).
-const BUILDS: [(&str, &str, &[&str]); 2] =
-    [("changing", "changing_1", &["-DBUILD=1"]), ("changing", "changing_2", &["-DBUILD=2"])];
+const BUILDS: [(&str, &str, &[&str]); 4] = [
+    ("changing", "changing_1", &["-DBUILD=1"]),
+    ("changing", "changing_2", &["-DBUILD=2"]),
+    ("unexported", "unexported", &[]),
+    ("unexported", "unexported_stripped", &["-s"]),
+];
 
 /// Programs that are linked with a library of support/libraries.
 const LINKED: [(&str, &str); 1] = [("functions_in_a_library", "-lfunctions")];

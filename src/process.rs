@@ -101,6 +101,13 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> Option<&str> {
     panic.downcast_ref::<&str>().copied().or_else(formatted)
 }
 
+/// Whether /proc names processes by the same ids as this process does: it may be that of another
+/// PID namespace.
+pub(crate) fn has_own_proc() -> bool {
+    let own = std::fs::read_link("/proc/self");
+    own.is_ok_and(|own| own.as_os_str() == std::process::id().to_string().as_str())
+}
+
 static EXIT_HANDLER: OnceLock<extern "C" fn()> = OnceLock::new();
 
 /// Registers the function that runs when the process exits. It runs in forked children, too.

@@ -64,7 +64,6 @@ int main(int argc, char **argv) {
     fail_some_messages();
     resources_at_start = resources_now();
     options.log = note;
-    options.max_restarts = UINT32_MAX;
     options.min_workers = 2;
     for (int round = 0; round < ROUNDS; round++) {
         pool_t *pool = new_pool(&options, 2);

@@ -55,10 +55,25 @@ static void start_one_more(const pool_options_t *options, uint32_t gate, int n_f
     for (int i = n_free; i < LOW; i++) close(kept[i]);
 }
 
-/* No worker is left. Failed starts do not count, so the pool waits. */
+/* There is no worker yet, and a task has a deadline. */
+static void start_the_first(const pool_options_t *options) {
+    future_t *queued;
+    pool_t *pool = new_pool(options, 2);
+    word_set(FAILED_STARTS, 0);
+    limit_descriptors(3);
+    CHECK_IS(pool_run(pool, warm_up, NULL, 0, 1, NULL, 0, NULL), POOL_ERR_TIMEOUT);
+    CHECK_OK(pool_submit(pool, warm_up, NULL, 0, &queued));
+    await_failed_starts(pool);
+    limit_descriptors(0);
+    CHECK_OK(future_wait(queued, POOL_FOREVER));
+    CHECK_EQUAL(future_state(queued), FUTURE_COMPLETED);
+    future_free(queued);
+    pool_free(pool);
+}
+
+/* No worker is left. */
 static void lose_all(pool_options_t options, uint32_t gate) {
     pid_t pids[2];
-    options.max_restarts = UINT32_MAX;
     pool_t *pool = new_pool(&options, 2);
     get_worker_pids(pool, gate, 2, pids);
     word_set(FAILED_STARTS, 0);
@@ -77,6 +92,7 @@ int main(int argc, char **argv) {
     /* Two are enough for a thread, or for a worker that is forked, but not for one that is executed. */
     int n_free = options.kind == POOL_PROCESS && options.start == POOL_SPAWN ? 4 : 2;
     for (int n = 0; n < n_free; n++) start_one_more(&options, (uint32_t)n, n);
+    start_the_first(&options);
     options.min_workers = 2;
     if (options.kind == POOL_PROCESS) lose_all(options, GATES - 1);
     return leaves_nothing_behind();

@@ -15,6 +15,14 @@ use crate::worker::protocol::ExitReason;
 #[repr(C)]
 pub enum pool_kind {
     /// Each worker is a separate process: a crash costs only the task that crashed.
+    ///
+    /// A worker is in a process group of its own, and ignores SIGINT, SIGTTOU and SIGTTIN: what an
+    /// interrupt from the terminal means is left to the caller, and a task may print on the
+    /// terminal, but reading from it fails with EIO. Programs that a task starts ignore these
+    /// signals, too, unless it resets them.
+    ///
+    /// /dev/null is needed, unless worker_stdin is set or descriptor 0 is inherited; /proc is needed
+    /// for functions of the main program, with POOL_FORK, and for max_memory_per_worker.
     POOL_PROCESS = 0,
     /// Each worker is a thread of this process.
     POOL_THREAD = 1,
@@ -187,6 +195,8 @@ pub enum pool_state_bit {
     POOL_STATE_TERMINATED = 4,
     /// A pool_join is in progress.
     POOL_STATE_JOINING = 8,
+    /// The pool is paused, see pool_pause.
+    POOL_STATE_PAUSED = 16,
 }
 
 /// What a map does after an item has failed. Unless it is POOL_ON_ERROR_CONTINUE, a lazy map ends with

@@ -113,7 +113,8 @@ pub struct pool_options_t {
     /// 0 otherwise.
     pub retries: u32,
     /// Number of consecutive start failures within restart_window_ms after which the pool is broken
-    /// (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited.
+    /// (POOL_ERR_RESTARTS). 0: 5; UINT32_MAX: unlimited. A start that the caller's process has too
+    /// few descriptors, processes or memory for does not count: it is tried again until that passes.
     pub max_restarts: u32,
     /// Time window for max_restarts. 0: 10000.
     pub restart_window_ms: i64,
@@ -335,7 +336,8 @@ pub struct pool_worker_info_t {
     pub state: pool_worker_state_t,
     /// ID of the task that it is running, else 0.
     pub task_id: u64,
-    /// Function of that task, if its name is known; truncated if necessary.
+    /// Function of that task and its module, truncated if necessary; a function of a stripped module
+    /// that does not export it is given as an offset.
     pub function: [c_char; 64],
     /// How long that task has been running, in milliseconds.
     pub running_ms: i64,

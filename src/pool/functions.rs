@@ -109,13 +109,15 @@ impl FunctionIndex {
             let is_copy = matches!(process_config.start, StartMethod::Fork { .. });
             state.needs_main_program.store(!is_copy, Relaxed);
         }
+        let callee = Arc::new(OwnedCallee::of(callee)?);
         let index = self.callees.len() as u32;
         let region = &state.region;
         if !region.functions.write(index, &function, &mut self.names_used, &region.memory) {
             let words = "the pool names too many functions already: 65536, or less with long names";
             return Err(Error::new(Status::POOL_ERR_FUNCTION, words));
         }
-        self.callees.push(Arc::new(OwnedCallee::of(callee)?));
+        state.functions.add(function.clone());
+        self.callees.push(callee);
         self.functions.insert(function, index);
         Ok(index)
     }

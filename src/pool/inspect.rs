@@ -5,13 +5,13 @@ use crate::board::slot::SeatIndex;
 use crate::board::stats::StatsSum;
 use crate::clock;
 use crate::error::{Result, Status};
+use crate::process;
 use crate::state::cancelled::CancelledTask;
 use crate::state::pool_flags;
 use crate::state::workers::WorkerInfo;
 use crate::sync::Ordering::*;
 use crate::worker::config::StartMethod;
 use crate::worker::memory_limit::own_bytes;
-use crate::worker::resolve;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -145,11 +145,10 @@ impl Pool {
         let task = slot.map(|slot| {
             let record = board.slot(slot);
             let function = record.call().function;
-            let function = self.region().functions.read(function, &self.region().memory);
             let ticks = clock::now().saturating_sub(board_seat.started.load(Relaxed));
             RunningTask {
                 id: record.id(),
-                function: function.map_or_else(String::new, |it| resolve::describe(&it)),
+                function: self.state.functions.describe(function).unwrap_or_default(),
                 ns: clock::ns_of_ticks(ticks),
             }
         });
@@ -161,7 +160,7 @@ impl Pool {
 
 /// Pages that only the process itself has in memory: /proc/PID/statm, resident less shared.
 fn resident_bytes(pid: i64) -> Option<u64> {
-    if pid == 0 {
+    if pid == 0 || !process::has_own_proc() {
         return None;
     }
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
@@ -256,6 +255,7 @@ impl Pool {
                 "broken": bits & pool_flags::BROKEN != 0,
                 "terminated": bits & pool_flags::TERMINATED != 0,
                 "joining": bits & pool_flags::JOINING != 0,
+                "paused": bits & pool_flags::PAUSED != 0,
             },
         })
     }

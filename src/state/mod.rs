@@ -8,6 +8,7 @@ pub(crate) mod commands;
 pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod function_names;
 pub(crate) mod limits;
 pub(crate) mod pending;
 pub(crate) mod task_callbacks;
@@ -30,23 +31,28 @@ use commands::{Command, CommandReceiver, CommandSender, ShutdownRequest, StopMod
 use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
+use function_names::FunctionNames;
 use limits::{LimitSettings, TimeLimits};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use task_callbacks::TaskCallbackTable;
 use workers::{WorkerBounds, WorkerTable};
 
-/// Why a pool refuses tasks; the bits of `pool_state`.
+/// The state of a pool, and why it refuses tasks; the bits of `pool_state`.
 pub(crate) mod pool_flags {
     pub(crate) const CLOSED: u32 = 1;
     pub(crate) const BROKEN: u32 = 2;
     pub(crate) const TERMINATED: u32 = 4;
     pub(crate) const JOINING: u32 = 8;
+    /// Tasks are accepted, but not begun.
+    pub(crate) const PAUSED: u32 = 16;
     /// A stop that lets nothing more run. Private.
-    pub(crate) const STOPPED: u32 = 16;
+    pub(crate) const STOPPED: u32 = 32;
+    /// What refuses a task that is submitted alone.
+    pub(crate) const REFUSE: u32 = !PAUSED;
     /// What refuses the tasks of an operation that has a [`super::SubmitPermit`].
     pub(crate) const REFUSE_ALWAYS: u32 = BROKEN | TERMINATED | STOPPED;
-    pub(crate) const PUBLIC: u32 = CLOSED | BROKEN | TERMINATED | JOINING;
+    pub(crate) const PUBLIC: u32 = CLOSED | BROKEN | TERMINATED | JOINING | PAUSED;
 }
 
 pub(crate) struct PoolState {
@@ -56,6 +62,7 @@ pub(crate) struct PoolState {
     /// The configuration of workers, except for the current minimum of workers.
     pub(crate) worker_config: WorkerConfig,
     pub(crate) worker_table: WorkerTable,
+    pub(crate) functions: FunctionNames,
     pub(crate) bounds: WorkerBounds,
     pub(crate) counters: Counters,
     pub(crate) limits: LimitSettings,
@@ -138,6 +145,7 @@ impl PoolState {
             slots,
             worker_config: WorkerConfig::default(),
             worker_table: WorkerTable::default(),
+            functions: FunctionNames::default(),
             bounds: WorkerBounds::new(config.workers_min, config.workers_max),
             counters: Counters::default(),
             limits: LimitSettings::new(config.limits),
@@ -395,7 +403,7 @@ impl PoolState {
 
     /// Why the pool refuses tasks, if it does.
     pub(crate) fn check_open(&self) -> Result<()> {
-        self.check_flags(u32::MAX)
+        self.check_flags(pool_flags::REFUSE)
     }
 
     /// Like [`PoolState::check_open`], for these flags only.

@@ -35,6 +35,8 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of unanswered requests that were sent. They always fit the channel.
 const UNANSWERED_MAX: usize = 32;
+/// The most messages of a fork server that are received at once.
+const MESSAGES_AT_ONCE: usize = 2 * UNANSWERED_MAX;
 /// How long a fork server may leave a request unanswered. It is checked twice: if all processes
 /// were suspended meanwhile, the fork server was not slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,6 +81,13 @@ pub(super) enum ForkEvent {
     Failed { seat: usize, error: Error },
 }
 
+/// Why a worker was not forked.
+enum StartFailure {
+    NotBegun(Error),
+    /// The fork server has exited. With how long it was waited for.
+    Exited(Error, Duration),
+}
+
 /// The unanswered requests of a fork server that has exited.
 struct OrphanedRequests {
     seats: Vec<usize>,
@@ -91,16 +100,20 @@ impl Supervisor {
     pub(super) fn on_fork_server_event(&mut self, id: u64) {
         let failures = self.handle_fork_server_event(id);
         self.update_worker_count();
-        for (error, waited) in failures {
+        for failure in failures {
             // A stop kills the awaited workers: that is not a failure.
-            if self.life.stage() != Stage::Stop {
-                self.start_failed(error, waited);
+            if self.life.stage() == Stage::Stop {
+                continue;
+            }
+            match failure {
+                StartFailure::NotBegun(error) => self.start_not_begun(error),
+                StartFailure::Exited(error, waited) => self.start_failed(error, waited),
             }
         }
     }
 
-    /// Returns the starts that have failed, with how long each was waited for.
-    fn handle_fork_server_event(&mut self, id: u64) -> Vec<(Error, Duration)> {
+    /// Returns the starts that have failed.
+    fn handle_fork_server_event(&mut self, id: u64) -> Vec<StartFailure> {
         let mut failures = Vec::new();
         let (state, workers) = (&self.state, &mut self.workers);
         for event in workers.fork_servers.receive(&workers.epoll, id) {
@@ -112,7 +125,7 @@ impl Supervisor {
             };
             if let Err(error) = outcome {
                 workers.vacate_seat(state, seat);
-                failures.push((error, Duration::ZERO));
+                failures.push(StartFailure::NotBegun(error));
             }
         }
         let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
@@ -125,7 +138,7 @@ impl Supervisor {
                 workers.vacate_seat(state, seat);
             }
             let error = error.map(|error| if waited.is_zero() { error } else { was_late(waited) });
-            failures.extend(error.map(|error| (error, waited)));
+            failures.extend(error.map(|error| StartFailure::Exited(error, waited)));
         }
         failures
     }
@@ -350,10 +363,17 @@ fn start_server(
 impl ForkServer {
     fn receive(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
         let mut events = Vec::new();
-        while let Some(channel) = self.process.channel() {
+        // Some, if there are many: others wait for theirs to be received.
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Some(channel) = self.process.channel() else { break };
             match channel.try_receive() {
                 Received::Message(message, file) => events.extend(self.on_message(message, file)),
                 Received::Nothing => break,
+                Received::Garbage => {
+                    let _ = epoll::delete(epoll, channel);
+                    self.process.kill();
+                    break;
+                }
                 Received::End => {
                     // Its exit is detected by its pidfd.
                     let _ = epoll::delete(epoll, channel);

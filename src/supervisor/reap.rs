@@ -17,7 +17,6 @@ use crate::error::Status;
 use crate::state::PoolState;
 use crate::sync::Ordering::Relaxed;
 use crate::worker::protocol::ExitReason;
-use crate::worker::resolve;
 
 /// Recovers all that the exited worker of this seat held.
 pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
@@ -55,7 +54,7 @@ pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
 pub(super) fn fail_corrupted(state: &PoolState) {
     state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
-        let Some(generation) = state.slots.held_generation(slot) else { return };
+        let Some(generation) = state.slots.entries.held_generation(slot) else { return };
         // A submit is about to fill a free slot with an owner.
         let is_queued = matches!(phase, Phase::Ready | Phase::Free);
         if is_queued || (phase.is_done() && record.word.generation() == generation) {
@@ -104,13 +103,13 @@ fn recover_slot(
     if exit.is_loss() {
         state.counters.lost.add();
         if may_retry(state, slot, record) {
-            state.slots.side_table.discard_result_file(record.id());
+            state.slots.side_table.discard_result_file(slot);
             state.counters.retried.add();
             return requeue();
         }
     }
     let (outcome, failure) = task_outcome(state, exit, record);
-    state.slots.side_table.discard_result_file(record.id());
+    state.slots.side_table.discard_result_file(slot);
     record.end_without_worker(spans(state, seat, record));
     state.slots.side_table.set_failure(slot, failure);
     // Counted first: a caller that sees the task done also sees it counted.
@@ -161,9 +160,8 @@ fn lost(state: &PoolState, process: ProcessExit, record: &Slot) -> TaskFailure {
 
 /// The end of a sentence about the worker of this task.
 fn running(state: &PoolState, record: &Slot) -> String {
-    let function = state.region.functions.read(record.call().function, &state.region.memory);
-    let function = function.map_or("a function".to_owned(), |it| resolve::describe(&it));
-    format!("while running {function}")
+    let function = state.functions.describe(record.call().function);
+    format!("while running {}", function.as_deref().unwrap_or("a function"))
 }
 
 /// Whether a task whose worker was lost is run again.

@@ -3,7 +3,7 @@
 //! A failed start is repeated after a pause, which doubles each time. When too many have failed in
 //! succession and no worker is ready, or when the next one is certain to fail too, the pool breaks:
 //! its tasks are cancelled, with the reason. It breaks in the same way when one of the user's hooks
-//! fails.
+//! fails. A start for which something is short, such as descriptors, only waits: that may pass.
 
 use super::Supervisor;
 use super::events;
@@ -61,7 +61,8 @@ impl Supervisor {
         let wanted = self.workers_to_start();
         // A stray worker may have overwritten the counts of its seat. This is checked only while
         // there are no workers.
-        let is_stranded = wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
+        let has_no_worker = wanted == 0 && self.workers.count() == 0;
+        let is_stranded = has_no_worker && !self.life.is_paused && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
             self.state.enqueue_all_again();
         }
@@ -73,10 +74,10 @@ impl Supervisor {
         let workers = self.workers.count();
         let min = self.state.workers_min().max(self.ready_wanted());
         let demand = Demand {
-            queued: load.pending,
+            queued: if self.life.stage() == Stage::Paused { 0 } else { load.pending },
             free: workers.saturating_sub(load.busy),
             workers,
-            workers_min: if self.life.stage() == Stage::Open { min } else { 0 },
+            workers_min: if self.life.is_open() { min } else { 0 },
             workers_max: self.state.workers_max(),
             lost: std::mem::take(&mut self.lost),
         };
@@ -105,11 +106,11 @@ impl Supervisor {
         for started in 0..count {
             if let Err(error) = self.start_one() {
                 let why = Error::with_detail(error.status, detail_of(&error));
-                self.start_failed(error, Duration::ZERO);
+                self.start_not_begun(error);
                 return if started > 0 { Ok(started) } else { Err(why) };
             }
             if matches!(self.state.config.kind, PoolKind::Threads) {
-                self.failures.clear();
+                self.forget_failures();
             }
         }
         Ok(count)
@@ -134,12 +135,30 @@ impl Supervisor {
     /// Acts on the messages of a worker.
     pub(super) fn on_worker_message(&mut self, seat: usize) {
         let Some(worker) = self.workers.get_mut(seat) else { return };
-        if worker.is_ready {
-            self.failures.clear();
+        let (is_ready, failure) = (worker.is_ready, worker.hook_failure.take());
+        if is_ready {
+            self.forget_failures();
         }
-        if let Some(failure) = worker.hook_failure.take() {
+        if let Some(failure) = failure {
             self.break_pool(failure.into_task_failure());
         }
+    }
+
+    fn forget_failures(&mut self) {
+        self.failures.clear();
+        self.shortages = 0;
+    }
+
+    /// Handles a worker that could not be started. What a worker itself is short of counts as a
+    /// failure: its limits may be too low for it.
+    pub(super) fn start_not_begun(&mut self, error: Error) {
+        if !error.is_shortage() {
+            return self.start_failed(error, Duration::ZERO);
+        }
+        let pause = BACK_OFF * (1 << self.shortages.min(DOUBLINGS_MAX));
+        self.shortages = self.shortages.saturating_add(1);
+        events::start_failed(&self.state, &error, pause);
+        self.retry_at = Some(Instant::now() + pause);
     }
 
     /// Handles a worker that could not be started, or that exited before it was ready. `waited`:

@@ -127,13 +127,15 @@ pub(super) fn send_exit(channel: &Channel, outcome: Result<ExitReason>) -> c_int
 /// Runs a process that was executed. If that is a fork server, `channel` becomes the worker's own
 /// in each worker that it forks.
 fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
-    ignore_interrupts();
+    ignore_terminal();
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let (init, file) = receive_init(channel)?;
     let Some(file) = file else {
         // The message is complete, so it was this process that had no descriptor left.
         return Err(Error::os("receiving the shared memory", Errno::MFILE));
     };
+    // Before modules are opened: their constructors may make pools.
+    DEPTH.store(init.worker_config.depth, Relaxed);
     let parent = parent_handle(init.parent)?;
     remove_preload_entry();
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
@@ -257,15 +259,24 @@ pub(super) fn rename_process(name: &CStr) {
     }
 }
 
+/// Called in a copy of the caller.
+pub(super) fn descend() {
+    DEPTH.fetch_add(1, Relaxed);
+}
+
 /// The number of workers among this process and its ancestors.
 pub(crate) fn depth() -> u32 {
     DEPTH.load(Relaxed)
 }
 
-/// Ignores SIGINT: the parent decides what an interrupt from the terminal means.
-pub(super) fn ignore_interrupts() {
-    // SAFETY: only sets a disposition, without a handler.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+/// Ignores what the terminal sends. The parent decides what an interrupt means. And a worker is in
+/// a process group in the background of its terminal, where printing and reading would stop it:
+/// now it may print, and reading fails.
+pub(super) fn ignore_terminal() {
+    for signal in [libc::SIGINT, libc::SIGTTOU, libc::SIGTTIN] {
+        // SAFETY: only sets a disposition, without a handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 /// A pidfd of the parent, which is checked to be the process that started this one: no death signal

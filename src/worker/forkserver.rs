@@ -53,7 +53,7 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
             }
             Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
-            Received::End => exit(),
+            Received::Garbage | Received::End => exit(),
         }
         exited.retain(|pid| {
             matches!(rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None))
@@ -181,6 +181,7 @@ fn detach_from_parent(channel: Channel, name: &str) -> Channel {
         child::rename_process(&name);
     }
     current::clear();
+    child::descend();
     discard_output();
     replace_exit_handlers();
     reset_signals();
@@ -246,15 +247,15 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
     Ok(())
 }
 
-/// Resets the caller's signal handlers, and unblocks all signals. Interrupts are left to the
-/// parent.
+/// Resets the caller's signal handlers, and unblocks all signals. Those of the terminal are
+/// ignored.
 fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: sets a disposition without a handler; the kernel refuses those that cannot be
         // set.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    child::ignore_interrupts();
+    child::ignore_terminal();
     let mut none = MaybeUninit::uninit();
     // SAFETY: fills in the set.
     unsafe { libc::sigemptyset(none.as_mut_ptr()) };

@@ -31,6 +31,7 @@ pub(crate) mod protocol;
 pub(crate) mod resolve;
 mod sandbox;
 pub(crate) mod spawn;
+pub(crate) mod symbols;
 mod task;
 mod threads;
 
@@ -44,6 +45,7 @@ pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
 use crate::board::memory::FileLimit;
+use crate::board::parent::slots::SlotKey;
 use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
@@ -76,7 +78,8 @@ pub(crate) type SendResultFile = Box<dyn Fn(ResultFile) -> Result<()> + Send>;
 fn send_over(channel: &Arc<Channel>) -> SendResultFile {
     let channel = channel.clone();
     Box::new(move |file: ResultFile| {
-        let message = Message::ResultFile { task: file.task, len: file.len };
+        let SlotKey { slot, generation } = file.key;
+        let message = Message::ResultFile { slot, generation, len: file.len };
         channel.send_patiently(&message, file.memory.file())
     })
 }

@@ -3,6 +3,7 @@
 use super::dl_lock::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
 use libloading::os::unix::Library;
+use std::error::Error;
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -117,20 +118,10 @@ impl ProgramHeaders<'_> {
     }
 
     fn identity(&self) -> Identity {
-        let mut identity = [0; IDENTITY_LEN];
         match self.build_id() {
-            Some(id) => {
-                let len = id.len().min(IDENTITY_LEN);
-                identity[..len].copy_from_slice(&id[..len]);
-            }
-            None => {
-                // Linked without a build id: a digest of the code serves as one. 0xff..
-                // distinguishes it from ids.
-                identity[..8].copy_from_slice(&self.code_digest().to_le_bytes());
-                identity[IDENTITY_LEN - 8..].fill(0xff);
-            }
+            Some(id) => identity_of_build(id),
+            None => identity_of_code(self.readable_code()),
         }
-        identity
     }
 
     /// The note NT_GNU_BUILD_ID of the owner "GNU", which the linker writes.
@@ -148,22 +139,41 @@ impl ProgramHeaders<'_> {
         })
     }
 
-    /// FNV-1a over the code, eight bytes at a time. (Fowler, Noll, Vo: hash functions, 64 bits.)
-    fn code_digest(&self) -> u64 {
-        let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-        for (start, len, flags) in self.loads() {
-            if flags & (libc::PF_X | libc::PF_R) != libc::PF_X | libc::PF_R {
-                continue;
-            }
+    fn readable_code(&self) -> impl Iterator<Item = &[u8]> {
+        let is_code = |flags| flags & (libc::PF_X | libc::PF_R) == libc::PF_X | libc::PF_R;
+        self.loads().filter(move |(_, _, flags)| is_code(*flags)).map(|(start, len, _)| {
             // SAFETY: a segment of the module that the loader has mapped for reading.
-            let code = unsafe { std::slice::from_raw_parts(start as *const u8, len) };
-            for bytes in code.chunks(8) {
-                let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-                digest = (digest ^ word).wrapping_mul(0x100_0000_01b3);
-            }
-        }
-        digest
+            unsafe { std::slice::from_raw_parts(start as *const u8, len) }
+        })
     }
+}
+
+/// The identity of a module with this build id.
+pub(super) fn identity_of_build(id: &[u8]) -> Identity {
+    let mut identity = [0; IDENTITY_LEN];
+    let len = id.len().min(IDENTITY_LEN);
+    identity[..len].copy_from_slice(&id[..len]);
+    identity
+}
+
+/// The identity of a module without a build id, by its code. 0xff.. distinguishes it from ids.
+pub(super) fn identity_of_code<'a>(code: impl Iterator<Item = &'a [u8]>) -> Identity {
+    let mut identity = [0; IDENTITY_LEN];
+    identity[..8].copy_from_slice(&digest(code).to_le_bytes());
+    identity[IDENTITY_LEN - 8..].fill(0xff);
+    identity
+}
+
+/// FNV-1a, eight bytes at a time. (Fowler, Noll, Vo: hash functions, 64 bits.)
+fn digest<'a>(code: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    for segment in code {
+        for bytes in segment.chunks(8) {
+            let word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            digest = (digest ^ word).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    digest
 }
 
 /// A note's kind, its owner, its text, and what follows it.
@@ -198,7 +208,7 @@ impl OpenLibrary {
         let flags = flags | libc::RTLD_NOW | libc::RTLD_NODELETE;
         // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
         let library = unsafe { Library::open(Some(path), flags) };
-        library.map(OpenLibrary::new).map_err(|error| error.to_string())
+        library.map(OpenLibrary::new).map_err(|error| reason_of(&error))
     }
 
     fn new(library: Library) -> OpenLibrary {
@@ -220,6 +230,11 @@ impl OpenLibrary {
     pub(super) fn location(&self) -> Option<(usize, usize)> {
         self.location
     }
+}
+
+/// What the loader says: it is the source of the crate's error, which only names the call.
+fn reason_of(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn location(handle: *mut c_void) -> Option<(usize, usize)> {

@@ -4,11 +4,13 @@
 //! symbol, with the identity of the module, so that another build of it is refused. Each worker
 //! looks a function up once.
 
+use super::child;
 use super::modules::{self, Module, OpenLibrary};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
 use crate::fd;
+use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr, c_void};
 use std::sync::Arc;
 
@@ -74,6 +76,16 @@ fn open_loaded(module: &Module) -> Option<OpenLibrary> {
         return Some(OpenLibrary::main_program());
     }
     OpenLibrary::open(module.path.as_os_str(), libc::RTLD_NOLOAD).ok()
+}
+
+thread_local! {
+    /// Whether a worker opens a module in this thread, whose constructors run then.
+    static OPENING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread opens a module in a worker process.
+pub(crate) fn is_opening_in_worker() -> bool {
+    child::depth() > 0 && OPENING.get()
 }
 
 /// Finds functions in this process, and caches their addresses.
@@ -195,7 +207,10 @@ impl Resolver {
         if let Some((_, opened)) = self.modules.iter().find(|(known, _)| known == path) {
             return Ok(opened.clone());
         }
-        let opened = Arc::new(open(path)?);
+        let before = OPENING.replace(true);
+        let opened = open(path);
+        OPENING.set(before);
+        let opened = Arc::new(opened?);
         self.modules.push((path.to_owned(), opened.clone()));
         Ok(opened)
     }
@@ -244,17 +259,6 @@ fn target(function: &Function) -> String {
         FunctionLocator::Symbol(symbol) => symbol.clone(),
         FunctionLocator::Offset(offset) => format!("offset {offset:#x}"),
         FunctionLocator::Address(address) => format!("address {address:#x}"),
-    }
-}
-
-/// The name of a function, for messages.
-pub(crate) fn describe(function: &Function) -> String {
-    match function.locator {
-        FunctionLocator::Address(_) => target(function),
-        _ => {
-            let file = function.module.rsplit('/').next().unwrap_or_default();
-            format!("{} in {}", target(function), module_name(file))
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -124,13 +125,25 @@ fn count_others_now() -> Result<usize> {
         let errno = rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO);
         Error::os("counting threads in /proc/self/task", errno)
     };
+    let has_own_ids = process::has_own_proc();
     let mut count = 0;
     for entry in std::fs::read_dir("/proc/self/task").map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        let thread = name.to_str().and_then(|name| name.parse().ok());
+        let entry = entry.map_err(failed)?;
+        let thread = match has_own_ids {
+            true => entry.file_name().to_str().and_then(|name| name.parse().ok()),
+            false => id_in_own_namespace(&entry.path()),
+        };
         count += usize::from(thread.is_some_and(is_other));
     }
     Ok(count)
+}
+
+/// The id that a thread has for itself, from its folder in the /proc of another PID namespace.
+/// (proc_pid_status(5): the last number of NSpid.) None: it has ended.
+fn id_in_own_namespace(folder: &Path) -> Option<i32> {
+    let status = std::fs::read_to_string(folder.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 #[cfg(all(test, not(loom)))]
@@ -156,6 +169,8 @@ mod tests {
         thread.join().unwrap();
         assert!(!is_known());
         assert!(count_others_now().is_ok());
+        let folder = format!("/proc/self/task/{}", this_thread());
+        assert_eq!(id_in_own_namespace(Path::new(&folder)), Some(this_thread()));
     }
 }
 
