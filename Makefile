@@ -39,7 +39,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot %/isolate,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check model soak mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check model soak fuzz mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -133,6 +133,9 @@ soak: all                                           ## workers and programs die 
 
 model: all                                          ## random calls compared with a model (MINUTES=10, SEED=1)
 	MODEL_SECONDS=$$(( $(MINUTES) * 60 )) $(if $(SEED),MODEL_SEED=$(SEED)) $(CARGO) test --locked --test model
+
+fuzz: all                                           ## hostile calls, and overwritten memory, for MINUTES=10
+	@python3 ffi-tests/endurance.py fuzz $(MINUTES)
 
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))

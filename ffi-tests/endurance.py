@@ -3,8 +3,8 @@
     endurance.py soak MINUTES    workers and programs die, stop and fork; nothing is lost, doubled or wrong
     endurance.py fuzz MINUTES    hostile calls, and memory that a worker overwrites
 
-ENDURANCE_SEED=N runs what a seed has found again, KINDS="fork spawn" only these kinds. The time is shared out
-evenly. Exit code: 0 if all have passed.
+ENDURANCE_SEED=N runs what a seed has found again, KINDS="fork spawn" only these kinds, VANDALS="words copies zeros"
+only these ways to overwrite memory. The time is shared out evenly. Exit code: 0 if all have passed.
 """
 
 import os
@@ -25,7 +25,7 @@ PROCESSES = ["spawn", "forkserver", "fork"]
 # (program, its kinds)
 PARTS = {
     "soak": [("tasks_end_once_whatever_dies", PROCESSES), ("killed_programs_leave_no_process", PROCESSES)],
-    "fuzz": [],
+    "fuzz": [("hostile_calls_do_no_harm", ["thread", *PROCESSES, "inline"]), ("a_vandal_costs_tasks_not_the_program", PROCESSES)],
 }
 
 
@@ -41,7 +41,8 @@ def build(name):
 def run(program, kind, seconds):
     """Whether it passed. Its output goes to the terminal."""
     folder = tempfile.mkdtemp(prefix="carpool-endurance-")
-    environment = {**os.environ, "TEST_TMP": folder, "TMPDIR": folder, "ENDURANCE_SECONDS": str(seconds)}
+    everything = {"VANDALS": "words copies zeros callbacks"}
+    environment = {**everything, **os.environ, "TEST_TMP": folder, "TMPDIR": folder, "ENDURANCE_SECONDS": str(seconds)}
     print(f"{program.name} {kind}, {seconds:.0f} s", flush=True)
     process = subprocess.Popen([program, kind], env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
     try:

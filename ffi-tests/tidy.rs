@@ -504,6 +504,27 @@ fn the_coverage_names_functions_and_tests_that_exist() {
     none(wrong);
 }
 
+#[test]
+fn every_promise_of_reliability_names_tests_that_exist() {
+    let (path, mut rows, mut wrong) = ("docs/reliability.md", 0, Vec::new());
+    for (number, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let &["", promise, proof, ""] = &cells[..] else { continue };
+        if promise == "promise" || promise.starts_with("---") {
+            continue; // the head of a table
+        }
+        rows += 1;
+        if code_in(proof).next().is_none() {
+            wrong.push(format!("{path}:{} names no test", number + 1));
+        }
+        for test in code_in(proof).filter(|test| !is_test(test)) {
+            wrong.push(format!("{path}:{} names {test}, which does not exist", number + 1));
+        }
+    }
+    assert!(rows > 0, "{path} has no rows");
+    none(wrong);
+}
+
 /// A program in one of the folders of ffi-tests, or a script beside them.
 fn is_test(name: &str) -> bool {
     let root = Path::new("ffi-tests");

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn pool_map_zip(
     let status = boundary(|| {
         let callee = Callee::Pointer(required(function)? as usize);
         // SAFETY: the header: `n_arrays` arrays.
-        let (items, size, n) = pool::zip(&unsafe { columns(arrays, n_arrays) }?);
+        let (items, size, n) = pool::zip(&unsafe { columns(arrays, n_arrays) }?)?;
         count = n;
         let items = Items { start: items.as_ptr().cast(), size, count };
         // SAFETY: the header: arrays of `n` items, results and statuses, until the map has ended.

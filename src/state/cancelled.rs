@@ -1,6 +1,6 @@
 //! The tasks that a stop or a break has cancelled, for callers that run them elsewhere.
 
-use crate::board::Region;
+use crate::board::memory::ResultBytes;
 use crate::board::record::Slot;
 use crate::sync::Mutex;
 
@@ -36,9 +36,9 @@ struct CancelledRecord {
 
 impl CancelledBatch {
     /// Copies a queued task, before it is known whether it will be cancelled.
-    pub(crate) fn push(&mut self, region: &Region, record: &Slot, tag: u64) {
+    pub(crate) fn push(&mut self, record: &Slot, args: Option<ResultBytes<'_>>, tag: u64) {
         let start = self.args.len();
-        if let Some(args) = region.args_bytes(record) {
+        if let Some(args) = args {
             self.args.resize(start + args.len(), 0);
             args.copy_to(&mut self.args[start..]);
         }

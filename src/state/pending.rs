@@ -19,7 +19,7 @@ impl PoolState {
             let is_listed = self.lists_cancelled.load(Relaxed);
             if is_listed {
                 let tag = self.slots.side_table.options(key.slot).map_or(0, |options| options.tag);
-                batch.push(&self.region, record, tag);
+                batch.push(record, self.slots.args_bytes(&self.region, key.slot), tag);
             }
             if !self.withdraw(key, why) && is_listed {
                 batch.pop();

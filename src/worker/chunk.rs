@@ -219,7 +219,7 @@ fn run_variable(
         let status = task.end_item(call());
         results.resize(results.len().next_multiple_of(ALIGN), 0);
         let begin = results.len();
-        task.take_item_result(status == OK, &mut results);
+        task.take_item_result(status == OK, &mut results)?;
         let (start, len) = (begin as u64, (results.len() - begin) as u64);
         results_table.push(ItemResult { status, start, len });
         if status != OK && header.after_error == AfterItemError::Stop as u64 {

@@ -228,16 +228,22 @@ impl Task {
                 std::ptr::null_mut()
             }
             TaskRole::Task => self.result_of_task(len),
-            TaskRole::Hook | TaskRole::VariableItem => {
-                let mut scratch = self.scratch.borrow_mut();
-                self.item_len.set(len);
-                let blocks = len.div_ceil(size_of::<AlignedBlock>()).max(1);
-                if scratch.len() < blocks {
-                    scratch.resize(blocks, AlignedBlock::default());
-                }
-                scratch.as_mut_ptr().cast()
-            }
+            TaskRole::Hook | TaskRole::VariableItem => self.scratch_buffer(len),
         }
+    }
+
+    fn scratch_buffer(&self, len: usize) -> *mut u8 {
+        let mut scratch = self.scratch.borrow_mut();
+        let blocks = len.div_ceil(size_of::<AlignedBlock>()).max(1);
+        if let Some(more) = blocks.checked_sub(scratch.len()) {
+            if scratch.try_reserve_exact(more).is_err() {
+                self.item_len.set(0);
+                return std::ptr::null_mut();
+            }
+            scratch.resize(blocks, AlignedBlock::default());
+        }
+        self.item_len.set(len);
+        scratch.as_mut_ptr().cast()
     }
 
     #[inline]
@@ -539,17 +545,20 @@ impl Task {
         ItemStatus { status: status as i32, code }
     }
 
-    /// Appends the result of a variable-size item that has ended, or its message if it failed.
-    pub(super) fn take_item_result(&self, is_ok: bool, into: &mut Vec<u8>) {
+    /// Appends the result of a variable-size item that has ended, or its message if it failed. None:
+    /// there is no memory.
+    pub(super) fn take_item_result(&self, is_ok: bool, into: &mut Vec<u8>) -> Option<()> {
         let failure = self.failure.take();
         if !is_ok {
             into.extend_from_slice(failure_bytes::message_in(&failure));
-            return;
+            return Some(());
         }
         let scratch = self.scratch.borrow();
         let len = self.item_len.get().min(scratch.len() * size_of::<AlignedBlock>());
+        into.try_reserve(len).ok()?;
         // SAFETY: `scratch` has at least `len` bytes, and all of them are initialised.
         into.extend_from_slice(unsafe { std::slice::from_raw_parts(scratch.as_ptr().cast(), len) });
+        Some(())
     }
 
     /// Makes the whole task fail as this item did; returns the code of the task.

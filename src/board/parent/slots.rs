@@ -12,8 +12,8 @@ use super::side_table::SideTable;
 use super::tail::Tails;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block, HINTS_PER_SIZE};
-use crate::board::memory::{Memory, Span};
-use crate::board::record::BytesLocation;
+use crate::board::memory::{Memory, ResultBytes, Span};
+use crate::board::record::{ARGS_MAX, BytesLocation};
 use crate::board::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering::*, plain};
@@ -156,6 +156,14 @@ impl SlotTable {
     /// Records the block of a task's arguments, which is freed with the slot.
     pub(crate) fn set_args_block(&self, slot: u32, block: Option<Block>) {
         self.blocks.at(slot as usize).store(block.map_or(0, Block::pack), Relaxed);
+    }
+
+    /// The bytes of a task's arguments. None: a stray worker has changed where they are, or made
+    /// them longer than the memory that was allocated for them.
+    pub(crate) fn args_bytes<'a>(&self, region: &'a Region, slot: u32) -> Option<ResultBytes<'a>> {
+        let block = Block::unpack(self.blocks.at(slot as usize).load(Relaxed));
+        let len_max = block.map_or(ARGS_MAX, |block| self.args.len(block));
+        region.args_bytes(region.board.slot(slot)).filter(|bytes| bytes.len() <= len_max)
     }
 
     /// Detaches a slot whose future is not held: it is reclaimed once its task is done. False: the
