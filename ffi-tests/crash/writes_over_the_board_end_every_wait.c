@@ -1,5 +1,5 @@
 /* A thread that a task has left behind writes once over all memory that its worker shares with the
- * parent: zeros, ones, or words such as belong there. Whoever waits for a task gets an answer, the pool ends,
+ * parent: zeros, or ones. Whoever waits for a task gets an answer, the pool ends,
  * every future has ended then, and a new pool works. */
 #include "check.h"
 
@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum pattern { ZEROS, ONES, PLAUSIBLE, N_PATTERNS };
+enum pattern { ZEROS, ONES, N_PATTERNS };
 enum { N_FUTURES = 24, N_WAITERS = 4 };
 
 struct job {
@@ -42,31 +42,12 @@ static int shared_file(pid_t host) {
     return -1;
 }
 
-static uint64_t next_random(uint64_t *state) {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
-
-static uint64_t spoilt(uint64_t word, int pattern, uint64_t *random) {
-    if (pattern != PLAUSIBLE) return pattern == ZEROS ? 0 : UINT64_MAX;
-    uint64_t number = next_random(random);
-    switch (number >> 60) {
-        case 0: case 1: case 2: return word;
-        case 3: return 0;
-        case 4: return number & 0xff;
-        case 5: return number;
-        /* A slot's word: a phase, flags and a seat, with the generation that it has. */
-        default: return (word & ~UINT64_C(0xffffffff)) | (number & 0x307ff);
-    }
-}
-
-static void write_over(char *memory, int file, const struct job *job, uint64_t *random) {
+static void write_over(char *memory, int file, int pattern) {
     off_t data = 0, hole;
     while ((data = lseek(file, data, SEEK_DATA)) >= 0 && (hole = lseek(file, data, SEEK_HOLE)) > 0) {
         for (off_t at = data; at < hole; at += 8) {
             _Atomic uint64_t *word = (_Atomic uint64_t *)(void *)(memory + at);
-            atomic_store(word, spoilt(atomic_load(word), job->pattern, random));
+            atomic_store(word, pattern == ZEROS ? 0 : UINT64_MAX);
         }
         data = hole;
     }
@@ -74,12 +55,11 @@ static void write_over(char *memory, int file, const struct job *job, uint64_t *
 
 static void *write_over_all(void *copied) {
     struct job job = *(struct job *)copied;
-    uint64_t random = 88172645463325252u + (uint64_t)getpid();
     int file = shared_file(job.host);
     char *memory = shared_memory();
     free(copied);
     CHECK(file >= 0);
-    write_over(memory, file, &job, &random);
+    write_over(memory, file, job.pattern);
     close(file);
     return NULL;
 }
