@@ -6,7 +6,7 @@
 //! tasks of the pool may cost: a few are read each time the supervisor wakes up, one file is kept
 //! for each task, and no worker sends more files than tasks were ever queued.
 
-use super::workers::{LifeStep, WorkerHandle};
+use super::worker_handle::{LifeStep, WorkerHandle};
 use crate::board::parent::side_table::Arrival;
 use crate::board::parent::slots::SlotKey;
 use crate::board::slot::{GENERATION_MASK, Phase, SeatIndex};

@@ -15,6 +15,7 @@ mod reap;
 mod resize;
 mod shutdown;
 mod start;
+mod worker_handle;
 mod worker_process;
 mod workers;
 
@@ -41,7 +42,8 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use workers::{EventSource, LifeStep, WorkerExit, WorkerHandle, WorkerSet};
+use worker_handle::{LifeStep, WorkerExit, WorkerHandle};
+use workers::{EventSource, WorkerSet};
 
 pub(crate) struct Supervisor {
     state: Arc<PoolState>,

@@ -6,7 +6,7 @@
 //! if it may be retried.
 
 use super::exit_status::ProcessExit;
-use super::workers::WorkerExit;
+use super::worker_handle::WorkerExit;
 use crate::board::Stage;
 use crate::board::heap::Block;
 use crate::board::parent::side_table::TaskFailure;

@@ -5,7 +5,7 @@
 //! is no replacement, because the maximum is lower.
 
 use super::Supervisor;
-use super::workers::WorkerHandle;
+use super::worker_handle::WorkerHandle;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::state::commands::{ReplySender, RestartMode, ShrinkMode};

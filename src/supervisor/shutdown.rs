@@ -1,6 +1,6 @@
 //! Joining and stopping a pool.
 
-use super::workers::WorkerHandle;
+use super::worker_handle::WorkerHandle;
 use super::{Supervisor, reap};
 use crate::board::Stage;
 use crate::board::slot::SeatIndex;
