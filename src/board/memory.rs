@@ -35,32 +35,63 @@ unsafe impl Send for Memory {}
 // SAFETY: as for `Send`; `&Memory` only returns addresses.
 unsafe impl Sync for Memory {}
 
+/// How much of a mapping is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All of it: the file of one result. A filtered worker maps it, with one system call.
+    Whole,
+    /// A little of it: a region.
+    Sparse,
+}
+
+impl Extent {
+    /// The access with which it is mapped first. A program that locks all its memory (MCL_FUTURE of
+    /// mlockall) locks a new mapping too, and would be given every page of it. It cannot be given pages
+    /// without access.
+    fn first_access(self) -> ProtFlags {
+        match self {
+            Extent::Whole => ProtFlags::READ | ProtFlags::WRITE,
+            Extent::Sparse => ProtFlags::empty(),
+        }
+    }
+}
+
 impl Memory {
     /// Zeroed memory, private to this process.
     pub(crate) fn private(len: usize) -> Result<Memory> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let access = ProtFlags::empty();
+        let access = Extent::Sparse.first_access();
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) };
-        Memory::of(start, len, None)
+        Memory::of(start, len, None, Extent::Sparse)
     }
 
     /// Zeroed memory that can be shared with other processes through its sealed file.
     pub(crate) fn shared(name: &str, len: usize, limit: FileLimit) -> Result<Memory> {
         let file = sealed_file(name, len, limit)?;
-        Memory::map(file, len)
+        Memory::map(file, len, Extent::Sparse)
+    }
+
+    /// Like [`Memory::shared`], for one result.
+    pub(crate) fn for_result(len: usize, limit: FileLimit) -> Result<Memory> {
+        let file = sealed_file("carpool result", len, limit)?;
+        Memory::map(file, len, Extent::Whole)
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
     pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
+        Memory::attach_as(file, len, Extent::Sparse)
+    }
+
+    fn attach_as(file: OwnedFd, len: usize, extent: Extent) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
-        let mut memory = Memory::map(file, len)?;
+        let mut memory = Memory::map(file, len, extent)?;
         memory.file = None;
         Ok(memory)
     }
 
-    /// Like [`Memory::attach`], for a file that any process may have made: a page of the wrong kind
-    /// could not be read.
+    /// Like [`Memory::attach`], for a result in a file that any process may have made: a page of the
+    /// wrong kind could not be read.
     pub(crate) fn attach_unknown(file: OwnedFd, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let kind = rustix::fs::fstatfs(&file).map_err(|errno| Error::os("fstatfs", errno))?.f_type;
@@ -68,32 +99,33 @@ impl Memory {
             // Of huge pages, of which none may be left when one is read.
             return Err(crate::error::Status::POOL_ERR_INVALID.into());
         }
-        Memory::attach(file, len)
+        Memory::attach_as(file, len, Extent::Whole)
     }
 
-    fn map(file: OwnedFd, len: usize) -> Result<Memory> {
-        let (access, flags) = (ProtFlags::empty(), MapFlags::SHARED | MapFlags::NORESERVE);
+    fn map(file: OwnedFd, len: usize, extent: Extent) -> Result<Memory> {
+        let (access, flags) = (extent.first_access(), MapFlags::SHARED | MapFlags::NORESERVE);
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
-        Memory::of(start, len, Some(file))
+        Memory::of(start, len, Some(file), extent)
     }
 
     fn of(
         start: rustix::io::Result<*mut std::ffi::c_void>,
         len: usize,
         file: Option<OwnedFd>,
+        extent: Extent,
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
         let memory = Memory { start, len, is_shared: file.is_some(), file };
-        // A program that locks all its memory (MCL_FUTURE of mlockall) locks the new mapping too, and
-        // would be given every page of a sparse one. It cannot be given pages without access.
-        // SAFETY: the range is the mapping just made, which holds no bytes yet.
-        let _ = unsafe { rustix::mm::munlock(memory.start().cast(), len) };
-        let access = MprotectFlags::READ | MprotectFlags::WRITE;
-        // SAFETY: the range is the mapping just made, and nothing uses it yet.
-        unsafe { rustix::mm::mprotect(memory.start().cast(), len, access) }
-            .map_err(|errno| Error::os("mapping memory", errno))?;
+        if extent == Extent::Sparse {
+            // SAFETY: the range is the mapping just made, which holds no bytes yet.
+            let _ = unsafe { rustix::mm::munlock(memory.start().cast(), len) };
+            let access = MprotectFlags::READ | MprotectFlags::WRITE;
+            // SAFETY: the range is the mapping just made, and nothing uses it yet.
+            unsafe { rustix::mm::mprotect(memory.start().cast(), len, access) }
+                .map_err(|errno| Error::os("mapping memory", errno))?;
+        }
         // Keeps the sparse region out of core dumps. It does no harm if the kernel refuses.
         // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
         let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };

@@ -267,7 +267,7 @@ impl Task {
             self.buffer.set(ResultBuffer::Block);
             return start;
         }
-        match Memory::shared("carpool result", len, self.file_limit) {
+        match Memory::for_result(len, self.file_limit) {
             Ok(memory) => {
                 let start = memory.start();
                 self.file.replace(Some(memory));
