@@ -42,10 +42,10 @@ int main(int argc, char **argv) {
     CHECK(strcmp(error.message, "and retired") == 0);
     future_free(failed);
     pool_stats_t stats = POOL_STATS_INIT;
+    CHECK_OK(pool_shutdown(pool, POOL_STOP_CANCEL, POOL_FOREVER));
     CHECK_OK(pool_stats(pool, &stats));
     CHECK_EQUAL(stats.tasks_completed, TASKS);
     CHECK_EQUAL(stats.workers_lost, 0);
-    CHECK_OK(pool_shutdown(pool, POOL_STOP_CANCEL, POOL_FOREVER));
     if (options.kind != POOL_INLINE) {
         CHECK_EQUAL(atomic_load(&retired), TASKS + 1);
         CHECK_EQUAL(stats.workers_started, TASKS + 1 + atomic_load(&others));

@@ -8,12 +8,11 @@
 //! has changed for that task ([`WorkerStats::uncount`]). For that the worker keeps an undo log of one
 //! task:
 //!
-//! | worker ([`WorkerStats::count`])              | the supervisor, if the worker died after it   |
-//! |----------------------------------------------|-----------------------------------------------|
-//! | 1. store the totals in `before`              | `last` is another task: nothing to undo       |
-//! | 2. store the task in `last`, with the counts | `last` is this task: the totals were those in |
-//! |    that it will increment and their parities | `before`, and a count with another parity was |
-//! | 3. change the totals, increment the counts   | incremented                                   |
+//! | worker ([`WorkerStats::count`])                  | the supervisor, if the worker died after it    |
+//! |--------------------------------------------------|------------------------------------------------|
+//! | 1. store the numbers that change in `before`     | `last` is another task: nothing to undo        |
+//! | 2. store the task and which numbers in `last`    | `last` is this task: the numbers are restored  |
+//! | 3. change the numbers                            | from `before`                                  |
 
 use super::memory::Shared;
 use crate::sync::{AtomicU64, Ordering::*};
@@ -26,7 +25,8 @@ pub(crate) struct WorkerStats {
     completed: AtomicU64,
     failed: AtomicU64,
     totals: Totals,
-    before: Totals,
+    totals_before: Totals,
+    counts_before: [AtomicU64; 3],
     /// A [`LastTask`], packed.
     last: AtomicU64,
     queue_ns: [AtomicU64; BUCKETS],
@@ -48,34 +48,30 @@ impl Totals {
     }
 }
 
-/// The task that a worker counts: its id, the entries of the two histograms that it increments, and
-/// the parities of these and of `completed` or `failed` before.
+/// The task that a worker counts: its id, and which counts it increments: of the completed or the
+/// failed tasks, and an entry of each histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastTask {
     id: u64,
     queue_bucket: usize,
     run_bucket: usize,
     is_failed: bool,
-    parities: [u64; 3],
 }
 
 impl LastTask {
-    /// In the order of the fields: 48 bits, 6, 6, 1, and 1 each.
+    /// In the order of the fields: 51 bits, 6, 6, 1.
     #[inline]
     fn pack(self) -> u64 {
-        let [ended, queue, run] = self.parities.map(|count| count & 1);
-        let parities = ended << 2 | queue << 1 | run;
         let buckets = (self.queue_bucket << 6 | self.run_bucket) as u64;
-        self.id << 16 | buckets << 4 | u64::from(self.is_failed) << 3 | parities
+        self.id << 13 | buckets << 1 | u64::from(self.is_failed)
     }
 
     fn unpack(packed: u64) -> LastTask {
         LastTask {
-            id: packed >> 16,
-            queue_bucket: (packed >> 10) as usize % BUCKETS,
-            run_bucket: (packed >> 4) as usize % BUCKETS,
-            is_failed: packed & 8 != 0,
-            parities: [packed >> 2 & 1, packed >> 1 & 1, packed & 1],
+            id: packed >> 13,
+            queue_bucket: (packed >> 7) as usize % BUCKETS,
+            run_bucket: (packed >> 1) as usize % BUCKETS,
+            is_failed: packed & 1 != 0,
         }
     }
 }
@@ -125,27 +121,39 @@ fn bucket(ns: u64) -> usize {
 }
 
 impl WorkerStats {
-    /// Counts a task, in steps: only the worker of the seat writes. Each Release keeps the stores
-    /// before it before it; pairs with `uncount`, whichever store was the worker's last one. The
-    /// step that finishes the task makes all of them visible with the end of the task.
+    /// The counts that a task increments.
+    #[inline]
+    fn counts(&self, last: LastTask) -> [&AtomicU64; 3] {
+        let ended = if last.is_failed { &self.failed } else { &self.completed };
+        [ended, &self.queue_ns[last.queue_bucket], &self.run_ns[last.run_bucket]]
+    }
+
+    /// Counts a task, in steps: only the worker of the seat writes. Release keeps the stores before it
+    /// before it, and so the steps in order; pairs with `uncount`, whichever store was the worker's
+    /// last one. The step that finishes the task makes all of them visible with the end of the task.
     #[inline]
     pub(crate) fn count(&self, done: &FinishedTask) {
-        let ended = if done.is_failed { &self.failed } else { &self.completed };
-        let (queue_bucket, run_bucket) = (bucket(done.queue_ns), bucket(done.run_ns));
-        let counts = [ended, &self.queue_ns[queue_bucket], &self.run_ns[run_bucket]];
-        let parities = counts.map(|count| count.load(Relaxed));
-        let is_failed = done.is_failed;
-        let last = LastTask { id: done.id, queue_bucket, run_bucket, is_failed, parities };
-        let totals = self.totals.get();
-        for (before, total) in self.before.0.iter().zip(totals) {
+        let last = LastTask {
+            id: done.id,
+            queue_bucket: bucket(done.queue_ns),
+            run_bucket: bucket(done.run_ns),
+            is_failed: done.is_failed,
+        };
+        let counts = self.counts(last);
+        let counts_before = counts.map(|count| count.load(Relaxed));
+        let totals_before = self.totals.get();
+        for (before, count) in self.counts_before.iter().zip(counts_before) {
+            before.store(count, Relaxed);
+        }
+        for (before, total) in self.totals_before.0.iter().zip(totals_before) {
             before.store(total, Relaxed);
         }
         self.last.store(last.pack(), Release);
         let more = [done.args_len, done.result_len, done.queue_ns, done.run_ns];
-        for ((number, total), more) in self.totals.0.iter().zip(totals).zip(more) {
-            number.store(total.wrapping_add(more), Release);
+        for ((total, before), more) in self.totals.0.iter().zip(totals_before).zip(more) {
+            total.store(before.wrapping_add(more), Release);
         }
-        for (count, before) in counts.into_iter().zip(parities) {
+        for (count, before) in counts.into_iter().zip(counts_before) {
             count.store(before.wrapping_add(1), Release);
         }
     }
@@ -154,19 +162,14 @@ impl WorkerStats {
     /// pairs with `count`.
     pub(crate) fn uncount(&self, id: u64) {
         let last = LastTask::unpack(self.last.load(Acquire));
-        if id == 0 || last.id != id & (u64::MAX >> 16) {
+        if id == 0 || last.id != id & (u64::MAX >> 13) {
             return;
         }
-        for (number, before) in self.totals.0.iter().zip(self.before.get()) {
-            number.store(before, Relaxed);
+        for (total, before) in self.totals.0.iter().zip(self.totals_before.get()) {
+            total.store(before, Relaxed);
         }
-        let ended = if last.is_failed { &self.failed } else { &self.completed };
-        let counts = [ended, &self.queue_ns[last.queue_bucket], &self.run_ns[last.run_bucket]];
-        for (count, parity) in counts.into_iter().zip(last.parities) {
-            let now = count.load(Acquire);
-            if now & 1 != parity {
-                count.store(now.wrapping_sub(1), Relaxed);
-            }
+        for (count, before) in self.counts(last).into_iter().zip(&self.counts_before) {
+            count.store(before.load(Relaxed), Relaxed);
         }
         self.last.store(0, Relaxed);
     }
@@ -202,13 +205,7 @@ mod tests {
 
     #[test]
     fn the_last_task_is_packed_in_one_word() {
-        let last = LastTask {
-            id: (1 << 48) - 1,
-            queue_bucket: 63,
-            run_bucket: 5,
-            is_failed: true,
-            parities: [1, 0, 1],
-        };
+        let last = LastTask { id: (1 << 51) - 1, queue_bucket: 63, run_bucket: 5, is_failed: true };
         assert_eq!(LastTask::unpack(last.pack()), last);
     }
 }
