@@ -14,7 +14,7 @@ static const char *const all_vandals[] = {
     "zeros",
 };
 /* What `make test` tries; `make fuzz` tries callbacks, too. */
-static const char *chosen = "words copies zeros";
+static const char *chosen = "words copies zeros callbacks";
 
 /* ---- the vandal: a thread that a task leaves behind ------------------------------------------- */
 

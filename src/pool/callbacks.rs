@@ -311,16 +311,21 @@ impl Pool {
         }
     }
 
-    /// Takes the actions of the tasks that are done.
+    /// Takes the actions of the tasks that are done. When the pool is over, all tasks are, or were written
+    /// over by a stray worker.
     fn take_due(&self) -> Vec<(SlotKey, Vec<CompletionAction>)> {
         let hints = self.state.take_completion_hints();
         let mut table = self.completions.table.lock();
-        let end = if table.is_ending { u64::MAX } else { self.region().board.ring.head_position() };
+        let is_ending = table.is_ending;
+        let end = if is_ending { u64::MAX } else { self.region().board.ring.head_position() };
         let passed = table.order.range(..=(end, u32::MAX)).map(|(_, slot)| *slot);
         let slots: Vec<u32> = passed.chain(hints).collect();
         let mut due = Vec::new();
         for slot in slots {
             let Some(entry) = table.entries.get_mut(&slot) else { continue };
+            if is_ending && !entry.is_running {
+                self.state.end_if_stray(entry.key);
+            }
             if entry.is_running || !future::is_done(self, entry.key) {
                 continue;
             }

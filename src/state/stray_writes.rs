@@ -75,17 +75,21 @@ impl PoolState {
             || (is_over && !observed.phase().is_done())
     }
 
+    /// Ends a submitted task as lost if what its slot says cannot be so.
+    pub(crate) fn end_if_stray(&self, key: SlotKey) {
+        if self.is_stray(key, self.region.board.slot(key.slot).word.observe()) {
+            self.end_stray(key);
+        }
+    }
+
     /// Looks at a task that a thread has waited for. Called after each of its sleeps.
     #[cold]
     pub(crate) fn look(&self, key: SlotKey, looks: &mut Looks) {
         if !self.is_shared() || !looks.is_due() {
             return;
         }
-        let observed = self.region.board.slot(key.slot).word.observe();
-        if self.is_stray(key, observed) {
-            return self.end_stray(key);
-        }
-        match observed.phase() {
+        self.end_if_stray(key);
+        match self.region.board.slot(key.slot).word.phase() {
             Phase::Ready => self.look_at_queued(key, looks),
             Phase::Running(seat) => self.look_at_running(key, seat, looks),
             _ => {}
