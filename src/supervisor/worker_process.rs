@@ -13,8 +13,8 @@
 //!                                       └─────────────────▶ exited, status unknown
 //! ```
 //!
-//! The kernel says 0 also where it hides the status, so that is never believed. The answer of the fork
-//! server is: workers have no channel to it.
+//! The kernel says 0 also where it hides the status, so that is believed only of a worker that has
+//! announced its exit. The answer of the fork server is: workers have no channel to it.
 
 use super::exit_status::{has_exited, orphan_status, wait_for, zombie_status};
 use crate::worker::Channel;
@@ -121,7 +121,8 @@ impl StartedProcess {
     }
 
     /// Whether the process has exited, and how. `now`: from when an unanswered question is unknown.
-    pub(super) fn exit(&mut self, now: Instant) -> ProcessState {
+    /// `is_announced`: the worker has said that it exits; then the kernel's 0 is believed.
+    pub(super) fn exit(&mut self, now: Instant, is_announced: bool) -> ProcessState {
         match self.exit {
             ExitKnowledge::Status(status) => {
                 return ProcessState::Exited(status.or_else(|| self.status_without_server()));
@@ -138,7 +139,7 @@ impl StartedProcess {
         if let Ok(Some(status)) = adopted {
             return ProcessState::Exited(Some(status));
         }
-        let shown = zombie_status(self.pid).filter(|status| !status.success());
+        let shown = zombie_status(self.pid).filter(|status| is_announced || !status.success());
         match adopted {
             Ok(None) => ProcessState::Traced(shown),
             _ if shown.is_some() => ProcessState::Exited(shown),

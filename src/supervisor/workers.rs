@@ -267,6 +267,7 @@ impl WorkerSet {
             worker.kill();
         }
         let mut is_traced = false;
+        let is_announced = entry.as_ref().is_some_and(|worker| worker.announced.is_some());
         let exit = match &mut entry.as_mut()?.process {
             WorkerProcess::Thread(thread) => {
                 if let Some(thread) = thread.take() {
@@ -276,7 +277,7 @@ impl WorkerSet {
             }
             WorkerProcess::Awaited { .. } => return None,
             WorkerProcess::Process(process) => {
-                let status = match process.exit(Instant::now()) {
+                let status = match process.exit(Instant::now(), is_announced) {
                     ProcessState::Running => return None,
                     ProcessState::Asked => {
                         // It stays readable.
