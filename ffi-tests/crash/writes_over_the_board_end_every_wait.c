@@ -1,7 +1,7 @@
 /* A thread that a task has left behind writes once over all memory that its worker shares with the
  * parent: zeros, or ones. Whoever waits for a task gets an answer, the pool ends,
  * every future has ended then, and a new pool works. */
-#include "check.h"
+#include "board.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,19 +16,6 @@ struct job {
 };
 
 /* ---- in the worker ------------------------------------------------------------------------- */
-
-static char *shared_memory(void) {
-    char line[4096 + 128];
-    unsigned long start = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    CHECK(maps != NULL);
-    while (!start && fgets(line, sizeof line, maps)) {
-        if (strstr(line, "memfd:carpool")) CHECK(sscanf(line, "%lx", &start) == 1);
-    }
-    fclose(maps);
-    CHECK(start != 0);
-    return (char *)start;
-}
 
 /* The file of that memory, of which only the parent has a descriptor: it tells which pages are used. */
 static int shared_file(pid_t host) {
