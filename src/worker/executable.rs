@@ -130,6 +130,8 @@ impl Executable<'_> {
         unsafe { libc::sigemptyset(none.as_mut_ptr()) };
         // SAFETY: a set that was filled in. No signal has a handler.
         unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
+        // The program outlives its parent, and sees to it itself that it ends with the host.
+        let _ = rustix::process::set_parent_process_death_signal(None);
         // SAFETY: lists of strings that end with NULL.
         unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
         failed(last_errno())

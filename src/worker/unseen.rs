@@ -33,7 +33,7 @@ use super::threads;
 use crate::error::{Error, Result, Status};
 use crate::fd;
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, c_int, c_void};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -93,17 +93,31 @@ fn with_handle(pid: Pid) -> Result<(Pid, OwnedFd)> {
     match fd::pidfd(pid) {
         Ok(handle) => Ok((pid, handle)),
         Err(errno) => {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
             Err(Error::os("pidfd_open", errno))
         }
     }
 }
 
 /// Runs a function in a process that shares this one's memory and the thread's stack, and then ends. The
-/// thread goes on when it has ended.
+/// thread goes on when it has ended. If the thread ends meanwhile, the process is killed: it may wait for
+/// a lock that another thread held, and that nobody releases any more.
 fn vfork<F: FnOnce()>(work: F) -> Result<c_int> {
+    let parent = rustix::process::getpid();
+    let work = move || {
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+        // It may have ended before.
+        if rustix::process::getppid() == Some(parent) {
+            work();
+        }
+    };
+    run_in_child(work)
+}
+
+/// [`vfork`], without an end that comes with the parent's.
+fn run_in_child<F: FnOnce()>(work: F) -> Result<c_int> {
     unsafe extern "C" fn run<F: FnOnce()>(work: *mut c_void) -> ! {
-        // SAFETY: `vfork` passes the address of its `Some`, which nothing else uses meanwhile.
+        // SAFETY: `run_in_child` passes the address of its `Some`, which nothing else uses meanwhile.
         if let Some(work) = unsafe { &mut *work.cast::<Option<F>>() }.take() {
             work();
         }
