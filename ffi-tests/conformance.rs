@@ -6,6 +6,8 @@
 //! shown only then. Words on the command line choose the programs whose names contain them, and
 //! kind=NAME chooses the kinds. CC, CFLAGS, CXX and CXXFLAGS mean what they do for make.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -436,12 +438,13 @@ fn clear_away(folder: &Path) -> String {
     facts.join("\n")
 }
 
-/// A program and all that it started have its folder in their environment.
+/// A program and all that it started have its folder in their environment, or one in it.
 fn processes_of(folder: &Path) -> Vec<u32> {
-    let mark = format!("TEST_TMP={}", folder.display());
     let has_mark = |pid: &u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+        let mut entries = environment.split(|byte| *byte == 0);
+        let own = entries.find_map(|entry| entry.strip_prefix(b"TEST_TMP="));
+        own.is_some_and(|own| Path::new(OsStr::from_bytes(own)).starts_with(folder))
     };
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(has_mark).collect()
