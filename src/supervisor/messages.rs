@@ -96,18 +96,8 @@ fn on_message(
         Message::ResultFile { slot, generation, len } => {
             return receive_file(state, seat, worker, SlotKey { slot, generation }, len, file);
         }
-        // Not expected.
-        Message::Parent { .. }
-        | Message::Init(_)
-        | Message::Preload { .. }
-        | Message::Program { .. }
-        | Message::Fork { .. }
-        | Message::Forked { .. }
-        | Message::ForkFailed { .. }
-        | Message::Signal { .. }
-        | Message::Wait { .. }
-        | Message::Exited { .. }
-        | Message::Reap { .. } => return Said::Wrong,
+        // What `is_expected` refuses.
+        _ => return Said::Wrong,
     }
     Said::Nothing
 }
