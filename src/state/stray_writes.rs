@@ -122,7 +122,8 @@ impl PoolState {
     fn look_at_running(&self, key: SlotKey, seat: SeatIndex, looks: &mut Looks) {
         let worker = self.worker_table.number(seat);
         let is_recorded = self.region.board.slot_of(seat) == Some(key.slot);
-        if !looks.count(worker.is_none() || !is_recorded, LOOKS) {
+        let enough = if worker.is_none() { LOOKS } else { LOOKS_AT_STOPPED };
+        if !looks.count(worker.is_none() || !is_recorded, enough) {
             return;
         }
         match worker {
