@@ -42,8 +42,8 @@ static void do_map(const struct step *step) {
         /* A map that is refused as a whole says nothing of its items. */
         if (status == POOL_ERR_CLOSED || status == POOL_ERR_BROKEN) break;
         if (statuses[i] == POOL_ERR_BROKEN) POOL_ANSWER(statuses[i], false);
-        RIGHT(is_item_right(items[i], statuses[i]), "item %zu (%" PRIu64 ") ended with %s", i, items[i],
-              pool_status_name(statuses[i]));
+        RIGHT(is_item_right(items[i], statuses[i]), "item %zu (%" PRIu64 ") ended with %s, the map with %s", i,
+              items[i], pool_status_name(statuses[i]), pool_status_name(status));
         RIGHT(results[i] == (statuses[i] == POOL_OK ? items[i] * 3 + 1 : 0), "the result of item %zu", i);
         if (first == n && statuses[i] != POOL_OK) first = i;
     }
