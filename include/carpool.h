@@ -432,6 +432,9 @@ enum pool_exit_reason {
     POOL_EXITED_RETIRED = 14,
 };
 
+/** `_Unwind_Exception`. The object that was thrown follows it. */
+typedef struct Exception Exception;
+
 /**
  * A set of futures, from which they are taken as they finish.
  *
@@ -502,8 +505,9 @@ typedef int32_t pool_start_t;
 
 /**
  * A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
- * error code of its own. It must not throw an exception, nor leave through longjmp or
- * pthread_exit.
+ * error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
+ * task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
+ * pthread_exit, and the thread continues. It must not leave through longjmp.
  */
 typedef int32_t (*pool_task_fn)(pool_task_t *task);
 
@@ -1189,6 +1193,17 @@ typedef struct pool_stats_t {
 
 /** Called when the program exits. */
 typedef void (*pool_exit_fn)(void *user);
+
+/**
+ * `__pthread_unwind_buf_t`: what `pthread_cleanup_push` keeps in a frame of C. Those of a thread are a
+ * list, from the innermost one.
+ */
+typedef struct CleanupBuffer {
+    size_t jump[JUMP_WORDS];
+    int is_mask_saved;
+    CleanupBuffer *outer;
+    size_t reserved[3];
+} CleanupBuffer;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2018,7 +2033,7 @@ pool_status_t future_collect_many(future_t *const *futures,
  * before the future is done are called one after the other, in the order in which they were added.
  * A callback may call any function, except to join or shut down the future's pool; the pool's
  * shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
- * delays those behind it, and nothing else.
+ * delays those behind it, and nothing else. No callback may throw an exception.
  *
  * With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
  * are already done. Once the pool has been shut down, callbacks of done futures are called
@@ -2658,6 +2673,16 @@ pool_status_t pool_map_options_set(pool_map_options_t *options,
                                    const char *name,
                                    const char *value,
                                    pool_error_t *error);
+
+extern void _Unwind_DeleteException(Exception *exception);
+
+extern size_t _Unwind_GetGR(void *context, int register_);
+
+extern size_t _Unwind_GetCFA(void *context);
+
+extern void __pthread_register_cancel(CleanupBuffer *buffer);
+
+extern void __pthread_unregister_cancel(CleanupBuffer *buffer);
 
 #ifdef __cplusplus
 }  // extern "C"

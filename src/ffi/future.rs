@@ -346,7 +346,7 @@ const NOT_DONE: pool_status_t = Status::POOL_ERR_NOT_DONE as pool_status_t;
 /// before the future is done are called one after the other, in the order in which they were added.
 /// A callback may call any function, except to join or shut down the future's pool; the pool's
 /// shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
-/// delays those behind it, and nothing else.
+/// delays those behind it, and nothing else. No callback may throw an exception.
 ///
 /// With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
 /// are already done. Once the pool has been shut down, callbacks of done futures are called

@@ -19,8 +19,10 @@ pub(crate) mod chunk;
 mod completion;
 pub(crate) mod config;
 mod current;
+mod cxx_exceptions;
 mod dl_lock;
 mod echo;
+mod exceptions;
 pub(crate) mod exec_context;
 mod executable;
 mod forkserver;
@@ -65,7 +67,6 @@ use memory_limit::MemoryLimit;
 use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use task::UserState;
 
@@ -342,22 +343,16 @@ impl Worker {
         Err(HookFailure { hook, code, message })
     }
 
-    /// Calls a task's function. A panic that reaches us fails the task, like any non-zero code.
+    /// Calls a task's function. An exception that leaves it fails the task, like any non-zero code.
     fn call(&self, function: TaskFunction, task: &Task) -> i32 {
         let pointer = std::ptr::from_ref(task).cast_mut().cast();
+        let outer = self.current_task.replace(task);
         // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives
         // it.
-        let run = || unsafe { function(pointer) };
-        let outer = self.current_task.replace(task);
-        let code = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(code) => code,
-            Err(panic) => {
-                let words = process::panic_message(&*panic).unwrap_or("the function panicked");
-                task.set_message(words.as_bytes());
-                std::mem::forget(panic);
-                i32::MIN
-            }
-        };
+        let code = unsafe { exceptions::call(function, pointer) }.unwrap_or_else(|words| {
+            task.set_message(words.as_bytes());
+            exceptions::EXCEPTION_CODE
+        });
         self.current_task.set(outer);
         if !self.mark.is_of_this_process() {
             exit_forked_copy();
