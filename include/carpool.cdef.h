@@ -145,7 +145,6 @@ enum pool_exit_reason {
     POOL_EXITED_HOOK_FAILED = 13,
     POOL_EXITED_RETIRED = 14,
 };
-typedef struct Exception Exception;
 typedef struct future_set_t future_set_t;
 typedef struct future_t future_t;
 typedef struct pool_buffer_t pool_buffer_t;
@@ -344,12 +343,6 @@ typedef struct pool_stats_t {
     uint64_t run_ns[64];
 } pool_stats_t;
 typedef void (*pool_exit_fn)(void *user);
-typedef struct CleanupBuffer {
-    size_t jump[JUMP_WORDS];
-    int is_mask_saved;
-    CleanupBuffer *outer;
-    size_t reserved[3];
-} CleanupBuffer;
 pool_status_t pool_new(const pool_options_t *options,
                        pool_t **out,
                        pool_error_t *error);
@@ -638,8 +631,3 @@ pool_status_t pool_map_options_set(pool_map_options_t *options,
                                    const char *name,
                                    const char *value,
                                    pool_error_t *error);
-extern void _Unwind_DeleteException(Exception *exception);
-extern size_t _Unwind_GetGR(void *context, int register_);
-extern size_t _Unwind_GetCFA(void *context);
-extern void __pthread_register_cancel(CleanupBuffer *buffer);
-extern void __pthread_unregister_cancel(CleanupBuffer *buffer);

@@ -432,9 +432,6 @@ enum pool_exit_reason {
     POOL_EXITED_RETIRED = 14,
 };
 
-/** `_Unwind_Exception`. The object that was thrown follows it. */
-typedef struct Exception Exception;
-
 /**
  * A set of futures, from which they are taken as they finish.
  *
@@ -1193,17 +1190,6 @@ typedef struct pool_stats_t {
 
 /** Called when the program exits. */
 typedef void (*pool_exit_fn)(void *user);
-
-/**
- * `__pthread_unwind_buf_t`: what `pthread_cleanup_push` keeps in a frame of C. Those of a thread are a
- * list, from the innermost one.
- */
-typedef struct CleanupBuffer {
-    size_t jump[JUMP_WORDS];
-    int is_mask_saved;
-    CleanupBuffer *outer;
-    size_t reserved[3];
-} CleanupBuffer;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2673,16 +2659,6 @@ pool_status_t pool_map_options_set(pool_map_options_t *options,
                                    const char *name,
                                    const char *value,
                                    pool_error_t *error);
-
-extern void _Unwind_DeleteException(Exception *exception);
-
-extern size_t _Unwind_GetGR(void *context, int register_);
-
-extern size_t _Unwind_GetCFA(void *context);
-
-extern void __pthread_register_cancel(CleanupBuffer *buffer);
-
-extern void __pthread_unregister_cancel(CleanupBuffer *buffer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -57,14 +57,6 @@ const SEARCH_PHASE: c_int = 1;
 const HANDLER_FOUND: c_int = 6;
 const INSTALL_CONTEXT: c_int = 7;
 
-unsafe extern "C" {
-    fn _Unwind_DeleteException(exception: *mut Exception);
-    fn _Unwind_GetGR(context: *mut c_void, register: c_int) -> usize;
-    fn _Unwind_GetCFA(context: *mut c_void) -> usize;
-    fn __pthread_register_cancel(buffer: *mut CleanupBuffer);
-    fn __pthread_unregister_cancel(buffer: *mut CleanupBuffer);
-}
-
 /// `__pthread_unwind_buf_t`: what `pthread_cleanup_push` keeps in a frame of C. Those of a thread are a
 /// list, from the innermost one.
 #[repr(C)]
@@ -87,6 +79,10 @@ const JUMP_WORDS: usize = 22;
 /// # Safety
 /// Of the calling thread, `frame` is the address of a frame, and all deeper ones are still there.
 unsafe fn forget_cleanup_buffers(frame: usize) {
+    unsafe extern "C" {
+        fn __pthread_register_cancel(buffer: *mut CleanupBuffer);
+        fn __pthread_unregister_cancel(buffer: *mut CleanupBuffer);
+    }
     // SAFETY: numbers and null pointers.
     let mut ours = unsafe { std::mem::zeroed::<CleanupBuffer>() };
     // SAFETY: ours is in the list between the two calls only.
@@ -173,6 +169,10 @@ unsafe extern "C" fn personality(
     exception: *mut Exception,
     context: *mut c_void,
 ) -> c_int {
+    unsafe extern "C" {
+        fn _Unwind_GetGR(context: *mut c_void, register: c_int) -> usize;
+        fn _Unwind_GetCFA(context: *mut c_void) -> usize;
+    }
     if actions & SEARCH_PHASE != 0 {
         return HANDLER_FOUND;
     }
@@ -210,6 +210,9 @@ const RUST: u64 = u64::from_be_bytes(*b"MOZ\0RUST");
 /// It is one that was caught, and nobody else has it.
 #[cold]
 unsafe fn end(exception: *mut Exception) -> String {
+    unsafe extern "C" {
+        fn _Unwind_DeleteException(exception: *mut Exception);
+    }
     // SAFETY: the caller's promise.
     let Exception { class, cleanup, .. } = unsafe { &*exception };
     if *class == RUST {
