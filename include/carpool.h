@@ -1910,9 +1910,11 @@ bool future_cancel_requested(const future_t *future);
 
 /**
  * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
- * invalid.
+ * invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
+ * a worker exits.
  */
-CARPOOL_API uint64_t future_id(const future_t *future);
+CARPOOL_API
+uint64_t future_id(const future_t *future);
 
 /** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
 CARPOOL_API uint64_t future_tag(const future_t *future);

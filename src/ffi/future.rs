@@ -156,7 +156,8 @@ pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> boo
 }
 
 /// Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
-/// invalid.
+/// invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
+/// a worker exits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
