@@ -137,7 +137,7 @@ model: all                                          ## random calls compared wit
 fuzz: all                                           ## hostile calls, and overwritten memory, for MINUTES=10
 	@python3 ffi-tests/endurance.py fuzz $(MINUTES)
 
-chaos: all                                          ## system calls fail, workers die at each instruction (MINUTES=10)
+chaos: all                                          ## system calls fail, processes die at any instruction (MINUTES=10)
 	@python3 ffi-tests/endurance.py chaos $(MINUTES)
 
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)

@@ -105,7 +105,7 @@ static struct traced begin_round(bool is_known) {
     word_set(IS_KNOWN, is_known);
     word_set(ROUND, ++rounds);
     word_wait(IS_READY, rounds);
-    struct traced worker = {(pid_t)word_get(WORKER), (pid_t)word_get(THREAD), IS_DONE, rounds};
+    struct traced worker = {(pid_t)word_get(WORKER), (pid_t)word_get(THREAD), IS_DONE, rounds, 0, 0};
     if (!begin_tracing(&worker)) {
         printf("skip: instructions: processes may not be traced here\n");
         exit(SKIPPED);

@@ -54,20 +54,22 @@ struct traced {
     pid_t pid, thread;
     size_t word;
     uint32_t value;
+    long options; /* of ptrace(2) */
+    int event;    /* that has stopped it, or 0 */
 };
 
 /* Stops the thread, wherever it is. False where nobody may trace. */
 static inline bool begin_tracing(const struct traced *traced) {
     int status;
     CHECK(is_of_this_test(traced->pid));
-    if (ptrace(PTRACE_SEIZE, traced->thread, NULL, PTRACE_O_EXITKILL) != 0) return false;
+    if (ptrace(PTRACE_SEIZE, traced->thread, NULL, PTRACE_O_EXITKILL | traced->options) != 0) return false;
     CHECK(ptrace(PTRACE_INTERRUPT, traced->thread, NULL, NULL) == 0);
     return await_change(traced->thread, &status) == traced->thread && WIFSTOPPED(status);
 }
 
 /* Lets the stopped thread go on as far as `how` says. False: it has ended, or the wait has. A signal goes where it was
  * sent to. */
-static inline bool go_on(const struct traced *traced, int how) {
+static inline bool go_on(struct traced *traced, int how) {
     for (long signal = 0;;) {
         int status;
         if (ptrace((enum __ptrace_request)how, traced->thread, NULL, (void *)signal) != 0) return false;
@@ -76,7 +78,8 @@ static inline bool go_on(const struct traced *traced, int how) {
             if (word_get(traced->word) >= traced->value) return false;
         }
         if (!WIFSTOPPED(status)) return false;
-        if (WSTOPSIG(status) == SIGTRAP || status >> 16) return true;
+        traced->event = status >> 16;
+        if (WSTOPSIG(status) == SIGTRAP || traced->event) return true;
         signal = WSTOPSIG(status);
     }
 }
@@ -160,7 +163,7 @@ static inline struct instruction instruction_at(struct instructions *all, pid_t 
 }
 
 /* What the stopped thread executes until its wait ends. */
-static inline void record_instructions(const struct traced *traced, struct instructions *all) {
+static inline void record_instructions(struct traced *traced, struct instructions *all) {
     const size_t pointer = offsetof(struct user, regs.rip);
     for (all->n = 0; all->n < INSTRUCTIONS; all->n++) {
         unsigned long address = (unsigned long)ptrace(PTRACE_PEEKUSER, traced->thread, pointer, NULL);
@@ -176,7 +179,7 @@ static inline void record_instructions(const struct traced *traced, struct instr
 }
 
 /* Lets the stopped thread run until just before an instruction. False: it has not come there. */
-static inline bool run_to(const struct traced *traced, const struct instructions *all, size_t n) {
+static inline bool run_to(struct traced *traced, const struct instructions *all, size_t n) {
     const struct instruction *wanted = &all->list[n];
     unsigned long address = 0;
     struct mapping mapping;
@@ -197,11 +200,11 @@ static inline bool run_to(const struct traced *traced, const struct instructions
 
 #else /* without breakpoints of the processor: one instruction at a time, each time */
 
-static inline void record_instructions(const struct traced *traced, struct instructions *all) {
+static inline void record_instructions(struct traced *traced, struct instructions *all) {
     for (all->n = 0; all->n < INSTRUCTIONS && go_on(traced, PTRACE_SINGLESTEP); all->n++) {}
 }
 
-static inline bool run_to(const struct traced *traced, const struct instructions *all, size_t n) {
+static inline bool run_to(struct traced *traced, const struct instructions *all, size_t n) {
     (void)all;
     for (size_t i = 0; i < n; i++) {
         if (!go_on(traced, PTRACE_SINGLESTEP)) return false;
