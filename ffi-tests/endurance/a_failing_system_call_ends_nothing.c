@@ -1,6 +1,6 @@
 /* Any system call that the library makes may fail once, in the program, a server or a worker, for want of memory or
  * descriptors, or because of a signal: the call of the library returns an error or succeeds, every future ends, nothing
- * is left behind, and a new pool works. Each case runs in a process of its own. ENDURANCE_SECONDS sets for how long
+ * is left behind, and a new pool works. That also holds where a system call is refused for ever. Each case runs in a process of its own. ENDURANCE_SECONDS sets for how long
  * cases are tried, in an order of their own for each seed; ENDURANCE_CASE="new host mmap 3 ENOMEM" runs one. */
 #include "endurance.h"
 #include "system_calls.h"
@@ -10,8 +10,8 @@ enum { NEW, SUBMIT, RESULT, DEATH, RESIZE, END, PHASES, BEFORE = PHASES, AFTER, 
 enum { HOST, OTHERS, WHO };
 enum { STATUSES = SYSTEM_CALLS_FIRST, TASKS = 4 };
 
-static const char *const phases[] = {"new", "submit", "result", "death", "resize", "end"};
-static const char *const whose[] = {"host", "others"};
+static const char *const phases[] = {"new", "submit", "result", "death", "resize", "end", "always"};
+static const char *const whose[] = {"host", "others", "all"};
 
 /* ---- the program ---------------------------------------------------------------------------------- */
 
@@ -104,6 +104,7 @@ static int live(pool_options_t *options, int only) {
 
 /* ---- the tester ----------------------------------------------------------------------------------- */
 
+/* The n-th time in a phase; or each time in all of them, for PHASES, WHO and 0. */
 struct fault {
     int phase, who, call, n, errno_;
 };
@@ -113,7 +114,8 @@ static uint32_t counted[PHASES][WHO][CALLS], most[PHASES][WHO][CALLS]; /* in thi
 static char *const *arguments; /* of this program: itself and the kind */
 
 static const char *name_of_errno(int number) {
-    return number == ENOMEM ? "ENOMEM" : number == EMFILE ? "EMFILE" : number == EAGAIN ? "EAGAIN" : "EINTR";
+    return number == ENOMEM ? "ENOMEM" : number == EMFILE ? "EMFILE" : number == EAGAIN ? "EAGAIN" :
+           number == EPERM ? "EPERM" : number == ENOSYS ? "ENOSYS" : "EINTR";
 }
 
 static const char *text_of_fault(const struct fault *fault) {
@@ -149,10 +151,11 @@ static void answer(int listener, pid_t pid, const struct fault *fault, int *phas
     }
     int call = place_of_call(asked.data.nr);
     bool can_fail = call >= 0 && (!calls_that_fail[call].can_fail || calls_that_fail[call].can_fail(&asked.data, fault ? fault->errno_ : 0));
-    bool is_meant = can_fail && *phase < PHASES && (!fault || *phase == fault->phase);
+    bool is_meant = can_fail && *phase < PHASES && (!fault || fault->phase == PHASES || *phase == fault->phase);
     int who = is_meant && is_thread_of(thread, pid) ? HOST : OTHERS;
     if (is_meant && !fault) counted[*phase][who][call]++;
-    bool fails = is_meant && fault && who == fault->who && ++*occurrences == (uint32_t)fault->n;
+    bool is_counted = is_meant && fault && (fault->who == WHO || fault->who == who);
+    bool fails = is_counted && (++*occurrences == (uint32_t)fault->n || fault->n == 0);
     decide(listener, asked.id, fails ? fault->errno_ : 0);
 }
 
@@ -188,7 +191,7 @@ static bool run(const struct fault *fault, size_t *happened) {
     if (!ended) waitpid(pid, &status, 0);
     if (listener >= 0) close(listener);
     if (ended && status != 0) fprintf(stderr, "%s: status %#x\n", fault ? text_of_fault(fault) : "no fault", (unsigned)status);
-    if (fault) *happened += occurrences >= (uint32_t)fault->n;
+    if (fault) *happened += occurrences > 0 && occurrences >= (uint32_t)fault->n;
     return ended && all_ended && status == 0;
 }
 
@@ -217,6 +220,12 @@ static size_t all_faults(struct fault *faults, size_t room) {
             }
         }
     }
+    for (size_t i = 0; i < 2 * COUNT_OF(calls_that_are_refused); i++) {
+        int call = place_of_name(calls_that_are_refused[i / 2]);
+        struct fault fault = {PHASES, WHO, call, 0, i % 2 ? EPERM : ENOSYS};
+        if (call >= 0) faults[n++] = fault;
+    }
+    CHECK(n < room);
     return n;
 }
 

@@ -119,6 +119,18 @@ static const struct call calls_that_fail[] = {
 #endif
     {SYS_getcwd, "getcwd", {ENOMEM}, NULL},
     {SYS_sigaltstack, "sigaltstack", {ENOMEM}, NULL},
+    {SYS_pidfd_send_signal, "pidfd_send_signal", {0}, NULL},
+    {SYS_membarrier, "membarrier", {0}, NULL},
+    {SYS_prlimit64, "prlimit64", {0}, NULL},
+#ifdef SYS_close_range
+    {SYS_close_range, "close_range", {0}, NULL},
+#endif
+};
+
+/* What a container or an old kernel may refuse for ever, with EPERM or ENOSYS. */
+static const char *const calls_that_are_refused[] = {
+    "memfd_create", "pidfd_open", "pidfd_send_signal", "clone3", "execveat", "execve", "socketpair", "epoll_create1",
+    "eventfd2", "close_range", "madvise", "futex_waitv", "statx", "membarrier", "prlimit64",
 };
 
 enum { CALLS = COUNT_OF(calls_that_fail) };
@@ -127,6 +139,13 @@ enum { CALLS = COUNT_OF(calls_that_fail) };
 static inline int place_of_call(long number) {
     for (int i = 0; i < CALLS; i++) {
         if (calls_that_fail[i].number == number) return i;
+    }
+    return -1;
+}
+
+static inline int place_of_name(const char *name) {
+    for (int i = 0; i < CALLS; i++) {
+        if (strcmp(calls_that_fail[i].name, name) == 0) return i;
     }
     return -1;
 }
