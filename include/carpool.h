@@ -1602,11 +1602,13 @@ CARPOOL_API
 pool_status_t pool_pause(pool_t *pool);
 
 /**
- * Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+ * Resumes a paused pool, also one that was closed or is joined meanwhile: workers begin the queued
+ * tasks. Has no effect if it is not paused.
  *
- * @return as for pool_pause
+ * @return POOL_OK; POOL_ERR_CLOSED if a shutdown has begun; otherwise as for pool_pause
  */
-CARPOOL_API pool_status_t pool_resume(pool_t *pool);
+CARPOOL_API
+pool_status_t pool_resume(pool_t *pool);
 
 /**
  * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:

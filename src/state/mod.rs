@@ -188,7 +188,7 @@ impl PoolState {
     /// async-signal-safe.
     pub(crate) fn wake(&self) {
         if let Some(wakeup) = &self.wakeup {
-            let _ = rustix::io::write(wakeup, &1_u64.to_ne_bytes());
+            fd::notify(wakeup);
         }
     }
 

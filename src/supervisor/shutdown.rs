@@ -46,7 +46,9 @@ impl Supervisor {
 
     /// Pauses the pool, or resumes it.
     pub(super) fn pause(&mut self, is_paused: bool) -> Result<()> {
-        self.state.check_open()?;
+        if is_paused {
+            self.state.check_open()?;
+        }
         if self.life.stop.is_some() || self.life.is_broken {
             return Err(Status::POOL_ERR_CLOSED.into());
         }
