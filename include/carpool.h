@@ -863,8 +863,9 @@ typedef struct pool_options_t {
     size_t seccomp_len;
     /**
      * Signal sent to a worker process when its task has exceeded its soft limit, for a handler
-     * that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
-     * none. Process pools only.
+     * that the task installs. Without a handler the signal may kill the worker, see signal(7). It
+     * is blocked in the worker's main thread while no task's function runs, so that it never
+     * reaches the next task. 0: none. Process pools only.
      */
     int32_t soft_limit_signal;
     /**

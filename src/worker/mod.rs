@@ -33,6 +33,7 @@ mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
 mod sandbox;
+mod soft_signal;
 pub(crate) mod spawn;
 pub(crate) mod symbols;
 mod task;
@@ -66,6 +67,8 @@ use current::EnterGuard;
 use memory_limit::MemoryLimit;
 use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
+use rustix::process::Signal;
+use soft_signal::SignalWindow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use task::UserState;
@@ -271,12 +274,17 @@ impl Worker {
         board.set_task_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
+        let mut signals = None;
         let outcome = match found {
             Ok(function) => {
+                signals = self.soft_signal().map(SignalWindow::open);
                 let code = match is_chunk {
                     false => self.call(function, task),
                     true => chunk::run(task, &|| self.call(function, task)),
                 };
+                if let Some(signals) = &signals {
+                    signals.close();
+                }
                 let outcome = task.end(code, started);
                 match task.take_result_file() {
                     Some(file) => self.send_file(task, file, outcome, started),
@@ -294,9 +302,21 @@ impl Worker {
         };
         self.count_task(slot, outcome);
         let after = board.finish(self.seat, slot, outcome);
+        if let Some(signals) = signals {
+            signals.end();
+        }
         let tasks_left = &self.user_state.tasks_left;
         tasks_left.set(tasks_left.get().saturating_sub(1));
         Ok(after)
+    }
+
+    /// What a task of this worker process may receive.
+    #[inline]
+    fn soft_signal(&self) -> Option<Signal> {
+        match self.config.soft_signal {
+            0 => None,
+            number => Signal::from_named_raw(number),
+        }
     }
 
     /// Counts the task that is about to be finished. Only an end that stays is counted.
@@ -372,6 +392,9 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
+    if let Some(signal) = worker.soft_signal() {
+        soft_signal::block(signal);
+    }
     if worker.has_initializer() {
         channel.send_patiently(&Message::Initializing, None)?;
     }
