@@ -128,7 +128,7 @@ impl Supervisor {
                 }
             }
             self.run_timers();
-            self.restore_stage();
+            self.restore_board();
             if std::mem::take(&mut self.has_recovered) {
                 // The waiters of lost tasks first: starting workers would take the CPU from them.
                 std::thread::yield_now();
@@ -220,8 +220,9 @@ impl Supervisor {
         }
     }
 
-    /// Restores the stage on the board, which a stray worker may have overwritten.
-    fn restore_stage(&self) {
+    /// Restores the stage and the idle time on the board, which a stray worker may have overwritten.
+    fn restore_board(&self) {
+        self.state.restore_idle_time();
         if self.state.region.board.stage() != self.life.stage() {
             self.state.region.board.set_stage(self.life.stage());
         }
@@ -270,7 +271,7 @@ impl Supervisor {
         }
         self.count_retired(seat, &mut worker);
         let exit = worker.exit(process, self.is_killed_by_stop(&worker));
-        self.restore_stage();
+        self.restore_board();
         if let Some(process) = self.breaks_by_loss(&worker, &exit) {
             // Before its task is done: who sees that finds the pool broken.
             self.state.set_broken(start::broken_by_loss(process));
