@@ -117,12 +117,7 @@ impl Supervisor {
             for source in self.wait() {
                 match source {
                     EventSource::Wakeup => self.on_wakeup(),
-                    EventSource::Channel(seat) => {
-                        if self.workers.receive(&self.state, seat) {
-                            self.reap(seat);
-                        }
-                        self.on_worker_message(seat);
-                    }
+                    EventSource::Channel(seat) => self.receive(seat),
                     EventSource::Exit(seat) => self.reap(seat),
                     EventSource::ForkServer(id) => self.on_fork_server_event(id),
                 }
@@ -143,6 +138,14 @@ impl Supervisor {
                 return;
             }
         }
+    }
+
+    /// Receives what a worker has said.
+    fn receive(&mut self, seat: usize) {
+        if self.workers.receive(&self.state, seat) {
+            self.reap(seat);
+        }
+        self.on_worker_message(seat);
     }
 
     /// Sleeps until something happens.
@@ -243,6 +246,9 @@ impl Supervisor {
     /// Handles the timers that have expired.
     fn run_timers(&mut self) {
         let now = Instant::now();
+        // This thread may have stood still since it waited, and the program with it: a worker that has
+        // said meanwhile that it is ready may be running a task.
+        self.workers.seats_overdue(now).into_iter().for_each(|seat| self.receive(seat));
         self.workers.kill_overdue(now);
         self.reap_told();
         if self.life.kill_at.is_some_and(|at| at <= now) {
