@@ -22,6 +22,7 @@ mod workers;
 use crate::board::parent::side_table::TaskFailure;
 use crate::board::slot::SeatIndex;
 use crate::error::{Detail, Error, Result, Status};
+use crate::process::panic_message;
 use crate::state::PoolState;
 use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
 use crate::state::config::OnLost;
@@ -39,11 +40,15 @@ use rustix::event::epoll;
 use start::BACK_OFF;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker_handle::{LifeStep, WorkerExit, WorkerHandle};
 use workers::{EventSource, WorkerSet};
+
+/// After so many panics the supervisor of a pool does not go on: there would be no end.
+const FAULTS_MAX: u32 = 3;
 
 pub(crate) struct Supervisor {
     state: Arc<PoolState>,
@@ -108,7 +113,20 @@ impl Supervisor {
             stranded: None,
             look_at: None,
         };
-        worker::start_own_thread(name, move || supervisor.run())
+        worker::start_own_thread(name, move || supervisor.run_until_over())
+    }
+
+    /// Runs until the pool is over. A fault in the library itself breaks the pool: whoever waits gets
+    /// an answer. After some of them this thread ends, and commands are refused as after a shutdown.
+    fn run_until_over(&mut self) {
+        for _ in 0..FAULTS_MAX {
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
+            let why = panic_message(&*panic).unwrap_or("a panic");
+            let message = format!("a fault in the library itself, please report it: {why}");
+            let detail = Detail { message, ..Detail::default() };
+            let reason = TaskFailure { status: Status::POOL_ERR_BROKEN, detail };
+            let _ = catch_unwind(AssertUnwindSafe(|| self.break_pool(reason)));
+        }
     }
 
     fn run(&mut self) {

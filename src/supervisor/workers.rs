@@ -324,7 +324,10 @@ impl WorkerSet {
             is_started && worker.due.is_some_and(|due| due <= now)
         };
         let handles = self.handles.iter().enumerate();
-        handles.filter(|(_, it)| it.as_ref().is_some_and(is_overdue)).map(|(seat, _)| seat).collect()
+        handles
+            .filter(|(_, it)| it.as_ref().is_some_and(is_overdue))
+            .map(|(seat, _)| seat)
+            .collect()
     }
 
     /// Kills the worker processes that have taken too long.
