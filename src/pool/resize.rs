@@ -22,7 +22,7 @@ pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
 
 /// Sets the idle timeout of workers, those that sleep included.
 pub(crate) fn set_idle_time(pool: PoolHandle, idle_ms: i64) -> Result<()> {
-    pool.pool()?.region().board.set_idle_time(idle_ms);
+    pool.pool()?.state.set_idle_time(idle_ms);
     Ok(())
 }
 

@@ -164,7 +164,7 @@ impl Supervisor {
             return;
         }
         self.look_at = Some(now + LOOK_EVERY);
-        self.restore_stage();
+        self.restore_board();
         let state = &self.state;
         let waits = |worker: &WorkerHandle| worker.is_working();
         for seat in self.workers.seats_if(waits).collect::<Vec<_>>() {
