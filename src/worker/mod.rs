@@ -67,7 +67,6 @@ use current::EnterGuard;
 use memory_limit::MemoryLimit;
 use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
-use rustix::process::Signal;
 use soft_signal::SignalWindow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -277,7 +276,7 @@ impl Worker {
         let mut signals = None;
         let outcome = match found {
             Ok(function) => {
-                signals = self.soft_signal().map(SignalWindow::open);
+                signals = self.open_signal_window();
                 let code = match is_chunk {
                     false => self.call(function, task),
                     true => chunk::run(task, &|| self.call(function, task)),
@@ -310,12 +309,12 @@ impl Worker {
         Ok(after)
     }
 
-    /// What a task of this worker process may receive.
+    /// While a task of this worker process may receive the signal of its soft limit.
     #[inline]
-    fn soft_signal(&self) -> Option<Signal> {
+    fn open_signal_window(&self) -> Option<Box<SignalWindow>> {
         match self.config.soft_signal {
             0 => None,
-            number => Signal::from_named_raw(number),
+            number => Some(SignalWindow::open(number)),
         }
     }
 
@@ -392,8 +391,8 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
-    if let Some(signal) = worker.soft_signal() {
-        soft_signal::block(signal);
+    if worker.config.soft_signal != 0 {
+        soft_signal::block(worker.config.soft_signal);
     }
     if worker.has_initializer() {
         channel.send_patiently(&Message::Initializing, None)?;

@@ -9,7 +9,6 @@
 //! The parent sends the signal when a limit has passed, and the task may return at the same time: then
 //! the next task must not get it.
 
-use rustix::process::Signal;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr::{from_ref, null, null_mut};
@@ -23,12 +22,13 @@ pub(super) struct SignalWindow {
 
 impl SignalWindow {
     /// Before the function is called.
-    pub(super) fn open(signal: Signal) -> SignalWindow {
+    #[cold]
+    pub(super) fn open(signal: c_int) -> Box<SignalWindow> {
         let set = set_of(signal);
         let before = change_mask(None, &set);
         // SAFETY: a set that was filled in.
-        let is_blocked = unsafe { libc::sigismember(&before, signal.as_raw()) } == 1;
-        let window = SignalWindow { signal: set, is_nested: !is_blocked };
+        let is_blocked = unsafe { libc::sigismember(&before, signal) } == 1;
+        let window = Box::new(SignalWindow { signal: set, is_nested: !is_blocked });
         if is_blocked {
             window.let_in();
         }
@@ -36,12 +36,14 @@ impl SignalWindow {
     }
 
     /// After the function has returned.
+    #[cold]
     pub(super) fn close(&self) {
         change_mask(Some(libc::SIG_BLOCK), &self.signal);
     }
 
     /// After the task was finished: its signal was sent, or never will be.
-    pub(super) fn end(self) {
+    #[cold]
+    pub(super) fn end(&self) {
         if self.is_nested {
             self.let_in();
         }
@@ -57,16 +59,16 @@ impl SignalWindow {
 }
 
 /// Blocks the signal, in a worker that has not run a task yet.
-pub(super) fn block(signal: Signal) {
+pub(super) fn block(signal: c_int) {
     change_mask(Some(libc::SIG_BLOCK), &set_of(signal));
 }
 
-fn set_of(signal: Signal) -> libc::sigset_t {
+fn set_of(signal: c_int) -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: fills in the set.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     // SAFETY: a set that was filled in, and the number of a signal.
-    unsafe { libc::sigaddset(set.as_mut_ptr(), signal.as_raw()) };
+    unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
     // SAFETY: as above.
     unsafe { set.assume_init() }
 }
