@@ -80,6 +80,8 @@ pub(crate) struct Supervisor {
     has_recovered: bool,
     /// How many tasks were queued while there was no worker that took one, and since when.
     stranded: Option<(u64, Instant)>,
+    /// Since when there is no worker, and no ring has the tasks that wait.
+    unlisted_since: Option<Instant>,
     /// When to look at the workers of a pool that ends; see `look_at_end`.
     look_at: Option<Instant>,
 }
@@ -111,6 +113,7 @@ impl Supervisor {
             timed: TimedTasks::default(),
             has_recovered: false,
             stranded: None,
+            unlisted_since: None,
             look_at: None,
         };
         worker::start_own_thread(name, move || supervisor.run_until_over())
@@ -254,11 +257,15 @@ impl Supervisor {
     /// When the next timer expires; None: never. Each timer is listed here and handled in
     /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
-        let look_at = self.next_look_at_end();
-        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next, look_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers = [
+            self.retry_at,
+            self.life.kill_at,
+            self.workers.next_due(),
+            self.timed.next,
+            self.next_look_at_end(),
+            self.unlisted_since.map(|since| since + start::UNLISTED),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// Handles the timers that have expired.
