@@ -101,13 +101,13 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     if ENTERED.swap(true, Relaxed) {
         return -1;
     }
-    // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
-    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
-    if !is_channel(channel.as_fd()) {
-        std::mem::forget(channel);
+    // SAFETY: nothing closes it meanwhile; if it is not open, what is asked of it fails.
+    if !is_channel(unsafe { BorrowedFd::borrow_raw(fd) }) {
         eprintln!("carpool: worker processes are started by a pool");
         return EXIT_START_FAILED;
     }
+    // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
+    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
     let _ = rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC);
     set_process_name(argv);
     let outcome = run(&mut channel);

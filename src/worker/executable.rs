@@ -35,10 +35,19 @@ pub(super) struct Executable<'a> {
 /// What is made ready for the system calls.
 struct Prepared {
     /// The descriptors that the steps copy.
-    _open: (OwnedFd, Option<OwnedFd>),
+    open: (OwnedFd, Option<OwnedFd>),
     steps: Vec<FdAction>,
     /// The third argument.
     number: CString,
+}
+
+/// Memory that [`Executable::replace_process`] needs until the new program runs. A process that shares
+/// it with its parent leaves it to the parent to be freed.
+#[derive(Default)]
+pub(super) struct ExecMemory {
+    steps: Vec<FdAction>,
+    number: CString,
+    environment: Vec<*const c_char>,
 }
 
 impl Executable<'_> {
@@ -55,12 +64,11 @@ impl Executable<'_> {
         steps.retain(|step| self.closes_all || !matches!(step, FdAction::CloseFrom(_)));
         let number = CString::new(self.inherited.channel_number().to_string())
             .map_err(|_| Status::POOL_ERR_INVALID)?;
-        Ok(Prepared { _open: (channel, stdin), steps, number })
+        Ok(Prepared { open: (channel, stdin), steps, number })
     }
 
-    fn arguments(&self, prepared: &Prepared) -> [*const c_char; 4] {
-        let number = prepared.number.as_ptr();
-        [self.title.as_ptr(), WORKER_ARGUMENT.as_ptr(), number, std::ptr::null()]
+    fn arguments(&self, number: &CStr) -> [*const c_char; 4] {
+        [self.title.as_ptr(), WORKER_ARGUMENT.as_ptr(), number.as_ptr(), std::ptr::null()]
     }
 
     fn environment(&self) -> Vec<*const c_char> {
@@ -80,7 +88,7 @@ impl Executable<'_> {
         child.clean_signals()?;
         child.descriptors(&prepared.steps)?;
         child.directory(self.directory)?;
-        let (arguments, environment) = (self.arguments(&prepared), self.environment());
+        let (arguments, environment) = (self.arguments(&prepared.number), self.environment());
         let mut pid = 0;
         // SAFETY: initialised attributes, and lists of strings that end with NULL and outlive the call.
         let errno = unsafe {
@@ -97,24 +105,29 @@ impl Executable<'_> {
         Pid::from_raw(pid).ok_or_else(|| Status::POOL_ERR_OS.into())
     }
 
-    /// Executes it in place of this process. Returns only if that fails.
+    /// Executes it in place of this process. Returns only if that fails. What `memory` owns afterwards
+    /// must not be freed before.
     ///
     /// # Safety
     /// The process must have descriptors, signal handlers and a working directory of its own, and must
     /// end if this returns.
-    pub(super) unsafe fn replace_process(&self) -> Error {
-        let prepared = match self.prepare() {
+    pub(super) unsafe fn replace_process(&self, memory: &mut ExecMemory) -> Error {
+        let Prepared { open, steps, number } = match self.prepare() {
             Ok(prepared) => prepared,
             Err(error) => return error,
         };
-        let (arguments, environment) = (self.arguments(&prepared), self.environment());
+        // They end with the process, or when it executes the program. They are none of the parent's.
+        std::mem::forget(open);
+        *memory = ExecMemory { steps, number, environment: self.environment() };
+        let ExecMemory { steps, number, environment } = memory;
+        let arguments = self.arguments(number);
         for signal in 1..=libc::SIGRTMAX() {
             // SAFETY: sets a disposition without a handler; the kernel refuses those that cannot be
             // set.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         let failed = |errno| Error::os(&self.starting(), errno);
-        for step in &prepared.steps {
+        for step in steps {
             // SAFETY: the caller's promise: no other code of the process uses its descriptors.
             if unsafe { take_step(*step) } < 0 {
                 return failed(last_errno());

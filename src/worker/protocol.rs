@@ -308,6 +308,7 @@ mod tests {
                 finalizer: None,
                 depth: u32::MAX,
                 memory_max: u64::MAX,
+                soft_signal: i32::MIN,
                 scale: u64::MAX,
                 isolated_seat: Some(u16::MAX),
             },

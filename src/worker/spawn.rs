@@ -16,7 +16,7 @@
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
-use super::executable::{Executable, OWN_PROGRAM, environment, joined, last_errno};
+use super::executable::{ExecMemory, Executable, OWN_PROGRAM, environment, joined, last_errno};
 use super::forkserver::{self, CallerCopy};
 use super::protocol::{Init, Message, Role};
 use super::resolve::Resolver;
@@ -339,6 +339,7 @@ pub(crate) fn execute_fork_server(
     let title = title.map_err(|_| Status::POOL_ERR_INVALID)?;
     let server = executable(process_config, &program, &title, &theirs)?;
     let first = first.map(|first| first.prepare(process_config, image)).transpose()?;
+    let mut memory = ExecMemory::default();
     let (pid, handle) = execute_unseen(|| {
         let _ = rustix::process::setpgid(None, None);
         if let Some((program, title, channel)) = &first {
@@ -348,7 +349,7 @@ pub(crate) fn execute_fork_server(
         }
         // SAFETY: the process shares its memory with this one, and nothing else; it ends if this
         // returns.
-        unsafe { server.replace_process() }
+        unsafe { server.replace_process(&mut memory) }
     })?;
     Ok(ForkServerProcess { channel: Arc::new(ours), pid, handle })
 }

@@ -303,36 +303,58 @@ impl Task {
         }
     }
 
-    #[inline]
+    /// Sets the result to a copy of the bytes, which lie elsewhere.
     pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
+        // SAFETY: a reference's bytes can be read.
+        unsafe { self.return_copy(data) }
+    }
+
+    /// Sets the result to a copy of the bytes, which may be a part of the earlier result: so they are
+    /// not passed by a reference, to whose bytes nobody may write as long as it lives.
+    ///
+    /// # Safety
+    /// The bytes can be read.
+    #[inline]
+    pub(crate) unsafe fn return_copy(&self, data: *const [u8]) -> i32 {
         if !self.mark.is_of_this_process() {
             return Status::POOL_ERR_WRONG_PROCESS as i32;
         }
         // The buffer of an item is part of its chunk's, and stays.
         let has_own_buffer = self.role.get() == TaskRole::Task;
         match self.buffer.get() {
-            ResultBuffer::Block | ResultBuffer::File if has_own_buffer => self.replace_result(data),
-            _ => self.copy_to_result(data),
+            ResultBuffer::Block | ResultBuffer::File if has_own_buffer => {
+                // SAFETY: as the caller vouches.
+                unsafe { self.replace_result(data) }
+            }
+            // SAFETY: as the caller vouches.
+            _ => unsafe { self.copy_to_result(data) },
         }
     }
 
     /// The bytes may be in the earlier buffer, which is released after the copy.
+    ///
+    /// # Safety
+    /// As for [`Task::return_copy`].
     #[cold]
-    fn replace_result(&self, data: &[u8]) -> i32 {
+    unsafe fn replace_result(&self, data: *const [u8]) -> i32 {
         let earlier = self.detach_buffer();
-        let code = self.copy_to_result(data);
+        // SAFETY: as the caller vouches; the earlier buffer still exists.
+        let code = unsafe { self.copy_to_result(data) };
         self.release(earlier);
         code
     }
 
+    /// # Safety
+    /// As for [`Task::return_copy`].
     #[inline]
-    fn copy_to_result(&self, data: &[u8]) -> i32 {
+    unsafe fn copy_to_result(&self, data: *const [u8]) -> i32 {
         let buffer = self.result_buffer(data.len());
         if buffer.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result_buffer` returned a buffer of this length. `data` may overlap it, in the slot.
-        unsafe { buffer.copy_from(data.as_ptr(), data.len()) };
+        // SAFETY: `result_buffer` returned a buffer of this length, and the caller vouches for `data`,
+        // which may overlap it, in the slot.
+        unsafe { buffer.copy_from(data.cast(), data.len()) };
         0
     }
 
@@ -347,9 +369,11 @@ impl Task {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         let word = &self.slot().word;
+        self.is_pool_stopped() || word.is_cancel_requested() || word.is_overdue()
+    }
+
+    pub(crate) fn is_pool_stopped(&self) -> bool {
         self.region().board.stage() == crate::board::Stage::Stop
-            || word.is_cancel_requested()
-            || word.is_overdue()
     }
 
     pub(crate) fn is_overdue(&self) -> bool {
