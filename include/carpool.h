@@ -282,6 +282,26 @@ enum pool_sandbox {
     POOL_SANDBOX_COMPUTE = 1,
 };
 
+/** What worker processes share with each other. */
+enum pool_isolation {
+    /**
+     * The memory of the pool: a worker can reach the arguments and results of all its tasks.
+     */
+    POOL_SHARED = 0,
+    /**
+     * Nothing: a worker has memory of its own, with the one task that it runs. The library copies
+     * arguments there, and results from there to memory that no worker reaches before their task is
+     * done. So no task reads or changes the arguments or the result of a task of another worker, or a
+     * result that is done, by whatever it reads or writes in its own memory. A task that runs code
+     * of an attacker may use system calls to reach other processes of its user (ptrace,
+     * process_vm_writev, /proc/PID/mem) or of the machine: POOL_SANDBOX_COMPUTE takes them away, and
+     * the two together keep its tasks apart from others and from the caller. Tasks that run one
+     * after the other in one worker share that process; with max_tasks_per_worker = 1 none do. With
+     * POOL_FORK a worker also has a copy of the memory of the caller as it was in pool_new.
+     */
+    POOL_ISOLATED = 1,
+};
+
 /** Who runs callbacks. */
 enum pool_driver {
     /** A thread of the library. */
@@ -601,6 +621,9 @@ typedef void (*pool_tick_fn)(void *user);
 /** A value of enum pool_sandbox. */
 typedef int32_t pool_sandbox_t;
 
+/** A value of enum pool_isolation. */
+typedef int32_t pool_isolation_t;
+
 /**
  * Configuration for pool_new. Initialize it with POOL_OPTIONS_INIT; zero selects the default of
  * every field. A field that the kind of pool does not support must be zero, otherwise
@@ -887,6 +910,13 @@ typedef struct pool_options_t {
      * if the kernel has no system call filters. Process pools only.
      */
     pool_sandbox_t sandbox;
+    /**
+     * POOL_SHARED (default) or POOL_ISOLATED, which gives each worker memory of its own. A task then
+     * takes longer by two wake-ups and the copies of its arguments and its result, and each worker
+     * has a thread in this process. A task that would go to a worker that was stopped in its sleep
+     * goes to another one after about a second. Process pools only.
+     */
+    pool_isolation_t isolation;
 } pool_options_t;
 
 /** Details of an error. Owned by the caller; the library only fills it in. */

@@ -179,6 +179,7 @@ static void make_pool(uint64_t *seed) {
         case 17: options.initializer.pointer = do_something; break;
         case 18: options.finalizer.len = ANY(odd_sizes); break;
         case 19: options.kill_grace_ms = ANY(times); break;
+        case 20: options.isolation = (int32_t)ONE_OF(0, 1, 2, -1); break;
         default: break;
     }
     pool_new(&options, &pool, &error);

@@ -78,6 +78,22 @@ impl Memory {
         Memory::map(Some(file), len, Extent::Whole)
     }
 
+    /// A copy of the first bytes of this memory, private to this process. None: it has fewer.
+    pub(crate) fn private_copy(&self, len: usize) -> Option<Result<Memory>> {
+        let start = self.bytes(0, len)?;
+        // SAFETY: the bytes are within this mapping, and nothing in this process writes to them.
+        Some(Memory::copy_of(unsafe { ResultBytes::new(start, len) }))
+    }
+
+    /// A copy of these bytes, private to this process.
+    pub(crate) fn copy_of(bytes: ResultBytes<'_>) -> Result<Memory> {
+        let copy = Memory::private(bytes.len().max(1))?;
+        // SAFETY: the new mapping has as many bytes, and nothing else uses it yet; the source is mapped,
+        // as `ResultBytes::new` requires. Another process that writes to it can only corrupt the copy.
+        unsafe { copy.start().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(copy)
+    }
+
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
     pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
         Memory::attach_as(file, len, Extent::Sparse)
@@ -127,6 +143,20 @@ impl Memory {
         let start = NonNull::new(first.wrapping_add(guard));
         let start = start.ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
         Ok(Memory { start, len, guard, is_shared: file.is_some(), file })
+    }
+
+    /// Keeps what the mapping holds from processes that this one forks: they do not have a mapping of
+    /// a file, and find zeros in private memory, which they may touch.
+    pub(crate) fn keep_from_forks(&self) -> Result<()> {
+        let advice = if self.is_shared { Advice::LinuxDontFork } else { Advice::LinuxWipeOnFork };
+        // SAFETY: the range is this value's mapping, and the advice changes no byte of it here.
+        unsafe { rustix::mm::madvise(self.start().cast(), self.len, advice) }
+            .map_err(|errno| Error::os("keeping memory from forked processes", errno))
+    }
+
+    /// Takes out the file, for the one process that it is sent to.
+    pub(crate) fn take_file(&mut self) -> Option<OwnedFd> {
+        self.file.take()
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {

@@ -245,6 +245,11 @@ pub struct pool_options_t {
     /// workers of their own. POOL_ERR_INVALID together with seccomp_filter; POOL_ERR_UNSUPPORTED
     /// if the kernel has no system call filters. Process pools only.
     pub sandbox: pool_sandbox_t,
+    /// POOL_SHARED (default) or POOL_ISOLATED, which gives each worker memory of its own. A task then
+    /// takes longer by two wake-ups and the copies of its arguments and its result, and each worker
+    /// has a thread in this process. A task that would go to a worker that was stopped in its sleep
+    /// goes to another one after about a second. Process pools only.
+    pub isolation: pool_isolation_t,
 }
 
 /// A resource limit of worker processes, as for setrlimit.

@@ -231,6 +231,7 @@ impl Pool {
             },
             "kind": kind,
             "start_method": start,
+            "isolated": config.kind.is_isolated(),
             "name": config.name,
             "max_concurrency": self.state.workers_max(),
             "min_workers": self.state.workers_min(),

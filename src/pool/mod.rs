@@ -73,6 +73,7 @@ use crate::error::{Error, Result, Status};
 use crate::handle_table::Reserved;
 use crate::state::PoolState;
 use crate::state::commands::CommandReceiver;
+use crate::state::isolated::IsolatedBoards;
 use crate::supervisor::Supervisor;
 use crate::sync::{Mutex, Scope};
 use crate::worker::config::{ProcessConfig, StartMethod, WorkerConfig};
@@ -186,11 +187,18 @@ struct NewState {
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
 fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
+    let is_isolated = config.kind.is_isolated();
     let scope = match config.kind {
-        PoolKind::Threads | PoolKind::Inline => Scope::Private,
-        PoolKind::Processes(_) => Scope::Shared,
+        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
+        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
     };
     let region = Region::create("carpool", seats as usize, scope)?;
+    let mut isolated = IsolatedBoards::default();
+    if is_isolated {
+        region.memory.keep_from_forks()?;
+        // Where no worker can have a board, there is no pool.
+        isolated = IsolatedBoards::new(&region)?;
+    }
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -201,6 +209,7 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     let entries = registry::entries(reserved.index);
     let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
     let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
+    state.isolated = isolated;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
     state.worker_config = worker_config(&state, &functions, &mut hooks)?;

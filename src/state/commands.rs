@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Kill the worker of this seat that has this number: the board says that it runs a task, which
     /// it does not.
     KillStray(SeatIndex, u64),
+    /// Take back the task that the isolated worker of this seat, which has this number, does not ask
+    /// for.
+    TakeBack(SeatIndex, u64),
     /// The limits of tasks that start from now on.
     SetLimits(TimeLimits, ReplySender),
     /// Start this many workers; negative: as many as the queued tasks need. The reply is how many

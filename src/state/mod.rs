@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod events;
 pub(crate) mod function_names;
+pub(crate) mod isolated;
 pub(crate) mod limits;
 pub(crate) mod pending;
 pub(crate) mod stray_writes;
@@ -33,6 +34,7 @@ use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
 use function_names::FunctionNames;
+use isolated::IsolatedBoards;
 use limits::{LimitSettings, TimeLimits};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
@@ -69,6 +71,8 @@ pub(crate) struct PoolState {
     pub(crate) limits: LimitSettings,
     pub(crate) callbacks: CallbackQueue,
     pub(crate) task_callbacks: TaskCallbackTable,
+    /// Empty, unless workers are isolated.
+    pub(crate) isolated: IsolatedBoards,
     pub(crate) submit_queue: SubmitQueue,
     /// Slots with a completion subscription whose tasks the parent itself has ended.
     completion_hints: Mutex<Vec<u32>>,
@@ -154,6 +158,7 @@ impl PoolState {
             limits: LimitSettings::new(config.limits),
             callbacks: CallbackQueue::new(&config.name, config.is_external)?,
             task_callbacks: TaskCallbackTable::default(),
+            isolated: IsolatedBoards::default(),
             submit_queue: SubmitQueue::new(bound),
             completion_hints: Mutex::default(),
             has_listener: AtomicBool::new(false),

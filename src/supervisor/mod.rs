@@ -11,6 +11,7 @@ mod forkservers;
 mod lifecycle;
 mod limits;
 mod messages;
+mod proxy;
 mod reap;
 mod resize;
 mod shutdown;
@@ -207,6 +208,7 @@ impl Supervisor {
             Command::KillStray(seat, number) => {
                 self.workers.kill_stray(&self.state, usize::from(seat.0), number);
             }
+            Command::TakeBack(seat, number) => self.workers.take_back(usize::from(seat.0), number),
             Command::SetLimits(limits, reply) => {
                 self.set_limits(limits);
                 reply.done(Ok(()));
@@ -241,6 +243,7 @@ impl Supervisor {
         self.state.flags.fetch_and(flags | !passing, AcqRel);
         if self.life.stage() != before.stage() {
             self.state.region.board.set_stage(self.life.stage());
+            self.state.pass_on_stop();
         }
     }
 

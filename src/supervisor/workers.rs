@@ -14,6 +14,7 @@ use super::events;
 use super::exit_status::{Orphans, ProcessExit};
 use super::forkservers::ForkServers;
 use super::messages::{self, Said};
+use super::proxy::Proxy;
 use super::worker_handle::{LifeStep, WorkerHandle, WorkerProcess, is_ready_at_once, pid_number};
 use super::worker_process::{ProcessState, StartedProcess};
 use crate::board::slot::SeatIndex;
@@ -23,12 +24,13 @@ use crate::state::PoolState;
 use crate::state::config::PoolKind;
 use crate::state::workers::StartedWorker;
 use crate::worker::Channel;
-use crate::worker::config::Image;
+use crate::worker::config::{Image, WorkerConfig};
 use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
 use rustix::event::epoll;
 use rustix::process::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What woke the supervisor.
@@ -243,6 +245,15 @@ impl WorkerSet {
         }
     }
 
+    /// Takes back the task that the isolated worker of this seat, if it has this number, does not ask
+    /// for.
+    pub(super) fn take_back(&mut self, seat: usize, number: u64) {
+        let worker = self.get_mut(seat).filter(|worker| worker.number == number);
+        if let Some(proxy) = worker.and_then(|worker| worker.proxy.as_ref()) {
+            proxy.take_back();
+        }
+    }
+
     /// Receives the messages of all worker processes.
     pub(super) fn receive_all(&mut self, state: &PoolState) {
         for seat in 0..self.handles.len() {
@@ -293,7 +304,8 @@ impl WorkerSet {
                 Some(ProcessExit { pid: pid_number(process.pid), status })
             }
         };
-        let worker = entry.take()?;
+        let mut worker = entry.take()?;
+        worker.end_proxy();
         let (region, table) = (&state.region, &state.worker_table);
         state.task_callbacks.worker_exits(region, table, SeatIndex(seat as u16));
         state.worker_table.remove(seat);
@@ -361,7 +373,7 @@ impl WorkerSet {
     /// Lets a worker that was forked begin.
     pub(super) fn on_worker_forked(
         &mut self,
-        state: &PoolState,
+        state: &Arc<PoolState>,
         seat: usize,
         process: StartedProcess,
     ) -> Result<()> {
@@ -369,6 +381,8 @@ impl WorkerSet {
             return Ok(());
         };
         let WorkerProcess::Awaited { kill: is_unwanted } = worker.process else { return Ok(()) };
+        let index = SeatIndex(seat as u16);
+        let isolated = state.is_isolated().then(|| Proxy::start(state, index)).transpose()?;
         let data = EventSource::Exit(seat).to_data();
         // If this fails, its channel will be closed, and it exits.
         epoll::add(&self.epoll, &process.handle, data, epoll::EventFlags::IN)
@@ -377,7 +391,12 @@ impl WorkerSet {
         state.worker_table.change(seat, |info| info.pid = pid_number(process.pid));
         match (&state.config.kind, self.fork_servers.pid(process.fork_server)) {
             (PoolKind::Processes(config), Some(starter)) if !is_unwanted => {
-                let (start, image) = (worker_start(state, seat), worker.image);
+                let (mut start, image) = (worker_start(state, seat), worker.image);
+                if let Some((proxy, file)) = &isolated {
+                    start.geometry = proxy.board().region.geometry;
+                    start.own_board = Some(file.as_fd());
+                    start.worker_config = Proxy::worker_config(index, start.worker_config);
+                }
                 let sent = spawn::send_init(&start, config, image, starter, &worker.channel);
                 if let Err(error) = sent {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
@@ -387,6 +406,7 @@ impl WorkerSet {
             }
             _ => process.kill(&worker.channel),
         }
+        worker.proxy = isolated.map(|(proxy, _)| proxy);
         worker.process = WorkerProcess::Process(process);
         events::worker_starting(state, worker.id(seat));
         Ok(())
@@ -438,10 +458,15 @@ impl WorkerSet {
 }
 
 fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
+    let worker_config = state.worker_config_now();
+    // A fork server of isolated workers maps no board either.
+    let isolated_seat = state.is_isolated().then_some(seat as u16);
     WorkerStart {
         name: &state.config.name,
         region: &state.region,
+        geometry: state.region.geometry,
         seat: SeatIndex(seat as u16),
-        worker_config: state.worker_config_now(),
+        worker_config: WorkerConfig { isolated_seat, ..worker_config },
+        own_board: None,
     }
 }

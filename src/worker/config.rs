@@ -24,6 +24,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) soft_signal: i32,
     /// The parent's [`crate::clock::scale`]; 0: this process is the parent.
     pub(crate) scale: u64,
+    /// Of an isolated worker, which has the only seat of a board of its own: its seat in the pool.
+    pub(crate) isolated_seat: Option<u16>,
 }
 
 /// The configuration of a pool's worker processes; fixed when the pool is made.
@@ -40,6 +42,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) preload: Vec<String>,
     pub(crate) inherited_fds: InheritedFds,
     pub(crate) exec_context: ExecContext,
+    /// Each worker has a board of its own, and maps no other.
+    pub(crate) is_isolated: bool,
 }
 
 /// How a worker process is started.

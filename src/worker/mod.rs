@@ -135,7 +135,7 @@ impl Worker {
             config,
             resolver: RefCell::new(resolver),
             send_result_file,
-            user_state: UserState::new(config.tasks_max),
+            user_state: UserState::new(config.tasks_max, config.isolated_seat.unwrap_or(0)),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             memory_limit: OnceCell::new(),
             current_task: Cell::new(std::ptr::null()),
@@ -318,22 +318,9 @@ impl Worker {
         }
     }
 
-    /// Counts the task that is about to be finished. Only an end that stays is counted.
     #[inline]
     fn count_task(&self, slot: u32, outcome: Outcome) {
-        let record = self.region.board.slot(slot);
-        let (args_len, result_len) = record.lens();
-        let spans = record.stamp();
-        let ns = |packed: u32| clock::scaled(packed, self.scale);
-        let is_failed = outcome != Outcome::Completed;
-        self.region.worker_stats(self.seat).count(&FinishedTask {
-            id: record.id(),
-            is_failed,
-            args_len,
-            result_len: if is_failed { 0 } else { result_len },
-            queue_ns: ns((spans >> 32) as u32),
-            run_ns: ns(spans as u32),
-        });
+        count_task(&self.region, self.seat, slot, outcome, self.scale);
     }
 
     /// Sends a result that does not lie on the board. It must be sent before the task is done.
@@ -378,6 +365,30 @@ impl Worker {
         }
         code
     }
+}
+
+/// Counts the task that is about to be finished. Only an end that stays is counted.
+#[inline]
+pub(crate) fn count_task(
+    region: &Region,
+    seat: SeatIndex,
+    slot: u32,
+    outcome: Outcome,
+    scale: u64,
+) {
+    let record = region.board.slot(slot);
+    let (args_len, result_len) = record.lens();
+    let spans = record.stamp();
+    let ns = |packed: u32| clock::scaled(packed, scale);
+    let is_failed = outcome != Outcome::Completed;
+    region.worker_stats(seat).count(&FinishedTask {
+        id: record.id(),
+        is_failed,
+        args_len,
+        result_len: if is_failed { 0 } else { result_len },
+        queue_ns: ns((spans >> 32) as u32),
+        run_ns: ns(spans as u32),
+    });
 }
 
 /// The task's function is in the main program, and this process runs another one.

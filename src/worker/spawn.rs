@@ -23,6 +23,7 @@ use super::resolve::Resolver;
 use super::unseen::{RseqArea, execute_unseen, start_unseen};
 use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
+use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::{clock, fd, process};
@@ -31,7 +32,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,9 +42,14 @@ use std::thread::JoinHandle;
 pub(crate) struct WorkerStart<'a> {
     /// The pool's name.
     pub(crate) name: &'a str,
+    /// The board of the pool.
     pub(crate) region: &'a Arc<Region>,
+    /// That of the board that the worker works on.
+    pub(crate) geometry: Geometry,
     pub(crate) seat: SeatIndex,
     pub(crate) worker_config: WorkerConfig,
+    /// The file of the board that is the worker's own.
+    pub(crate) own_board: Option<BorrowedFd<'a>>,
 }
 
 impl WorkerStart<'_> {
@@ -59,7 +65,7 @@ impl WorkerStart<'_> {
             seat: self.seat.0,
             starter,
             is_main_program: true,
-            geometry: self.region.geometry.to_numbers(),
+            geometry: self.geometry.to_numbers(),
             worker_config: WorkerConfig {
                 depth: child::depth() + 1,
                 scale: clock::scale(),
@@ -152,9 +158,9 @@ pub(crate) fn send_init(
             ..init
         };
         start.region.write_magic();
-        channel.send(&Message::Init(init), start.region.file())?;
+        channel.send(&Message::Init(init), start.own_board.or(start.region.file()))?;
     } else {
-        channel.send(&Message::Init(init), None)?;
+        channel.send(&Message::Init(init), start.own_board)?;
     }
     channel.send_bytes(&exec_context)
 }

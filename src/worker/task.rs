@@ -31,12 +31,15 @@ pub(super) struct UserState {
     pub(super) tasks_left: Cell<u64>,
     /// Whether it exits because a task has asked for it.
     pub(super) is_retiring: Cell<bool>,
+    /// The seat in the pool that is seat 0 of the worker's board.
+    first_seat: u16,
 }
 
 impl UserState {
     /// `tasks_max`: 0 is unlimited.
-    pub(super) fn new(tasks_max: u64) -> UserState {
+    pub(super) fn new(tasks_max: u64, first_seat: u16) -> UserState {
         UserState {
+            first_seat,
             pointer: Cell::new(std::ptr::null_mut()),
             tasks_left: Cell::new(if tasks_max == 0 { u64::MAX } else { tasks_max }),
             is_retiring: Cell::new(false),
@@ -392,7 +395,9 @@ impl Task {
     }
 
     pub(crate) fn worker(&self) -> u32 {
-        u32::from(self.seat.0)
+        // SAFETY: `new`'s caller keeps the state alive as long as the task.
+        let state = unsafe { &*self.state };
+        u32::from(state.first_seat) + u32::from(self.seat.0)
     }
 
     pub(crate) fn state(&self) -> *mut *mut c_void {
