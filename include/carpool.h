@@ -502,8 +502,9 @@ typedef int32_t pool_start_t;
 
 /**
  * A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
- * error code of its own. It must not throw an exception, nor leave through longjmp or
- * pthread_exit.
+ * error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
+ * task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
+ * pthread_exit, and the thread continues. It must not leave through longjmp.
  */
 typedef int32_t (*pool_task_fn)(pool_task_t *task);
 
@@ -862,8 +863,9 @@ typedef struct pool_options_t {
     size_t seccomp_len;
     /**
      * Signal sent to a worker process when its task has exceeded its soft limit, for a handler
-     * that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
-     * none. Process pools only.
+     * that the task installs. Without a handler the signal may kill the worker, see signal(7). It
+     * is blocked in the worker's main thread while no task's function runs, so that it never
+     * reaches the next task. 0: none. Process pools only.
      */
     int32_t soft_limit_signal;
     /**
@@ -1608,11 +1610,13 @@ CARPOOL_API
 pool_status_t pool_pause(pool_t *pool);
 
 /**
- * Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+ * Resumes a paused pool, also one that was closed or is joined meanwhile: workers begin the queued
+ * tasks. Has no effect if it is not paused.
  *
- * @return as for pool_pause
+ * @return POOL_OK; POOL_ERR_CLOSED if a shutdown has begun; otherwise as for pool_pause
  */
-CARPOOL_API pool_status_t pool_resume(pool_t *pool);
+CARPOOL_API
+pool_status_t pool_resume(pool_t *pool);
 
 /**
  * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
@@ -1916,9 +1920,11 @@ bool future_cancel_requested(const future_t *future);
 
 /**
  * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
- * invalid.
+ * invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
+ * a worker exits.
  */
-CARPOOL_API uint64_t future_id(const future_t *future);
+CARPOOL_API
+uint64_t future_id(const future_t *future);
 
 /** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
 CARPOOL_API uint64_t future_tag(const future_t *future);
@@ -2025,7 +2031,7 @@ pool_status_t future_collect_many(future_t *const *futures,
  * before the future is done are called one after the other, in the order in which they were added.
  * A callback may call any function, except to join or shut down the future's pool; the pool's
  * shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
- * delays those behind it, and nothing else.
+ * delays those behind it, and nothing else. No callback may throw an exception.
  *
  * With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
  * are already done. Once the pool has been shut down, callbacks of done futures are called
@@ -2441,8 +2447,9 @@ pool_status_t pool_stats(const pool_t *pool,
 
 /**
  * Returns a complete description of the pool as a JSON object: its settings, its workers and what
- * they are running, its state, the number of tasks that each worker index has taken ("writes"),
- * and its statistics.
+ * they are running, its state, the number of submits that are blocked because the queue is full
+ * ("waiting_submits"), the number of tasks that each worker index has taken ("writes"), and its
+ * statistics.
  *
  * @param buf       receives the text in UTF-8, NUL-terminated; may be NULL if capacity is 0
  * @param capacity  size of buf in bytes

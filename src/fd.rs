@@ -51,6 +51,12 @@ pub(crate) fn eventfd() -> Result<OwnedFd> {
     above_stdio(rustix::event::eventfd(0, flags)?)
 }
 
+/// Makes an eventfd readable. Again if a signal prevents it: whoever waits for it would wait on.
+/// Async-signal-safe.
+pub(crate) fn notify(eventfd: &OwnedFd) {
+    let _ = rustix::io::retry_on_intr(|| rustix::io::write(eventfd, &1_u64.to_ne_bytes()));
+}
+
 pub(crate) fn epoll() -> Result<OwnedFd> {
     above_stdio(epoll::create(epoll::CreateFlags::CLOEXEC)?)
 }
@@ -77,7 +83,7 @@ pub(crate) fn memfd(name: &str) -> Result<OwnedFd> {
 /// Opens a file to read it.
 pub(crate) fn open(path: &CStr, flags: OFlags) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
-    above_stdio(rustix::fs::open(path, flags, Mode::empty())?)
+    above_stdio(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
 }
 
 #[cfg(all(test, not(loom)))]

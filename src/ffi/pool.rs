@@ -559,9 +559,10 @@ pub unsafe extern "C" fn pool_pause(pool: *mut pool_t) -> pool_status_t {
     boundary(|| pool::pause(pool.into()))
 }
 
-/// Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+/// Resumes a paused pool, also one that was closed or is joined meanwhile: workers begin the queued
+/// tasks. Has no effect if it is not paused.
 ///
-/// @return as for pool_pause
+/// @return POOL_OK; POOL_ERR_CLOSED if a shutdown has begun; otherwise as for pool_pause
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_resume(pool: *mut pool_t) -> pool_status_t {
     boundary(|| pool::resume(pool.into()))

@@ -226,8 +226,9 @@ pub struct pool_options_t {
     /// Number of instructions, at most 4096.
     pub seccomp_len: usize,
     /// Signal sent to a worker process when its task has exceeded its soft limit, for a handler
-    /// that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
-    /// none. Process pools only.
+    /// that the task installs. Without a handler the signal may kill the worker, see signal(7). It
+    /// is blocked in the worker's main thread while no task's function runs, so that it never
+    /// reaches the next task. 0: none. Process pools only.
     pub soft_limit_signal: i32,
     /// Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate,
     /// so that it can do other work meanwhile. No lock is held. The function may use the pool:

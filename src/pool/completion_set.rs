@@ -59,7 +59,7 @@ impl CompletionSet {
         if state.ready.is_empty() {
             let _ = rustix::io::read(eventfd, &mut [0; 8]);
         } else {
-            let _ = rustix::io::write(eventfd, &1_u64.to_ne_bytes());
+            fd::notify(eventfd);
         }
     }
 }

@@ -224,6 +224,14 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     Err(corrupted())
 }
 
+/// Why a task of a pool that has stopped ended early: the pool is broken, or somebody stopped it.
+pub(super) fn why_stopped(future: FutureHandle) -> Error {
+    match future.find() {
+        Ok((pool, _)) if pool.state.broken.get().is_some() => pool.state.end_by_break(),
+        _ => Status::POOL_ERR_CANCELLED.into(),
+    }
+}
+
 /// Whether [`cancel`] was called, successfully or not.
 pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
     let (pool, key) = future.find()?;

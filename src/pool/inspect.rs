@@ -252,6 +252,7 @@ impl Pool {
             "processes": pids.collect::<Vec<i64>>(),
             "workers": workers.iter().map(worker_json).collect::<Vec<Value>>(),
             "pending": load.pending,
+            "waiting_submits": self.state.submit_queue.waiting(),
             "busy": load.busy,
             "state": {
                 "bits": bits,

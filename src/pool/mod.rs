@@ -245,6 +245,7 @@ fn worker_config(
         initializer: add(&config.initializer)?,
         finalizer: add(&config.finalizer)?,
         memory_max: config.memory_max,
+        soft_signal: config.soft_signal.map_or(0, |signal| signal.as_raw()),
         ..WorkerConfig::default()
     })
 }

@@ -82,7 +82,7 @@ impl CallbackQueue {
         let mut state = self.shared.state.lock();
         state.calls.push_back(call);
         if let Some(eventfd) = self.shared.eventfd.as_ref().filter(|_| state.calls.len() == 1) {
-            let _ = rustix::io::write(eventfd, &1_u64.to_ne_bytes());
+            fd::notify(eventfd);
         }
         self.shared.notify(&state);
     }

@@ -22,7 +22,7 @@ use crate::board::slot::{CancelReason, Cancellation, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::fd;
-use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::plain::{AtomicBool, AtomicU32, AtomicU64};
 use crate::sync::{Deadline, Mutex, Ordering::*, fence};
 use crate::worker::config::WorkerConfig;
 use backpressure::SubmitQueue;
@@ -87,6 +87,8 @@ pub(crate) struct PoolState {
     pub(crate) permits: AtomicU32,
     /// Workers that were started and have not exited.
     pub(crate) workers: AtomicU32,
+    /// What the board says of the idle time, for [`PoolState::restore_idle_time`]: an i64.
+    idle_ms: AtomicU64,
     /// A function of the main program was submitted, so workers must run the main program.
     pub(crate) needs_main_program: AtomicBool,
     /// Why the pool is broken.
@@ -160,6 +162,7 @@ impl PoolState {
             flags: AtomicU32::new(0),
             permits: AtomicU32::new(0),
             workers: AtomicU32::new(0),
+            idle_ms: AtomicU64::new(config.idle_ms as u64),
             needs_main_program: AtomicBool::new(false),
             broken: OnceLock::new(),
             shutdown_request: ShutdownRequest::default(),
@@ -188,7 +191,7 @@ impl PoolState {
     /// async-signal-safe.
     pub(crate) fn wake(&self) {
         if let Some(wakeup) = &self.wakeup {
-            let _ = rustix::io::write(wakeup, &1_u64.to_ne_bytes());
+            fd::notify(wakeup);
         }
     }
 
@@ -218,6 +221,25 @@ impl PoolState {
             let _ = rustix::io::read(wakeup, &mut [0; 8]);
         }
         self.wake_pending.swap(false, AcqRel);
+    }
+
+    /// Sets the time after which idle workers exit.
+    pub(crate) fn set_idle_time(&self, idle_ms: i64) {
+        self.idle_ms.store(idle_ms as u64, Relaxed);
+        // Pairs with the fence in `restore_idle_time`: who sees the new time on the board sees it here.
+        fence(Release);
+        self.region.board.set_idle_time(idle_ms);
+    }
+
+    /// Restores the idle time on the board, which a stray worker may have overwritten: with 0 there,
+    /// workers would exit as soon as they have started, and be replaced, without end.
+    pub(crate) fn restore_idle_time(&self) {
+        let on_board = self.region.board.idle_time();
+        fence(Acquire); // Pairs with the fence in `set_idle_time`.
+        let idle_ms = self.idle_ms.load(Relaxed) as i64;
+        if on_board != idle_ms {
+            self.region.board.set_idle_time(idle_ms);
+        }
     }
 
     pub(crate) fn workers_min(&self) -> u32 {

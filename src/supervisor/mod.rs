@@ -22,6 +22,7 @@ mod workers;
 use crate::board::parent::side_table::TaskFailure;
 use crate::board::slot::SeatIndex;
 use crate::error::{Detail, Error, Result, Status};
+use crate::process::panic_message;
 use crate::state::PoolState;
 use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
 use crate::state::config::OnLost;
@@ -39,11 +40,15 @@ use rustix::event::epoll;
 use start::BACK_OFF;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker_handle::{LifeStep, WorkerExit, WorkerHandle};
 use workers::{EventSource, WorkerSet};
+
+/// After so many panics the supervisor of a pool does not go on: there would be no end.
+const FAULTS_MAX: u32 = 3;
 
 pub(crate) struct Supervisor {
     state: Arc<PoolState>,
@@ -75,6 +80,8 @@ pub(crate) struct Supervisor {
     has_recovered: bool,
     /// How many tasks were queued while there was no worker that took one, and since when.
     stranded: Option<(u64, Instant)>,
+    /// Since when there is no worker, and no ring has the tasks that wait.
+    unlisted_since: Option<Instant>,
     /// When to look at the workers of a pool that ends; see `look_at_end`.
     look_at: Option<Instant>,
 }
@@ -106,9 +113,23 @@ impl Supervisor {
             timed: TimedTasks::default(),
             has_recovered: false,
             stranded: None,
+            unlisted_since: None,
             look_at: None,
         };
-        worker::start_own_thread(name, move || supervisor.run())
+        worker::start_own_thread(name, move || supervisor.run_until_over())
+    }
+
+    /// Runs until the pool is over. A fault in the library itself breaks the pool: whoever waits gets
+    /// an answer. After some of them this thread ends, and commands are refused as after a shutdown.
+    fn run_until_over(&mut self) {
+        for _ in 0..FAULTS_MAX {
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
+            let why = panic_message(&*panic).unwrap_or("a panic");
+            let message = format!("a fault in the library itself, please report it: {why}");
+            let detail = Detail { message, ..Detail::default() };
+            let reason = TaskFailure { status: Status::POOL_ERR_BROKEN, detail };
+            let _ = catch_unwind(AssertUnwindSafe(|| self.break_pool(reason)));
+        }
     }
 
     fn run(&mut self) {
@@ -117,18 +138,13 @@ impl Supervisor {
             for source in self.wait() {
                 match source {
                     EventSource::Wakeup => self.on_wakeup(),
-                    EventSource::Channel(seat) => {
-                        if self.workers.receive(&self.state, seat) {
-                            self.reap(seat);
-                        }
-                        self.on_worker_message(seat);
-                    }
+                    EventSource::Channel(seat) => self.receive(seat),
                     EventSource::Exit(seat) => self.reap(seat),
                     EventSource::ForkServer(id) => self.on_fork_server_event(id),
                 }
             }
             self.run_timers();
-            self.restore_stage();
+            self.restore_board();
             if std::mem::take(&mut self.has_recovered) {
                 // The waiters of lost tasks first: starting workers would take the CPU from them.
                 std::thread::yield_now();
@@ -143,6 +159,14 @@ impl Supervisor {
                 return;
             }
         }
+    }
+
+    /// Receives what a worker has said.
+    fn receive(&mut self, seat: usize) {
+        if self.workers.receive(&self.state, seat) {
+            self.reap(seat);
+        }
+        self.on_worker_message(seat);
     }
 
     /// Sleeps until something happens.
@@ -220,8 +244,9 @@ impl Supervisor {
         }
     }
 
-    /// Restores the stage on the board, which a stray worker may have overwritten.
-    fn restore_stage(&self) {
+    /// Restores the stage and the idle time on the board, which a stray worker may have overwritten.
+    fn restore_board(&self) {
+        self.state.restore_idle_time();
         if self.state.region.board.stage() != self.life.stage() {
             self.state.region.board.set_stage(self.life.stage());
         }
@@ -232,16 +257,23 @@ impl Supervisor {
     /// When the next timer expires; None: never. Each timer is listed here and handled in
     /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
-        let look_at = self.next_look_at_end();
-        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next, look_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers = [
+            self.retry_at,
+            self.life.kill_at,
+            self.workers.next_due(),
+            self.timed.next,
+            self.next_look_at_end(),
+            self.unlisted_since.map(|since| since + start::UNLISTED),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// Handles the timers that have expired.
     fn run_timers(&mut self) {
         let now = Instant::now();
+        // This thread may have stood still since it waited, and the program with it: a worker that has
+        // said meanwhile that it is ready may be running a task.
+        self.workers.seats_overdue(now).into_iter().for_each(|seat| self.receive(seat));
         self.workers.kill_overdue(now);
         self.reap_told();
         if self.life.kill_at.is_some_and(|at| at <= now) {
@@ -270,7 +302,7 @@ impl Supervisor {
         }
         self.count_retired(seat, &mut worker);
         let exit = worker.exit(process, self.is_killed_by_stop(&worker));
-        self.restore_stage();
+        self.restore_board();
         if let Some(process) = self.breaks_by_loss(&worker, &exit) {
             // Before its task is done: who sees that finds the pool broken.
             self.state.set_broken(start::broken_by_loss(process));

@@ -317,6 +317,19 @@ impl WorkerSet {
         due.chain(asked).chain(self.fork_servers.next_look()).chain(orphans).min()
     }
 
+    /// The seats of the worker processes that have taken too long, as far as is known.
+    pub(super) fn seats_overdue(&self, now: Instant) -> Vec<usize> {
+        let is_overdue = |worker: &WorkerHandle| {
+            let is_started = matches!(worker.process, WorkerProcess::Process(_));
+            is_started && worker.due.is_some_and(|due| due <= now)
+        };
+        let handles = self.handles.iter().enumerate();
+        handles
+            .filter(|(_, it)| it.as_ref().is_some_and(is_overdue))
+            .map(|(seat, _)| seat)
+            .collect()
+    }
+
     /// Kills the worker processes that have taken too long.
     pub(super) fn kill_overdue(&mut self, now: Instant) {
         for worker in self.handles.iter_mut().flatten() {

@@ -20,6 +20,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) depth: u32,
     /// The maximum resident memory of a worker process between two tasks, in bytes; 0: unlimited.
     pub(crate) memory_max: u64,
+    /// The number of the signal that the parent sends when a soft limit has passed; 0: none.
+    pub(crate) soft_signal: i32,
     /// The parent's [`crate::clock::scale`]; 0: this process is the parent.
     pub(crate) scale: u64,
 }

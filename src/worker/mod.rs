@@ -19,8 +19,10 @@ pub(crate) mod chunk;
 mod completion;
 pub(crate) mod config;
 mod current;
+mod cxx_exceptions;
 mod dl_lock;
 mod echo;
+mod exceptions;
 pub(crate) mod exec_context;
 mod executable;
 mod forkserver;
@@ -31,6 +33,7 @@ mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
 mod sandbox;
+mod soft_signal;
 pub(crate) mod spawn;
 pub(crate) mod symbols;
 mod task;
@@ -64,8 +67,9 @@ use current::EnterGuard;
 use memory_limit::MemoryLimit;
 use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
+use rustix::process::Signal;
+use soft_signal::SignalWindow;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use task::UserState;
 
@@ -270,12 +274,17 @@ impl Worker {
         board.set_task_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
+        let mut signals = None;
         let outcome = match found {
             Ok(function) => {
+                signals = self.soft_signal().map(SignalWindow::open);
                 let code = match is_chunk {
                     false => self.call(function, task),
                     true => chunk::run(task, &|| self.call(function, task)),
                 };
+                if let Some(signals) = &signals {
+                    signals.close();
+                }
                 let outcome = task.end(code, started);
                 match task.take_result_file() {
                     Some(file) => self.send_file(task, file, outcome, started),
@@ -293,9 +302,21 @@ impl Worker {
         };
         self.count_task(slot, outcome);
         let after = board.finish(self.seat, slot, outcome);
+        if let Some(signals) = signals {
+            signals.end();
+        }
         let tasks_left = &self.user_state.tasks_left;
         tasks_left.set(tasks_left.get().saturating_sub(1));
         Ok(after)
+    }
+
+    /// What a task of this worker process may receive.
+    #[inline]
+    fn soft_signal(&self) -> Option<Signal> {
+        match self.config.soft_signal {
+            0 => None,
+            number => Signal::from_named_raw(number),
+        }
     }
 
     /// Counts the task that is about to be finished. Only an end that stays is counted.
@@ -342,22 +363,16 @@ impl Worker {
         Err(HookFailure { hook, code, message })
     }
 
-    /// Calls a task's function. A panic that reaches us fails the task, like any non-zero code.
+    /// Calls a task's function. An exception that leaves it fails the task, like any non-zero code.
     fn call(&self, function: TaskFunction, task: &Task) -> i32 {
         let pointer = std::ptr::from_ref(task).cast_mut().cast();
+        let outer = self.current_task.replace(task);
         // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives
         // it.
-        let run = || unsafe { function(pointer) };
-        let outer = self.current_task.replace(task);
-        let code = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(code) => code,
-            Err(panic) => {
-                let words = process::panic_message(&*panic).unwrap_or("the function panicked");
-                task.set_message(words.as_bytes());
-                std::mem::forget(panic);
-                i32::MIN
-            }
-        };
+        let code = unsafe { exceptions::call(function, pointer) }.unwrap_or_else(|words| {
+            task.set_message(words.as_bytes());
+            exceptions::EXCEPTION_CODE
+        });
         self.current_task.set(outer);
         if !self.mark.is_of_this_process() {
             exit_forked_copy();
@@ -377,6 +392,9 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
+    if let Some(signal) = worker.soft_signal() {
+        soft_signal::block(signal);
+    }
     if worker.has_initializer() {
         channel.send_patiently(&Message::Initializing, None)?;
     }

@@ -307,6 +307,7 @@ mod tests {
                 finalizer: None,
                 depth: u32::MAX,
                 memory_max: u64::MAX,
+                soft_signal: i32::MIN,
                 scale: u64::MAX,
             },
             bytes_len: u32::MAX,
