@@ -190,12 +190,15 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = flags | RecvFlags::CMSG_CLOEXEC;
-        let mut pauses = 0;
+        let (mut pauses, mut was_reset) = (0, false);
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
+                // The other end was closed with something unread. The kernel says so once, and then
+                // gives what that end has sent before.
+                Err(Errno::CONNRESET) if !was_reset => was_reset = true,
                 Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,
                 Err(Errno::AGAIN) => return Received::Nothing,
                 // Something has arrived, and may be the last message of a process that has exited.
@@ -230,5 +233,21 @@ impl Drop for Channel {
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The kernel reports that once before the message, as a reset connection.
+    #[test]
+    fn the_last_message_of_an_end_that_left_some_unread_is_received() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        ours.send(&Message::Ready, None).unwrap();
+        theirs.send(&Message::Ready, None).unwrap();
+        drop(theirs);
+        assert!(matches!(ours.try_receive(), Received::Message(Message::Ready, None)));
+        assert!(matches!(ours.try_receive(), Received::End));
     }
 }
