@@ -145,12 +145,12 @@ impl Memory {
         Ok(Memory { start, len, guard, is_shared: file.is_some(), file })
     }
 
-    /// Keeps what the mapping holds from processes that this one forks: they do not have a mapping of
-    /// a file, and find zeros in private memory, which they may touch.
+    /// Keeps the mapping from processes that this one forks, with its guard: from a part of a mapping all
+    /// of its file can be mapped (mremap).
     pub(crate) fn keep_from_forks(&self) -> Result<()> {
-        let advice = if self.is_shared { Advice::LinuxDontFork } else { Advice::LinuxWipeOnFork };
-        // SAFETY: the range is this value's mapping, and the advice changes no byte of it here.
-        unsafe { rustix::mm::madvise(self.start().cast(), self.len, advice) }
+        let first = self.start().wrapping_sub(self.guard);
+        // SAFETY: the range is this value's mapping, and the advice changes nothing in this process.
+        unsafe { rustix::mm::madvise(first.cast(), self.guard + self.len, Advice::LinuxDontFork) }
             .map_err(|errno| Error::os("keeping memory from forked processes", errno))
     }
 
