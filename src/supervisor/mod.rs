@@ -21,7 +21,8 @@ mod worker_process;
 mod workers;
 
 use crate::board::parent::side_table::TaskFailure;
-use crate::board::slot::SeatIndex;
+use crate::board::parent::slots::SlotKey;
+use crate::board::slot::{Phase, SeatIndex};
 use crate::error::{Detail, Error, Result, Status};
 use crate::process::panic_message;
 use crate::state::PoolState;
@@ -129,8 +130,22 @@ impl Supervisor {
             let message = format!("a fault in the library itself, please report it: {why}");
             let detail = Detail { message, ..Detail::default() };
             let reason = TaskFailure { status: Status::POOL_ERR_BROKEN, detail };
-            let _ = catch_unwind(AssertUnwindSafe(|| self.break_pool(reason)));
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                self.break_pool(reason);
+                self.end_abandoned();
+            }));
         }
+    }
+
+    /// Ends the tasks of workers that were taken out and not recovered.
+    fn end_abandoned(&self) {
+        self.state.for_each_slot(|slot, record| {
+            if let Phase::Running(seat) = record.word.phase()
+                && self.workers.get(usize::from(seat.0)).is_none()
+            {
+                self.state.end_stray(SlotKey { slot, generation: record.word.generation() });
+            }
+        });
     }
 
     fn run(&mut self) {
