@@ -149,8 +149,10 @@ impl Memory {
     /// a file, and find zeros in private memory, which they may touch.
     pub(crate) fn keep_from_forks(&self) -> Result<()> {
         let advice = if self.is_shared { Advice::LinuxDontFork } else { Advice::LinuxWipeOnFork };
+        // With the guard: it protects only the mapping that it begins, and advice divides mappings.
+        let first = self.start().wrapping_sub(self.guard);
         // SAFETY: the range is this value's mapping, and the advice changes no byte of it here.
-        unsafe { rustix::mm::madvise(self.start().cast(), self.len, advice) }
+        unsafe { rustix::mm::madvise(first.cast(), self.guard + self.len, advice) }
             .map_err(|errno| Error::os("keeping memory from forked processes", errno))
     }
 
