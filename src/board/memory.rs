@@ -5,14 +5,14 @@
 //! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use crate::sync::{AtomicU32, AtomicU64};
 use rustix::fs::SealFlags;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 
 /// Seals that every shared region carries.
@@ -23,7 +23,7 @@ pub(crate) struct Memory {
     start: NonNull<u8>,
     len: usize,
     /// The file behind the mapping, kept while it may have to be sent to another process.
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
     is_shared: bool,
 }
 
@@ -50,14 +50,14 @@ impl Memory {
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
-    pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
+    pub(crate) fn attach(file: Descriptor, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let mut memory = Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
         memory.file = None;
         Ok(memory)
     }
 
-    fn map(file: OwnedFd, len: usize, access: ProtFlags) -> Result<Memory> {
+    fn map(file: Descriptor, len: usize, access: ProtFlags) -> Result<Memory> {
         let flags = MapFlags::SHARED | MapFlags::NORESERVE;
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
@@ -67,7 +67,7 @@ impl Memory {
     fn of(
         start: rustix::io::Result<*mut std::ffi::c_void>,
         len: usize,
-        file: Option<OwnedFd>,
+        file: Option<Descriptor>,
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
@@ -78,7 +78,7 @@ impl Memory {
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().map(AsFd::as_fd)
+        self.file.as_ref().and_then(|file| file.own().ok())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -158,7 +158,7 @@ impl FileLimit {
 }
 
 /// Creates a memfd with a fixed length.
-fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<OwnedFd> {
+fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<Descriptor> {
     let limit = limit.bytes();
     if limit.is_some_and(|limit| len as u64 > limit) {
         return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));

@@ -1,10 +1,10 @@
 //! Killing processes, and reading and describing their exit statuses.
 
 use crate::error::Detail;
+use crate::fd::Descriptor;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -81,27 +81,32 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 /// Kills a worker process, with all that its tasks have started in its process group. The process
 /// id of an exited worker is not reused until the supervisor or the fork server has reaped it. If
 /// the fork server has exited, the first call shows whether the process still exists.
-pub(super) fn kill(pid: Pid, handle: &OwnedFd) {
-    if rustix::process::pidfd_send_signal(handle, Signal::KILL).is_ok() {
+pub(super) fn kill(pid: Pid, handle: &Descriptor) {
+    if send_signal(handle, Signal::KILL).is_ok() {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
 }
 
+pub(super) fn send_signal(handle: &Descriptor, signal: Signal) -> rustix::io::Result<()> {
+    rustix::process::pidfd_send_signal(handle.own()?, signal)
+}
+
 /// Sends SIGTERM to a worker process that has not exited, and to its process group.
-pub(super) fn terminate(pid: Pid, handle: &OwnedFd) {
-    if has_exited(handle) {
+pub(super) fn terminate(pid: Pid, handle: &Descriptor) {
+    if has_exited(handle) || !handle.is_ours() {
         return;
     }
     let _ = rustix::process::kill_process_group(pid, Signal::TERM);
     // The worker may have moved to another process group.
     if rustix::process::getpgid(Some(pid)) != Ok(pid) {
-        let _ = rustix::process::pidfd_send_signal(handle, Signal::TERM);
+        let _ = send_signal(handle, Signal::TERM);
     }
 }
 
 /// Whether the process of this pidfd has exited.
-pub(super) fn has_exited(handle: &OwnedFd) -> bool {
-    let mut end = [PollFd::new(handle, PollFlags::IN)];
+pub(super) fn has_exited(handle: &Descriptor) -> bool {
+    let Ok(handle) = handle.own() else { return false };
+    let mut end = [PollFd::new(&handle, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..))
 }
@@ -125,7 +130,7 @@ pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
 /// Their exits are handled without that; here they are waited for later, so that no zombie stays.
 #[derive(Default)]
 pub(super) struct TracedZombies {
-    handles: Vec<OwnedFd>,
+    handles: Vec<Descriptor>,
     next_check: Option<Instant>,
 }
 
@@ -133,7 +138,7 @@ pub(super) struct TracedZombies {
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 impl TracedZombies {
-    pub(super) fn add(&mut self, handle: OwnedFd) {
+    pub(super) fn add(&mut self, handle: Descriptor) {
         self.handles.push(handle);
         self.next_check = Some(Instant::now() + CHECK_INTERVAL);
     }
@@ -152,10 +157,10 @@ impl TracedZombies {
 }
 
 /// Waits for a child that may have exited. `Ok(None)`: it has not.
-pub(super) fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<ExitStatus>> {
+pub(super) fn wait_for(handle: &Descriptor) -> rustix::io::Result<Option<ExitStatus>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     loop {
-        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
+        match rustix::process::waitid(WaitId::PidFd(handle.own()?), options) {
             Ok(None) => return Ok(None),
             Ok(Some(status)) => {
                 // The encoding of wait(2): the signal, or the code above it.

@@ -19,9 +19,10 @@
 use super::Supervisor;
 use super::exit_status::{describe_status, has_exited, zombie_status};
 use super::start::BACK_OFF;
-use super::workers::EventSource;
+use super::workers::{EventSource, stop_listening};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::worker::config::{Image, ProcessConfig, StartMethod};
 use crate::worker::protocol::Message;
 use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
@@ -30,7 +31,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// The maximum number of unanswered requests that were sent. They always fit the channel.
@@ -75,7 +76,7 @@ struct ForkRequest {
 
 /// The outcome of a request.
 pub(super) enum ForkEvent {
-    Forked { seat: usize, pid: Pid, handle: OwnedFd },
+    Forked { seat: usize, pid: Pid, handle: Descriptor },
     Failed { seat: usize, error: Error },
 }
 
@@ -157,7 +158,7 @@ impl ForkServers {
 
     pub(super) fn add_server(
         &mut self,
-        epoll: &OwnedFd,
+        epoll: &Descriptor,
         process: ForkServerProcess,
         image: Image,
     ) -> Result<()> {
@@ -188,7 +189,7 @@ impl ForkServers {
     /// Requests a worker; `channel` is its end. The outcome comes as a [`ForkEvent`].
     pub(super) fn request(
         &mut self,
-        epoll: &OwnedFd,
+        epoll: &Descriptor,
         config: &ProcessConfig,
         start: &WorkerStart<'_>,
         image: Image,
@@ -223,7 +224,7 @@ impl ForkServers {
     }
 
     /// Receives the messages of a fork server.
-    fn receive(&mut self, epoll: &OwnedFd, id: u64) -> Vec<ForkEvent> {
+    fn receive(&mut self, epoll: &Descriptor, id: u64) -> Vec<ForkEvent> {
         match self.servers.iter_mut().find(|server| server.id == id) {
             Some(server) => server.receive(epoll),
             None => Vec::new(),
@@ -231,7 +232,7 @@ impl ForkServers {
     }
 
     /// Takes out a fork server that has exited.
-    fn take_exited(&mut self, epoll: &OwnedFd, id: u64) -> Option<OrphanedRequests> {
+    fn take_exited(&mut self, epoll: &Descriptor, id: u64) -> Option<OrphanedRequests> {
         let index = self.servers.iter().position(|server| server.id == id)?;
         if !has_exited(self.servers[index].process.handle()) {
             return None;
@@ -251,7 +252,7 @@ impl ForkServers {
                 Some(Error::new(Status::POOL_ERR_OS, message))
             }
         };
-        stop_listening(epoll, &server.process);
+        stop_listening_to(epoll, &server.process);
         let seats = server.requests.iter().map(|request| request.seat).collect();
         Some(OrphanedRequests { seats, error })
     }
@@ -265,12 +266,12 @@ impl ForkServers {
     }
 
     /// Ends the retired fork servers that have no workers.
-    pub(super) fn remove_retired(&mut self, epoll: &OwnedFd, has_workers: impl Fn(u64) -> bool) {
+    pub(super) fn remove_retired(&mut self, epoll: &Descriptor, has_workers: impl Fn(u64) -> bool) {
         let is_done = |server: &ForkServer| {
             server.is_retired && server.requests.is_empty() && !has_workers(server.id)
         };
         while let Some(index) = self.servers.iter().position(is_done) {
-            stop_listening(epoll, &self.servers.remove(index).process);
+            stop_listening_to(epoll, &self.servers.remove(index).process);
         }
     }
 
@@ -320,10 +321,17 @@ impl ForkServers {
         }
     }
 
+    /// Whether the descriptors of all fork servers are still the pool's own.
+    pub(super) fn own_descriptors(&self) -> bool {
+        self.servers.iter().all(|ForkServer { process, .. }| {
+            process.handle().is_ours() && process.channel().is_none_or(|it| it.own().is_ok())
+        })
+    }
+
     /// Ends all fork servers, and waits for their exits. They have no workers.
-    pub(super) fn close(&mut self, epoll: &OwnedFd) {
+    pub(super) fn close(&mut self, epoll: &Descriptor) {
         for server in self.servers.drain(..) {
-            stop_listening(epoll, &server.process);
+            stop_listening_to(epoll, &server.process);
             if !server.is_ready {
                 server.process.kill();
             }
@@ -331,11 +339,10 @@ impl ForkServers {
     }
 }
 
-/// Closing a descriptor does not remove it from the epoll while a forked child has a copy of it.
-fn stop_listening(epoll: &OwnedFd, process: &ForkServerProcess) {
-    let _ = epoll::delete(epoll, process.handle());
+fn stop_listening_to(epoll: &Descriptor, process: &ForkServerProcess) {
+    stop_listening(epoll, process.handle().own());
     if let Some(channel) = process.channel() {
-        let _ = epoll::delete(epoll, channel);
+        stop_listening(epoll, channel.own());
     }
 }
 
@@ -359,7 +366,7 @@ fn start_server(
 }
 
 impl ForkServer {
-    fn receive(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
+    fn receive(&mut self, epoll: &Descriptor) -> Vec<ForkEvent> {
         let mut events = Vec::new();
         while let Some(channel) = self.process.channel() {
             match channel.try_receive() {
@@ -367,7 +374,7 @@ impl ForkServer {
                 Received::Nothing => break,
                 Received::End => {
                     // Its exit is detected by its pidfd.
-                    let _ = epoll::delete(epoll, channel);
+                    stop_listening(epoll, channel.own());
                     break;
                 }
             }
@@ -377,7 +384,7 @@ impl ForkServer {
         events
     }
 
-    fn on_message(&mut self, message: Message, handle: Option<OwnedFd>) -> Option<ForkEvent> {
+    fn on_message(&mut self, message: Message, handle: Option<Descriptor>) -> Option<ForkEvent> {
         match message {
             Message::Ready => {
                 self.is_ready = true;

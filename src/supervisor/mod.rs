@@ -5,6 +5,7 @@
 //! about them needs no lock.
 #![forbid(unsafe_code)]
 
+mod detach;
 mod events;
 mod exit_status;
 mod forkservers;
@@ -32,7 +33,7 @@ use exit_status::ProcessExit;
 use lifecycle::Lifecycle;
 use limits::TimedTasks;
 use resize::ReadyWaiter;
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use start::BACK_OFF;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -65,7 +66,12 @@ pub(crate) struct Supervisor {
     /// No worker is started before this time.
     retry_at: Option<Instant>,
     timed: TimedTasks,
+    /// The program has closed its descriptors: it looks around at intervals.
+    is_detached: bool,
 }
+
+/// How long the first poll after an activity lasts, see [`detach`].
+const FIRST_POLL: Duration = Duration::from_millis(50);
 
 impl Supervisor {
     /// Starts the supervisor's thread. `caller_copy`: the fork server that is a copy of the caller,
@@ -91,6 +97,7 @@ impl Supervisor {
             shortages: 0,
             retry_at: None,
             timed: TimedTasks::default(),
+            is_detached: false,
         };
         worker::start_own_thread(name, move || supervisor.run())
     }
@@ -124,14 +131,17 @@ impl Supervisor {
     }
 
     /// Sleeps until something happens.
-    fn wait(&self) -> Vec<EventSource> {
+    fn wait(&mut self) -> Vec<EventSource> {
+        if self.is_detached {
+            return self.wait_detached();
+        }
+        if !self.poll() {
+            self.detach();
+            return Vec::new();
+        }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        let left = self.next_timer().map(|at| at.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| rustix::event::Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        });
-        match epoll::wait(&self.workers.epoll, &mut events, left.as_ref()) {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match epoll::wait(&self.workers.epoll, &mut events, Some(&now)) {
             Ok((events, _)) => {
                 events.iter().map(|event| EventSource::from_data(event.data)).collect()
             }
@@ -139,8 +149,37 @@ impl Supervisor {
         }
     }
 
+    /// Sleeps until a descriptor is ready or a timer expires. False: the program has closed the
+    /// descriptors.
+    fn poll(&self) -> bool {
+        let Some(wakeup) = self.state.wakeup() else { return true };
+        let reader = wakeup.reader();
+        let mut ends =
+            [PollFd::new(&self.workers.epoll, PollFlags::IN), PollFd::new(&reader, PollFlags::IN)];
+        let end = self.next_timer();
+        for is_first in [true, false] {
+            if !self.owns_wakeup() {
+                return false;
+            }
+            let left = end.map(|at| at.saturating_duration_since(Instant::now()));
+            let limit = is_first.then_some(FIRST_POLL);
+            let left = [left, limit].into_iter().flatten().min();
+            let left = left.map(|left| Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: left.subsec_nanos().into(),
+            });
+            if rustix::event::poll(&mut ends, left.as_ref()) != Ok(0)
+                || end.is_some_and(|at| at <= Instant::now())
+            {
+                break;
+            }
+        }
+        self.owns_wakeup()
+    }
+
     fn on_wakeup(&mut self) {
         self.state.clear_wake_pending();
+        self.check_descriptors();
         if let Some(mode) = self.state.shutdown_request.take() {
             if mode != StopMode::Drain {
                 self.state.withdraw_all();

@@ -13,13 +13,13 @@
 
 use super::events::{self, WorkerId};
 use super::exit_status::{
-    ProcessExit, TracedZombies, has_exited, kill, terminate, wait_for, zombie_status,
+    ProcessExit, TracedZombies, has_exited, kill, send_signal, terminate, wait_for, zombie_status,
 };
 use super::forkservers::ForkServers;
 use super::limits::PendingKill;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use crate::state::PoolState;
 use crate::state::config::{PoolKind, StepTimeouts};
 use crate::state::workers::StartedWorker;
@@ -29,7 +29,7 @@ use crate::worker::spawn::{self, ChannelEnds, ForkServerProcess, SpawnedProcess,
 use crate::worker::{Channel, Received};
 use rustix::event::epoll;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ pub(super) enum WorkerProcess {
     /// `fork_server`: the id of the fork server that has forked it; None: it was executed.
     Process {
         pid: Pid,
-        handle: OwnedFd,
+        handle: Descriptor,
         fork_server: Option<u64>,
     },
 }
@@ -220,8 +220,17 @@ impl WorkerHandle {
     /// Sends a signal to a worker process, but not to its process group.
     pub(super) fn signal(&self, signal: Signal) {
         if let WorkerProcess::Process { handle, .. } = &self.process {
-            let _ = rustix::process::pidfd_send_signal(handle, signal);
+            let _ = send_signal(handle, signal);
         }
+    }
+
+    /// Whether its descriptors are still the pool's own.
+    pub(super) fn owns_descriptors(&self) -> bool {
+        let has_handle = match &self.process {
+            WorkerProcess::Process { handle, .. } => handle.is_ours(),
+            WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => true,
+        };
+        has_handle && self.channel.own().is_ok()
     }
 
     pub(super) fn is_process(&self) -> bool {
@@ -302,7 +311,7 @@ fn is_ready_at_once(state: &PoolState) -> bool {
 // ---- all workers ------------------------------------------------------------------------------------
 
 pub(super) struct WorkerSet {
-    pub(super) epoll: OwnedFd,
+    pub(super) epoll: Descriptor,
     /// By seat.
     handles: Vec<Option<WorkerHandle>>,
     pub(super) fork_servers: ForkServers,
@@ -323,7 +332,7 @@ impl WorkerSet {
             zombies: TracedZombies::default(),
         };
         if let Some(wakeup) = state.wakeup() {
-            workers.listen(wakeup, EventSource::Wakeup)?;
+            workers.listen(wakeup.reader(), EventSource::Wakeup)?;
         }
         if let Some(process) = caller_copy {
             workers.fork_servers.add_server(&workers.epoll, process, Image::MainProgram)?;
@@ -393,7 +402,7 @@ impl WorkerSet {
             Ok(StartedWorker { worker, pid, is_ready: false })
         });
         let (process, number) = started.inspect_err(|_| {
-            let _ = epoll::delete(&self.epoll, &channel);
+            stop_listening(&self.epoll, channel.own());
         })?;
         let mut worker = WorkerHandle::new(channel, process, image, number, claimed_before);
         // An awaited worker has no process yet.
@@ -463,7 +472,7 @@ impl WorkerSet {
                 Received::Nothing => return false,
                 Received::End => {
                     // The exit of a process is detected by its pidfd.
-                    let _ = epoll::delete(&self.epoll, &worker.channel);
+                    stop_listening(&self.epoll, worker.channel.own());
                     return !worker.is_process();
                 }
             }
@@ -502,6 +511,12 @@ impl WorkerSet {
                 None
             }
             WorkerProcess::Awaited { .. } => return None,
+            // The program has closed the pidfd. A forked worker ends with its channel.
+            WorkerProcess::Process { pid, handle, fork_server } if !handle.is_ours() => {
+                let is_child = fork_server.is_none();
+                let status = is_child.then(|| spawn::end_child(*pid)).flatten();
+                Some(ProcessExit { pid: pid_number(*pid), status })
+            }
             WorkerProcess::Process { pid, handle, fork_server } => {
                 let status = match (fork_server.is_some(), has_exited(handle)) {
                     (true, false) => return None,
@@ -523,10 +538,9 @@ impl WorkerSet {
         let (region, table) = (&state.region, &state.worker_table);
         state.task_callbacks.worker_exits(region, table, SeatIndex(seat as u16));
         state.worker_table.remove(seat);
-        // Closing an end does not remove it from the epoll while a forked child has a copy of it.
-        let _ = epoll::delete(&self.epoll, &worker.channel);
+        stop_listening(&self.epoll, worker.channel.own());
         if let WorkerProcess::Process { pid, handle, fork_server } = &worker.process {
-            let _ = epoll::delete(&self.epoll, handle);
+            stop_listening(&self.epoll, handle.own());
             if let Some(id) = fork_server {
                 self.fork_servers.reap(*id, *pid);
                 self.remove_retired_fork_servers();
@@ -579,7 +593,7 @@ impl WorkerSet {
         seat: usize,
         fork_server: u64,
         pid: Pid,
-        handle: OwnedFd,
+        handle: Descriptor,
     ) -> Result<()> {
         let Some(worker) = self.handles.get_mut(seat).and_then(Option::as_mut) else {
             return Ok(());
@@ -611,7 +625,7 @@ impl WorkerSet {
     pub(super) fn vacate_seat(&mut self, state: &PoolState, seat: usize) {
         if let Some(worker) = self.handles.get_mut(seat).and_then(Option::take) {
             debug_assert!(matches!(worker.process, WorkerProcess::Awaited { .. }));
-            let _ = epoll::delete(&self.epoll, &worker.channel);
+            stop_listening(&self.epoll, worker.channel.own());
             state.worker_table.remove(seat);
         }
     }
@@ -621,6 +635,14 @@ impl WorkerSet {
         let handles = &self.handles;
         let has_workers = |id| handles.iter().flatten().any(|worker| worker.is_forked_from(id));
         self.fork_servers.remove_retired(&self.epoll, has_workers);
+    }
+}
+
+/// Removes a descriptor, which may have been closed, from the epoll: closing it does not do that
+/// while a forked child has a copy of it.
+pub(super) fn stop_listening(epoll: &Descriptor, end: rustix::io::Result<BorrowedFd<'_>>) {
+    if let (Ok(epoll), Ok(end)) = (epoll.own(), end) {
+        let _ = epoll::delete(epoll, end);
     }
 }
 
@@ -639,7 +661,7 @@ fn on_message(
     seat: usize,
     worker: &mut WorkerHandle,
     message: Message,
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
 ) -> bool {
     let timeouts = &state.config.timeouts;
     match message {

@@ -2,9 +2,10 @@
 
 use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
-use crate::fd;
+use crate::fd::{self, Descriptor, EventPipe};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -12,15 +13,16 @@ use rustix::net::{
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
-/// One end of a socket pair.
-pub(crate) struct Channel(OwnedFd);
+/// One end of a socket pair. If the program has closed its descriptor, nothing can be sent, and it
+/// is at its end.
+pub(crate) struct Channel(Descriptor);
 
-/// The descriptors of this process's channels, one bit each, for a forked copy to close. A bit is
-/// set after its descriptor was opened and cleared before it is closed, so it never stands for
-/// another file.
+/// The descriptors of this process's channels and event writers, one bit each, for a forked copy to
+/// close. A bit is set after its descriptor was opened and cleared before it is closed.
 static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; CHANNELS_MAX / 64];
 /// Descriptors from here on are not tracked. The kernel's usual limit is a sixteenth of this.
 const CHANNELS_MAX: usize = 1 << 16;
@@ -44,14 +46,47 @@ fn untrack(fd: BorrowedFd<'_>) {
     }
 }
 
+fn is_channel_or_pipe(fd: BorrowedFd<'_>) -> bool {
+    let kind = rustix::fs::fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Socket | FileType::Fifo))
+}
+
+/// The writer of an event, which a forked copy of this process closes like a channel.
+pub(crate) struct TrackedEvent(EventPipe);
+
+impl TrackedEvent {
+    pub(crate) fn new() -> rustix::io::Result<TrackedEvent> {
+        let event = EventPipe::new()?;
+        track(event.writer());
+        Ok(TrackedEvent(event))
+    }
+}
+
+impl Deref for TrackedEvent {
+    type Target = EventPipe;
+
+    fn deref(&self) -> &EventPipe {
+        &self.0
+    }
+}
+
+impl Drop for TrackedEvent {
+    fn drop(&mut self) {
+        untrack(self.0.writer());
+    }
+}
+
 /// Closes the channels that a forked process has inherited from its parent.
 pub(super) fn close_inherited_channels() {
     for (index, word) in CHANNELS.iter().enumerate() {
         let channels = word.swap(0, Relaxed);
         for bit in (0..64).filter(|bit| channels >> bit & 1 != 0) {
-            // SAFETY: an open channel's descriptor, and nothing in this process uses its owner
-            // again.
-            drop(unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) });
+            // SAFETY: a channel's descriptor, and nothing in this process uses its owner again.
+            let fd = unsafe { OwnedFd::from_raw_fd((index * 64 + bit) as i32) };
+            // The program may have closed it, and opened a file of its own.
+            if !is_channel_or_pipe(fd.as_fd()) {
+                let _ = fd.into_raw_fd();
+            }
         }
     }
 }
@@ -63,7 +98,7 @@ const SHORTAGE_PAUSES_MAX: u32 = 20;
 
 /// The outcome of receiving from a channel.
 pub(crate) enum Received {
-    Message(Message, Option<OwnedFd>),
+    Message(Message, Option<Descriptor>),
     /// No message has arrived yet.
     Nothing,
     /// The other end is closed, or has sent something that is not a message.
@@ -76,9 +111,14 @@ impl Channel {
         Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Channel {
+    pub(crate) fn from_fd(fd: Descriptor) -> Channel {
         track(fd.as_fd());
         Channel(fd)
+    }
+
+    /// Its descriptor, if that is still ours.
+    pub(crate) fn own(&self) -> rustix::io::Result<BorrowedFd<'_>> {
+        self.0.own()
     }
 
     pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -120,7 +160,8 @@ impl Channel {
         }
         loop {
             let parts = [IoSlice::new(&bytes)];
-            match rustix::net::sendmsg(&self.0, &parts, &mut control, flags) {
+            let own = self.0.own().map_err(|errno| Error::os("sendmsg", errno))?;
+            match rustix::net::sendmsg(own, &parts, &mut control, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os("sendmsg", errno)),
@@ -133,7 +174,7 @@ impl Channel {
         if bytes.is_empty() {
             return Ok(());
         }
-        rustix::io::retry_on_intr(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL))
+        rustix::io::retry_on_intr(|| rustix::net::send(self.0.own()?, bytes, SendFlags::NOSIGNAL))
             .map(drop)
             .map_err(|errno| Error::os("send", errno))
     }
@@ -144,7 +185,7 @@ impl Channel {
         let mut bytes = vec![0; len];
         if len > 0 {
             let (received, _) = rustix::io::retry_on_intr(|| {
-                rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty())
+                rustix::net::recv(self.0.own()?, &mut bytes[..], RecvFlags::empty())
             })
             .map_err(|errno| Error::os("recv", errno))?;
             bytes.truncate(received);
@@ -176,7 +217,8 @@ impl Channel {
         let mut pauses = 0;
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
-            match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
+            let Ok(own) = self.0.own() else { return Received::End };
+            match rustix::net::recvmsg(own, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET | Errno::BADF | Errno::NOTSOCK) => return Received::End,

@@ -20,6 +20,7 @@ use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crate::{fd, process};
@@ -92,7 +93,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return -1;
     }
     // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
-    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
+    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
     if !is_channel(channel.as_fd()) {
         std::mem::forget(channel);
         eprintln!("carpool: worker processes are started by a pool");
@@ -159,7 +160,7 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split('\0').filter(|entry| !entry.is_empty())
 }
 
-fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
+fn receive_init(channel: &Channel) -> Result<(Init, Option<Descriptor>)> {
     let Received::Message(Message::Init(init), file) = channel.receive() else {
         return Err(Error::new(
             Status::POOL_ERR_VERSION,
@@ -179,7 +180,7 @@ pub(super) fn work_when_initialized(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
 ) -> Result<ExitReason> {
     wait_for_message(channel, &parent);
     let (init, _) = receive_init(channel)?;
@@ -191,7 +192,7 @@ fn work(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
     init: &Init,
 ) -> Result<ExitReason> {
     let config = init.worker_config;
@@ -275,7 +276,7 @@ pub(super) fn ignore_terminal() {
 
 /// A pidfd of the parent, which is checked to be the process that started this one: no death signal
 /// is sent for a parent that died before the signal was requested.
-fn parent_handle(expected: u32) -> Result<OwnedFd> {
+fn parent_handle(expected: u32) -> Result<Descriptor> {
     let parent =
         rustix::process::getppid().filter(|it| it.as_raw_nonzero().get() as u32 == expected);
     let Some(parent) = parent else { exit_without_parent() };
@@ -313,7 +314,7 @@ unsafe fn set_or_remove(name: &str, value: &str) {
 }
 
 /// Sleeps until the channel has a message; exits the process if the parent has exited.
-pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
+pub(super) fn wait_for_message(channel: &Channel, parent: &Descriptor) {
     loop {
         let mut ends = [PollFd::new(channel, PollFlags::IN), PollFd::new(parent, PollFlags::IN)];
         if rustix::event::poll(&mut ends, None).is_err() {
@@ -330,7 +331,7 @@ pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
 
 /// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
 /// task is doing. The channel that is returned disconnects when the thread has completed its start.
-fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
+fn start_parent_monitor(channel: &Channel, parent: Descriptor) -> Result<Receiver<()>> {
     let channel = fd::duplicate(channel, fd::ABOVE_STDIO).map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
     })?;

@@ -21,18 +21,19 @@ use super::resolve::Resolver;
 use super::{child, current, dl_lock};
 use crate::board::Region;
 use crate::error::{Error, Result};
+use crate::fd::Descriptor;
 use crate::{fd, process};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Forks workers until the parent closes the channel. Returns in the workers only, in each with its
 /// channel; the fork server itself exits.
-pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
+pub(super) fn serve(channel: &Channel, parent: &Descriptor) -> Result<Channel> {
     process::count_forks();
     flush_streams();
     channel.send_patiently(&Message::Ready, None)?;
@@ -63,7 +64,7 @@ pub(super) fn serve(channel: &Channel, parent: &OwnedFd) -> Result<Channel> {
 
 /// Forks a worker, and replies to the parent. Returns the channel in the worker, None in the fork
 /// server.
-fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Option<Channel> {
+fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: Descriptor) -> Option<Channel> {
     let sent = match fork() {
         Ok(None) => return Some(begin(title, theirs)),
         Ok(Some((pid, handle))) => {
@@ -83,7 +84,7 @@ fn fork_worker(channel: &Channel, seat: u64, title: &str, theirs: OwnedFd) -> Op
 }
 
 /// Forks. Returns None in the child; in the fork server the child's process id and pidfd.
-fn fork() -> rustix::io::Result<Option<(Pid, OwnedFd)>> {
+fn fork() -> rustix::io::Result<Option<(Pid, Descriptor)>> {
     // SAFETY: the fork server has one thread, so no other one has left anything half done or
     // locked.
     let pid = match unsafe { libc::fork() } {
@@ -110,7 +111,7 @@ pub(super) fn last_errno() -> Errno {
 }
 
 /// The first steps of a worker: a process group and a name of its own.
-fn begin(title: &str, theirs: OwnedFd) -> Channel {
+fn begin(title: &str, theirs: Descriptor) -> Channel {
     let _ = rustix::process::setpgid(None, None);
     if let Ok(title) = CString::new(title) {
         child::rename_process(&title);
@@ -141,7 +142,7 @@ pub(super) struct CallerCopy<'a> {
     pub(super) process_config: &'a ProcessConfig,
     pub(super) region: &'a Arc<Region>,
     /// A pidfd of the caller's process.
-    pub(super) parent: OwnedFd,
+    pub(super) parent: Descriptor,
 }
 
 impl CallerCopy<'_> {

@@ -34,7 +34,7 @@ pub(crate) mod symbols;
 mod task;
 mod threads;
 
-pub(crate) use channel::{Channel, Received};
+pub(crate) use channel::{Channel, Received, TrackedEvent};
 pub(crate) use completion::{Completion, claim_external, complete};
 pub(crate) use current::{
     CapacityClaim, ClaimedTask, InlineRun, claim_next, is_worker, is_worker_of, run_inline,

@@ -19,15 +19,18 @@ use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::{clock, fd, process};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -95,7 +98,7 @@ pub(crate) fn start_thread(start: &WorkerStart<'_>, channel: Channel) -> Result<
 pub(crate) struct SpawnedProcess {
     pub(crate) pid: Pid,
     /// A pidfd: readable when the process has exited.
-    pub(crate) handle: OwnedFd,
+    pub(crate) handle: Descriptor,
 }
 
 impl SpawnedProcess {
@@ -105,11 +108,24 @@ impl SpawnedProcess {
             Ok(handle) => Ok(SpawnedProcess { pid, handle }),
             Err(errno) => {
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
                 Err(Error::os("pidfd_open", errno))
             }
         }
     }
+}
+
+/// Ends a child whose pidfd the program has closed. Until a child is waited for, its process id is
+/// not reused. None: it is no child any more.
+pub(crate) fn end_child(pid: Pid) -> Option<ExitStatus> {
+    let id = WaitId::Pid(pid);
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    rustix::io::retry_on_intr(|| rustix::process::waitid(id.clone(), look)).ok()?;
+    let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    let _ = rustix::process::kill_process(pid, Signal::KILL);
+    let wait = || rustix::process::waitpid(Some(pid), WaitOptions::empty());
+    let (_, status) = rustix::io::retry_on_intr(wait).ok()??;
+    Some(ExitStatus::from_raw(status.as_raw()))
 }
 
 /// The two ends of a channel to a process that is about to be executed.
@@ -276,6 +292,7 @@ fn spawn(
     child.own_group_and_clean_signals()?;
     // Their current numbers may be those of inherited descriptors in the child.
     let inherited = &process_config.inherited_fds;
+    inherited.check()?;
     let moved = |fd: BorrowedFd<'_>| {
         fd::duplicate(fd, inherited.first_free())
             .map_err(|errno| Error::os("duplicating a descriptor", errno))
@@ -419,7 +436,7 @@ impl ForkServerProcess {
         self.channel.as_ref()
     }
 
-    pub(crate) fn handle(&self) -> &OwnedFd {
+    pub(crate) fn handle(&self) -> &Descriptor {
         &self.process.handle
     }
 
@@ -428,13 +445,18 @@ impl ForkServerProcess {
     }
 
     pub(crate) fn kill(&self) {
-        let _ = rustix::process::pidfd_send_signal(&self.process.handle, Signal::KILL);
+        let handle = self.process.handle.own();
+        let _ = handle.and_then(|handle| rustix::process::pidfd_send_signal(handle, Signal::KILL));
     }
 }
 
 impl Drop for ForkServerProcess {
     fn drop(&mut self) {
         drop(self.channel.take());
+        if !self.process.handle.is_ours() {
+            end_child(self.process.pid);
+            return;
+        }
         let mut end = [PollFd::new(&self.process.handle, PollFlags::IN)];
         if !matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..)) {
             self.kill();

@@ -5,10 +5,10 @@
 use crate::board::memory::{Memory, ResultBytes};
 use crate::board::record::FarBytes;
 use crate::error::{Detail, Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*};
 use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ impl SideTable {
 
     /// Receives the result of a task and maps it, because descriptors are few. None: this process
     /// had no descriptor left for it.
-    pub(crate) fn receive_result_file(&self, task: u64, len: u64, file: Option<OwnedFd>) {
+    pub(crate) fn receive_result_file(&self, task: u64, len: u64, file: Option<Descriptor>) {
         let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
         let arrived = file.and_then(map).map_or(ArrivedFile::Unavailable, ArrivedFile::Mapped);
         self.add_file(task, arrived);
