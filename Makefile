@@ -26,19 +26,20 @@ SHARED := $(OUT)/lib/libcarpool.so.$(VERSION)
 STATIC := $(OUT)/lib/libcarpool.a
 WORKER := $(OUT)/libexec/carpool/carpool-worker
 HEADER := $(OUT)/include/carpool.h
+CDEF := $(OUT)/include/carpool.cdef.h
 CMAKE := $(OUT)/lib/cmake/carpool/carpoolConfig.cmake
 CMAKE_VERSION := $(OUT)/lib/cmake/carpool/carpoolConfigVersion.cmake
 PC := $(OUT)/lib/pkgconfig/carpool.pc
-# Two examples need a third-party library, whose header may be missing.
+# Three examples need a third-party library, whose header may be missing.
 has_header = $(shell echo '\#include <$1>' | $(CC) $(CPPFLAGS) -E - > /dev/null 2>&1 && echo yes)
 OPENSSL := $(call has_header,openssl/evp.h)
 PNG := $(call has_header,png.h)
 EXAMPLES := $(patsubst examples-c/%.c,$(OUT)/bin/%,$(filter-out %_functions.c,$(wildcard examples-c/*.c)))
 EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
-EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot,$(EXAMPLES)))
+EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot %/isolate,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check soak mutations bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -82,7 +83,7 @@ $(WORKER): src/worker/carpool-worker.c include/carpool.h $(SHARED)
 	@mkdir -p $(@D)
 	$(call build_worker,$@,../../lib)
 
-$(HEADER): include/carpool.h
+$(HEADER) $(CDEF): $(OUT)/include/%: include/%
 	install -D -m 644 $< $@
 
 # $(call subst_vars,file in cmake/,from the library's folder to the prefix,from there to the headers)
@@ -90,14 +91,14 @@ subst_vars = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@
   -e "s|@POINTER_SIZE@|`echo __SIZEOF_POINTER__ | $(CC) -E -P -`|g" \
   -e 's|@LIBDIR_TO_PREFIX@|'$2'|g' -e 's|@INCLUDEDIR@|'$3'|g' cmake/$1.in
 
-package: $(HEADER) $(CMAKE) $(CMAKE_VERSION) $(PC)
+package: $(HEADER) $(CDEF) $(CMAKE) $(CMAKE_VERSION) $(PC)
 $(CMAKE) $(CMAKE_VERSION) $(PC): $(wildcard cmake/*.in) Makefile Cargo.toml
 	@mkdir -p $(@D)
 	@$(call subst_vars,$(@F),..,include) > $@
 
 examples: $(EXAMPLES)                               ## the programs of examples-c, in out/bin
 	$(if $(OPENSSL),,@echo "skip: sha256tree: openssl/evp.h is missing (Debian: libssl-dev)")
-	$(if $(PNG),,@echo "skip: mandelbrot: png.h is missing (Debian: libpng-dev)")
+	$(if $(PNG),,@echo "skip: mandelbrot, isolate: png.h is missing (Debian: libpng-dev)")
 
 $(OUT)/bin/%: examples-c/%.c $(HEADER) $(SHARED)
 	@mkdir -p $(@D)
@@ -114,6 +115,7 @@ $(OUT)/bin/03_library: $(OUT)/bin/lib03_library_functions.so
 $(OUT)/bin/sha256tree: LDLIBS += -lcrypto
 $(OUT)/bin/sha256tree: $(wildcard examples-c/sha256tree/*)
 $(OUT)/bin/mandelbrot: LDLIBS += -lpng -lm
+$(OUT)/bin/isolate: LDLIBS += -lpng
 
 run: all                                            ## hashes a folder with sha256tree, checks and times it
 	@python3 ffi-tests/tools.py openssl
@@ -125,6 +127,10 @@ test:                                               ## all tests; REQUIRE=all: n
 
 check: test                                         ## the same as test
 
+MINUTES ?= 10
+soak: all                                           ## workers and programs die for MINUTES=10: nothing is lost or doubled
+	@python3 ffi-tests/endurance.py soak $(MINUTES)
+
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))
 
@@ -134,7 +140,7 @@ bench: all                                          ## measures pools beside wha
 counts:                                             ## counts instructions with callgrind, compares with before
 	@python3 benches/harness/counts.py
 
-header:                                             ## writes include/carpool.h anew from the sources
+header:                                             ## writes the headers in include/ anew from the sources
 	UPDATE_HEADER=1 $(CARGO) test --locked --test header
 
 architecture:                                       ## writes the list of files into ARCHITECTURE.md anew
@@ -152,7 +158,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	@test -e $(STATIC) -a -e $(WORKER) || $(MAKE) all
 	install -d "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(libdir)/pkgconfig" \
 	  "$(DESTDIR)$(includedir)" "$(DESTDIR)$(workerdir)"
-	install -m 644 include/carpool.h "$(DESTDIR)$(includedir)"
+	install -m 644 include/carpool.h include/carpool.cdef.h "$(DESTDIR)$(includedir)"
 	install -m 644 $(STATIC) "$(DESTDIR)$(libdir)"
 	install -m 755 $(SHARED) "$(DESTDIR)$(libdir)"
 	cp -fP $(OUT)/lib/libcarpool.so $(OUT)/lib/libcarpool.so.$(MAJOR) "$(DESTDIR)$(libdir)"
@@ -162,7 +168,7 @@ install:                                            ## copies to PREFIX (DESTDIR
 	    > "$(DESTDIR)$(libdir)/$$file" || exit; done
 
 uninstall:                                          ## removes what install has copied, given the same folders
-	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
+	rm -f "$(DESTDIR)$(includedir)/carpool.h" "$(DESTDIR)$(includedir)/carpool.cdef.h" "$(DESTDIR)$(libdir)/pkgconfig/carpool.pc"
 	rm -f "$(DESTDIR)$(libdir)/libcarpool.a" "$(DESTDIR)$(libdir)/libcarpool.so" \
 	  "$(DESTDIR)$(libdir)/libcarpool.so.$(MAJOR)" "$(DESTDIR)$(libdir)/libcarpool.so.$(VERSION)"
 	rm -rf "$(DESTDIR)$(libdir)/cmake/carpool" "$(DESTDIR)$(workerdir)"

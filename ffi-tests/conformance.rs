@@ -311,7 +311,7 @@ fn promised_output(text: &str) -> Option<String> {
 }
 
 fn python() -> Vec<Test> {
-    ["ctypes_host", "sha256tree", "mandelbrot", "service"]
+    ["ctypes_host", "sha256tree", "mandelbrot", "isolate", "service"]
         .iter()
         .map(|name| (name, format!("ffi-tests/{name}.py")))
         .filter(|(_, script)| Path::new(script).exists())

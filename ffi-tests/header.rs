@@ -5,9 +5,11 @@
 use std::{env, fs};
 
 const HEADER: &str = "include/carpool.h";
+/// The declarations alone, for other languages.
+const CDEF: &str = "include/carpool.cdef.h";
 
 /// Titles, each before the first function of its section.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("pool_new", "pools"),
     ("pool_submit", "submitting"),
     ("pool_check", "workers and stopping"),
@@ -18,6 +20,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("pool_map", "maps"),
     ("pool_count_workers", "introspection"),
     ("pool_worker_main", "the process"),
+    ("pool_options_init", "structs for languages that have none"),
 ];
 
 #[test]
@@ -31,10 +34,40 @@ fn header_is_current() {
         .unwrap()
         .write(&mut generated);
     let wanted = for_c_people(&String::from_utf8(generated).unwrap());
-    if env::var_os("UPDATE_HEADER").is_some() {
-        fs::write(HEADER, &wanted).unwrap();
+    for (file, wanted) in [(HEADER, &wanted), (CDEF, &declarations_of(&wanted))] {
+        if env::var_os("UPDATE_HEADER").is_some() {
+            fs::write(file, wanted).unwrap();
+        }
+        assert!(fs::read_to_string(file).unwrap() == *wanted, "{file} is out of date: make header");
     }
-    assert!(fs::read_to_string(HEADER).unwrap() == wanted, "{HEADER} is out of date: make header");
+}
+
+/// The header for parsers that know no preprocessor and no functions with a body: without comments
+/// and directives, and with enumerators in place of macros.
+fn declarations_of(header: &str) -> String {
+    let mut out = String::from(
+        "/* carpool.cdef.h - the declarations of carpool.h for the C parsers of other languages (cffi, LuaJIT,\n \
+         * PHP): without macros, inline functions and comments. Generated; see carpool.h.\n *\n \
+         * Licence: MIT OR Apache-2.0. */\n",
+    );
+    let body = header.split("#define CARPOOL_H").nth(1).unwrap();
+    let body = body.split("#endif  /* CARPOOL_H */").next().unwrap();
+    let mut is_comment = false;
+    for line in body.lines() {
+        let is_begin = line.trim_start().starts_with("/*");
+        let was_comment = is_comment || is_begin;
+        is_comment = was_comment && !line.contains("*/");
+        let macro_ = line.strip_prefix("#define ").and_then(|rest| rest.split_once(' '));
+        if let Some((name, value)) = macro_.filter(|(name, _)| name.starts_with("POOL_")) {
+            out += &format!("enum {{ {name} = {} }};\n", value.trim_matches(['(', ')']));
+        } else if !was_comment && !line.starts_with('#') && line != "extern \"C\" {" {
+            let line = line.strip_prefix("CARPOOL_API").map_or(line, str::trim_start);
+            if !line.is_empty() && !line.starts_with("}  // extern") {
+                out += &format!("{line}\n");
+            }
+        }
+    }
+    out
 }
 
 /// No word of Rust's notation may reach a C reader.
@@ -98,7 +131,8 @@ fn for_c_people(text: &str) -> String {
         position += 1;
     }
     // Negative numbers in parentheses, so that a macro can stand anywhere.
-    for (name, value) in [("POOL_FOREVER", "-1"), ("POOL_NOW", "-2")] {
+    let negative = [("POOL_FOREVER", "-1"), ("POOL_NOW", "-2"), ("POOL_PRIORITY_MIN", "-8")];
+    for (name, value) in negative {
         out = out.replace(&format!("{name} {value}"), &format!("{name} ({value})"));
     }
     out

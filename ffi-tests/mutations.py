@@ -49,6 +49,7 @@ EVENT = "the_completion_event_wakes_a_waiter_for_several_tasks"
 IDLE_TIME = "a_sleeper_sees_a_new_idle_time"
 LEFT = "a_task_left_to_a_worker_that_exits_is_run_by_another"
 STAGE_CHANGE = "a_sleeping_worker_exits_when_the_stage_changes"
+RESUMED = "a_paused_worker_takes_its_task_when_resumed"
 RETIRED = "a_sleeping_worker_exits_when_its_seat_is_retired"
 ONE_OF_TWO = "one_of_two_workers_retires_and_the_task_is_run"
 WITHDRAWN = "a_retire_request_is_withdrawn_or_taken"
@@ -121,7 +122,7 @@ REQUEUE = "let made = word.requeue(seat) != Change::TooLate;"
 WRITTEN_FIRST = f"self.write_entry(reservation, RingEntry {{ slot, generation }}); {REQUEUE}"
 FINISH = "self.wake(slot, finished.waiters());"
 NOTIFY = "if waiters.on_event {\n            self.notify_completion();"
-STOP_SEARCHING = "self.sleepers.stop_searching(seat, || self.has_task());"
+STOP_SEARCHING = "self.sleepers.stop_searching(seat, || takes_tasks && self.has_task());"
 FREE_TAKE = "fn take(&self) -> Option<u32> {\n        let mut head = self.head.load(Acquire);"
 CAPACITY_LOOK = "result = attempt();\n            if result.is_none() {"
 RESERVE = "self.next.fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1)).ok()"
@@ -187,10 +188,11 @@ MUTATIONS = [
     ("notify_completion: leaves the count", WAITERS, ".wrapping_add(ONE_NOTIFICATION)", "", [EVENT]),
     ("notify_completion: sees no sleeper", WAITERS, "before & WAITED != 0", "false && before > 0", [EVENT]),
     ("prepare_wait: leaves no mark", WAITERS, "fetch_or(WAITED, Relaxed)", "load(Relaxed)", [EVENT]),
-    ("find_or_sleep: does not look at the idle time", BOARD, "|| changed();", ";", [IDLE_TIME]),
+    ("find_or_sleep: does not look at the idle time", BOARD, "self.has_task() || changed(),", "self.has_task(),", [IDLE_TIME]),
+    ("find_or_sleep: sleeps paused", BOARD, "Stage::Open => self.has_task() || changed(),", "Stage::Open => changed(),", [RESUMED]),
     ("set_idle_time: wakes nobody", BOARD, *without("self.sleepers.wake_all();", IDLE), [IDLE_TIME]),
     ("find_or_sleep: leaves and wakes nobody", BOARD, STOP_SEARCHING, f"if reason == WakeReason::Notified {{ {STOP_SEARCHING} }}", [LEFT]),
-    ("set_stage: wakes nobody", BOARD, *without("self.sleepers.wake_all();", STAGE), [STAGE_CHANGE]),
+    ("set_stage: wakes nobody", BOARD, *without("self.sleepers.wake_all();", STAGE), [STAGE_CHANGE, RESUMED]),
     ("set_stage: wakes first", BOARD, *swapped(STAGE), [STAGE_CHANGE]),
     ("retire_seat: wakes nobody", RETIRING, *without("self.sleepers.wake(seat);", RETIRE), [RETIRED]),
     ("wake a seat: no ordering", SLEEPERS, *relaxed("self.group(group).fetch_and(!sleeping, AcqRel);"), [RETIRED]),

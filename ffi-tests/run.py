@@ -68,6 +68,14 @@ STEPS = [
         [],
         True,
     ),
+    (
+        "languages",
+        "other languages read the declarations",
+        [PYTHON, "ffi-tests/consumers/run.py", "languages"],
+        {},
+        [],
+        True,
+    ),
     ("loops", "event loops of others can drive a pool", [PYTHON, "ffi-tests/consumers/run.py", "loops"], {}, [], True),
 ]
 

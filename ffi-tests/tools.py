@@ -20,6 +20,7 @@ PACKAGES = {
     "pkg-config": (None, "pkg-config"),
     "g++": (None, "g++"),
     "clang": (None, "clang"),
+    "luajit": (None, "luajit"),
     "openssl/evp.h": (None, "libssl-dev"),
     "png.h": (None, "libpng-dev"),
     "uv.h": (None, "libuv1-dev"),
@@ -33,6 +34,9 @@ FOR_BENCHES = ["oneapi/tbb.h", "asio.hpp", "thread_pool/thread_pool.hpp"]
 # Headers that stand where only pkg-config finds them, by this name.
 MODULES = {"glib.h": "glib-2.0"}
 OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3", "valgrind"]
+
+
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
 
 
 class Missing(Exception):
@@ -75,14 +79,23 @@ def bring(tool):
     python_package, debian_package = PACKAGES.get(tool, (None, None))
     reasons = []
     if python_package:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
-        reasons.append(failure([*pip, "--target", str(BROUGHT / tool), python_package]))
+        reasons.append(failure([*PIP, "--target", str(BROUGHT / tool), python_package]))
     if debian_package and not find(tool):
         reasons.append(install(debian_package))
     path = find(tool)
     if not path:
         raise Missing("; ".join(filter(None, reasons)) or "not installed")
     return path
+
+
+def bring_module(name):
+    """The folder from which Python imports the package of this name, after fetching it if need be."""
+    folder = BROUGHT / f"python-{name}"
+    if not (folder / name).is_dir():
+        why = failure([*PIP, "--target", str(folder), name])
+        if why:
+            raise Missing(why)
+    return folder
 
 
 def install(package):

@@ -43,7 +43,7 @@
 #define POOL_NOW (-2)
 
 /** Lowest priority of a task. */
-#define POOL_PRIORITY_MIN -8
+#define POOL_PRIORITY_MIN (-8)
 
 /** Highest priority of a task. */
 #define POOL_PRIORITY_MAX 7
@@ -249,6 +249,22 @@ enum pool_sched {
     POOL_SCHED_PREFETCH = 1,
 };
 
+/** What a worker process may do from the end of its initializer on. */
+enum pool_sandbox {
+    /** Whatever its user may do. */
+    POOL_SANDBOX_NONE = 0,
+    /**
+     * Compute, allocate memory, and return results; for code that reads untrusted data. Other
+     * system calls fail with EPERM, in all threads of the worker: none opens a file or a socket,
+     * starts a process, a thread or a program, maps executable memory, or signals or traces
+     * another process. Calls that remain are those for memory, time, sleeping, signal handlers,
+     * random numbers, and for reading, writing and closing descriptors that are open already: the
+     * standard streams, inherit_fds, and what the initializer has opened. With POOL_FORK, the
+     * caller's other descriptors are closed before the initializer runs.
+     */
+    POOL_SANDBOX_COMPUTE = 1,
+};
+
 /** Who runs callbacks. */
 enum pool_driver {
     /** A thread of the library. */
@@ -303,6 +319,8 @@ enum pool_state_bit {
     POOL_STATE_TERMINATED = 4,
     /** A pool_join is in progress. */
     POOL_STATE_JOINING = 8,
+    /** The pool is paused, see pool_pause. */
+    POOL_STATE_PAUSED = 16,
 };
 
 /**
@@ -557,6 +575,9 @@ typedef struct pool_rlimit_t {
  * Called periodically by a thread that waits for a pool to stop; see pool_options_t.on_tick.
  */
 typedef void (*pool_tick_fn)(void *user);
+
+/** A value of enum pool_sandbox. */
+typedef int32_t pool_sandbox_t;
 
 /**
  * Configuration for pool_new. Initialize it with POOL_OPTIONS_INIT; zero selects the default of
@@ -833,6 +854,16 @@ typedef struct pool_options_t {
     pool_tick_fn on_tick;
     /** Interval between calls of on_tick. 0: 500. Must be 0 without on_tick. */
     int64_t tick_ms;
+    /**
+     * POOL_SANDBOX_NONE (default) or POOL_SANDBOX_COMPUTE, which sets no_new_privs, installs a
+     * system call filter, and denies with Landlock, where the kernel has it, all access to files,
+     * ports and other processes. Tasks and the finalizer run in the sandbox, the initializer
+     * before. Modules must be open by then: those of the initializer, of modules and of preload
+     * are; a function of another one fails with POOL_ERR_FUNCTION. A task cannot make pools with
+     * workers of their own. POOL_ERR_INVALID together with seccomp_filter; POOL_ERR_UNSUPPORTED
+     * if the kernel has no system call filters. Process pools only.
+     */
+    pool_sandbox_t sandbox;
 } pool_options_t;
 
 /** Details of an error. Owned by the caller; the library only fills it in. */
@@ -1253,6 +1284,27 @@ pool_status_t pool_submit_call(pool_t *pool,
                                future_t **out);
 
 /**
+ * Submits one task for each of n items: its argument bytes are a copy of the item.
+ *
+ * @param items      n contiguous items; may be NULL if n or item_size is 0
+ * @param item_size  size of an item, in bytes
+ * @param n          number of items
+ * @param futures    array of n elements that receive the futures, in the order of the items, and
+ *                   NULL for tasks that were not submitted; NULL if no futures are needed
+ * @param submitted  receives the number of tasks submitted: those of the first items; may be NULL
+ * @return POOL_OK if all were submitted; else the reason why the next one was not, as for
+ *         pool_submit
+ */
+CARPOOL_API
+pool_status_t pool_submit_many(pool_t *pool,
+                               pool_task_fn function,
+                               const void *items,
+                               size_t item_size,
+                               size_t n,
+                               future_t **futures,
+                               size_t *submitted);
+
+/**
  * Submits a task, waits for it, and copies its result. If the timeout expires, the task keeps
  * running and its result is discarded.
  *
@@ -1346,6 +1398,20 @@ CARPOOL_API pool_status_t pool_close(pool_t *pool);
 CARPOOL_API
 pool_status_t pool_join(pool_t *pool,
                         int64_t timeout_ms);
+
+/**
+ * Waits until every task that was submitted before the call is done, maps in the background
+ * included. The workers stay, and the pool remains open: other threads may go on submitting, and
+ * their tasks are not waited for.
+ *
+ * @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK, also if tasks have failed or the pool is closed or broken: no task of it is left
+ *         then; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if called from a task or a callback of the same
+ *         pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_wait_idle(pool_t *pool,
+                             int64_t timeout_ms);
 
 /**
  * Shuts the pool down. Afterwards all workers have exited and every future is done.
@@ -1478,6 +1544,46 @@ CARPOOL_API
 pool_status_t pool_shrink(pool_t *pool,
                           uint32_t n,
                           pool_shrink_t mode);
+
+/**
+ * Sets max_workers, and min_workers to the same number if it exceeds that. If the number is lowered,
+ * waits until no more than max_workers workers remain: from then on no more tasks run at once.
+ * Workers exit as with POOL_SHRINK_WHEN_IDLE, after their current task. If it is raised, workers
+ * start on demand.
+ *
+ * @param max_workers  the new number, 1 to 1024
+ * @param timeout_ms   maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+ * @return POOL_OK; POOL_ERR_TIMEOUT: max_workers is set, and the workers continue to exit;
+ *         POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+ *         POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_FULL if address space is limited
+ *         (RLIMIT_AS) and the pool has no room for that many workers; POOL_ERR_CLOSED if the pool is
+ *         closed, or a shutdown ends meanwhile; the errors of a broken pool (see pool_check);
+ *         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_resize(pool_t *pool,
+                          uint32_t max_workers,
+                          int64_t timeout_ms);
+
+/**
+ * Pauses the pool: workers begin no more tasks, except one that a worker takes at that very moment.
+ * Running tasks go on, and new ones are accepted and queued. A task that waits for a queued task of
+ * its own thread pool runs it all the same. pool_join, and a shutdown with POOL_STOP_DRAIN, run the
+ * queued tasks as if the pool were not paused. Pausing a paused pool has no effect.
+ *
+ * @return POOL_OK; POOL_ERR_CLOSED, also while the pool is joined; POOL_ERR_UNSUPPORTED for an
+ *         inline pool; the errors of a broken pool (see pool_check); POOL_ERR_INVALID;
+ *         POOL_ERR_WRONG_PROCESS
+ */
+CARPOOL_API
+pool_status_t pool_pause(pool_t *pool);
+
+/**
+ * Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+ *
+ * @return as for pool_pause
+ */
+CARPOOL_API pool_status_t pool_resume(pool_t *pool);
 
 /**
  * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
@@ -1735,6 +1841,19 @@ bool future_cancel_requested(const future_t *future);
  */
 CARPOOL_API uint64_t future_id(const future_t *future);
 
+/** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
+CARPOOL_API uint64_t future_tag(const future_t *future);
+
+/**
+ * Returns the future with this ID that has not been freed: the same handle as the submit returned, not
+ * another one to be freed. Takes time in proportion to the number of futures.
+ *
+ * @return the future; NULL if the pool has no such future
+ */
+CARPOOL_API
+future_t *pool_find_future(pool_t *pool,
+                           uint64_t id);
+
 /** Returns the pool to which the task was submitted; NULL if the pool has been freed. */
 CARPOOL_API pool_t *future_pool(const future_t *future);
 
@@ -1769,6 +1888,14 @@ pool_status_t future_progress(const future_t *future,
  * were already freed are ignored.
  */
 CARPOOL_API void future_free(future_t *future);
+
+/**
+ * Frees several futures, like future_free.
+ *
+ * @param futures  array of n futures; NULL and futures that were already freed are ignored
+ * @param n        number of futures
+ */
+CARPOOL_API void future_free_many(future_t *const *futures, size_t n);
 
 /**
  * Waits for several futures, of one or more pools, with a common timeout.
@@ -1887,6 +2014,23 @@ CARPOOL_API
 pool_status_t future_set_next(future_set_t *set,
                               int64_t timeout_ms,
                               future_t **out);
+
+/**
+ * Removes up to n futures from the set and returns them, those that finished first first. Waits until
+ * one is done, and takes with it all that are done.
+ *
+ * @param timeout_ms  maximum time to wait for the first; POOL_FOREVER: no timeout; 0: do not block
+ * @param futures     array of n elements; receives the futures, and NULL in the rest
+ * @param n           maximum number of futures, at least 1
+ * @param taken       receives the number of futures returned
+ * @return as for future_set_next, whose errors concern the first future
+ */
+CARPOOL_API
+pool_status_t future_set_next_many(future_set_t *set,
+                                   int64_t timeout_ms,
+                                   future_t **futures,
+                                   size_t n,
+                                   size_t *taken);
 
 /**
  * Returns a descriptor for poll and similar functions that is readable while future_set_next would
@@ -2356,6 +2500,92 @@ CARPOOL_API const char *pool_status_name(pool_status_t status);
  */
 CARPOOL_API const char *pool_status_string(pool_status_t status);
 
+/* ---- structs for languages that have none ---------------------------------------------------- */
+
+/**
+ * Initializes options like POOL_OPTIONS_INIT, for callers that cannot use the macro.
+ *
+ * @param size  sizeof(pool_options_t). Callers that do not know the struct pass memory of at least
+ *              1024 bytes, aligned for any type, and its size: a multiple of 8, at most 4096
+ * @return POOL_OK; POOL_ERR_INVALID
+ */
+CARPOOL_API
+pool_status_t pool_options_init(pool_options_t *options,
+                                size_t size);
+
+/**
+ * Initializes a call like POOL_CALL_INIT.
+ *
+ * @param size  sizeof(pool_call_t), or more, as for pool_options_init
+ * @return POOL_OK; POOL_ERR_INVALID
+ */
+CARPOOL_API pool_status_t pool_call_init(pool_call_t *call, size_t size);
+
+/**
+ * Initializes the options of a map like POOL_MAP_INIT.
+ *
+ * @param size  sizeof(pool_map_options_t), or more, as for pool_options_init
+ * @return POOL_OK; POOL_ERR_INVALID
+ */
+CARPOOL_API pool_status_t pool_map_options_init(pool_map_options_t *options, size_t size);
+
+/**
+ * Initializes statistics like POOL_STATS_INIT.
+ *
+ * @param size  sizeof(pool_stats_t)
+ * @return POOL_OK; POOL_ERR_INVALID
+ */
+CARPOOL_API pool_status_t pool_stats_init(pool_stats_t *stats, size_t size);
+
+/**
+ * Sets an option by its name, from text: `pool_options_set(&options, "hard_limit_ms", "1000",
+ * NULL)`. Numbers are decimal; POOL_FOREVER, POOL_NOW and the enumerators of the option's enum may
+ * be given by name; bool options are "true", "false", "1" or "0". Lists, callbacks, and functions
+ * with arguments cannot be set this way.
+ *
+ * @param name   name of the field of pool_options_t
+ * @param value  the value. The text of a string option is not copied: it must remain valid until
+ *               pool_new has returned
+ * @param error  says what is wrong; may be NULL
+ * @return POOL_OK; POOL_ERR_INVALID if there is no such option, or the value is not one of its type
+ *         (pool_new checks whether it is in range); POOL_ERR_VERSION if the struct is of an older
+ *         version, and has no such field
+ */
+CARPOOL_API
+pool_status_t pool_options_set(pool_options_t *options,
+                               const char *name,
+                               const char *value,
+                               pool_error_t *error);
+
+/**
+ * Sets a field of a call by its name, like pool_options_set: a limit, "retries", "priority", "tag",
+ * and "module" and "symbol" for those of its task.
+ *
+ * @param name   name of the field of pool_call_t
+ * @param value  the value; a string must remain valid until pool_submit_call has returned
+ * @param error  says what is wrong; may be NULL
+ * @return as for pool_options_set
+ */
+CARPOOL_API
+pool_status_t pool_call_set(pool_call_t *call,
+                            const char *name,
+                            const char *value,
+                            pool_error_t *error);
+
+/**
+ * Sets an option of a map by its name, like pool_options_set.
+ *
+ * @param name   name of the field of pool_map_options_t
+ * @param value  the value
+ * @param error  says what is wrong; may be NULL
+ * @return as for pool_options_set
+ */
+CARPOOL_API
+pool_status_t pool_map_options_set(pool_map_options_t *options,
+                                   const char *name,
+                                   const char *value,
+                                   pool_error_t *error);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -2368,40 +2598,44 @@ CARPOOL_API const char *pool_status_string(pool_status_t status);
  *     pool_call_t call = POOL_CALL_INIT;
  *     pool_map_options_t map_options = POOL_MAP_INIT;
  *     pool_stats_t stats = POOL_STATS_INIT;
+ *
+ * Define CARPOOL_NO_INLINE to leave out all inline functions: the shorthands below and, in C++, these
+ * macros, for which pool_options_init and its like stand in.
  */
 #ifndef POOL_OPTIONS_INIT
-#ifdef __cplusplus
-static inline pool_options_t pool_options_init() {
-    pool_options_t options = pool_options_t();
-    options.struct_size = sizeof options;
-    return options;
-}
-static inline pool_call_t pool_call_init() {
-    pool_call_t call = pool_call_t();
-    call.struct_size = sizeof call;
-    return call;
-}
-static inline pool_map_options_t pool_map_options_init() {
-    pool_map_options_t options = pool_map_options_t();
-    options.struct_size = sizeof options;
-    return options;
-}
-static inline pool_stats_t pool_stats_init() {
-    pool_stats_t stats = pool_stats_t();
-    stats.struct_size = sizeof stats;
-    return stats;
-}
-#define POOL_OPTIONS_INIT (pool_options_init())
-#define POOL_CALL_INIT (pool_call_init())
-#define POOL_MAP_INIT (pool_map_options_init())
-#define POOL_STATS_INIT (pool_stats_init())
-#else
+#ifndef __cplusplus
 #define POOL_OPTIONS_INIT { .struct_size = sizeof(pool_options_t) }
 #define POOL_CALL_INIT { .struct_size = sizeof(pool_call_t) }
 #define POOL_MAP_INIT { .struct_size = sizeof(pool_map_options_t) }
 #define POOL_STATS_INIT { .struct_size = sizeof(pool_stats_t) }
+#elif !defined(CARPOOL_NO_INLINE)
+static inline pool_options_t pool_initial_options() {
+    pool_options_t options = pool_options_t();
+    options.struct_size = sizeof options;
+    return options;
+}
+static inline pool_call_t pool_initial_call() {
+    pool_call_t call = pool_call_t();
+    call.struct_size = sizeof call;
+    return call;
+}
+static inline pool_map_options_t pool_initial_map_options() {
+    pool_map_options_t options = pool_map_options_t();
+    options.struct_size = sizeof options;
+    return options;
+}
+static inline pool_stats_t pool_initial_stats() {
+    pool_stats_t stats = pool_stats_t();
+    stats.struct_size = sizeof stats;
+    return stats;
+}
+#define POOL_OPTIONS_INIT (pool_initial_options())
+#define POOL_CALL_INIT (pool_initial_call())
+#define POOL_MAP_INIT (pool_initial_map_options())
+#define POOL_STATS_INIT (pool_initial_stats())
 #endif
 
+#ifndef CARPOOL_NO_INLINE
 /* ---- pools of a fixed size: shorthands for pool_new_fixed ----------------------------------- */
 
 static inline pool_status_t pool_new_single_thread(const pool_options_t *options, pool_t **out,
@@ -2436,4 +2670,5 @@ static inline pool_status_t pool_new_quad_process(const pool_options_t *options,
                                                    pool_error_t *error) {
     return pool_new_fixed(POOL_PROCESS, 4, options, out, error);
 }
+#endif
 #endif

@@ -106,9 +106,39 @@ impl<T> HandleTable<T> {
         Err(Error::new(Status::POOL_ERR_FULL, message))
     }
 
-    /// The value of an entry, open or closed. For its holders.
+    /// Whether the entry has a value, open or closed, of this process. Touches no value.
+    #[inline]
+    pub(crate) fn check(&self, index: u16) -> Result<()> {
+        self.pointer(index).map(drop)
+    }
+
+    /// The value of an entry, open or closed. Only for its holders, and its owner: a value that
+    /// nobody holds may be freed at any time.
     #[inline]
     pub(crate) fn held(&self, index: u16) -> Result<&T> {
+        let value = self.pointer(index)?;
+        // SAFETY: the entry has the pointer, so `adjust_holders` has not freed the value, and it
+        // does not while a holder, or the owner, has not subtracted itself. The header forbids
+        // freeing a handle while another call with the same handle is in progress, so a caller with
+        // a valid handle counts as a holder until it returns.
+        Ok(unsafe { &*value })
+    }
+
+    /// The value of an entry, if its handle has this epoch.
+    #[inline]
+    pub(crate) fn get(&self, index: u16, epoch: u64) -> Result<&T> {
+        let value = self.pointer(index)?;
+        if self.epoch(index) != epoch {
+            return Err(Status::POOL_ERR_INVALID.into());
+        }
+        // SAFETY: the handle is valid, and its epoch was never that of another value: so the
+        // pointer is that of its value, which the owner of the handle does not free before this
+        // call returns, as for `held`.
+        Ok(unsafe { &*value })
+    }
+
+    #[inline]
+    fn pointer(&self, index: u16) -> Result<*const T> {
         let entry = self.entry(index);
         let value = entry.value.load(Acquire);
         if value.is_null() {
@@ -117,22 +147,7 @@ impl<T> HandleTable<T> {
         if entry.fork_generation.load(Relaxed) != process::fork_generation() {
             return Err(Status::POOL_ERR_WRONG_PROCESS.into());
         }
-        // SAFETY: the entry has the pointer, so `adjust_holders` has not freed the value, and it
-        // does not while a holder, or the owner, has not subtracted itself. The header forbids
-        // freeing a handle while another call with the same handle is in progress, so a caller with
-        // a valid handle counts as a holder until it returns. It also forbids calls with handles
-        // that were freed before while their pool is being freed.
-        Ok(unsafe { &*value })
-    }
-
-    /// The value of an entry, if its handle has this epoch.
-    #[inline]
-    pub(crate) fn get(&self, index: u16, epoch: u64) -> Result<&T> {
-        let value = self.held(index)?;
-        match self.epoch(index) == epoch {
-            true => Ok(value),
-            false => Err(Status::POOL_ERR_INVALID.into()),
-        }
+        Ok(value)
     }
 
     /// The epoch of the handle of this entry; even: there is none.
@@ -152,9 +167,14 @@ impl<T> HandleTable<T> {
     }
 
     /// Adds the remaining holders after the handle was closed, or subtracts one. The last one gets
-    /// the value, and frees it.
+    /// the value, calls `at_end` before the entry can have another value, and frees it.
     #[must_use]
-    pub(crate) fn adjust_holders(&self, index: u16, by: i64) -> Option<Box<T>> {
+    pub(crate) fn adjust_holders(
+        &self,
+        index: u16,
+        by: i64,
+        at_end: impl FnOnce(),
+    ) -> Option<Box<T>> {
         let entry = self.entry(index);
         if !entry.holders.adjust(by) {
             return None;
@@ -166,6 +186,7 @@ impl<T> HandleTable<T> {
         // SAFETY: the pointer comes from `Box::into_raw` in `fill`, the swap hands it to one
         // caller, and no other has access any more: see the table in the module documentation.
         let value = unsafe { Box::from_raw(value) };
+        at_end();
         entry.usage.store(FREE, Release);
         Some(value)
     }
@@ -174,7 +195,7 @@ impl<T> HandleTable<T> {
     pub(crate) fn remove(&self, index: u16, epoch: u64) -> Result<()> {
         self.get(index, epoch)?;
         self.close(index, epoch)?;
-        drop(self.adjust_holders(index, 0));
+        drop(self.adjust_holders(index, 0, || {}));
         Ok(())
     }
 

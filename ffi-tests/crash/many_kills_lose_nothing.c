@@ -16,27 +16,13 @@ static int32_t short_task(pool_task_t *task) {
     return pool_task_return(task, &n, sizeof n);
 }
 
-static pid_t parent_of(pid_t pid, char *state) {
-    char path[64], line[512];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file) return 0;
-    if (fgets(line, sizeof line, file)) sscanf(strrchr(line, ')') + 1, " %c %d", state, &parent);
-    fclose(file);
-    return (pid_t)parent;
-}
-
 /* Kills descendants of this program only: a number that was given to another process is left alone. */
 static void *kill_workers(void *unused) {
     unsigned seed = 1;
     (void)unused;
     while (!atomic_load(&is_over)) {
         pid_t pid = (pid_t)word_get(PIDS + (size_t)rand_r(&seed) % WORKERS);
-        char state = 0, state_of_parent;
-        pid_t parent = pid ? parent_of(pid, &state) : 0;
-        bool is_ours = parent == getpid() || (parent && parent_of(parent, &state_of_parent) == getpid());
-        if (is_ours && state != 'Z' && kill(pid, SIGKILL) == 0) kills++;
+        if (is_living_worker(pid) && kill(pid, SIGKILL) == 0) kills++;
         usleep(PAUSE_US);
     }
     return NULL;

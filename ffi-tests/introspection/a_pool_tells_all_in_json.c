@@ -19,7 +19,7 @@ static const char *const program =
     "assert info['processes'] == ([pid] if info['kind'] == 'process' else []), info['processes']\n"
     "assert info['num_processes'] == len(info['workers']) == 1, info['workers']\n"
     "assert info['pending'] == 0 and info['busy'] == (kind != 'inline')\n"
-    "assert info['state'] == dict(bits=1, closed=True, broken=False, terminated=False, joining=False)\n"
+    "assert info['state'] == dict(bits=1, closed=True, broken=False, terminated=False, joining=False, paused=False)\n"
     "assert info['writes']['total'] == sum(info['writes']['all']), info['writes']\n"
     "assert info['stats']['tasks_submitted'] == info['writes']['total'], info['stats']\n"
     "assert len(info['stats']['run_ns']) == 64\n"

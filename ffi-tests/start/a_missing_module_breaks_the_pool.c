@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
     while (!(pool_state(pool) & POOL_STATE_BROKEN)) pause_briefly();
     CHECK_IS(pool_check(pool, &error), POOL_ERR_BROKEN);
     CHECK(strstr(error.message, "/no/such/library.so") != NULL);
+    CHECK(strstr(error.message, "No such file or directory") != NULL);
     CHECK_IS(pool_submit(pool, warm_up, NULL, 0, &future), POOL_ERR_BROKEN);
     CHECK(future == NULL);
     CHECK_IS(pool_join(pool, POOL_FOREVER), POOL_ERR_BROKEN);

@@ -1,4 +1,4 @@
-/* A module or symbol that does not exist fails only its task, with a message; the worker lives on. */
+/* A module or symbol that does not exist fails only its task, with the loader's words; the worker lives on. */
 #include "rendezvous.h"
 
 enum { ROUNDS = 50 };
@@ -26,7 +26,9 @@ int main(int argc, char **argv) {
     int64_t worker = pid_of_any_worker(pool);
     for (int round = 0; round < ROUNDS; round++) {
         fails(pool, "libno_such_library.so", "triple", "libno_such_library.so");
+        fails(pool, "libno_such_library.so", "triple", "No such file or directory");
         fails(pool, "/dev/null", "triple", "/dev/null");
+        fails(pool, "/etc/passwd", "triple", "invalid ELF header");
         fails(pool, functions, "no_such_function", "no_such_function");
         fails(pool, functions, "not_a_function", "not_a_function");
         fails(pool, NULL, "no_such_function", "no_such_function");

@@ -23,6 +23,23 @@ static inline int is_dead(pid_t pid) {
     return state == 0 || state == 'Z' || state == 'X';
 }
 
+static inline pid_t parent_of(pid_t pid) {
+    char path[64], line[512];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file) return 0;
+    if (fgets(line, sizeof line, file)) sscanf(strrchr(line, ')') + 1, " %*c %d", &parent);
+    fclose(file);
+    return (pid_t)parent;
+}
+
+/* Whether it is a worker of this program, and alive: a number that was given to another process is not. */
+static inline bool is_living_worker(pid_t pid) {
+    pid_t parent = pid > 0 ? parent_of(pid) : 0;
+    return parent > 0 && (parent == getpid() || parent_of(parent) == getpid()) && !is_dead(pid);
+}
+
 /* From then on it does nothing, and handles no other signal, until it is continued or killed. */
 static inline void stop_and_wait(pid_t pid) {
     kill(pid, SIGSTOP);

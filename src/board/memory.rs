@@ -6,12 +6,14 @@
 
 use crate::error::{Error, Result};
 use crate::fd::{self, Descriptor};
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::plain::{self, AtomicPtr};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 use rustix::fs::SealFlags;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 
@@ -55,6 +57,18 @@ impl Memory {
         let mut memory = Memory::map(file, len, ProtFlags::READ | ProtFlags::WRITE)?;
         memory.file = None;
         Ok(memory)
+    }
+
+    /// Like [`Memory::attach`], for a file that any process may have made: a page of the wrong kind
+    /// could not be read.
+    pub(crate) fn attach_unknown(file: Descriptor, len: usize) -> Result<Memory> {
+        check_sealed(file.as_fd(), len)?;
+        let kind = rustix::fs::fstatfs(&file).map_err(|errno| Error::os("fstatfs", errno))?.f_type;
+        if kind != libc::TMPFS_MAGIC {
+            // Of huge pages, of which none may be left when one is read.
+            return Err(crate::error::Status::POOL_ERR_INVALID.into());
+        }
+        Memory::attach(file, len)
     }
 
     fn map(file: Descriptor, len: usize, access: ProtFlags) -> Result<Memory> {
@@ -249,6 +263,52 @@ impl<T: Shared> Span<T> {
             Some(value) => value,
             None => out_of_bounds(),
         }
+    }
+}
+
+/// A span in memory that lives as long as the process, for checks at any time: it is never unmapped,
+/// and never holds anything else.
+pub(crate) struct LastingSpan<T: Shared> {
+    start: AtomicPtr<T>,
+    count: plain::AtomicU64,
+}
+
+impl<T: Shared> LastingSpan<T> {
+    /// No values yet.
+    pub(crate) const fn new() -> LastingSpan<T> {
+        let start = AtomicPtr::new(std::ptr::null_mut());
+        LastingSpan { start, count: plain::AtomicU64::new(0) }
+    }
+
+    /// Makes the span at least this long. Values of a shorter span are not copied. One caller at a
+    /// time.
+    pub(crate) fn grow(&self, count: usize) -> Result<()> {
+        if self.count.load(Relaxed) >= count as u64 {
+            return Ok(());
+        }
+        // The shorter memory stays: a check may be about to read it.
+        let memory = ManuallyDrop::new(Memory::private(count * size_of::<T>())?);
+        // Release; pairs with `get`: the values are zero, and the memory is as long as the count
+        // says, or longer.
+        self.start.store(memory.span::<T>(0, count).start.cast_mut(), Release);
+        self.count.store(count as u64, Release);
+        Ok(())
+    }
+
+    /// Acquire; pairs with `grow`. In this order, so that the count is never that of a longer span
+    /// than the start's.
+    #[inline]
+    pub(crate) fn get(&self) -> Span<T> {
+        let count = self.count.load(Acquire) as usize;
+        Span { start: self.start.load(Acquire), count }
+    }
+
+    /// Returns the pages to the kernel; all values are zero afterwards.
+    pub(crate) fn discard(&self) {
+        let Span { start, count } = self.get();
+        let len = count * size_of::<T>();
+        // SAFETY: `grow` has mapped these bytes, and nothing unmaps them.
+        let _ = unsafe { rustix::mm::madvise(start.cast_mut().cast(), len, Advice::LinuxDontNeed) };
     }
 }
 

@@ -40,7 +40,7 @@ use slot::{Change, Claim, Finished, Outcome, SeatIndex, SlotWord, Waiters};
 use std::time::Instant;
 
 /// What the workers of a board have to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Take tasks, and wait for more.
     Open = 0,
@@ -48,6 +48,14 @@ pub(crate) enum Stage {
     Drain = 1,
     /// Take no more tasks, and exit.
     Stop = 2,
+    /// Take no more tasks, and wait until the stage changes.
+    Paused = 3,
+}
+
+impl Stage {
+    fn takes_tasks(self) -> bool {
+        matches!(self, Stage::Open | Stage::Drain)
+    }
 }
 
 /// Whether a worker exits when it has had no task for the idle timeout.
@@ -165,7 +173,7 @@ impl Board {
     /// The next task for this seat, if there is one now and the worker need not exit first.
     #[inline]
     pub(crate) fn try_next(&self, seat: SeatIndex) -> Option<u32> {
-        if self.stage() == Stage::Stop || self.must_retire(seat) {
+        if !self.stage().takes_tasks() || self.must_retire(seat) {
             return None;
         }
         self.take(seat)
@@ -180,7 +188,9 @@ impl Board {
             if stage == Stage::Stop || self.must_retire(seat) {
                 return Next::Exit;
             }
-            if let Some(slot) = self.take(seat) {
+            if stage.takes_tasks()
+                && let Some(slot) = self.take(seat)
+            {
                 return Next::Task(slot);
             }
             if stage == Stage::Drain {
@@ -202,23 +212,28 @@ impl Board {
         }
     }
 
-    /// Spins for a task, unless another worker searches already; then sleeps until there is a task,
-    /// or until the stage changes or `changed` returns true.
+    /// Spins for a task, unless another worker searches already; then sleeps until there is a task
+    /// that may be taken, or until the stage changes or `changed` returns true.
     fn find_or_sleep(
         &self,
         seat: SeatIndex,
         deadline: Deadline,
         changed: impl Fn() -> bool,
     ) -> (Option<u32>, WakeReason) {
-        let wanted = || self.has_task() || self.stage() != Stage::Open || changed();
+        let wanted = || match self.stage() {
+            Stage::Open => self.has_task() || changed(),
+            Stage::Paused => changed(),
+            Stage::Drain | Stage::Stop => true,
+        };
         let reason = if !self.sleepers.start_searching(seat) || !spin_until(wanted) {
             self.sleepers.sleep(seat, deadline, wanted)
         } else {
             WakeReason::Notified
         };
-        let found = if self.stage() == Stage::Stop { None } else { self.take(seat) };
+        let takes_tasks = self.stage().takes_tasks();
+        let found = if takes_tasks { self.take(seat) } else { None };
         // Also when there was no task: others may be enqueued from now on.
-        self.sleepers.stop_searching(seat, || self.has_task());
+        self.sleepers.stop_searching(seat, || takes_tasks && self.has_task());
         (found, reason)
     }
 
@@ -305,6 +320,7 @@ impl Board {
         match self.header.at(0).stage.load(Acquire) {
             0 => Stage::Open,
             1 => Stage::Drain,
+            3 => Stage::Paused,
             _ => Stage::Stop,
         }
     }

@@ -325,6 +325,21 @@ fn a_sleeping_worker_exits_when_the_stage_changes() {
     });
 }
 
+/// Whether it is asleep, searching or about to look when the stage changes.
+#[test]
+fn a_paused_worker_takes_its_task_when_resumed() {
+    loom::model(|| {
+        let model = ModelBoard::new();
+        model.board.set_stage(Stage::Paused);
+        let worker = spawn(&model, |model| {
+            assert_eq!(model.board.next(SEAT_A, IdlePolicy::Stay), Next::Task(0))
+        });
+        model.submit(0, 1, 1);
+        model.board.set_stage(Stage::Open);
+        worker.join().unwrap();
+    });
+}
+
 #[test]
 fn a_sleeper_sees_a_new_idle_time() {
     loom::model(|| {

@@ -343,6 +343,15 @@ impl Observed {
     pub(crate) fn phase(self) -> Phase {
         phase_of(self.0)
     }
+
+    pub(crate) fn generation(self) -> u32 {
+        generation_of(self.0)
+    }
+
+    /// The generation of a task that is queued or running.
+    pub(crate) fn unfinished(self) -> Option<u32> {
+        matches!(self.0 & PHASE, READY | RUNNING).then(|| generation_of(self.0))
+    }
 }
 
 /// The index of a seat: the reusable number of a worker of the pool.

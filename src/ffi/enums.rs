@@ -115,6 +115,21 @@ pub enum pool_exit {
     POOL_EXIT_NONE = 3,
 }
 
+/// What a worker process may do from the end of its initializer on.
+#[repr(C)]
+pub enum pool_sandbox {
+    /// Whatever its user may do.
+    POOL_SANDBOX_NONE = 0,
+    /// Compute, allocate memory, and return results; for code that reads untrusted data. Other
+    /// system calls fail with EPERM, in all threads of the worker: none opens a file or a socket,
+    /// starts a process, a thread or a program, maps executable memory, or signals or traces
+    /// another process. Calls that remain are those for memory, time, sleeping, signal handlers,
+    /// random numbers, and for reading, writing and closing descriptors that are open already: the
+    /// standard streams, inherit_fds, and what the initializer has opened. With POOL_FORK, the
+    /// caller's other descriptors are closed before the initializer runs.
+    POOL_SANDBOX_COMPUTE = 1,
+}
+
 /// How tasks are distributed to workers.
 #[repr(C)]
 pub enum pool_sched {
@@ -180,6 +195,8 @@ pub enum pool_state_bit {
     POOL_STATE_TERMINATED = 4,
     /// A pool_join is in progress.
     POOL_STATE_JOINING = 8,
+    /// The pool is paused, see pool_pause.
+    POOL_STATE_PAUSED = 16,
 }
 
 /// What a map does after an item has failed. Unless it is POOL_ON_ERROR_CONTINUE, a lazy map ends with

@@ -4,8 +4,8 @@ use super::enums::CEnum;
 use super::structs::*;
 use super::types::*;
 use super::{
-    User, boundary, bytes, callback, catch, handles, required, status_of, utf8, write_error,
-    write_optional, write_out,
+    User, boundary, bytes, callback, catch, handles, handles_out, required, status_of, utf8,
+    write_error, write_optional, write_out,
 };
 use crate::board::memory::ResultBytes;
 use crate::error::{Result, Status};
@@ -145,6 +145,21 @@ pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
 }
 
+/// Returns pool_call_t.tag; 0 if none was given or the handle is invalid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_tag(future: *const future_t) -> u64 {
+    catch(|| pool::future_tag(future.into())).unwrap_or(0)
+}
+
+/// Returns the future with this ID that has not been freed: the same handle as the submit returned, not
+/// another one to be freed. Takes time in proportion to the number of futures.
+///
+/// @return the future; NULL if the pool has no such future
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_find_future(pool: *mut pool_t, id: u64) -> *mut future_t {
+    catch(|| pool::find_future(pool.into(), id)).map_or(std::ptr::null_mut(), Into::into)
+}
+
 /// Returns the pool to which the task was submitted; NULL if the pool has been freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_pool(future: *const future_t) -> *mut pool_t {
@@ -205,6 +220,20 @@ fn give_pair(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_free(future: *mut future_t) {
     boundary(|| pool::future_free(future.into()));
+}
+
+/// Frees several futures, like future_free.
+///
+/// @param futures  array of n futures; NULL and futures that were already freed are ignored
+/// @param n        number of futures
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_free_many(futures: *const *mut future_t, n: usize) {
+    boundary(|| {
+        // SAFETY: the header: `n` futures.
+        let futures = unsafe { handles(futures, n) }?;
+        futures.iter().for_each(|future| drop(pool::future_free(*future)));
+        Ok(())
+    });
 }
 
 /// Waits for several futures, of one or more pools, with a common timeout.
@@ -381,6 +410,29 @@ pub unsafe extern "C" fn future_set_next(
 ) -> pool_status_t {
     status_of(&write_out(out, std::ptr::null_mut(), || {
         Ok(pool::set_next(set.into(), timeout_ms)?.into())
+    }))
+}
+
+/// Removes up to n futures from the set and returns them, those that finished first first. Waits until
+/// one is done, and takes with it all that are done.
+///
+/// @param timeout_ms  maximum time to wait for the first; POOL_FOREVER: no timeout; 0: do not block
+/// @param futures     array of n elements; receives the futures, and NULL in the rest
+/// @param n           maximum number of futures, at least 1
+/// @param taken       receives the number of futures returned
+/// @return as for future_set_next, whose errors concern the first future
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn future_set_next_many(
+    set: *mut future_set_t,
+    timeout_ms: i64,
+    futures: *mut *mut future_t,
+    n: usize,
+    taken: Option<&mut MaybeUninit<usize>>,
+) -> pool_status_t {
+    status_of(&write_out(taken, 0, || {
+        // SAFETY: the header: room for `n` futures.
+        let futures = required(unsafe { handles_out(futures, n) }?)?;
+        pool::set_next_many(set.into(), timeout_ms, futures)
     }))
 }
 

@@ -42,6 +42,8 @@ mod events;
 
 mod process;
 
+mod set_by_name;
+
 /// Runs the body of an exported function. A panic never crosses into C.
 #[inline]
 fn catch<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -188,6 +190,27 @@ unsafe fn handles<'a>(futures: *const *mut future_t, n: usize) -> Result<&'a [Fu
     // SAFETY: the caller's promise; a `FutureHandle` is a number of the size and alignment of a
     // pointer.
     Ok(unsafe { std::slice::from_raw_parts(futures.cast(), n) })
+}
+
+/// The array of a caller that receives futures, filled with NULL; None for NULL.
+///
+/// # Safety
+/// The header: NULL, or room for `n` handles that only the callee writes to for as long as `'a`.
+unsafe fn handles_out<'a>(
+    futures: *mut *mut future_t,
+    n: usize,
+) -> Result<Option<&'a mut [FutureHandle]>> {
+    if futures.is_null() || n == 0 {
+        return Ok(None);
+    }
+    if n > isize::MAX as usize / 8 {
+        return Err(Status::POOL_ERR_INVALID.into());
+    }
+    // SAFETY: the caller's promise. Zeros are handles of nothing: NULL.
+    unsafe { futures.write_bytes(0, n) };
+    // SAFETY: the caller's promise; `handles` checks that a `FutureHandle` has the size and alignment
+    // of a pointer.
+    Ok(Some(unsafe { std::slice::from_raw_parts_mut(futures.cast(), n) }))
 }
 
 /// The string that a caller points to; None for NULL.

@@ -6,10 +6,11 @@ use super::options::{config_from, fixed_config_from, grace_from, idle_time_from,
 use super::structs::*;
 use super::types::*;
 use super::{
-    boundary, bytes, bytes_mut, catch, required, status_of, write_error, write_optional, write_out,
+    boundary, bytes, bytes_mut, catch, handles_out, required, status_of, write_error,
+    write_optional, write_out,
 };
 use crate::error::Result;
-use crate::pool::{self, RestartMode, ShrinkMode, SubmitOptions, TaskSpec};
+use crate::pool::{self, RestartMode, ShrinkMode, SubmitOptions, TaskItems, TaskSpec};
 use std::ffi::{c_char, c_void};
 use std::mem::MaybeUninit;
 
@@ -187,6 +188,43 @@ fn submit<'a>(
     }
 }
 
+/// Submits one task for each of n items: its argument bytes are a copy of the item.
+///
+/// @param items      n contiguous items; may be NULL if n or item_size is 0
+/// @param item_size  size of an item, in bytes
+/// @param n          number of items
+/// @param futures    array of n elements that receive the futures, in the order of the items, and
+///                   NULL for tasks that were not submitted; NULL if no futures are needed
+/// @param submitted  receives the number of tasks submitted: those of the first items; may be NULL
+/// @return POOL_OK if all were submitted; else the reason why the next one was not, as for
+///         pool_submit
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_submit_many(
+    pool: *mut pool_t,
+    function: pool_task_fn,
+    items: *const c_void,
+    item_size: usize,
+    n: usize,
+    futures: *mut *mut future_t,
+    submitted: Option<&mut MaybeUninit<usize>>,
+) -> pool_status_t {
+    let mut count = 0;
+    let status = boundary(|| {
+        let function = required(function)? as usize;
+        let len = required(item_size.checked_mul(n))?;
+        // SAFETY: the header: `n` items.
+        let bytes = unsafe { bytes(items, len) }?;
+        // SAFETY: the header: room for `n` futures, or NULL.
+        let futures = unsafe { handles_out(futures, n) }?;
+        let items = TaskItems { bytes, item_size, n };
+        pool::submit_many(pool.into(), function, items, futures, &mut count)
+    });
+    if let Some(out) = submitted {
+        out.write(count);
+    }
+    status
+}
+
 /// Submits a task, waits for it, and copies its result. If the timeout expires, the task keeps
 /// running and its result is discarded.
 ///
@@ -313,6 +351,19 @@ pub unsafe extern "C" fn pool_close(pool: *mut pool_t) -> pool_status_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_join(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
     boundary(|| pool::join(pool.into(), timeout_ms))
+}
+
+/// Waits until every task that was submitted before the call is done, maps in the background
+/// included. The workers stay, and the pool remains open: other threads may go on submitting, and
+/// their tasks are not waited for.
+///
+/// @param timeout_ms  maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK, also if tasks have failed or the pool is closed or broken: no task of it is left
+///         then; POOL_ERR_TIMEOUT; POOL_ERR_DEADLOCK if called from a task or a callback of the same
+///         pool; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_wait_idle(pool: *mut pool_t, timeout_ms: i64) -> pool_status_t {
+    boundary(|| pool::wait_idle(pool.into(), timeout_ms))
 }
 
 /// Shuts the pool down. Afterwards all workers have exited and every future is done.
@@ -467,6 +518,49 @@ pub unsafe extern "C" fn pool_shrink(
     mode: pool_shrink_t,
 ) -> pool_status_t {
     boundary(|| pool::shrink(pool.into(), n, required(ShrinkMode::from_c(mode))?))
+}
+
+/// Sets max_workers, and min_workers to the same number if it exceeds that. If the number is lowered,
+/// waits until no more than max_workers workers remain: from then on no more tasks run at once.
+/// Workers exit as with POOL_SHRINK_WHEN_IDLE, after their current task. If it is raised, workers
+/// start on demand.
+///
+/// @param max_workers  the new number, 1 to 1024
+/// @param timeout_ms   maximum time to wait; POOL_FOREVER: no timeout; 0: do not block
+/// @return POOL_OK; POOL_ERR_TIMEOUT: max_workers is set, and the workers continue to exit;
+///         POOL_ERR_DEADLOCK if called from a task or a callback of the same pool;
+///         POOL_ERR_UNSUPPORTED for an inline pool; POOL_ERR_FULL if address space is limited
+///         (RLIMIT_AS) and the pool has no room for that many workers; POOL_ERR_CLOSED if the pool is
+///         closed, or a shutdown ends meanwhile; the errors of a broken pool (see pool_check);
+///         POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_resize(
+    pool: *mut pool_t,
+    max_workers: u32,
+    timeout_ms: i64,
+) -> pool_status_t {
+    boundary(|| pool::resize(pool.into(), max_workers, timeout_ms))
+}
+
+/// Pauses the pool: workers begin no more tasks, except one that a worker takes at that very moment.
+/// Running tasks go on, and new ones are accepted and queued. A task that waits for a queued task of
+/// its own thread pool runs it all the same. pool_join, and a shutdown with POOL_STOP_DRAIN, run the
+/// queued tasks as if the pool were not paused. Pausing a paused pool has no effect.
+///
+/// @return POOL_OK; POOL_ERR_CLOSED, also while the pool is joined; POOL_ERR_UNSUPPORTED for an
+///         inline pool; the errors of a broken pool (see pool_check); POOL_ERR_INVALID;
+///         POOL_ERR_WRONG_PROCESS
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_pause(pool: *mut pool_t) -> pool_status_t {
+    boundary(|| pool::pause(pool.into()))
+}
+
+/// Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+///
+/// @return as for pool_pause
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pool_resume(pool: *mut pool_t) -> pool_status_t {
+    boundary(|| pool::resume(pool.into()))
 }
 
 /// Replaces every existing worker by a new one, which runs the initializer again. Does not wait:

@@ -1,6 +1,6 @@
 //! Reading the options of worker processes: how they start, and their execution context.
 
-use super::enums::{one_of, pool_kind, pool_start};
+use super::enums::{one_of, pool_kind, pool_sandbox, pool_start};
 use super::snapshot::Copies;
 use super::structs::{pool_options_t, pool_rlimit_t};
 use super::{c_string, c_strings, invalid, unsupported};
@@ -131,6 +131,7 @@ pub(super) fn refuse_exec_context(options: &pool_options_t, kind: &PoolKind) -> 
         ("uid", options.uid != 0),
         ("gid", options.gid != 0),
         ("no_new_privs", options.no_new_privs),
+        ("sandbox", options.sandbox != 0),
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
     ];
     match set.iter().find(|(_, is_set)| *is_set) {
@@ -168,6 +169,7 @@ unsafe fn exec_context_from(options: &pool_options_t, start: StartMethod) -> Res
     let filter = unsafe { list(filter, options.seccomp_len, "seccomp_filter") }?;
     // SAFETY: the caller's promise.
     let cpus = unsafe { list(options.worker_cpus, options.n_worker_cpus, "worker_cpus") }?;
+    let is_copy = matches!(start, StartMethod::Fork { .. });
     let exec_context = ExecContext {
         oom_score_adj: options.oom_score_adj,
         nice: options.nice,
@@ -177,10 +179,35 @@ unsafe fn exec_context_from(options: &pool_options_t, start: StartMethod) -> Res
         uid: options.uid,
         no_new_privs: options.no_new_privs,
         filter: filter.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect(),
+        computes_only: computes_only_from(options)?,
+        is_copy: is_copy && options.sandbox != 0,
+        // SAFETY: the caller's promise.
+        kept_fds: unsafe { kept_fds_from(options, is_copy) }?,
         ..ExecContext::default()
     };
-    let is_copy = matches!(start, StartMethod::Fork { .. });
     exec_context.with_memory_limit(options.memory_limit_per_worker, is_copy)?.checked()
+}
+
+fn computes_only_from(options: &pool_options_t) -> Result<bool> {
+    use pool_sandbox::*;
+    one_of(
+        options.sandbox,
+        ["sandbox", "pool_sandbox"],
+        [(POOL_SANDBOX_NONE as i32, false), (POOL_SANDBOX_COMPUTE as i32, true)],
+    )
+}
+
+/// What a copy of the caller keeps of the caller's descriptors in the sandbox.
+///
+/// # Safety
+/// See [`kind_from`].
+unsafe fn kept_fds_from(options: &pool_options_t, is_copy: bool) -> Result<Vec<i32>> {
+    if options.sandbox == 0 || !is_copy {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the caller's promise.
+    let numbers = unsafe { list(options.inherit_fds, options.n_inherit_fds, "inherit_fds") }?;
+    Ok(numbers.to_vec())
 }
 
 /// Makes the options point to copies of their arrays.

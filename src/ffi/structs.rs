@@ -236,6 +236,14 @@ pub struct pool_options_t {
     pub on_tick: pool_tick_fn,
     /// Interval between calls of on_tick. 0: 500. Must be 0 without on_tick.
     pub tick_ms: i64,
+    /// POOL_SANDBOX_NONE (default) or POOL_SANDBOX_COMPUTE, which sets no_new_privs, installs a
+    /// system call filter, and denies with Landlock, where the kernel has it, all access to files,
+    /// ports and other processes. Tasks and the finalizer run in the sandbox, the initializer
+    /// before. Modules must be open by then: those of the initializer, of modules and of preload
+    /// are; a function of another one fails with POOL_ERR_FUNCTION. A task cannot make pools with
+    /// workers of their own. POOL_ERR_INVALID together with seccomp_filter; POOL_ERR_UNSUPPORTED
+    /// if the kernel has no system call filters. Process pools only.
+    pub sandbox: pool_sandbox_t,
 }
 
 /// A resource limit of worker processes, as for setrlimit.

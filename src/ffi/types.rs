@@ -24,6 +24,8 @@ pub type pool_on_worker_lost_t = i32;
 pub type pool_exit_t = i32;
 /// A value of enum pool_sched.
 pub type pool_sched_t = i32;
+/// A value of enum pool_sandbox.
+pub type pool_sandbox_t = i32;
 /// A value of enum pool_driver.
 pub type pool_driver_t = i32;
 /// A value of enum pool_log_level.

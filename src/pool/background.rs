@@ -4,6 +4,7 @@ use super::{Pool, callbacks};
 use crate::error::Result;
 use crate::sync::{Deadline, Mutex};
 use crate::worker;
+use std::collections::BTreeSet;
 use std::sync::Condvar;
 use std::thread::JoinHandle;
 
@@ -16,7 +17,9 @@ pub(super) struct BackgroundThreads {
 #[derive(Default)]
 struct BackgroundState {
     threads: Vec<JoinHandle<()>>,
-    running: usize,
+    /// The numbers of those that have not done their work, in the order in which they began.
+    running: BTreeSet<u64>,
+    next_number: u64,
 }
 
 impl Pool {
@@ -33,26 +36,40 @@ impl Pool {
         let mut state = self.background.state.lock();
         state.threads.retain(|thread| !thread.is_finished());
         let name = format!("{}/map", self.state.config.name);
+        let number = state.next_number;
         let thread = worker::start_own_thread(name, move || {
             callbacks::enter_thread_of(self);
             work();
-            self.background.state.lock().running -= 1;
+            self.background.state.lock().running.remove(&number);
             self.background.ended.notify_all();
         })?;
-        state.running += 1;
+        state.next_number += 1;
+        state.running.insert(number);
         state.threads.push(thread);
         Ok(())
     }
 
-    /// Waits until all have done their work. False: the deadline has passed.
-    pub(super) fn finish_background(&self, deadline: Deadline) -> bool {
+    /// Waits until those that have begun before this call have done their work. False: the deadline
+    /// has passed.
+    pub(super) fn wait_for_background(&self, deadline: Deadline) -> bool {
         let mut state = self.background.state.lock();
-        while state.running > 0 {
+        let end = state.next_number;
+        while state.running.first().is_some_and(|number| *number < end) {
             match deadline.wait_on(&self.background.ended, state) {
                 Some(guard) => state = guard,
                 None => return false,
             }
         }
+        true
+    }
+
+    /// Waits until all have done their work, and joins their threads. No more begin. False: the
+    /// deadline has passed.
+    pub(super) fn finish_background(&self, deadline: Deadline) -> bool {
+        if !self.wait_for_background(deadline) {
+            return false;
+        }
+        let mut state = self.background.state.lock();
         let threads = std::mem::take(&mut state.threads);
         drop(state);
         for thread in threads {

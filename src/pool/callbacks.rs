@@ -179,7 +179,7 @@ impl Pool {
                 self.state.callbacks.prepare()?;
             }
             self.start_completion_thread(&mut table)?;
-            self.state.slots.mark_subscribed(key);
+            self.state.slots.entries.mark_subscribed(key);
             table.add(key, record.ring_position(), action);
         }
         if record.word.subscribe_completion(key.generation) {
@@ -230,7 +230,7 @@ impl Pool {
             table.entry(key).performers += 1;
             table.performing.push(this_thread());
         }
-        self.state.slots.mark_subscribed(key);
+        self.state.slots.entries.mark_subscribed(key);
         current_callback::run(future, || action.perform(future));
         let mut table = self.completions.table.lock();
         table.entry(key).performers -= 1;
@@ -249,7 +249,7 @@ impl Pool {
             drop(table);
             return self.perform_now(FutureHandle::new(self.index, key), key, action);
         }
-        self.state.slots.mark_subscribed(key);
+        self.state.slots.entries.mark_subscribed(key);
         let entry = table.entry(key);
         if entry.is_running || !entry.actions.is_empty() {
             // Performed with the others.

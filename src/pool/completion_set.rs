@@ -152,6 +152,21 @@ pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> 
     }
 }
 
+/// [`set_next`], and with it all that are done. Returns how many were written to `futures`.
+pub(crate) fn set_next_many(
+    set: SetHandle,
+    timeout_ms: i64,
+    futures: &mut [FutureHandle],
+) -> Result<usize> {
+    let (first, rest) = futures.split_first_mut().ok_or(Status::POOL_ERR_INVALID)?;
+    *first = set_next(set, timeout_ms)?;
+    let taken = rest.iter_mut().map_while(|future| {
+        *future = set_next(set, 0).ok()?;
+        Some(())
+    });
+    Ok(1 + taken.count())
+}
+
 /// The descriptor that is readable while there is a future to be taken. The set owns it.
 pub(crate) fn set_fd(set: SetHandle) -> Result<i32> {
     let set = find(set)?;

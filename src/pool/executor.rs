@@ -193,7 +193,7 @@ impl InlineWorkers {
 fn new_worker(pool: &Pool, seat: usize) -> Box<Worker> {
     let state = pool.state.clone();
     let keep_result_file = Box::new(move |file: ResultFile| {
-        state.slots.side_table.insert_result_file(file.task, file.memory);
+        state.slots.side_table.insert_result_file(file.key, file.memory);
         Ok(())
     });
     let (region, seat) = (pool.state.region.clone(), SeatIndex(seat as u16));

@@ -127,7 +127,7 @@ impl Pool {
     ) -> Result<ResultBytes<'a>> {
         let ending = record.ending().ok_or_else(corrupted)?;
         match ending.result {
-            BytesLocation::File(far) => self.state.slots.side_table.result_file(key.slot, far),
+            BytesLocation::File(far) => self.state.slots.side_table.result_file(key, far.len),
             location => self.region().result_bytes(seat, record, location).ok_or_else(corrupted),
         }
     }
@@ -203,6 +203,25 @@ pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
     Ok(pool.region().board.slot(key.slot).id())
 }
 
+/// The number that the submitter has chosen; 0: none.
+pub(crate) fn future_tag(future: FutureHandle) -> Result<u64> {
+    let (pool, key) = future.find()?;
+    Ok(pool.state.slots.side_table.options(key.slot).map_or(0, |options| options.tag))
+}
+
+/// The future of the task with this id, if it is held.
+pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
+    let pool = pool.pool()?;
+    let slots = &pool.state.slots;
+    let found = (0..slots.used()).find_map(|slot| {
+        let generation = slots.entries.held_generation(slot)?;
+        let has_id = pool.region().board.slot(slot).id() == id;
+        has_id.then(|| FutureHandle::new(pool.index, SlotKey { slot, generation }))
+    });
+    // The id 0 is no task's: a slot may have it that was never used.
+    found.filter(|_| id != 0).ok_or(Status::POOL_ERR_INVALID.into())
+}
+
 pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
     future.pool_handle()
 }
@@ -244,12 +263,12 @@ pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
 /// Frees the future. Its task runs on; a promise, which can no longer be completed, is cancelled.
 #[inline]
 pub(crate) fn future_free(future: FutureHandle) -> Result<()> {
-    let (pool, key) = future.locate()?;
+    let Some((pool, key, released)) = future.release()? else { return Ok(()) };
     if pool.is_promise_pool() {
-        pool.free_promise(key);
+        pool.free_promise(key, released);
         return Ok(());
     }
-    match pool.state.slots.release(key) {
+    match released {
         Released::Free => pool.give_back(key),
         Released::NotHeld => {}
         Released::Subscribed => pool.release_subscribed(key),
@@ -266,8 +285,8 @@ impl Pool {
     }
 
     #[cold]
-    fn free_promise(&'static self, key: SlotKey) {
-        let is_in_use = match self.state.slots.release(key) {
+    fn free_promise(&'static self, key: SlotKey, released: Released) {
+        let is_in_use = match released {
             Released::NotHeld => return,
             Released::Free => false,
             Released::Subscribed => self.detach_entry(key),
@@ -386,6 +405,18 @@ fn wait_until(pool: &Pool, key: SlotKey, deadline: Deadline) -> Result<()> {
         Waited::Done => Ok(()),
         Waited::TimedOut => Err(Status::POOL_ERR_TIMEOUT.into()),
         Waited::Freed => Err(Status::POOL_ERR_INVALID.into()),
+    }
+}
+
+/// Waits until the task that uses this slot at the moment is done, if there is one.
+pub(super) fn wait_for_slot(pool: &Pool, slot: u32, deadline: Deadline) -> Result<()> {
+    match pool.region().board.slot(slot).word.observe().unfinished() {
+        None => Ok(()),
+        Some(generation) => match wait_until(pool, SlotKey { slot, generation }, deadline) {
+            // It is done, and its slot is used again.
+            Err(error) if error.status == Status::POOL_ERR_INVALID => Ok(()),
+            waited => waited,
+        },
     }
 }
 

@@ -255,6 +255,7 @@ impl Pool {
                 "broken": bits & pool_flags::BROKEN != 0,
                 "terminated": bits & pool_flags::TERMINATED != 0,
                 "joining": bits & pool_flags::JOINING != 0,
+                "paused": bits & pool_flags::PAUSED != 0,
             },
         })
     }

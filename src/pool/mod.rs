@@ -33,10 +33,11 @@ pub(crate) use crate::state::task_callbacks::{LimitKind, OnAccept};
 pub(crate) use callbacks::{
     Callback, events_fd, has_events, on_done, process_events, remove_callback,
 };
-pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next};
+pub(crate) use completion_set::{set_add, set_fd, set_free, set_new, set_next, set_next_many};
 pub(crate) use future::{
-    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, future_free, future_id,
-    future_pool, future_state, is_cancel_requested, progress, result, wait, wait_many,
+    CancelMode, FutureState, WaitMode, cancel, collect, duration, failure, find_future,
+    future_free, future_id, future_pool, future_state, future_tag, is_cancel_requested, progress,
+    result, wait, wait_many,
 };
 pub(crate) use handles::{BufferHandle, FutureHandle, MapHandle, PoolHandle, SetHandle};
 pub(crate) use inspect::{
@@ -50,22 +51,25 @@ pub(crate) use map::{Arrays, MapOptions, ResultOrder, map, map_async, submit_chu
 pub(crate) use promise::{new_promise, reject, resolve};
 pub(crate) use registry::count_live;
 pub(crate) use resize::{
-    grow, restart, set_idle_time, set_limits, shrink, spawn_workers, wait_ready,
+    grow, pause, resize, restart, resume, set_idle_time, set_limits, shrink, spawn_workers,
+    wait_ready,
 };
 pub(crate) use selftest::test;
 pub(crate) use shutdown::{
     add_exit_handler, check, close, free, join, remove_exit_handler, request_stop, shutdown,
-    shutdown_all, terminate,
+    shutdown_all, terminate, wait_idle,
 };
 pub(crate) use submit::{
-    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskSpec, buffer_free, buffer_new,
-    cancel_pending, run, submit, submit_detached, submit_plain, submit_with_callbacks,
+    Args, Gate, OnTimeoutOf, SubmitCallbacks, SubmitOptions, TaskItems, TaskSpec, buffer_free,
+    buffer_new, cancel_pending, run, submit, submit_detached, submit_many, submit_plain,
+    submit_with_callbacks,
 };
 
 use crate::board::parent::slots::{Ownership, SlotKey, SlotTable};
 use crate::board::record::TaskCall;
 use crate::board::{Region, feature};
 use crate::error::{Error, Result, Status};
+use crate::handle_table::Reserved;
 use crate::state::PoolState;
 use crate::state::commands::CommandReceiver;
 use crate::supervisor::Supervisor;
@@ -79,13 +83,11 @@ use executor::{Executor, InlineWorkers};
 use functions::FunctionTable;
 use std::any::Any;
 use std::sync::Arc;
-use submit::Buffers;
 
 pub(crate) struct Pool {
     state: Arc<PoolState>,
     executor: Executor,
     functions: FunctionTable,
-    buffers: Buffers,
     completions: Completions,
     background: BackgroundThreads,
     /// The slots of the initializer and the finalizer.
@@ -148,8 +150,7 @@ fn open_as(
 ) -> Result<PoolHandle> {
     clock::start();
     let reserved = registry::reserve()?;
-    let generation = registry::first_generation(&reserved);
-    let NewState { state, commands, functions, hooks } = make_state(config, seats, generation)?;
+    let NewState { state, commands, functions, hooks } = make_state(config, seats, &reserved)?;
     let caller_copy = fork_caller_for(&state)?;
     if !state.config.observers.is_empty() {
         state.callbacks.prepare()?;
@@ -159,7 +160,6 @@ fn open_as(
         state,
         executor,
         functions,
-        buffers: Buffers::default(),
         completions: Completions::default(),
         background: BackgroundThreads::default(),
         hooks,
@@ -180,7 +180,7 @@ struct NewState {
 /// Makes the state. Apart from [`open_as`], so that its large values are off the stack when threads
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
-fn make_state(config: Config, seats: u32, generation: u32) -> Result<NewState> {
+fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
     let scope = match config.kind {
         PoolKind::Threads | PoolKind::Inline => Scope::Private,
         PoolKind::Processes(_) => Scope::Shared,
@@ -193,7 +193,8 @@ fn make_state(config: Config, seats: u32, generation: u32) -> Result<NewState> {
     let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
     let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
     region.board.set_features(bounded | prefetches);
-    let slots = SlotTable::new(&region, generation)?;
+    let entries = registry::entries(reserved.index);
+    let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
     let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();

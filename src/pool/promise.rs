@@ -154,7 +154,7 @@ impl Pool {
     fn complete_promise(&self, key: SlotKey, how: Completion<'_>) {
         let state = &self.state;
         let keep_result_file = |file: ResultFile| {
-            state.slots.side_table.insert_result_file(file.task, file.memory);
+            state.slots.side_table.insert_result_file(file.key, file.memory);
         };
         worker::complete(&state.region, key.slot, how, &keep_result_file);
         state.hint_completion(key.slot);

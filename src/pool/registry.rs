@@ -1,13 +1,38 @@
 //! The table of all pools of the process, and lookups of what pools own by handle.
 
-use super::handles::{BufferHandle, FutureHandle, PoolHandle};
+use super::handles::{FutureHandle, PoolHandle};
+use super::submit::Buffers;
 use super::{Pool, current_callback};
-use crate::board::parent::slots::SlotKey;
-use crate::error::{Result, Status};
-use crate::handle_table::{HandleTable, Reserved};
+use crate::board::parent::entries::EntryColumn;
+use crate::board::parent::slots::{Released, SlotKey};
+use crate::error::{Error, Result, Status};
+use crate::handle_table::{HANDLES_MAX, HandleTable, Reserved};
 use crate::sync::Mutex;
 
 static POOLS: HandleTable<Pool> = HandleTable::new();
+
+/// What the handles of futures and buffers are checked against, by the index of their pool. It
+/// belongs to no pool: a stale handle may name one that is being freed.
+static ENTRIES: [EntryColumn; HANDLES_MAX] = [const { EntryColumn::new() }; HANDLES_MAX];
+static BUFFERS: [Buffers; HANDLES_MAX] = [const { Buffers::new() }; HANDLES_MAX];
+
+pub(super) fn entries(index: u16) -> &'static EntryColumn {
+    &ENTRIES[usize::from(index)]
+}
+
+pub(super) fn buffers(index: u16) -> &'static Buffers {
+    &BUFFERS[usize::from(index)]
+}
+
+/// Whether there is a pool with this index, of this process.
+pub(super) fn check(index: u16) -> Result<()> {
+    POOLS.check(index)
+}
+
+/// The pool with this index, for those that hold it.
+pub(super) fn held(index: u16) -> Result<&'static Pool> {
+    POOLS.held(index)
+}
 
 impl PoolHandle {
     /// The pool. An error: the handle is not valid.
@@ -33,11 +58,16 @@ impl PoolHandle {
 }
 
 impl FutureHandle {
-    /// The pool and the slot of a future that may have been freed.
+    /// Releases the future, for exactly one caller, which gets the pool and the slot. The pool is
+    /// not freed before the slot is recycled. None: it was not held.
     #[inline]
-    pub(super) fn locate(self) -> Result<(&'static Pool, SlotKey)> {
+    pub(super) fn release(self) -> Result<Option<(&'static Pool, SlotKey, Released)>> {
         let (index, key) = self.key()?;
-        Ok((POOLS.held(index)?, key))
+        POOLS.check(index)?;
+        match entries(index).entries().release(key) {
+            Released::NotHeld => Ok(None),
+            released => Ok(Some((POOLS.held(index)?, key, released))),
+        }
     }
 
     /// The pool and the slot. An error: the handle is not valid.
@@ -49,12 +79,12 @@ impl FutureHandle {
     /// [`FutureHandle::find`] for the hot paths.
     #[inline]
     pub(super) fn get(self) -> Result<(&'static Pool, SlotKey)> {
-        let (pool, key) = self.locate()?;
+        let (index, key) = self.key()?;
         // A freed future remains valid in its own callback.
-        if pool.state.slots.holds(key) || current_callback::is_current(self) {
-            return Ok((pool, key));
+        if entries(index).entries().holds(key) || current_callback::is_current(self) {
+            return Ok((POOLS.held(index)?, key));
         }
-        Err(Status::POOL_ERR_INVALID.into())
+        Err(refused(index))
     }
 
     /// The handle of the future's pool. An error: the pool was freed.
@@ -68,18 +98,16 @@ impl FutureHandle {
     }
 }
 
-impl BufferHandle {
-    /// The pool, and the buffer's position in its list.
-    pub(super) fn find(self) -> Result<(&'static Pool, SlotKey)> {
-        let (index, key) = self.key()?;
-        Ok((POOLS.held(index)?, key))
-    }
+/// Why a handle of a future is refused that is not held.
+#[cold]
+fn refused(index: u16) -> Error {
+    POOLS.check(index).err().unwrap_or_else(|| Status::POOL_ERR_INVALID.into())
 }
 
 impl Pool {
     /// Whether this process has made the pool: false in a forked child.
     pub(super) fn is_of_this_process(&self) -> bool {
-        POOLS.held(self.index).is_ok()
+        POOLS.check(self.index).is_ok()
     }
 }
 
@@ -105,7 +133,9 @@ pub(super) fn add(reserved: Reserved<Pool>, pool: Pool) -> PoolHandle {
 /// Counts the slots of a freed pool: adds those that are held when its slot table is closed, or
 /// subtracts one that is recycled later (-1). The last one frees the pool.
 pub(super) fn adjust_pool_holders(index: u16, slots: i64) {
-    let Some(pool) = POOLS.adjust_holders(index, slots) else { return };
+    let Some(pool) = POOLS.adjust_holders(index, slots, || entries(index).discard()) else {
+        return;
+    };
     let mut scans = SCANS.lock();
     if scans.in_progress > 0 {
         return scans.freed.push(pool);

@@ -1,7 +1,7 @@
 //! The workers of a pool while it runs: starting, resizing, restarting, their limits. The
 //! supervisor does it; callers wait here.
 
-use super::shutdown::{WaitWithTick, receive, received_or_closed};
+use super::shutdown::{WaitWithTick, receive, received_or_closed, refuse_own_threads};
 use super::{PoolHandle, PoolKind, TimeLimits, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
 use crate::state::PoolState;
@@ -57,15 +57,26 @@ pub(crate) fn wait_ready(pool: PoolHandle, count: u32, timeout_ms: i64) -> Resul
         return Ok(());
     }
     let number = NUMBERS.fetch_add(1, Relaxed);
+    let command = |sender| Command::WaitReady(number, count, sender);
+    wait_for_reply(state, command, Command::CancelWaitReady(number), timeout_ms)
+}
+
+/// Waits until the supervisor replies to the command; sends `cancel` when the time has passed.
+fn wait_for_reply(
+    state: &PoolState,
+    command: impl FnOnce(ReplySender) -> Command,
+    cancel: Command,
+    timeout_ms: i64,
+) -> Result<()> {
     let (sender, receiver) = reply();
-    if !state.send(Command::WaitReady(number, count, sender)) {
+    if !state.send(command(sender)) {
         return Err(Status::POOL_ERR_CLOSED.into());
     }
     match receive(&receiver, WaitWithTick::until(Deadline::from_ms(timeout_ms))) {
         Reply::Received(reply) => reply.map(drop),
         Reply::Disconnected => Err(Status::POOL_ERR_CLOSED.into()),
         // The supervisor looks once more: it may not have done so in time.
-        Reply::TimedOut => match state.send(Command::CancelWaitReady(number)) {
+        Reply::TimedOut => match state.send(cancel) {
             true => received_or_closed(receiver.recv()).map(drop),
             false => Err(Status::POOL_ERR_CLOSED.into()),
         },
@@ -86,6 +97,31 @@ pub(crate) fn grow(pool: PoolHandle, count: u32) -> Result<()> {
 pub(crate) fn shrink(pool: PoolHandle, count: u32, mode: ShrinkMode) -> Result<()> {
     let state = resizable_state(pool)?;
     run(state, |sender| Command::Shrink(count, mode, sender)).map(drop)
+}
+
+/// Sets the maximum number of workers, and waits until there are no more.
+pub(crate) fn resize(pool: PoolHandle, max: u32, timeout_ms: i64) -> Result<()> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    refuse_own_threads(pool.pool()?)?;
+    let state = resizable_state(pool)?;
+    if max == 0 || max > WORKERS_MAX {
+        return Err(Error::new(Status::POOL_ERR_INVALID, "max_workers: 1 to 1024"));
+    }
+    let number = NUMBERS.fetch_add(1, Relaxed);
+    let command = |sender| Command::Resize(number, max, sender);
+    wait_for_reply(state, command, Command::CancelResize(number), timeout_ms)
+}
+
+/// Begins no more tasks; those that run go on.
+pub(crate) fn pause(pool: PoolHandle) -> Result<()> {
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Pause(true, sender)).map(drop)
+}
+
+/// Begins tasks again.
+pub(crate) fn resume(pool: PoolHandle) -> Result<()> {
+    let state = resizable_state(pool)?;
+    run(state, |sender| Command::Pause(false, sender)).map(drop)
 }
 
 /// Replaces every worker there is.

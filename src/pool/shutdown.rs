@@ -4,7 +4,7 @@
 use super::executor::{ClearMode, Executor, InlineWorkers};
 use super::handles::PoolHandle;
 use super::registry::{self, PoolScan};
-use super::{Pool, PoolKind, Tick, callbacks};
+use super::{Pool, PoolKind, Tick, callbacks, future};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
 use crate::state::commands::{Command, Reply, ReplyReceiver, StopMode, reply};
@@ -79,6 +79,19 @@ fn join_inline(pool: &Pool, workers: &InlineWorkers, wait: WaitWithTick<'_>) -> 
     pool.state.flags.fetch_and(!pool_flags::JOINING, AcqRel);
     is_clear.ok_or(Status::POOL_ERR_TIMEOUT)?;
     pool.state.check_broken()
+}
+
+/// Waits until every task that was submitted before is done, and every background map that was begun
+/// before. The pool stays as it is.
+pub(crate) fn wait_idle(pool: PoolHandle, timeout_ms: i64) -> Result<()> {
+    let pool = pool.pool()?;
+    refuse_own_threads(pool)?;
+    let deadline = Deadline::from_ms(timeout_ms);
+    if !pool.wait_for_background(deadline) {
+        return Err(Status::POOL_ERR_TIMEOUT.into());
+    }
+    let mut slots = 0..pool.state.slots.used();
+    slots.try_for_each(|slot| future::wait_for_slot(pool, slot, deadline))
 }
 
 /// Shuts the pool down, or makes a shutdown in progress stronger.
@@ -233,13 +246,14 @@ impl Pool {
         for hook in &self.hooks {
             self.cancel_allocation(*hook);
         }
+        registry::buffers(self.index).clear();
         let held = self.state.slots.close(self.region());
         registry::adjust_pool_holders(self.index, i64::from(held));
     }
 }
 
 /// A thread of the pool would wait for its own end, for ever.
-fn refuse_own_threads(pool: &Pool) -> Result<()> {
+pub(super) fn refuse_own_threads(pool: &Pool) -> Result<()> {
     if worker::is_worker_of(pool.region()) || callbacks::is_own_thread_of(pool) {
         let words = "called from a task or a callback of the same pool";
         return Err(Error::new(Status::POOL_ERR_DEADLOCK, words));

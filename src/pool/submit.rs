@@ -43,7 +43,7 @@ impl Gate {
     /// The flags that refuse the task.
     fn refusing(self) -> u32 {
         match self {
-            Gate::Open => u32::MAX,
+            Gate::Open => pool_flags::REFUSE,
             Gate::OpenOrClosed => pool_flags::REFUSE_ALWAYS,
         }
     }
@@ -127,6 +127,42 @@ pub(crate) fn submit_plain(pool: PoolHandle, pointer: usize, args: &[u8]) -> Res
     let pool = pool.get()?;
     let key = pool.submit(&TaskSpec::pointer(pointer, args), Ownership::Held, None)?;
     Ok(FutureHandle::new(pool.index, key))
+}
+
+/// The items of a [`submit_many`], one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskItems<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) item_size: usize,
+    pub(crate) n: usize,
+}
+
+/// Submits a task for each item; counts them in `submitted`. Without `futures`, no caller holds
+/// their futures.
+pub(crate) fn submit_many(
+    pool: PoolHandle,
+    pointer: usize,
+    items: TaskItems<'_>,
+    mut futures: Option<&mut [FutureHandle]>,
+    submitted: &mut usize,
+) -> Result<()> {
+    let pool = pool.get()?;
+    for index in 0..items.n {
+        let args = &items.bytes[index * items.item_size..][..items.item_size];
+        let spec = TaskSpec::pointer(pointer, args);
+        match &mut futures {
+            Some(futures) => {
+                let key = pool.submit(&spec, Ownership::Held, None)?;
+                futures[index] = FutureHandle::new(pool.index, key);
+            }
+            None => {
+                let key = pool.submit(&spec, Ownership::Detached, None)?;
+                pool.detach(key.slot);
+            }
+        }
+        *submitted += 1;
+    }
+    Ok(())
 }
 
 /// Submits a task with callbacks.
@@ -378,7 +414,7 @@ impl Pool {
             Args::Bytes(bytes) => copy_parts(&self.state, &[bytes], slot),
             Args::Chunk(parts) => copy_parts(&self.state, parts, slot),
             Args::Buffer(buffer) => {
-                let (block, len) = self.buffers.take(*buffer)?;
+                let (block, len) = buffer.take_for(self)?;
                 Ok(set_args_block(&self.state, block, len, slot))
             }
         }
@@ -387,7 +423,7 @@ impl Pool {
     /// Recycles a slot whose task will not run.
     pub(super) fn cancel_allocation(&self, key: SlotKey) {
         let (Released::NotHeld | Released::Free | Released::Subscribed) =
-            self.state.slots.release(key);
+            self.state.slots.entries.release(key);
         self.recycle(key.slot);
     }
 
@@ -586,7 +622,9 @@ impl Pool {
 // ---- buffers ----------------------------------------------------------------------------------------
 
 /// The argument buffers that callers hold, by index: blocks of the arena that they write in place.
-#[derive(Default)]
+///
+/// Those of the pools that have one place in the table of pools, one after the other. So a handle
+/// that outlives its pool is checked without touching a pool.
 pub(super) struct Buffers(Mutex<Vec<BufferEntry>>);
 
 #[derive(Default)]
@@ -602,18 +640,46 @@ pub(crate) fn buffer_new(pool: PoolHandle, len: usize) -> Result<(BufferHandle, 
     let block = take_block(&pool.state, len)?;
     let start = pool.region().memory.bytes(pool.state.slots.args.offset(block), len);
     let start = start.ok_or(Status::POOL_ERR_TOO_LARGE)?;
-    Ok((BufferHandle::new(pool.index, pool.buffers.add(block, len)), start))
+    let key = registry::buffers(pool.index).add(block, len);
+    Ok((BufferHandle::new(pool.index, key), start))
 }
 
 /// Frees the buffer.
 pub(crate) fn buffer_free(buffer: BufferHandle) -> Result<()> {
-    let (pool, key) = buffer.find()?;
-    let (block, _) = pool.buffers.remove(key)?;
-    pool.state.slots.args.give(block, &pool.region().memory);
-    Ok(())
+    let (index, key) = buffer.key()?;
+    let held = registry::check(index).and_then(|()| {
+        registry::buffers(index).remove(key, |block| {
+            // The pool is not freed before `Buffers::clear`, which waits for the lock.
+            let pool = registry::held(index)?;
+            pool.state.slots.args.give(block, &pool.region().memory);
+            Ok(())
+        })
+    });
+    held.map(drop)
+}
+
+impl BufferHandle {
+    /// Takes ownership of the block of a buffer of this pool.
+    fn take_for(self, pool: &Pool) -> Result<(Block, usize)> {
+        let (index, key) = self.key()?;
+        registry::check(index)?;
+        match index == pool.index {
+            true => registry::buffers(index).remove(key, |_| Ok(())),
+            false => Err(Status::POOL_ERR_INVALID.into()),
+        }
+    }
 }
 
 impl Buffers {
+    pub(super) const fn new() -> Buffers {
+        Buffers(Mutex::new(Vec::new()))
+    }
+
+    /// Invalidates all handles of a pool that is about to be freed, with its arena.
+    pub(super) fn clear(&self) {
+        self.0.lock().iter_mut().for_each(|entry| entry.held = None);
+    }
+
     fn add(&self, block: Block, len: usize) -> SlotKey {
         let mut entries = self.0.lock();
         let vacant = entries.iter().position(|entry| entry.held.is_none());
@@ -627,19 +693,18 @@ impl Buffers {
         SlotKey { slot: index as u32, generation: entry.generation }
     }
 
-    /// Takes ownership of the block of a buffer of this pool.
-    fn take(&self, buffer: BufferHandle) -> Result<(Block, usize)> {
-        let (pool, key) = buffer.find()?;
-        match std::ptr::eq(&raw const pool.buffers, self) {
-            true => self.remove(key),
-            false => Err(Status::POOL_ERR_INVALID.into()),
-        }
-    }
-
-    fn remove(&self, key: SlotKey) -> Result<(Block, usize)> {
+    /// Takes out a buffer, and gives its block to `then` with the lock held.
+    fn remove(
+        &self,
+        key: SlotKey,
+        then: impl FnOnce(Block) -> Result<()>,
+    ) -> Result<(Block, usize)> {
         let mut entries = self.0.lock();
         let entry = entries.get_mut(key.slot as usize);
         let entry = entry.filter(|entry| entry.generation == key.generation);
-        entry.and_then(|entry| entry.held.take()).ok_or(Status::POOL_ERR_INVALID.into())
+        let taken = entry.and_then(|entry| entry.held.take());
+        let (block, len) = taken.ok_or(Status::POOL_ERR_INVALID)?;
+        then(block)?;
+        Ok((block, len))
     }
 }

@@ -72,6 +72,13 @@ pub(crate) enum Command {
     CancelWaitReady(u64),
     Grow(u32, ReplySender),
     Shrink(u32, ShrinkMode, ReplySender),
+    /// Set the maximum of workers, and reply when there are no more. The number identifies the
+    /// caller.
+    Resize(u64, u32, ReplySender),
+    /// This caller does not wait any more.
+    CancelResize(u64),
+    /// Begin no more tasks, or begin them again.
+    Pause(bool, ReplySender),
     /// The reply comes when the restart has begun.
     Restart(RestartMode, ReplySender),
 }

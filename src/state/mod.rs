@@ -37,17 +37,21 @@ use std::sync::{Arc, OnceLock};
 use task_callbacks::TaskCallbackTable;
 use workers::{WorkerBounds, WorkerTable};
 
-/// Why a pool refuses tasks; the bits of `pool_state`.
+/// The state of a pool, and why it refuses tasks; the bits of `pool_state`.
 pub(crate) mod pool_flags {
     pub(crate) const CLOSED: u32 = 1;
     pub(crate) const BROKEN: u32 = 2;
     pub(crate) const TERMINATED: u32 = 4;
     pub(crate) const JOINING: u32 = 8;
+    /// Tasks are accepted, but not begun.
+    pub(crate) const PAUSED: u32 = 16;
     /// A stop that lets nothing more run. Private.
-    pub(crate) const STOPPED: u32 = 16;
+    pub(crate) const STOPPED: u32 = 32;
+    /// What refuses a task that is submitted alone.
+    pub(crate) const REFUSE: u32 = !PAUSED;
     /// What refuses the tasks of an operation that has a [`super::SubmitPermit`].
     pub(crate) const REFUSE_ALWAYS: u32 = BROKEN | TERMINATED | STOPPED;
-    pub(crate) const PUBLIC: u32 = CLOSED | BROKEN | TERMINATED | JOINING;
+    pub(crate) const PUBLIC: u32 = CLOSED | BROKEN | TERMINATED | JOINING | PAUSED;
 }
 
 pub(crate) struct PoolState {
@@ -398,7 +402,7 @@ impl PoolState {
 
     /// Why the pool refuses tasks, if it does.
     pub(crate) fn check_open(&self) -> Result<()> {
-        self.check_flags(u32::MAX)
+        self.check_flags(pool_flags::REFUSE)
     }
 
     /// Like [`PoolState::check_open`], for these flags only.

@@ -37,6 +37,14 @@ pub(super) fn worker_ready(state: &PoolState, worker: WorkerId) {
     emit(state, worker, LogLevel::Debug, WorkerEventKind::Ready, message);
 }
 
+/// The worker has sent what no worker sends, and is about to be killed for it.
+pub(super) fn worker_wrong(state: &PoolState, worker: WorkerId) {
+    state.log(LogLevel::Warning, || {
+        let worker = worker.describe();
+        format!("{worker} is killed: something else than the library writes to its channel")
+    });
+}
+
 /// `process`: None: the worker was a thread.
 pub(super) fn worker_exited(
     state: &PoolState,

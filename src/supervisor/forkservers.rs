@@ -36,6 +36,8 @@ use std::time::{Duration, Instant};
 
 /// The maximum number of unanswered requests that were sent. They always fit the channel.
 const UNANSWERED_MAX: usize = 32;
+/// The most messages of a fork server that are received at once.
+const MESSAGES_AT_ONCE: usize = 2 * UNANSWERED_MAX;
 /// How long a fork server may leave a request unanswered. It is checked twice: if all processes
 /// were suspended meanwhile, the fork server was not slow.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -368,10 +370,17 @@ fn start_server(
 impl ForkServer {
     fn receive(&mut self, epoll: &Descriptor) -> Vec<ForkEvent> {
         let mut events = Vec::new();
-        while let Some(channel) = self.process.channel() {
+        // Some, if there are many: others wait for theirs to be received.
+        for _ in 0..MESSAGES_AT_ONCE {
+            let Some(channel) = self.process.channel() else { break };
             match channel.try_receive() {
                 Received::Message(message, file) => events.extend(self.on_message(message, file)),
                 Received::Nothing => break,
+                Received::Garbage => {
+                    let _ = epoll::delete(epoll, channel);
+                    self.process.kill();
+                    break;
+                }
                 Received::End => {
                     // Its exit is detected by its pidfd.
                     stop_listening(epoll, channel.own());

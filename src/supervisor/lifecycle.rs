@@ -8,6 +8,8 @@
 //!              stop                 a stronger mode replaces a weaker one
 //! ```
 //!
+//! While it is open, a pool can be paused and resumed. A join or a stop runs what is queued all the same.
+//!
 //! A pool can break in any of these states, and then stays broken. It is over only when it is
 //! stopped, too.
 
@@ -23,6 +25,7 @@ pub(super) struct Lifecycle {
     /// When the workers that got SIGTERM are killed.
     pub(super) kill_at: Option<Instant>,
     pub(super) is_joining: bool,
+    pub(super) is_paused: bool,
     pub(super) is_broken: bool,
     pub(super) is_over: bool,
 }
@@ -35,6 +38,7 @@ impl Lifecycle {
             Some(StopMode::Drain) => Stage::Drain,
             Some(_) => Stage::Stop,
             None if self.is_joining => Stage::Drain,
+            None if self.is_paused => Stage::Paused,
             None => Stage::Open,
         }
     }
@@ -45,7 +49,13 @@ impl Lifecycle {
         flag(self.stop.is_some(), pool_flags::CLOSED)
             | flag(self.is_broken, pool_flags::BROKEN)
             | flag(self.is_joining, pool_flags::JOINING)
+            | flag(self.is_paused, pool_flags::PAUSED)
             | flag(self.is_over, pool_flags::TERMINATED)
+    }
+
+    /// Whether the pool is neither stopped nor joined nor broken.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage(), Stage::Open | Stage::Paused)
     }
 
     /// Whether a stop of this mode changes anything.
@@ -65,6 +75,10 @@ mod tests {
         assert_eq!((open.stage(), open.flags()), (Stage::Open, 0));
         let joining = Lifecycle { is_joining: true, ..open };
         assert_eq!((joining.stage(), joining.flags()), (Stage::Drain, pool_flags::JOINING));
+        let paused = Lifecycle { is_paused: true, ..open };
+        assert_eq!((paused.stage(), paused.flags()), (Stage::Paused, pool_flags::PAUSED));
+        assert!(open.is_open() && paused.is_open() && !joining.is_open());
+        assert_eq!(Lifecycle { is_paused: true, ..joining }.stage(), Stage::Drain);
         let draining = Lifecycle { stop: Some(StopMode::Drain), ..open };
         assert_eq!((draining.stage(), draining.flags()), (Stage::Drain, pool_flags::CLOSED));
         let modes = [StopMode::Cancel, StopMode::Terminate(Duration::ZERO), StopMode::Kill];

@@ -11,6 +11,7 @@ mod exit_status;
 mod forkservers;
 mod lifecycle;
 mod limits;
+mod messages;
 mod reap;
 mod resize;
 mod shutdown;
@@ -32,7 +33,7 @@ use crate::worker::spawn::ForkServerProcess;
 use exit_status::ProcessExit;
 use lifecycle::Lifecycle;
 use limits::TimedTasks;
-use resize::ReadyWaiter;
+use resize::{ReadyWaiter, SizeWaiter};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use start::BACK_OFF;
 use std::collections::VecDeque;
@@ -53,6 +54,8 @@ pub(crate) struct Supervisor {
     stoppers: Vec<ReplySender>,
     /// The callers that wait for workers to be ready.
     ready_waiters: Vec<ReadyWaiter>,
+    /// The callers that wait until the workers above a new maximum have exited.
+    size_waiters: Vec<SizeWaiter>,
     /// How many workers have exited for the retire quota, which any worker may take.
     retired_exits: u32,
     /// The program that the next worker runs.
@@ -90,6 +93,7 @@ impl Supervisor {
             joiners: Vec::new(),
             stoppers: Vec::new(),
             ready_waiters: Vec::new(),
+            size_waiters: Vec::new(),
             retired_exits: 0,
             image: Image::Helper,
             lost: 0,
@@ -124,6 +128,7 @@ impl Supervisor {
             self.continue_restart();
             self.enforce_max();
             self.answer_ready_waiters();
+            self.answer_size_waiters();
             if self.finish_if_over() {
                 return;
             }
@@ -206,6 +211,9 @@ impl Supervisor {
             Command::CancelWaitReady(number) => self.cancel_wait_ready(number),
             Command::Grow(count, reply) => reply.done(self.grow(count)),
             Command::Shrink(count, mode, reply) => reply.done(self.shrink(count, mode)),
+            Command::Resize(number, max, reply) => self.resize(number, max, reply),
+            Command::CancelResize(number) => self.cancel_resize(number),
+            Command::Pause(is_paused, reply) => reply.done(self.pause(is_paused)),
             Command::Restart(mode, reply) => reply.done(self.restart(mode)),
         }
     }
@@ -224,7 +232,8 @@ impl Supervisor {
             self.state.set_flags(new);
             self.state.wake_submitters();
         }
-        self.state.flags.fetch_and(flags | !pool_flags::JOINING, AcqRel);
+        let passing = pool_flags::JOINING | pool_flags::PAUSED;
+        self.state.flags.fetch_and(flags | !passing, AcqRel);
         if self.life.stage() != before.stage() {
             self.state.region.board.set_stage(self.life.stage());
         }

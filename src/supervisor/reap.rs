@@ -54,7 +54,7 @@ pub(super) fn recover(state: &PoolState, seat: SeatIndex, exit: &WorkerExit) {
 pub(super) fn fail_corrupted(state: &PoolState) {
     state.for_each_slot(|slot, record| {
         let phase = record.word.phase();
-        let Some(generation) = state.slots.held_generation(slot) else { return };
+        let Some(generation) = state.slots.entries.held_generation(slot) else { return };
         // A submit is about to fill a free slot with an owner.
         let is_queued = matches!(phase, Phase::Ready | Phase::Free);
         if is_queued || (phase.is_done() && record.word.generation() == generation) {
@@ -103,13 +103,13 @@ fn recover_slot(
     if exit.is_loss() {
         state.counters.lost.add();
         if may_retry(state, slot, record) {
-            state.slots.side_table.discard_result_file(record.id());
+            state.slots.side_table.discard_result_file(slot);
             state.counters.retried.add();
             return requeue();
         }
     }
     let (outcome, failure) = task_outcome(state, exit, record);
-    state.slots.side_table.discard_result_file(record.id());
+    state.slots.side_table.discard_result_file(slot);
     record.end_without_worker(spans(state, seat, record));
     state.slots.side_table.set_failure(slot, failure);
     // Counted first: a caller that sees the task done also sees it counted.

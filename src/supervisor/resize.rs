@@ -6,7 +6,6 @@
 
 use super::Supervisor;
 use super::workers::WorkerHandle;
-use crate::board::Stage;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::state::commands::{ReplySender, RestartMode, ShrinkMode};
@@ -20,6 +19,14 @@ pub(super) struct ReadyWaiter {
     count: u32,
     /// Workers that were ready and have exited since because they were idle: they count as ready.
     idled: u32,
+    reply: ReplySender,
+}
+
+/// A caller that waits until there are no more workers than the maximum that it has set.
+pub(super) struct SizeWaiter {
+    /// Identifies the caller.
+    number: u64,
+    max: u32,
     reply: ReplySender,
 }
 
@@ -52,7 +59,7 @@ impl Supervisor {
         let is_ready =
             |worker: &WorkerHandle| worker.is_ready && !worker.is_old && worker.requested.is_none();
         let ready = self.workers.count_if(is_ready);
-        let is_open = self.life.stop.is_none() && self.life.stage() == Stage::Open;
+        let is_open = self.life.stop.is_none() && self.life.is_open();
         let broken = self.state.check_broken();
         self.ready_waiters.retain(|waiter| {
             let outcome = match &broken {
@@ -73,20 +80,22 @@ impl Supervisor {
 
     fn check_resizable(&self) -> Result<()> {
         self.state.check_open()?;
-        match self.life.stage() {
-            Stage::Open => Ok(()),
-            _ => Err(Status::POOL_ERR_CLOSED.into()),
+        if self.life.is_open() { Ok(()) } else { Err(Status::POOL_ERR_CLOSED.into()) }
+    }
+
+    fn check_room(&self, max: u32) -> Result<()> {
+        if max as usize <= self.state.region.geometry.seats {
+            return Ok(());
         }
+        let message = "address space is limited: the pool has no room for so many workers";
+        Err(Error::new(Status::POOL_ERR_FULL, message))
     }
 
     /// Starts this many workers more, or none, and raises the maximum.
     pub(super) fn grow(&mut self, count: u32) -> Result<()> {
         self.check_resizable()?;
         let max = self.state.workers_max().saturating_add(count);
-        if max as usize > self.state.region.geometry.seats {
-            let message = "address space is limited: the pool has no room for so many workers";
-            return Err(Error::new(Status::POOL_ERR_FULL, message));
-        }
+        self.check_room(max)?;
         let mut started = Vec::new();
         for _ in 0..count {
             match self.start_one() {
@@ -104,11 +113,15 @@ impl Supervisor {
     }
 
     pub(super) fn shrink(&mut self, count: u32, mode: ShrinkMode) -> Result<()> {
-        self.check_resizable()?;
         let max = self.state.workers_max().saturating_sub(count);
         if max == 0 {
             return Err(Error::new(Status::POOL_ERR_INVALID, "n: one worker must be left"));
         }
+        self.lower_max(max, mode)
+    }
+
+    fn lower_max(&mut self, max: u32, mode: ShrinkMode) -> Result<()> {
+        self.check_resizable()?;
         let excess = self.remaining_workers().saturating_sub(max) as usize;
         let stays = |worker: &WorkerHandle| worker.requested != Some(ExitReason::Shrunk);
         let mut idle: Vec<usize> = self.workers.seats_if(stays).collect();
@@ -124,6 +137,40 @@ impl Supervisor {
         // For the rest: the workers that are the first to finish a task.
         self.enforce_max();
         Ok(())
+    }
+
+    /// Sets the maximum, and replies when there are no more workers.
+    pub(super) fn resize(&mut self, number: u64, max: u32, reply: ReplySender) {
+        let resized = match max > self.state.workers_max() {
+            true => self.raise_max(max),
+            false => self.lower_max(max, ShrinkMode::WhenIdle),
+        };
+        match resized {
+            Ok(()) => self.size_waiters.push(SizeWaiter { number, max, reply }),
+            Err(error) => reply.done(Err(error)),
+        }
+    }
+
+    fn raise_max(&self, max: u32) -> Result<()> {
+        self.check_resizable()?;
+        self.check_room(max)?;
+        self.state.bounds.set_max(max);
+        Ok(())
+    }
+
+    pub(super) fn cancel_resize(&mut self, number: u64) {
+        self.answer_size_waiters();
+        for waiter in self.size_waiters.extract_if(.., |waiter| waiter.number == number) {
+            waiter.reply.done(Err(Status::POOL_ERR_TIMEOUT.into()));
+        }
+    }
+
+    /// Replies to the callers whose workers have exited.
+    pub(super) fn answer_size_waiters(&mut self) {
+        let workers = self.workers.count();
+        for waiter in self.size_waiters.extract_if(.., |waiter| workers <= waiter.max) {
+            waiter.reply.done(Ok(()));
+        }
     }
 
     /// The number of workers without those that are about to exit because the pool has shrunk.

@@ -3,6 +3,7 @@
 use super::workers::WorkerHandle;
 use super::{Supervisor, reap};
 use crate::board::Stage;
+use crate::error::{Result, Status};
 use crate::state::PoolState;
 use crate::state::commands::{ReplySender, StopMode};
 use crate::sync::Ordering::*;
@@ -30,10 +31,20 @@ impl Supervisor {
 
     fn reopen(&mut self) {
         self.change_life(|life| life.is_joining = false);
-        if self.life.stage() == Stage::Open {
+        if self.life.is_open() {
             // Starts the minimum of workers.
             self.state.wake();
         }
+    }
+
+    /// Pauses the pool, or resumes it.
+    pub(super) fn pause(&mut self, is_paused: bool) -> Result<()> {
+        self.state.check_open()?;
+        if self.life.stop.is_some() || self.life.is_broken {
+            return Err(Status::POOL_ERR_CLOSED.into());
+        }
+        self.change_life(|life| life.is_paused = is_paused);
+        Ok(())
     }
 
     pub(super) fn stop(&mut self, mode: StopMode, reply: Option<ReplySender>) {

@@ -61,7 +61,8 @@ impl Supervisor {
         let wanted = self.workers_to_start();
         // A stray worker may have overwritten the counts of its seat. This is checked only while
         // there are no workers.
-        let is_stranded = wanted == 0 && self.workers.count() == 0 && self.state.has_waiting_task();
+        let has_no_worker = wanted == 0 && self.workers.count() == 0;
+        let is_stranded = has_no_worker && !self.life.is_paused && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
             self.state.enqueue_all_again();
         }
@@ -73,10 +74,10 @@ impl Supervisor {
         let workers = self.workers.count();
         let min = self.state.workers_min().max(self.ready_wanted());
         let demand = Demand {
-            queued: load.pending,
+            queued: if self.life.stage() == Stage::Paused { 0 } else { load.pending },
             free: workers.saturating_sub(load.busy),
             workers,
-            workers_min: if self.life.stage() == Stage::Open { min } else { 0 },
+            workers_min: if self.life.is_open() { min } else { 0 },
             workers_max: self.state.workers_max(),
             lost: std::mem::take(&mut self.lost),
         };

@@ -17,16 +17,17 @@ use super::exit_status::{
 };
 use super::forkservers::ForkServers;
 use super::limits::PendingKill;
+use super::messages::{self, Said};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::fd::{self, Descriptor};
 use crate::state::PoolState;
 use crate::state::config::{PoolKind, StepTimeouts};
 use crate::state::workers::StartedWorker;
+use crate::worker::Channel;
 use crate::worker::config::{Image, StartMethod};
-use crate::worker::protocol::{ExitReason, HookFailure, Message};
+use crate::worker::protocol::{ExitReason, HookFailure};
 use crate::worker::spawn::{self, ChannelEnds, ForkServerProcess, SpawnedProcess, WorkerStart};
-use crate::worker::{Channel, Received};
 use rustix::event::epoll;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -72,7 +73,7 @@ impl EventSource {
 
 /// The parent's end of a worker.
 pub(super) struct WorkerHandle {
-    channel: Channel,
+    pub(super) channel: Channel,
     pub(super) process: WorkerProcess,
     pub(super) is_ready: bool,
     pub(super) step: LifeStep,
@@ -83,7 +84,7 @@ pub(super) struct WorkerHandle {
     /// How many tasks its seat had claimed before.
     pub(super) claimed_before: u64,
     /// The program that it was started with.
-    image: Image,
+    pub(super) image: Image,
     /// The reason that the worker announced for its exit.
     pub(super) announced: Option<ExitReason>,
     pub(super) start_error: Option<Error>,
@@ -91,7 +92,13 @@ pub(super) struct WorkerHandle {
     pub(super) is_uninitialized: bool,
     /// A hook failure that has not broken the pool yet.
     pub(super) hook_failure: Option<HookFailure>,
-    has_hook_failed: bool,
+    pub(super) has_hook_failed: bool,
+    /// It has sent its last message.
+    pub(super) has_said_last: bool,
+    /// It has sent what no worker sends, and is killed for it.
+    is_wrong: bool,
+    /// How many results it has sent in files.
+    pub(super) files: u64,
     /// Its number among all workers of the pool.
     number: u64,
     /// Why the supervisor has asked the worker to exit: Shrunk or Restarted.
@@ -183,6 +190,9 @@ impl WorkerHandle {
             is_uninitialized: false,
             hook_failure: None,
             has_hook_failed: false,
+            has_said_last: false,
+            is_wrong: false,
+            files: 0,
             number,
             requested: None,
             is_killed_for_restart: false,
@@ -237,18 +247,23 @@ impl WorkerHandle {
         !matches!(self.process, WorkerProcess::Thread(_))
     }
 
+    /// Whether the process has exited; false for a thread.
+    pub(super) fn has_exited(&self) -> bool {
+        matches!(&self.process, WorkerProcess::Process { handle, .. } if has_exited(handle))
+    }
+
     fn is_forked_from(&self, id: u64) -> bool {
         matches!(self.process, WorkerProcess::Process { fork_server: Some(own), .. } if own == id)
     }
 
     /// Begins a step of the worker's life.
-    fn begin(&mut self, step: LifeStep, timeouts: &StepTimeouts) {
+    pub(super) fn begin(&mut self, step: LifeStep, timeouts: &StepTimeouts) {
         self.step = step;
         let timeout = step.timeout(timeouts).filter(|_| self.is_process());
         self.due = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     }
 
-    fn set_ready(&mut self, state: &PoolState, seat: usize) {
+    pub(super) fn set_ready(&mut self, state: &PoolState, seat: usize) {
         self.is_ready = true;
         self.begin(LifeStep::Working, &state.config.timeouts);
         state.worker_table.change(seat, |worker| worker.is_ready = true);
@@ -459,22 +474,23 @@ impl WorkerSet {
 
     /// Receives the messages of a worker. True: it is a thread that has ended.
     pub(super) fn receive(&mut self, state: &PoolState, seat: usize) -> bool {
-        let Some(worker) = self.handles.get_mut(seat).and_then(Option::as_mut) else {
-            return false;
-        };
-        loop {
-            match worker.channel.try_receive() {
-                Received::Message(message, file) => {
-                    if on_message(state, seat, worker, message, file) {
-                        return true;
-                    }
-                }
-                Received::Nothing => return false,
-                Received::End => {
-                    // The exit of a process is detected by its pidfd.
-                    stop_listening(&self.epoll, worker.channel.own());
-                    return !worker.is_process();
-                }
+        let worker = self.handles.get_mut(seat).and_then(Option::as_mut);
+        let Some(worker) = worker.filter(|worker| !worker.is_wrong) else { return false };
+        match messages::receive(state, seat, worker) {
+            Said::Nothing => false,
+            Said::ThreadEnded => true,
+            Said::End => {
+                // The exit of a process is detected by its pidfd.
+                stop_listening(&self.epoll, worker.channel.own());
+                !worker.is_process()
+            }
+            Said::Wrong => {
+                stop_listening(&self.epoll, worker.channel.own());
+                events::worker_wrong(state, worker.id(seat));
+                // What it has announced is as wrong.
+                (worker.is_wrong, worker.announced) = (true, None);
+                worker.kill();
+                false
             }
         }
     }
@@ -653,47 +669,4 @@ fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
         seat: SeatIndex(seat as u16),
         worker_config: state.worker_config_now(),
     }
-}
-
-/// Handles a message of a worker. True: the worker is a thread that has ended.
-fn on_message(
-    state: &PoolState,
-    seat: usize,
-    worker: &mut WorkerHandle,
-    message: Message,
-    file: Option<Descriptor>,
-) -> bool {
-    let timeouts = &state.config.timeouts;
-    match message {
-        Message::Ready => worker.set_ready(state, seat),
-        Message::Initializing => worker.begin(LifeStep::Initializing, timeouts),
-        Message::Finalizing => {
-            worker.begin(LifeStep::Finalizing, timeouts);
-            state.worker_table.change(seat, |info| info.is_stopping = true);
-        }
-        Message::HookFailed(failure) => {
-            worker.hook_failure = Some(failure);
-            worker.has_hook_failed = true;
-        }
-        Message::Exiting { reason } => {
-            worker.announced = Some(reason).filter(|it| it.can_be_announced(worker.image));
-            // The last message of a thread. Its end of the channel may stay open in a child that
-            // this process has forked.
-            return !worker.is_process();
-        }
-        Message::StartFailed { status, errno, message } => {
-            worker.start_error = Some(Error::from_peer(status, errno, message));
-        }
-        Message::ResultFile { task, len } => {
-            state.slots.side_table.receive_result_file(task, len, file);
-        }
-        // Messages that a worker does not send.
-        Message::Init(_)
-        | Message::Preload { .. }
-        | Message::Fork { .. }
-        | Message::Forked { .. }
-        | Message::ForkFailed { .. }
-        | Message::Reap { .. } => {}
-    }
-    false
 }

@@ -101,7 +101,9 @@ pub(crate) enum Received {
     Message(Message, Option<Descriptor>),
     /// No message has arrived yet.
     Nothing,
-    /// The other end is closed, or has sent something that is not a message.
+    /// Something that is not a message has arrived.
+    Garbage,
+    /// The other end is closed.
     End,
 }
 
@@ -239,7 +241,9 @@ impl Channel {
         let file = file.and_then(|file| fd::above_stdio(file).ok());
         match Message::decode(&bytes[..len]) {
             Some(message) => Received::Message(message, file),
-            None => Received::End,
+            // Nothing is received from an end that is closed; no message is so short.
+            None if len == 0 => Received::End,
+            None => Received::Garbage,
         }
     }
 }

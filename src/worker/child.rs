@@ -29,7 +29,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, OsString, c_char, c_int};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// Whether this process was started as a worker.
@@ -199,9 +199,13 @@ fn work(
     DEPTH.store(config.depth, Relaxed);
     let exec_context = channel.receive_bytes(init.exec_context_len as usize)?;
     let exec_context = ExecContext::decode(&exec_context).ok_or(Status::POOL_ERR_VERSION)?;
-    exec_context.apply(init.seat, ExecPhase::Scheduling)?;
+    let own = [Some(channel.as_fd()), Some(parent.as_fd()), region.file()];
+    let own: Vec<_> = own.into_iter().flatten().map(|fd| fd.as_raw_fd()).collect();
+    exec_context.close_descriptors_of_caller(&own)?;
+    let apply = |phase| exec_context.apply(init.seat, phase, channel.as_fd());
+    apply(ExecPhase::Scheduling)?;
     let monitor_started = start_parent_monitor(channel, parent)?;
-    exec_context.apply(init.seat, ExecPhase::Limits)?;
+    apply(ExecPhase::Limits)?;
     // The region lives until the process exits: threads that tasks have left behind may use it.
     std::mem::forget(region.clone());
     let send_file = super::send_over(channel);
@@ -212,8 +216,10 @@ fn work(
             // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
             worker.keep_file_limit();
+            // Finding the main program may read links and files.
+            worker.open_main_program();
         }
-        exec_context.apply(init.seat, ExecPhase::Sandbox)?;
+        apply(ExecPhase::Sandbox)?;
         channel.send_patiently(&Message::Ready, None)
     })
 }

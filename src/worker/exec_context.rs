@@ -7,18 +7,20 @@
 //!   Scheduling  oom_score_adj, nice, CPUs       while there is one thread: the parent monitor inherits all three
 //!   Limits      resource limits, groups, user   before any user code but the constructors of modules. Limits come
 //!                                               first: raising one takes a privilege that the user may not have
-//!   Sandbox     no_new_privs, seccomp filter    after the initializer, which may need calls that tasks may not make
+//!   Sandbox     no_new_privs, seccomp filter,   after the initializer, which may need calls that tasks may not make
+//!               Landlock
 //! ```
 //!
 //! The parent monitor starts between the first two, so that a limit of processes does not prevent
 //! it.
 
-use super::memory_limit;
+use super::{memory_limit, sandbox};
 use crate::error::{Error, Result, Status};
 use rustix::io::Errno;
 use rustix::thread::CpuSet;
 use serde::{Deserialize, Serialize};
-use std::ffi::c_long;
+use std::ffi::{c_long, c_uint, c_ulong};
+use std::os::fd::{BorrowedFd, RawFd};
 
 /// A resource limit, as setrlimit takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,10 @@ pub(crate) struct ExecContext {
     pub(crate) no_new_privs: bool,
     /// The instructions of the seccomp filter, eight bytes each.
     pub(crate) filter: Vec<u64>,
+    /// The sandbox that leaves a worker its computation.
+    pub(crate) computes_only: bool,
+    /// With that sandbox: the descriptors that a copy of the caller keeps, beside its own.
+    pub(crate) kept_fds: Vec<i32>,
 }
 
 /// A phase in which a part of the context is applied.
@@ -94,6 +100,9 @@ impl ExecContext {
         if self.limits.iter().any(|limit| limit.soft > limit.hard) {
             return refuse("rlimits: the soft limit is above the hard one");
         }
+        if self.computes_only {
+            self.check_sandbox()?;
+        }
         if self.cpus.is_empty() {
             return Ok(self);
         }
@@ -106,8 +115,26 @@ impl ExecContext {
         }
     }
 
+    fn check_sandbox(&self) -> Result<()> {
+        if !self.filter.is_empty() {
+            return refuse("sandbox and seccomp_filter: only one of them");
+        }
+        let supported = |action: u32| {
+            let pointer = (&raw const action).addr() as c_ulong;
+            seccomp(libc::SECCOMP_GET_ACTION_AVAIL, 0, pointer) == 0
+        };
+        let has_filter = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+        if !has_filter
+            || ![libc::SECCOMP_RET_ERRNO, libc::SECCOMP_RET_ALLOW].into_iter().all(supported)
+        {
+            let message = "sandbox: this kernel, or this process, has no seccomp filters";
+            return Err(Error::new(Status::POOL_ERR_UNSUPPORTED, message));
+        }
+        Ok(())
+    }
+
     /// Applies the part of this phase. After an error the process must not run tasks.
-    pub(crate) fn apply(&self, seat: u16, phase: ExecPhase) -> Result<()> {
+    pub(crate) fn apply(&self, seat: u16, phase: ExecPhase, channel: BorrowedFd<'_>) -> Result<()> {
         match phase {
             ExecPhase::Scheduling => self.apply_scheduling(seat),
             ExecPhase::Limits => {
@@ -117,13 +144,31 @@ impl ExecContext {
                 self.limit_memory()?;
                 self.set_identity()
             }
-            ExecPhase::Sandbox => self.sandbox(),
+            ExecPhase::Sandbox => self.sandbox(channel),
         }
     }
 
     /// Whether there is a seccomp filter.
     pub(crate) fn filters(&self) -> bool {
-        !self.filter.is_empty()
+        self.computes_only || !self.filter.is_empty()
+    }
+
+    /// In a copy of the caller that only computes, closes the caller's descriptors: all but the
+    /// standard ones, those to keep, and `own`.
+    pub(super) fn close_descriptors_of_caller(&self, own: &[RawFd]) -> Result<()> {
+        if !self.computes_only || !self.is_copy {
+            return Ok(());
+        }
+        let mut kept: Vec<RawFd> = [&[0, 1, 2], own, &self.kept_fds].concat();
+        kept.sort_unstable();
+        let mut first = 0;
+        for fd in kept {
+            if first < fd {
+                close_range(first as c_uint, fd as c_uint - 1)?;
+            }
+            first = fd + 1;
+        }
+        close_range(first as c_uint, c_uint::MAX)
     }
 
     fn apply_scheduling(&self, seat: u16) -> Result<()> {
@@ -181,42 +226,18 @@ impl ExecContext {
         Ok(())
     }
 
-    fn sandbox(&self) -> Result<()> {
-        if !self.no_new_privs && self.filter.is_empty() {
-            return Ok(());
+    fn sandbox(&self, channel: BorrowedFd<'_>) -> Result<()> {
+        if self.computes_only {
+            sandbox::restrict_access()?;
+            return install(&sandbox::filter(channel)?, "a worker's sandbox");
         }
-        rustix::thread::set_no_new_privs(true)
-            .map_err(|errno| Error::os("a worker's no_new_privs", errno))?;
-        // prctl sets it for one thread. Only a filter reaches the others: the parent monitor, and
-        // what the initializer has started. (seccomp(2): SECCOMP_FILTER_FLAG_TSYNC.)
-        let filter = if self.filter.is_empty() { ALLOW_ALL } else { &self.filter };
-        let program = libc::sock_fprog {
-            len: filter.len() as u16,
-            filter: filter.as_ptr().cast_mut().cast(),
-        };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the C library has no function for this call"
-        )]
-        // SAFETY: the kernel copies the program, whose instructions are those of `filter`, and
-        // writes nothing.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER as c_long,
-                libc::SECCOMP_FILTER_FLAG_TSYNC,
-                &raw const program,
-            )
-        };
-        match result {
-            0 => Ok(()),
-            -1 => Err(last_error("a worker's seccomp_filter")),
-            thread => {
-                let message =
-                    format!("seccomp_filter: the worker's thread {thread} has another one");
-                Err(Error::new(Status::POOL_ERR_OS, message))
-            }
+        if self.no_new_privs || !self.filter.is_empty() {
+            // prctl sets it for one thread. Only a filter reaches the others: the parent monitor,
+            // and what the initializer has started.
+            let filter = if self.filter.is_empty() { ALLOW_ALL } else { &self.filter };
+            return install(filter, "a worker's seccomp_filter");
         }
+        Ok(())
     }
 
     // ---- over the channel ----------------------------------------------------------------------
@@ -242,6 +263,38 @@ impl ExecContext {
 /// A filter of one instruction, which returns SECCOMP_RET_ALLOW.
 const ALLOW_ALL: &[u64] =
     &[(libc::SECCOMP_RET_ALLOW as u64) << 32 | (libc::BPF_RET | libc::BPF_K) as u64];
+
+/// Sets no_new_privs, and the filter, in all threads. (seccomp(2): SECCOMP_FILTER_FLAG_TSYNC.)
+fn install(filter: &[u64], what: &str) -> Result<()> {
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|errno| Error::os("a worker's no_new_privs", errno))?;
+    let program =
+        libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut().cast() };
+    let pointer = (&raw const program).addr() as c_ulong;
+    match seccomp(libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC, pointer) {
+        0 => Ok(()),
+        -1 => Err(last_error(what)),
+        thread => {
+            let message = format!("{what}: the worker's thread {thread} has another one");
+            Err(Error::new(Status::POOL_ERR_OS, message))
+        }
+    }
+}
+
+/// `arguments` is the address of what the operation reads.
+fn seccomp(operation: c_uint, flags: c_ulong, arguments: c_ulong) -> c_long {
+    #[expect(clippy::disallowed_methods, reason = "the C library has no function for this call")]
+    // SAFETY: both operations that this file names only read memory: SECCOMP_SET_MODE_FILTER copies
+    // a program, SECCOMP_GET_ACTION_AVAIL a number; a wrong address gives an error.
+    unsafe {
+        libc::syscall(libc::SYS_seccomp, c_long::from(operation), flags, arguments)
+    }
+}
+
+fn close_range(first: c_uint, last: c_uint) -> Result<()> {
+    // SAFETY: `close_descriptors_of_caller` names no descriptor that this process goes on to use.
+    check(unsafe { libc::close_range(first, last, 0) }, "closing the caller's descriptors")
+}
 
 fn refuse<T>(message: &str) -> Result<T> {
     Err(Error::new(Status::POOL_ERR_INVALID, message))
@@ -280,6 +333,8 @@ mod tests {
             uid: u32::MAX - 1,
             no_new_privs: true,
             filter: vec![1, u64::MAX],
+            computes_only: true,
+            kept_fds: vec![7, i32::MAX],
         };
         assert_eq!(ExecContext::decode(&context.encode()), Some(context));
         assert!(ExecContext::default().encode().is_empty());

@@ -54,7 +54,7 @@ pub(super) fn serve(channel: &Channel, parent: &Descriptor) -> Result<Channel> {
             }
             Received::Message(Message::Reap { pid }, _) => exited.extend(positive(pid)),
             Received::Message(..) | Received::Nothing => {}
-            Received::End => exit(),
+            Received::Garbage | Received::End => exit(),
         }
         exited.retain(|pid| {
             matches!(rustix::process::waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None))

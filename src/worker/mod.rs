@@ -29,6 +29,7 @@ pub(crate) mod memory_limit;
 mod modules;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
+mod sandbox;
 pub(crate) mod spawn;
 pub(crate) mod symbols;
 mod task;
@@ -44,6 +45,7 @@ pub(crate) use task::{MESSAGE_MAX, ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 
 use crate::board::memory::FileLimit;
+use crate::board::parent::slots::SlotKey;
 use crate::board::record::TaskCall;
 use crate::board::ring::RingEntry;
 use crate::board::slot::{Claim, Outcome, SeatIndex};
@@ -76,7 +78,8 @@ pub(crate) type SendResultFile = Box<dyn Fn(ResultFile) -> Result<()> + Send>;
 fn send_over(channel: &Arc<Channel>) -> SendResultFile {
     let channel = channel.clone();
     Box::new(move |file: ResultFile| {
-        let message = Message::ResultFile { task: file.task, len: file.len };
+        let SlotKey { slot, generation } = file.key;
+        let message = Message::ResultFile { slot, generation, len: file.len };
         channel.send_patiently(&message, file.memory.file())
     })
 }
@@ -141,6 +144,11 @@ impl Worker {
     /// From now on the worker makes no system call to read the limit of file sizes.
     fn keep_file_limit(&self) {
         self.file_limit.set(FileLimit::read());
+    }
+
+    /// From now on functions of the main program are found without opening anything.
+    fn open_main_program(&self) {
+        self.resolver.borrow_mut().open_main_program();
     }
 
     fn is_on(&self, region: &Region) -> bool {

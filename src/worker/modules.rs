@@ -3,6 +3,7 @@
 use super::dl_lock::DlGuard;
 use crate::board::functions::{IDENTITY_LEN, Identity};
 use libloading::os::unix::Library;
+use std::error::Error;
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -207,7 +208,7 @@ impl OpenLibrary {
         let flags = flags | libc::RTLD_NOW | libc::RTLD_NODELETE;
         // SAFETY: opening runs the module's constructors: that is what the submitter asks for.
         let library = unsafe { Library::open(Some(path), flags) };
-        library.map(OpenLibrary::new).map_err(|error| error.to_string())
+        library.map(OpenLibrary::new).map_err(|error| reason_of(&error))
     }
 
     fn new(library: Library) -> OpenLibrary {
@@ -229,6 +230,11 @@ impl OpenLibrary {
     pub(super) fn location(&self) -> Option<(usize, usize)> {
         self.location
     }
+}
+
+/// What the loader says: it is the source of the crate's error, which only names the call.
+fn reason_of(error: &libloading::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn location(handle: *mut c_void) -> Option<(usize, usize)> {

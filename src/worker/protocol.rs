@@ -17,8 +17,9 @@
 //!              ── Reap ─────────────────────────────▶     for each that was forked
 //! ```
 //!
-//! A message is encoded by postcard, and valid by itself. What does not decode is no message, and
-//! ends the channel.
+//! A message is encoded by postcard, and valid by itself. The supervisor holds each against
+//! what its worker can have to say at the time; one that says anything else, or what does not decode,
+//! is killed.
 
 use super::config::{Image, WorkerConfig};
 use crate::board::parent::side_table::TaskFailure;
@@ -78,9 +79,9 @@ pub(crate) enum ExitReason {
 
 impl ExitReason {
     /// Whether a worker that was started with this program can exit for this reason. A stray one
-    /// that announces another reason is lost when it exits: a reason that only the supervisor
-    /// gives, or that a worker of the main program needs the main program, which would run its task
-    /// again without end.
+    /// that announces another reason is killed, and lost: a reason that only the supervisor gives,
+    /// or that a worker of the main program needs the main program, which would run its task again
+    /// without end.
     pub(crate) fn can_be_announced(self, image: Image) -> bool {
         match self {
             ExitReason::Requested
@@ -142,8 +143,9 @@ pub(crate) enum Message {
     },
     /// A result in a file of its own, which comes with the message.
     ResultFile {
-        /// The id of the task.
-        task: u64,
+        /// The slot of the task, and its generation.
+        slot: u32,
+        generation: u32,
         len: u64,
     },
     /// The initializer is about to run.
@@ -273,7 +275,7 @@ mod tests {
                 errno: -2,
                 message: "why".into(),
             },
-            Message::ResultFile { task: u64::MAX, len: 1 << 40 },
+            Message::ResultFile { slot: u32::MAX, generation: u32::MAX, len: 1 << 40 },
             Message::Exiting { reason: ExitReason::NeedsMainProgram },
             Message::Initializing,
             Message::Finalizing,

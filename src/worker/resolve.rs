@@ -185,6 +185,13 @@ impl Resolver {
         }
     }
 
+    /// Opens the main program, if this process runs it.
+    pub(super) fn open_main_program(&mut self) {
+        if self.has_main {
+            let _ = self.open("");
+        }
+    }
+
     /// Opens a module before the first task. An error tells a shortage from a module that is
     /// missing.
     pub(crate) fn open_at_start(&mut self, path: &str) -> Result<()> {

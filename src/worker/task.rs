@@ -8,6 +8,7 @@ use super::chunk::ItemStatus;
 use crate::board::Region;
 use crate::board::heap::{Arena, Block};
 use crate::board::memory::{FileLimit, Memory};
+use crate::board::parent::slots::SlotKey;
 use crate::board::record::{BytesLocation, Ending, FarBytes, Slot};
 use crate::board::slot::{Outcome, SeatIndex};
 use crate::clock;
@@ -100,7 +101,7 @@ enum ResultBuffer {
 
 /// A result that is not on the board. It is sent to the parent before the task ends.
 pub(crate) struct ResultFile {
-    pub(crate) task: u64,
+    pub(crate) key: SlotKey,
     pub(crate) len: u64,
     pub(crate) memory: Memory,
 }
@@ -388,9 +389,9 @@ impl Task {
                 len,
             });
         }
-        let task = self.id();
-        self.result_file.replace(self.file.take().map(|memory| ResultFile { task, len, memory }));
-        BytesLocation::File(FarBytes { location: task, len })
+        let key = SlotKey { slot: self.slot.get(), generation: self.slot().word.generation() };
+        self.result_file.replace(self.file.take().map(|memory| ResultFile { key, len, memory }));
+        BytesLocation::File(FarBytes { location: 0, len })
     }
 
     /// The result file of the task that has just ended, if there is one. It must be sent before the

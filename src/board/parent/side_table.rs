@@ -3,12 +3,12 @@
 //! It holds options of a single task, the failures that no worker reported, and results in files.
 
 use crate::board::memory::{Memory, ResultBytes};
-use crate::board::record::FarBytes;
+use crate::board::parent::slots::SlotKey;
 use crate::error::{Detail, Error, Result, Status};
 use crate::fd::Descriptor;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
@@ -58,26 +58,57 @@ pub(crate) struct SideTable {
 struct SideTableMaps {
     failures: HashMap<u32, TaskFailure>,
     options: HashMap<u32, TaskOptions>,
-    /// Results that have arrived, by task id.
-    files: HashMap<u64, ArrivedFile>,
-    /// Results that a caller has requested, by slot.
-    mapped: HashMap<u32, Memory>,
-    /// The ids of tasks whose result is not wanted, and has not arrived.
-    unwanted: HashSet<u64>,
+    /// Results in files, by slot. One that is mapped stays until its task is removed: callers have
+    /// its address.
+    files: HashMap<u32, TaskFile>,
+    /// The sum of the lengths of the files that are mapped.
+    files_len: u64,
+}
+
+struct TaskFile {
+    generation: u32,
+    content: FileContent,
 }
 
 /// A result in a file.
-enum ArrivedFile {
+enum FileContent {
     Mapped(Memory),
     /// There was no descriptor or no memory for the result.
     Unavailable,
+    /// It has not arrived in time.
+    Missed,
+}
+
+/// Whether the result of a task in a file has arrived before.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    First,
+    Again,
 }
 
 impl SideTableMaps {
+    fn remove_file(&mut self, slot: u32) {
+        if let Some(TaskFile { content: FileContent::Mapped(memory), .. }) =
+            self.files.remove(&slot)
+        {
+            self.files_len -= memory.len() as u64;
+        }
+    }
+
+    /// The content of the file of this task.
+    fn file_of(&self, key: SlotKey) -> Option<&FileContent> {
+        let file = self.files.get(&key.slot).filter(|file| file.generation == key.generation);
+        file.map(|file| &file.content)
+    }
+
     fn len(&self) -> u64 {
-        (self.failures.len() + self.options.len() + self.files.len() + self.mapped.len()) as u64
+        (self.failures.len() + self.options.len() + self.files.len()) as u64
     }
 }
+
+/// The addresses that results in files may occupy: a file may be longer than memory.
+const FILES_LEN_MAX: u64 = 1 << 44;
 
 /// How long to wait for a result. It was sent before its task was done, so the supervisor only has
 /// to read it.
@@ -133,7 +164,7 @@ impl SideTable {
         self.update(|maps| {
             maps.failures.remove(&slot);
             maps.options.remove(&slot);
-            maps.mapped.remove(&slot);
+            maps.remove_file(slot);
         });
     }
 
@@ -141,41 +172,56 @@ impl SideTable {
 
     /// Receives the result of a task and maps it, because descriptors are few. None: this process
     /// had no descriptor left for it.
-    pub(crate) fn receive_result_file(&self, task: u64, len: u64, file: Option<Descriptor>) {
-        let map = |file| Memory::attach(file, usize::try_from(len).ok()?).ok();
-        let arrived = file.and_then(map).map_or(ArrivedFile::Unavailable, ArrivedFile::Mapped);
-        self.add_file(task, arrived);
+    pub(crate) fn receive_result_file(
+        &self,
+        key: SlotKey,
+        len: u64,
+        file: Option<Descriptor>,
+    ) -> Arrival {
+        let map = |file| Memory::attach_unknown(file, usize::try_from(len).ok()?).ok();
+        self.add_file(key, len, || file.and_then(map))
     }
 
     /// Adds a result that this process has already mapped.
-    pub(crate) fn insert_result_file(&self, task: u64, memory: Memory) {
-        self.add_file(task, ArrivedFile::Mapped(memory));
+    pub(crate) fn insert_result_file(&self, key: SlotKey, memory: Memory) {
+        let (Arrival::First | Arrival::Again) = self.add_file(key, 0, || Some(memory));
     }
 
-    fn add_file(&self, task: u64, file: ArrivedFile) {
-        self.update(|maps| {
-            if !maps.unwanted.remove(&task) {
-                maps.files.insert(task, file);
+    fn add_file(&self, key: SlotKey, len: u64, map: impl FnOnce() -> Option<Memory>) -> Arrival {
+        let arrival = self.update(|maps| {
+            if !matches!(maps.file_of(key), None | Some(FileContent::Missed)) {
+                return Arrival::Again;
             }
+            maps.remove_file(key.slot);
+            let has_room = len <= FILES_LEN_MAX.saturating_sub(maps.files_len);
+            let content = match has_room.then(map).flatten() {
+                Some(memory) => {
+                    maps.files_len += memory.len() as u64;
+                    FileContent::Mapped(memory)
+                }
+                None => FileContent::Unavailable,
+            };
+            maps.files.insert(key.slot, TaskFile { generation: key.generation, content });
+            Arrival::First
         });
         self.file_arrived.notify_all();
+        arrival
     }
 
     /// Discards a result that has arrived, because its task has not finished after all.
-    pub(crate) fn discard_result_file(&self, task: u64) {
+    pub(crate) fn discard_result_file(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {
-            self.update(|maps| drop(maps.files.remove(&task)));
+            self.update(|maps| maps.remove_file(slot));
         }
     }
 
     /// The result of a finished task. It stays mapped until the task is removed, which the holder
     /// of its future prevents.
-    pub(crate) fn result_file(&self, slot: u32, far: FarBytes) -> Result<ResultBytes<'_>> {
-        let len = usize::try_from(far.len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
+    pub(crate) fn result_file(&self, key: SlotKey, len: u64) -> Result<ResultBytes<'_>> {
+        let len = usize::try_from(len).map_err(|_| Status::POOL_ERR_TOO_LARGE)?;
         let mut maps = self.maps.lock();
-        // Several callers may ask for the same result; the first one moves it.
         let deadline = Deadline::At(Instant::now() + FILE_TIMEOUT);
-        while !maps.mapped.contains_key(&slot) && !maps.files.contains_key(&far.location) {
+        while maps.file_of(key).is_none() {
             match deadline.wait_on(&self.file_arrived, maps) {
                 Some(guard) => maps = guard,
                 None => {
@@ -184,32 +230,25 @@ impl SideTable {
                 }
             }
         }
-        if let Some(ArrivedFile::Mapped(memory)) = maps.files.remove(&far.location) {
-            maps.mapped.insert(slot, memory);
-        }
-        let found = maps.mapped.get(&slot).filter(|memory| len <= memory.len());
-        // SAFETY: the mapping has `len` bytes, and stays until `remove`; the worker sent it before
-        // the task was done, and this process does not write to it.
-        let found = found.map(|memory| unsafe { ResultBytes::new(memory.start(), len) });
-        if found.is_none() {
+        if maps.file_of(key).is_none() {
             // The next caller need not wait again.
-            maps.files.insert(far.location, ArrivedFile::Unavailable);
+            maps.remove_file(key.slot);
+            let missed = TaskFile { generation: key.generation, content: FileContent::Missed };
+            maps.files.insert(key.slot, missed);
+            self.count.store(maps.len(), Release);
         }
-        self.count.store(maps.len(), Release);
-        found.ok_or_else(|| {
-            let message = "the result could not be received: no descriptor or no memory was left";
-            Error::new(Status::POOL_ERR_NOMEM, message)
-        })
-    }
-
-    /// Drops the result of this task, whether it has arrived or not.
-    pub(crate) fn drop_result_file(&self, slot: u32, task: u64) {
-        self.update(|maps| {
-            let was_mapped = maps.mapped.remove(&slot).is_some();
-            if !was_mapped && maps.files.remove(&task).is_none() {
-                maps.unwanted.insert(task);
+        match maps.file_of(key) {
+            Some(FileContent::Mapped(memory)) if len <= memory.len() => {
+                // SAFETY: the mapping has `len` bytes, and stays until `remove`; the worker sent it
+                // before the task was done, and this process does not write to it.
+                Ok(unsafe { ResultBytes::new(memory.start(), len) })
             }
-        });
+            _ => {
+                let message =
+                    "the result could not be received: no descriptor or no memory was left";
+                Err(Error::new(Status::POOL_ERR_NOMEM, message))
+            }
+        }
     }
 
     fn read<T>(&self, read: impl FnOnce(&SideTableMaps) -> Option<T>) -> Option<T> {

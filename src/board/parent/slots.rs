@@ -1,15 +1,12 @@
 //! The slot table: which slots are free, which futures are held, and where arguments are stored.
 //!
 //! It is private memory of the parent: no worker can access it.
-//!
-//! The entry of a slot is a generation and a flag that its future is held. A handle is valid while
-//! the entry has its generation as held. Freeing the future clears the flag, and the next use of
-//! the slot has the next generation: so a stale handle is recognized for 16 million uses of the
-//! slot.
+//! Handles are checked against its [`Entries`], which outlive it.
 //!
 //! A task whose future is not held, because none was requested or because it was freed early, is
 //! *detached*: a later submit reclaims its slot once the task is done.
 
+use super::entries::{Entries, EntryColumn, HELD};
 use super::free_list::{FreeList, Given};
 use super::side_table::SideTable;
 use super::tail::Tails;
@@ -21,12 +18,6 @@ use crate::board::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Result;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering::*, plain};
 use std::collections::VecDeque;
-
-/// In the entry of a slot, above the generation: its future is held.
-const HELD: u32 = 1 << 24;
-const ENTRY: u32 = GENERATION_MASK | HELD;
-/// A callback or a set may have subscribed to the end of the task.
-const SUBSCRIBED: u32 = 1 << 25;
 
 /// How many of the oldest detached tasks are checked at once.
 const RECLAIMED_AT_ONCE: usize = 2;
@@ -42,7 +33,7 @@ pub(crate) struct SlotTable {
     pub(crate) tails: Tails,
     pub(crate) side_table: SideTable,
     free: FreeList,
-    entries: Span<AtomicU32>,
+    pub(crate) entries: Entries,
     /// For each slot: the block of its arguments, packed; 0 is none.
     blocks: Span<AtomicU32>,
     pub(crate) args: Arena,
@@ -83,7 +74,7 @@ pub(crate) enum Ownership {
     Detached,
 }
 
-/// The result of [`SlotTable::release`].
+/// The result of [`Entries::release`].
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Released {
@@ -96,21 +87,25 @@ pub(crate) enum Released {
 }
 
 impl SlotTable {
-    pub(crate) fn new(region: &Region, first_generation: u32) -> Result<SlotTable> {
+    /// `entries`: of its place in the table of pools.
+    pub(crate) fn new(
+        region: &Region,
+        entries: &EntryColumn,
+        first_generation: u32,
+    ) -> Result<SlotTable> {
         let slots = region.geometry.slots();
         let layout = region.args_layout();
         let (words, hints) = (layout.bit_words(), layout.sizes() * HINTS_PER_SIZE);
         let numbers = words * 8;
-        let memory = Memory::private(numbers + (slots * 3 + hints) * 4)?;
+        let memory = Memory::private(numbers + (slots * 2 + hints) * 4)?;
         let column = |index: usize| memory.span(numbers + index * slots * 4, slots);
         Ok(SlotTable {
             tails: Tails::new(),
             side_table: SideTable::default(),
             free: FreeList::new(column(0)),
-            entries: column(1),
-            blocks: column(2),
-            args: region
-                .args_arena(memory.span(0, words), memory.span(numbers + slots * 12, hints)),
+            entries: entries.prepare(slots)?,
+            blocks: column(1),
+            args: region.args_arena(memory.span(0, words), memory.span(numbers + slots * 8, hints)),
             detached: Mutex::new(Some(VecDeque::new())),
             withdrawn: plain::AtomicU64::new(0),
             uncounted: plain::AtomicU64::new(0),
@@ -140,7 +135,7 @@ impl SlotTable {
             None => self.reclaim(region).or_else(|| self.take_fresh(region))?,
         };
         region.board.slot(slot).word.clear();
-        let entry = self.entries.at(slot as usize);
+        let entry = self.entries.0.at(slot as usize);
         let generation = entry.load(Relaxed).wrapping_add(1) & GENERATION_MASK;
         entry.store(generation | hold, Release);
         Some(SlotKey { slot, generation })
@@ -154,37 +149,8 @@ impl SlotTable {
             region.populate_slots(slot as usize, count as usize);
         }
         let before = self.first_generation.wrapping_sub(1) & GENERATION_MASK;
-        self.entries.at(slot as usize).store(before, Relaxed);
+        self.entries.0.at(slot as usize).store(before, Relaxed);
         Some(slot)
-    }
-
-    /// Whether the future of this key is held. False: it was freed, or never existed.
-    #[inline]
-    pub(crate) fn holds(&self, key: SlotKey) -> bool {
-        let entry = self.entries.get(key.slot as usize);
-        entry.is_some_and(|entry| entry.load(Acquire) & ENTRY == key.generation | HELD)
-    }
-
-    /// The generation of a slot whose future is held.
-    pub(crate) fn held_generation(&self, slot: u32) -> Option<u32> {
-        let entry = self.entries.get(slot as usize)?.load(Acquire);
-        (entry & HELD != 0).then_some(entry & GENERATION_MASK)
-    }
-
-    /// Releases the future, for exactly one caller.
-    #[inline]
-    pub(crate) fn release(&self, key: SlotKey) -> Released {
-        let Some(entry) = self.entries.get(key.slot as usize) else { return Released::NotHeld };
-        let held = key.generation | HELD;
-        match entry.compare_exchange(held, key.generation, AcqRel, Relaxed) {
-            Ok(_) => Released::Free,
-            Err(_) => release_subscribed(entry, held),
-        }
-    }
-
-    /// Marks that a callback or a set subscribes to the end of the task.
-    pub(crate) fn mark_subscribed(&self, key: SlotKey) {
-        self.entries.at(key.slot as usize).fetch_or(SUBSCRIBED, Relaxed);
     }
 
     /// Records the block of a task's arguments, which is freed with the slot.
@@ -240,9 +206,7 @@ impl SlotTable {
                         arena.give(block, &region.memory);
                     }
                 }
-                Some(BytesLocation::File(far)) => {
-                    self.side_table.drop_result_file(slot, far.location)
-                }
+                // A file is in the side table.
                 _ => {}
             }
         }
@@ -350,17 +314,6 @@ impl SlotTable {
     /// Records that a worker starts on this seat.
     pub(crate) fn mark_seat_used(&self, seat: SeatIndex) {
         self.seats_used.fetch_max(u32::from(seat.0) + 1, Relaxed);
-    }
-}
-
-/// `release` of a future that may have a subscription.
-#[cold]
-fn release_subscribed(entry: &AtomicU32, held: u32) -> Released {
-    let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);
-    match entry.fetch_update(AcqRel, Relaxed, free) {
-        Ok(entry) if entry & SUBSCRIBED != 0 => Released::Subscribed,
-        Ok(_) => Released::Free,
-        Err(_) => Released::NotHeld,
     }
 }
 
