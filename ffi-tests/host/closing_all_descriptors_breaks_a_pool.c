@@ -93,6 +93,8 @@ static void close_while_busy(const pool_options_t *options) {
 static void close_while_idle(const pool_options_t *options, int has_workers) {
     pool_t *pool = new_pool(options, 2);
     if (has_workers) CHECK_OK(pool_run(pool, warm_up, NULL, 0, POOL_FOREVER, NULL, 0, NULL));
+    /* A start that is under way opens descriptors after that. */
+    if (options->min_workers > 0) CHECK_OK(pool_wait_ready(pool, 2, POOL_FOREVER));
     close_all();
     await_broken(pool);
     pool_free(pool);
