@@ -5,7 +5,7 @@
 //! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use crate::sync::plain::{self, AtomicPtr};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 use rustix::fs::SealFlags;
@@ -14,7 +14,7 @@ use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 
 /// Seals that every shared region carries.
@@ -25,7 +25,7 @@ pub(crate) struct Memory {
     start: NonNull<u8>,
     len: usize,
     /// The file behind the mapping, kept while it may have to be sent to another process.
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
     is_shared: bool,
 }
 
@@ -79,11 +79,11 @@ impl Memory {
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
-    pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
+    pub(crate) fn attach(file: Descriptor, len: usize) -> Result<Memory> {
         Memory::attach_as(file, len, Extent::Sparse)
     }
 
-    fn attach_as(file: OwnedFd, len: usize, extent: Extent) -> Result<Memory> {
+    fn attach_as(file: Descriptor, len: usize, extent: Extent) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let mut memory = Memory::map(file, len, extent)?;
         memory.file = None;
@@ -92,7 +92,7 @@ impl Memory {
 
     /// Like [`Memory::attach`], for a result in a file that any process may have made: a page of the
     /// wrong kind could not be read.
-    pub(crate) fn attach_unknown(file: OwnedFd, len: usize) -> Result<Memory> {
+    pub(crate) fn attach_unknown(file: Descriptor, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let kind = rustix::fs::fstatfs(&file).map_err(|errno| Error::os("fstatfs", errno))?.f_type;
         if kind != libc::TMPFS_MAGIC {
@@ -102,7 +102,7 @@ impl Memory {
         Memory::attach_as(file, len, Extent::Whole)
     }
 
-    fn map(file: OwnedFd, len: usize, extent: Extent) -> Result<Memory> {
+    fn map(file: Descriptor, len: usize, extent: Extent) -> Result<Memory> {
         let (access, flags) = (extent.first_access(), MapFlags::SHARED | MapFlags::NORESERVE);
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
@@ -112,7 +112,7 @@ impl Memory {
     fn of(
         start: rustix::io::Result<*mut std::ffi::c_void>,
         len: usize,
-        file: Option<OwnedFd>,
+        file: Option<Descriptor>,
         extent: Extent,
     ) -> Result<Memory> {
         let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
@@ -133,7 +133,7 @@ impl Memory {
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().map(AsFd::as_fd)
+        self.file.as_ref().and_then(|file| file.own().ok())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -213,7 +213,7 @@ impl FileLimit {
 }
 
 /// Creates a memfd with a fixed length.
-fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<OwnedFd> {
+fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<Descriptor> {
     let limit = limit.bytes();
     if limit.is_some_and(|limit| len as u64 > limit) {
         return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));

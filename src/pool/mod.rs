@@ -190,7 +190,7 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
         PoolKind::Threads | PoolKind::Inline => Scope::Private,
         PoolKind::Processes(_) => Scope::Shared,
     };
-    let region = Region::create("carpool", seats as usize, scope)?;
+    let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -203,8 +203,12 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
-    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
-    Ok(NewState { state: Arc::new(state), commands, functions, hooks })
+    let worker_config = worker_config(&state, &functions, &mut hooks)?;
+    match Arc::get_mut(&mut state) {
+        Some(state) => state.worker_config = worker_config,
+        None => unreachable!("it was just made"),
+    }
+    Ok(NewState { state, commands, functions, hooks })
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called

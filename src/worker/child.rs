@@ -26,6 +26,7 @@ use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crate::{fd, process};
@@ -102,7 +103,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return -1;
     }
     // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
-    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
+    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
     if !is_channel(channel.as_fd()) {
         std::mem::forget(channel);
         eprintln!("carpool: worker processes are started by a pool");
@@ -173,7 +174,7 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
 }
 
 /// The life of a fork server that executes a program for each worker.
-fn serve_programs(channel: &Channel, parent: &OwnedFd, init: &Init) -> Result<ExitReason> {
+fn serve_programs(channel: &Channel, parent: &Descriptor, init: &Init) -> Result<ExitReason> {
     let bytes = channel.receive_bytes(init.bytes_len as usize)?;
     let inherited = InheritedFds::decode(&bytes).ok_or(Status::POOL_ERR_VERSION)??;
     executable::close_all_on_exec();
@@ -181,7 +182,7 @@ fn serve_programs(channel: &Channel, parent: &OwnedFd, init: &Init) -> Result<Ex
 }
 
 /// What this process is for, and a pidfd of the parent.
-fn receive_parent(channel: &Channel) -> Result<(Role, OwnedFd)> {
+fn receive_parent(channel: &Channel) -> Result<(Role, Descriptor)> {
     match channel.receive() {
         Received::Message(Message::Parent { role }, Some(parent)) => Ok((role, parent)),
         Received::Message(Message::Parent { .. }, None) => {
@@ -213,7 +214,7 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split('\0').filter(|entry| !entry.is_empty())
 }
 
-fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
+fn receive_init(channel: &Channel) -> Result<(Init, Option<Descriptor>)> {
     let Received::Message(Message::Init(init), file) = channel.receive() else {
         return Err(Error::new(
             Status::POOL_ERR_VERSION,
@@ -233,7 +234,7 @@ pub(super) fn work_when_initialized(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
 ) -> Result<ExitReason> {
     wait_for_message(channel, &parent);
     let (init, _) = receive_init(channel)?;
@@ -245,7 +246,7 @@ fn work(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
     init: &Init,
 ) -> Result<ExitReason> {
     // From here on the parent knows this process, and kills it with what its tasks start.
@@ -271,6 +272,7 @@ fn work(
             // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
             worker.keep_file_limit();
+            fd::trust_all();
             // Finding the main program may read links and files.
             worker.open_main_program();
         }
@@ -361,14 +363,14 @@ unsafe fn set_or_remove(name: &str, value: &str) {
 }
 
 /// Sleeps until the channel has a message; exits the process if the parent has exited.
-pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
+pub(super) fn wait_for_message(channel: &Channel, parent: &Descriptor) {
     wait_for_message_for(channel, parent, None);
 }
 
 /// Like [`wait_for_message`], but for this long.
 pub(super) fn wait_for_message_for(
     channel: &Channel,
-    parent: &OwnedFd,
+    parent: &Descriptor,
     timeout: Option<&Timespec>,
 ) {
     loop {
@@ -388,7 +390,7 @@ pub(super) fn wait_for_message_for(
 }
 
 /// Exits the process if the parent has exited.
-pub(super) fn exit_without(parent: &OwnedFd) {
+pub(super) fn exit_without(parent: &Descriptor) {
     let mut end = [PollFd::new(parent, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..)) {
@@ -398,7 +400,7 @@ pub(super) fn exit_without(parent: &OwnedFd) {
 
 /// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
 /// task is doing. The channel that is returned disconnects when the thread has completed its start.
-fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
+fn start_parent_monitor(channel: &Channel, parent: Descriptor) -> Result<Receiver<()>> {
     let channel = fd::duplicate(channel, fd::ABOVE_STDIO).map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
     })?;

@@ -7,12 +7,12 @@ use super::channel::{Channel, Received};
 use super::inherit_fds::{FdAction, InheritedFds};
 use super::protocol::{Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub(super) struct Executable<'a> {
 /// What is made ready for the system calls.
 struct Prepared {
     /// The descriptors that the steps copy.
-    _open: (OwnedFd, Option<OwnedFd>),
+    _open: (Descriptor, Option<Descriptor>),
     steps: Vec<FdAction>,
     /// The third argument.
     number: CString,
@@ -43,6 +43,7 @@ struct Prepared {
 
 impl Executable<'_> {
     fn prepare(&self) -> Result<Prepared> {
+        self.inherited.check()?;
         // Their current numbers may be those of inherited descriptors in the child.
         let moved = |fd: BorrowedFd<'_>| {
             fd::duplicate(fd, self.inherited.first_free())

@@ -11,17 +11,17 @@
 
 use super::protocol::CHANNEL_FD;
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 #[derive(Default)]
 pub(crate) struct InheritedFds {
     /// The duplicates, each with its number in a worker; sorted by that number, without
     /// repetitions.
-    duplicates: Vec<(OwnedFd, RawFd)>,
+    duplicates: Vec<(Descriptor, RawFd)>,
     /// The file to open as standard input; None: /dev/null.
     stdin: Option<CString>,
     /// Standard input is inherited.
@@ -89,8 +89,14 @@ impl InheritedFds {
         self
     }
 
+    /// Fails if the program has closed a duplicate, whose number may be another file's now.
+    pub(crate) fn check(&self) -> Result<()> {
+        let closed = self.duplicates.iter().find(|(duplicate, _)| !duplicate.is_ours());
+        closed.map_or(Ok(()), |(_, number)| Err(not_open(*number)))
+    }
+
     /// Opens the standard input of a worker. None: it is inherited.
-    pub(crate) fn open_stdin(&self) -> Result<Option<OwnedFd>> {
+    pub(crate) fn open_stdin(&self) -> Result<Option<Descriptor>> {
         if self.inherits_stdin {
             return Ok(None);
         }

@@ -25,17 +25,19 @@ use super::{Worker, child, main_hook, modules, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::{clock, fd, process};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A worker that is about to start.
 pub(crate) struct WorkerStart<'a> {
@@ -122,7 +124,7 @@ pub(crate) fn send_program(
     send_parent(channel, Role::Worker)
 }
 
-fn open_program(path: &CStr) -> Result<OwnedFd> {
+fn open_program(path: &CStr) -> Result<Descriptor> {
     fd::open(path, OFlags::PATH)
         .map_err(|errno| Error::os(&format!("opening {}", path.to_string_lossy()), errno))
 }
@@ -248,8 +250,11 @@ pub(crate) struct ForkServerProcess {
     channel: Arc<Channel>,
     pid: Pid,
     /// A pidfd: readable when the process has exited.
-    handle: OwnedFd,
+    handle: Descriptor,
 }
+
+/// How often it is looked whether a fork server has exited.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A fork server that has not exited this long after its channel was closed is killed; and is left
 /// alone after another such time, if it cannot be killed.
@@ -261,7 +266,7 @@ impl ForkServerProcess {
         &self.channel
     }
 
-    pub(crate) fn handle(&self) -> &OwnedFd {
+    pub(crate) fn handle(&self) -> &Descriptor {
         &self.handle
     }
 
@@ -269,32 +274,55 @@ impl ForkServerProcess {
         self.pid
     }
 
+    /// Opens the pidfd again if the program has closed it.
+    pub(crate) fn renew_handle(&mut self) {
+        self.handle.renew_pidfd(self.pid);
+    }
+
     pub(crate) fn kill(&self) {
-        let killed = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+        let send = |handle| rustix::process::pidfd_send_signal(handle, Signal::KILL);
+        let killed = self.handle.own().and_then(send);
         // The host has given up the right to kill it.
         if killed == Err(Errno::PERM) {
             self.channel.shut_down();
         }
     }
 
+    /// The same for one whose pidfd the program has closed.
+    fn vanishes_in_time(&self) -> bool {
+        let end = Instant::now() + EXIT_TIMEOUT_WHEN_LOST;
+        while process::is_running(self.pid) {
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+
     fn exits_in_time(&self) -> bool {
-        let mut end = [PollFd::new(&self.handle, PollFlags::IN)];
+        let Ok(handle) = self.handle.own() else { return self.vanishes_in_time() };
+        let mut end = [PollFd::new(&handle, PollFlags::IN)];
         matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..))
     }
 }
+
+/// How long a process may take to exit whose descriptors the program has closed: the end of its channel
+/// ends it.
+pub(crate) const EXIT_TIMEOUT_WHEN_LOST: Duration = Duration::from_millis(500);
 
 impl Drop for ForkServerProcess {
     fn drop(&mut self) {
         self.channel.shut_down();
         if !self.exits_in_time() {
+            self.renew_handle();
             self.kill();
             self.exits_in_time();
         }
         // Where this process has become the parent of its orphans.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        while let Err(Errno::INTR) =
-            rustix::process::waitid(WaitId::PidFd(self.handle.as_fd()), options)
-        {}
+        let wait = |handle| rustix::process::waitid(WaitId::PidFd(handle), options);
+        while let Err(Errno::INTR) = self.handle.own().and_then(wait) {}
     }
 }
 

@@ -52,7 +52,7 @@ fn name_in_file(module: &str, identity: &Identity, offset: u64) -> Option<String
     let path = if module.is_empty() { "/proc/self/exe" } else { module };
     // NONBLOCK: the name may be that of a pipe by now.
     let file = fd::open(&CString::new(path).ok()?, OFlags::NONBLOCK).ok()?;
-    let file = File::from(file);
+    let file = File::from(file.into_inner()?);
     if !file.metadata().ok()?.is_file() {
         return None;
     }
