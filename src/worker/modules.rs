@@ -47,6 +47,22 @@ pub(crate) fn own() -> Option<Module> {
     Some(own)
 }
 
+/// The path of the file that is mapped at an address, without what the kernel adds when that was
+/// removed or replaced. (proc_pid_maps(5).)
+fn mapped_file(address: usize) -> Option<PathBuf> {
+    let maps = std::fs::read("/proc/self/maps").ok()?;
+    let line = maps.split(|byte| *byte == b'\n').find(|line| {
+        let range = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let range = std::str::from_utf8(range).ok().and_then(|it| it.split_once('-'));
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let range = range.and_then(|(start, end)| Some(number(start)?..number(end)?));
+        range.is_some_and(|range| range.contains(&address))
+    })?;
+    let path = &line[line.iter().position(|byte| *byte == b'/')?..];
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    Some(PathBuf::from(OsStr::from_bytes(path)))
+}
+
 fn find(mut is_it: impl FnMut(&ProgramHeaders, bool) -> bool) -> Option<Module> {
     let mut found = None;
     let mut is_main = true;
@@ -96,7 +112,14 @@ impl ProgramHeaders<'_> {
         // SAFETY: a string of the loader's that ends with NUL.
         let name = unsafe { CStr::from_ptr(self.0.dlpi_name) };
         let path = Path::new(OsStr::from_bytes(name.to_bytes()));
-        std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+        if path.is_absolute() {
+            return path.to_path_buf();
+        }
+        // It is from the directory that the process had when the module was loaded.
+        let absolute = || std::path::absolute(path).ok();
+        mapped_file(self.0.dlpi_phdr as usize)
+            .or_else(absolute)
+            .unwrap_or_else(|| path.to_path_buf())
     }
 
     fn all(&self) -> &[libc::Elf64_Phdr] {
