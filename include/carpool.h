@@ -721,7 +721,9 @@ typedef struct pool_options_t {
     /**
      * Path of the program to run as a worker; its main must begin with pool_worker_main. NULL: the
      * helper program installed with the library or, for functions of the main program, the main
-     * program itself. Process pools only, and not with POOL_FORK.
+     * program itself. It is opened by pool_new, and what is installed in its place later is not
+     * run; a script is, as it has no program of its own. It must have the same build of the library
+     * as the caller. Process pools only, and not with POOL_FORK.
      */
     const char *worker_executable;
     /**
@@ -731,8 +733,8 @@ typedef struct pool_options_t {
     const char *const *env;
     /**
      * Shared libraries that each worker opens when it starts, terminated by NULL. If workers are
-     * forked, the libraries are opened once, before forking. If one cannot be opened, the pool
-     * becomes broken. Process pools only.
+     * forked, the libraries are opened once, before forking. If one cannot be opened, or is another
+     * build than when the pool was made, the pool becomes broken. Process pools only.
      */
     const char *const *modules;
     /** Working directory of worker processes; NULL: the caller's. Process pools only. */

@@ -25,7 +25,7 @@ use crate::board::slot::SeatIndex;
 use crate::error::{Detail, Error, Result, Status};
 use crate::state::PoolState;
 use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
-use crate::state::config::OnLost;
+use crate::state::config::{OnLost, PoolKind};
 use crate::state::pool_flags;
 use crate::sync::Ordering::*;
 use crate::worker;
@@ -362,7 +362,7 @@ impl Supervisor {
             self.overran(&worker, process);
         } else if !worker.is_ready {
             let mut message = format!("{} before it was ready", process.describe());
-            if self.image == Image::MainProgram {
+            if self.image == Image::MainProgram && self.needs_call_in_main() {
                 message += "; a program linked with -static must begin main with pool_worker_main";
             }
             let error = worker.start_error.take();
@@ -383,6 +383,15 @@ impl Supervisor {
                 self.retry_at = Some(Instant::now() + BACK_OFF);
             }
         }
+    }
+
+    /// Whether the program of workers may have to call the library in its main.
+    fn needs_call_in_main(&self) -> bool {
+        let is_named = match &self.state.config.kind {
+            PoolKind::Processes(config) => config.executable.is_some(),
+            PoolKind::Threads | PoolKind::Inline => false,
+        };
+        is_named || !worker::main_program_has_hook()
     }
 
     /// Handles the exit of a worker that was killed because a step of its life took too long.

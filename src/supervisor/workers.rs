@@ -368,7 +368,10 @@ impl WorkerSet {
                 if let Err(error) = sent {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
                     process.kill(&worker.channel);
-                    (worker.start_error, worker.is_uninitialized) = (Some(error), true);
+                    // Of one that has exited its exit tells more; being killed does not change that.
+                    if !is_of_closed_channel(&error) {
+                        (worker.start_error, worker.is_uninitialized) = (Some(error), true);
+                    }
                 }
             }
             _ => process.kill(&worker.channel),
@@ -429,6 +432,12 @@ pub(super) fn stop_listening(epoll: &Descriptor, end: rustix::io::Result<Borrowe
     if let (Ok(epoll), Ok(end)) = (epoll.own(), end) {
         let _ = epoll::delete(epoll, end);
     }
+}
+
+/// Whether nothing could be sent because the other end of the channel is closed.
+fn is_of_closed_channel(error: &Error) -> bool {
+    let errno = error.detail().map_or(0, |detail| detail.os_errno);
+    [libc::EPIPE, libc::ECONNRESET].contains(&errno)
 }
 
 fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {

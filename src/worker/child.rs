@@ -23,6 +23,7 @@ use super::resolve::Resolver;
 use super::threads::{self, OwnThread};
 use super::{Channel, Received, Worker, executable, forkserver, modules};
 use crate::board::Region;
+use crate::board::functions::IDENTITY_LEN;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
@@ -159,8 +160,11 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
     let region = Arc::new(Region::attach(file, geometry)?);
     let mut resolver = Resolver::new(init.is_main_program);
-    for path in listed(&init.modules) {
-        resolver.open_at_start(path)?;
+    let count = listed(&init.modules).count();
+    let identities = channel.receive_bytes(count * IDENTITY_LEN)?;
+    let (identities, _) = identities.as_chunks::<IDENTITY_LEN>();
+    for (path, identity) in listed(&init.modules).zip(identities) {
+        resolver.open_at_start(path, identity)?;
     }
     if role == Role::Worker {
         return work(channel, region, resolver, parent, &init);
@@ -223,6 +227,15 @@ fn receive_init(channel: &Channel) -> Result<(Init, Option<Descriptor>)> {
     };
     if init.version != super::version() {
         let message = "the worker is of another version than the library in the parent; install both together";
+        return Err(Error::new(Status::POOL_ERR_VERSION, message));
+    }
+    let own = modules::library_build();
+    if own != 0 && init.library != 0 && own != init.library {
+        let path = modules::own().map(|own| own.path).unwrap_or_default();
+        let message = format!(
+            "{} in the worker is another build than in the parent; restart the program after installing it",
+            path.display()
+        );
         return Err(Error::new(Status::POOL_ERR_VERSION, message));
     }
     Ok((init, file))

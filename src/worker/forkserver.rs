@@ -25,7 +25,7 @@
 //! may send signals to workers where the host may no longer do so, because the host has given up root.
 
 use super::channel::{Channel, Received, take_inherited_channel};
-use super::config::ProcessConfig;
+use super::config::{ModuleFile, ProcessConfig};
 use super::executable::last_errno;
 use super::inherit_fds::InheritedFds;
 use super::protocol::{EXIT_START_FAILED, ExitReason, Message};
@@ -334,8 +334,8 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
     if let Some(environment) = &process_config.environment {
         set_environment(environment);
     }
-    for path in &process_config.modules {
-        resolver.open_at_start(path)?;
+    for ModuleFile { path, identity } in &process_config.modules {
+        resolver.open_at_start(path, identity)?;
     }
     resolver.open_where_possible(process_config.preload.iter().map(String::as_str));
     Ok(())

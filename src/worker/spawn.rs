@@ -16,12 +16,13 @@
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
-use super::executable::{Executable, OWN_PROGRAM, environment, joined, last_errno};
+use super::executable::{Executable, environment, joined, last_errno};
 use super::forkserver::{self, CallerCopy};
+use super::program::{OWN_PROGRAM, WorkerProgram, program, server_program};
 use super::protocol::{Init, Message, Role};
 use super::resolve::Resolver;
 use super::unseen::{RseqArea, execute_unseen, start_unseen};
-use super::{Worker, child, main_hook, modules, threads};
+use super::{Worker, child, executable, modules, threads};
 use crate::board::Region;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
@@ -33,8 +34,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -69,6 +69,7 @@ impl WorkerStart<'_> {
             },
             bytes_len: 0,
             modules: String::new(),
+            library: modules::library_build(),
         }
     }
 }
@@ -107,19 +108,23 @@ pub(crate) fn send_program(
 ) -> Result<()> {
     let program = program(process_config, image)?;
     // What the fork server runs itself, it executes again; it has the path of no other one.
-    let own = server_program(process_config)?;
-    let is_path = process_config.executable.is_some() || own.path == program.path;
-    let file = if is_path { None } else { Some(open_program(&program.path)?) };
-    let is_same = own.path == program.path;
-    let path: &[u8] = if is_same { OWN_PROGRAM.to_bytes() } else { program.path.to_bytes() };
+    let is_same = server_program(process_config)?.path == program.path;
+    let path = if is_same { OWN_PROGRAM } else { &program.path };
+    let opened = (!is_same && path == OWN_PROGRAM).then(|| open_program(path)).transpose()?;
+    let file = opened.as_ref().or(program.file.filter(|_| !is_same));
+    let file = file.and_then(|file| file.own().ok());
+    let mut loaded = Vec::new();
+    program.loaded.iter().for_each(|entry| loaded.extend_from_slice(entry.to_bytes_with_nul()));
     let preload = program.preload.unwrap_or_default().into_os_string().into_vec();
     let message = Message::Program {
-        path_len: path.len() as u32,
+        path_len: path.count_bytes() as u32,
+        loaded_len: loaded.len() as u32,
         preload_len: preload.len() as u32,
         has_file: file.is_some(),
     };
-    channel.send(&message, file.as_ref().map(AsFd::as_fd))?;
-    channel.send_bytes(path)?;
+    channel.send(&message, file)?;
+    channel.send_bytes(path.to_bytes())?;
+    channel.send_bytes(&loaded)?;
     channel.send_bytes(&preload)?;
     send_parent(channel, Role::Worker)
 }
@@ -150,68 +155,16 @@ pub(crate) fn send_init(
     if process_config.start == StartMethod::Spawn {
         let init = Init {
             is_main_program: program(process_config, image)?.is_main_program,
-            modules: process_config.modules.join("\0"),
+            modules: process_config.module_paths(),
             ..init
         };
         start.region.write_magic();
         channel.send(&Message::Init(init), start.region.file())?;
+        channel.send_bytes(&process_config.module_identities())?;
     } else {
         channel.send(&Message::Init(init), None)?;
     }
     channel.send_bytes(&exec_context)
-}
-
-/// What a worker process executes.
-struct WorkerProgram {
-    path: CString,
-    is_main_program: bool,
-    /// The path of the library, if it must be preloaded.
-    preload: Option<PathBuf>,
-}
-
-fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
-    if let Some(path) = &process_config.executable {
-        // Functions of the main program are looked up in it, and refused if its identity differs.
-        return Ok(WorkerProgram { path: path.clone(), is_main_program: true, preload: None });
-    }
-    if image == Image::Helper
-        && let Some(path) = helper()
-    {
-        return Ok(WorkerProgram { path, is_main_program: false, preload: None });
-    }
-    let own = modules::own().ok_or(Status::POOL_ERR_OS)?;
-    let is_linked = own.is_main || main_hook::main_program_needs(SONAME);
-    let preload = (!is_linked).then_some(own.path);
-    let separators =
-        |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
-    if preload.as_ref().is_some_and(separators) {
-        let message = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
-        return Err(Error::new(Status::POOL_ERR_FUNCTION, message));
-    }
-    Ok(WorkerProgram { path: OWN_PROGRAM.into(), is_main_program: true, preload })
-}
-
-/// The program of a fork server that executes another one for each worker.
-fn server_program(process_config: &ProcessConfig) -> Result<WorkerProgram> {
-    match helper() {
-        Some(path) => Ok(WorkerProgram { path, is_main_program: false, preload: None }),
-        None => program(process_config, Image::MainProgram),
-    }
-}
-
-/// The soname of this library, which the Makefile sets.
-const SONAME: &CStr = c"libcarpool.so.0";
-
-/// The path of the helper program, found from the folder of the library or of the statically linked
-/// program: an install prefix's lib, a folder in its lib, or its bin.
-fn helper() -> Option<CString> {
-    let own = modules::own()?.path;
-    let folder = own.parent()?;
-    let found = ["../libexec", "../../libexec"].iter().find_map(|libexec| {
-        let path = folder.join(libexec).join("carpool/carpool-worker");
-        rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok().then_some(path)
-    });
-    CString::new(found?.into_os_string().into_vec()).ok()
 }
 
 /// The environment of this process, as it is now.
@@ -233,14 +186,6 @@ pub(crate) fn check_identity(process_config: &ProcessConfig) -> Result<()> {
     }
     let message = "the real and the effective user or group of this process differ, and a worker process would not trust it; make them equal, or use POOL_FORK";
     Err(Error::new(Status::POOL_ERR_STATE, message))
-}
-
-/// Fails when worker processes cannot run functions of the main program.
-pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
-    if matches!(process_config.start, StartMethod::Fork { .. }) {
-        return Ok(());
-    }
-    program(process_config, Image::MainProgram).map(drop)
 }
 
 // ---- fork servers -----------------------------------------------------------------------------------
@@ -345,7 +290,7 @@ pub(crate) fn execute_fork_server(
     let bytes = if executes { process_config.inherited_fds.encode() } else { Vec::new() };
     let init = Init {
         is_main_program: program.is_main_program,
-        modules: process_config.modules.join("\0"),
+        modules: if executes { String::new() } else { process_config.module_paths() },
         bytes_len: bytes.len() as u32,
         ..start.init(0)
     };
@@ -354,17 +299,19 @@ pub(crate) fn execute_fork_server(
     ours.send(&Message::Init(init), start.region.file().filter(|_| !executes))?;
     ours.send_bytes(&bytes)?;
     if !executes {
+        ours.send_bytes(&process_config.module_identities())?;
         // Now, because what arrives while it opens modules would end it, as the end of the channel does.
         ours.send(&Message::Preload { modules: process_config.preload.join("\0") }, None)?;
     }
     let title = CString::new(format!("{}/{title}", start.name));
     let title = title.map_err(|_| Status::POOL_ERR_INVALID)?;
-    let server = executable(process_config, &program, &title, &theirs)?;
+    let server = executable_of(process_config, &program, &title, &theirs)?;
     let first = first.map(|first| first.prepare(process_config, image)).transpose()?;
     let (pid, handle) = execute_unseen(|| {
+        executable::close_all_on_exec();
         let _ = rustix::process::setpgid(None, None);
         if let Some((program, title, channel)) = &first {
-            let started = executable(process_config, program, title, channel);
+            let started = executable_of(process_config, program, title, channel);
             let started = started.and_then(|worker| worker.spawn());
             let _ = forkserver::tell_started(&theirs, start.seat.0.into(), started);
         }
@@ -375,21 +322,22 @@ pub(crate) fn execute_fork_server(
     Ok(ForkServerProcess { channel: Arc::new(ours), pid, handle })
 }
 
-fn executable<'a>(
+fn executable_of<'a>(
     process_config: &'a ProcessConfig,
-    program: &'a WorkerProgram,
+    program: &'a WorkerProgram<'_>,
     title: &'a CStr,
     channel: &'a Channel,
 ) -> Result<Executable<'a>> {
     let entries = process_config.environment.clone().unwrap_or_default();
     Ok(Executable {
         path: &program.path,
-        name: &program.path,
+        file: program.file.and_then(|file| file.own().ok()),
+        loaded: &program.loaded,
+        name: program.name(),
         title,
         environment: environment(entries, program.preload.as_deref())?,
         directory: process_config.directory.as_deref(),
         inherited: &process_config.inherited_fds,
-        closes_all: true,
         channel,
     })
 }
@@ -412,7 +360,7 @@ impl<'a> FirstWorker<'a> {
         self,
         process_config: &ProcessConfig,
         image: Image,
-    ) -> Result<(WorkerProgram, CString, &'a Channel)> {
+    ) -> Result<(WorkerProgram<'_>, CString, &'a Channel)> {
         send_parent(self.channel.ours, Role::Worker)?;
         let title = CString::new(self.title).map_err(|_| Status::POOL_ERR_INVALID)?;
         Ok((program(process_config, image)?, title, self.channel.theirs))
