@@ -39,7 +39,7 @@ EXAMPLES := $(if $(OPENSSL),$(EXAMPLES),$(filter-out %/sha256tree,$(EXAMPLES)))
 EXAMPLES := $(if $(PNG),$(EXAMPLES),$(filter-out %/mandelbrot %/isolate,$(EXAMPLES)))
 C := $(CC) -std=gnu11 -Wall -Wextra -Wpedantic $(CPPFLAGS) $(CFLAGS)
 
-.PHONY: all package examples run test check model soak fuzz mutations bench counts header architecture install uninstall clean doctor help FORCE
+.PHONY: all package examples run test check model planted-faults soak fuzz chaos mutations asan valgrind bench counts header architecture install uninstall clean doctor help FORCE
 .DELETE_ON_ERROR:
 
 all: $(STATIC) $(WORKER) package                    ## the libraries and all that belongs to them (the default)
@@ -137,8 +137,20 @@ model: all                                          ## random calls compared wit
 fuzz: all                                           ## hostile calls, and overwritten memory, for MINUTES=10
 	@python3 ffi-tests/endurance.py fuzz $(MINUTES)
 
+planted-faults:                                     ## plants faults in a copy, and sees that the model finds them
+	python3 ffi-tests/planted_faults.py
+
+chaos: all                                          ## system calls fail, processes die at any instruction (MINUTES=10)
+	@python3 ffi-tests/endurance.py chaos $(MINUTES)
+
 mutations:                                          ## breaks the protocols, and sees their models fail (PART=1/4: a part)
 	python3 ffi-tests/mutations.py $(if $(PART),--part $(PART))
+
+asan: all                                           ## the C programs and the library under AddressSanitizer (WORD=: some)
+	@python3 ffi-tests/sanitizers.py asan $(WORD)
+
+valgrind: all                                       ## the C programs with threads under valgrind's memcheck (WORD=: some)
+	@python3 ffi-tests/sanitizers.py valgrind $(WORD)
 
 bench: all                                          ## measures pools beside what others reach
 	python3 benches/harness/run.py

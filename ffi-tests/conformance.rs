@@ -17,7 +17,11 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 /// Each program runs once for each of these.
-const KINDS: [&str; 5] = ["thread", "spawn", "forkserver", "fork", "inline"];
+const KINDS: [&str; 6] = ["thread", "spawn", "forkserver", "fork", "inline", "isolated"];
+
+/// These run where they are chosen by name, and in the folder that is about them.
+const MORE_KINDS: [&str; 2] = ["isolated_forkserver", "isolated_fork"];
+const FOLDER_OF_MORE_KINDS: &str = "isolation";
 
 /// Far more than any program needs: what takes longer hangs.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -75,6 +79,8 @@ struct Test {
     kind: String,
     command: Vec<String>,
     prints: Option<String>,
+    /// It runs only if its kind is chosen.
+    is_extra: bool,
 }
 
 /// A compiler's command line and what it makes.
@@ -112,7 +118,7 @@ fn main() -> ExitCode {
     tests.retain(|test| {
         let kind = format!("kind={}", test.kind);
         (filters.is_empty() || filters.iter().any(|word| test.name.contains(word.as_str())))
-            && (kinds.is_empty() || kinds.contains(&kind))
+            && (if kinds.is_empty() { !test.is_extra } else { kinds.contains(&kind) })
     });
     let builds: Vec<Build> = builds
         .into_iter()
@@ -181,12 +187,15 @@ fn programs(compilers: &Compilers) -> (Vec<Test>, Vec<Build>) {
             command.args(flags).args(linked).args(["-Lout/lib", "-lcarpool", "-lm"]);
             command.args(["out/lib", BUILT].map(runtime_path));
             builds.push(Build { name: name.clone(), command });
-            for kind in KINDS {
+            let is_about = source.parent().is_some_and(|it| it.ends_with(FOLDER_OF_MORE_KINDS));
+            let more = MORE_KINDS.iter().map(|kind| (*kind, !is_about));
+            for (kind, is_extra) in KINDS.iter().map(|kind| (*kind, false)).chain(more) {
                 tests.push(Test {
                     name: name.clone(),
                     kind: kind.into(),
                     command: vec![program.clone(), kind.into()],
                     prints: None,
+                    is_extra,
                 });
             }
         }
@@ -293,7 +302,7 @@ fn examples() -> Vec<Test> {
         }
         for (kind, command) in kinds {
             let (name, prints) = (format!("example_{}", stem(&source)), Some(prints.clone()));
-            tests.push(Test { name, kind: kind.into(), command, prints });
+            tests.push(Test { name, kind: kind.into(), command, prints, is_extra: false });
         }
     }
     tests
@@ -322,6 +331,7 @@ fn python() -> Vec<Test> {
             kind: "python".into(),
             command: vec!["python3".into(), script],
             prints: None,
+            is_extra: false,
         })
         .collect()
 }

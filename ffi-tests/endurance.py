@@ -2,9 +2,11 @@
 
     endurance.py soak MINUTES    workers and programs die, stop and fork; nothing is lost, doubled or wrong
     endurance.py fuzz MINUTES    hostile calls, and memory that a worker overwrites
+    endurance.py chaos MINUTES   each system call fails once; processes die at each instruction
 
 ENDURANCE_SEED=N runs what a seed has found again, KINDS="fork spawn" only these kinds, VANDALS="words copies zeros callbacks"
-which ways to overwrite memory, and whether tasks have callbacks. The time is shared out evenly. Exit code: 0 if all have passed.
+which ways to overwrite memory, and whether tasks have callbacks; ENDURANCE_CASE="new host mmap 3 ENOMEM" one of the
+faults, or ENDURANCE_CASE=N one of the instructions. The time is shared out evenly. Exit code: 0 if all have passed.
 """
 
 import os
@@ -25,6 +27,12 @@ PROCESSES = ["spawn", "forkserver", "fork"]
 # (program, its kinds)
 PARTS = {
     "soak": [("tasks_end_once_whatever_dies", PROCESSES), ("killed_programs_leave_no_process", PROCESSES)],
+    "chaos": [
+        ("a_failing_system_call_ends_nothing", ["thread", *PROCESSES, "inline"]),
+        ("a_worker_may_die_at_any_instruction", PROCESSES),
+        ("a_forkserver_may_die_at_any_instruction", PROCESSES),
+        ("a_program_may_die_at_any_instruction", PROCESSES),
+    ],
     "fuzz": [("hostile_calls_do_no_harm", ["thread", *PROCESSES, "inline"]), ("a_vandal_costs_tasks_not_the_program", PROCESSES)],
 }
 

@@ -70,6 +70,22 @@ fn declarations_of(header: &str) -> String {
     out
 }
 
+/// cbindgen writes down whatever a crate declares for C, also what it only calls.
+#[test]
+fn header_declares_only_functions_and_types_of_the_library() {
+    let text = fs::read_to_string(CDEF).unwrap();
+    let is_ours = |name: &str| name.starts_with("pool_") || name.starts_with("future_");
+    let strangers: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let tag = line.strip_prefix("typedef struct ").or_else(|| line.strip_prefix("enum "));
+            let is_strange = tag.is_some_and(|tag| !is_ours(tag) && !tag.starts_with('{'));
+            is_strange || line.starts_with("extern ")
+        })
+        .collect();
+    assert!(strangers.is_empty(), "\n{}", strangers.join("\n"));
+}
+
 /// No word of Rust's notation may reach a C reader.
 #[test]
 fn header_has_no_words_of_rust() {

@@ -53,6 +53,8 @@ STAGE_CHANGE = "a_sleeping_worker_exits_when_the_stage_changes"
 RESUMED = "a_paused_worker_takes_its_task_when_resumed"
 RETIRED = "a_sleeping_worker_exits_when_its_seat_is_retired"
 ONE_OF_TWO = "one_of_two_workers_retires_and_the_task_is_run"
+CALLED = "a_worker_that_is_called_answers_and_gets_its_task"
+NOT_ASKED = "a_worker_that_exits_has_not_asked"
 WITHDRAWN = "a_retire_request_is_withdrawn_or_taken"
 BEFORE_RETIRING = "a_task_left_to_a_retiring_worker_is_run"
 CLOSED_POOL = "no_task_stays_in_a_closed_pool"
@@ -142,7 +144,7 @@ CLOSE_IN_TWO_STEPS = "{ let head = self.head.load(Acquire); self.head.store(CLOS
 SLEEPERS, SLOT, RING, QUEUE, BOARD = (f"board/{name}.rs" for name in ("sleep", "slot", "ring", "queue", "mod"))
 PREFETCH, RETIRING, WAITERS, HEAP = (f"board/{name}.rs" for name in ("prefetch", "retire", "waiters", "heap"))
 TAIL, TIMER, FREE_LIST = (f"board/parent/{name}.rs" for name in ("tail", "limit_timer", "free_list"))
-HANDLES = "handle_table.rs"
+HANDLES, ASKING = "handle_table.rs", "board/ask.rs"
 
 # (what is broken, file in src/, its text, what replaces it, models that must fail)
 MUTATIONS = [
@@ -203,6 +205,9 @@ MUTATIONS = [
     ("wake a seat: no ordering", SLEEPERS, *relaxed("self.group(group).fetch_and(!sleeping, AcqRel);"), [RETIRED]),
     ("find_or_sleep: does not look for orders", BOARD, "self.may_have_to_retire(seat) || (", "(", [RETIRED]),
     ("find_or_sleep: retires and wakes nobody", BOARD, STOP_SEARCHING, f"if !self.may_have_to_retire(seat) {{ {STOP_SEARCHING} }}", [BEFORE_RETIRING]),
+    ("find_or_sleep: sleeps through a call", BOARD, "|| self.answer(seat) || wanted()", "|| wanted()", [CALLED]),
+    ("call: wakes nobody", ASKING, "self.sleepers.wake_sleeping(seat);", "", [CALLED]),
+    ("has_asked: does not look at the number", ASKING, "== ended.wrapping_add(1)", "!= ended.min(0)", [NOT_ASKED]),
     ("request_retire: wakes nobody", RETIRING, "self.sleepers.wake_all();", "", [ONE_OF_TWO]),
     ("take_retire: in two steps", RETIRING, QUOTA, QUOTA_IN_TWO_STEPS, [ONE_OF_TWO, WITHDRAWN]),
     ("arm: wakes nobody", TIMER, "fetch_min(limit_ms, AcqRel) > limit_ms", "fetch_min(limit_ms, AcqRel) > u64::MAX", [LIMIT]),

@@ -76,6 +76,14 @@ STEPS = [
         [],
         True,
     ),
+    (
+        "asan",
+        "AddressSanitizer and LeakSanitizer have nothing to say of a few programs",
+        [PYTHON, "ffi-tests/sanitizers.py", "asan", "--short"],
+        {},
+        [],
+        True,
+    ),
     ("loops", "event loops of others can drive a pool", [PYTHON, "ffi-tests/consumers/run.py", "loops"], {}, [], True),
 ]
 

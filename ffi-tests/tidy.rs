@@ -382,8 +382,16 @@ fn files_use_each_other_in_no_large_cycle() {
 
 #[test]
 fn every_mutation_applies_and_breaks_a_model() {
-    let output = Command::new("python3").args(["ffi-tests/mutations.py", "--check"]).output();
-    let output = output.expect("python3");
+    check_fits("ffi-tests/mutations.py");
+}
+
+#[test]
+fn every_planted_fault_applies() {
+    check_fits("ffi-tests/planted_faults.py");
+}
+
+fn check_fits(script: &str) {
+    let output = Command::new("python3").args([script, "--check"]).output().expect("python3");
     let told =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     assert!(output.status.success(), "\n{}", told.concat());

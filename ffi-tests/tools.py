@@ -21,6 +21,7 @@ PACKAGES = {
     "g++": (None, "g++"),
     "clang": (None, "clang"),
     "luajit": (None, "luajit"),
+    "valgrind": (None, "valgrind"),
     "openssl/evp.h": (None, "libssl-dev"),
     "png.h": (None, "libpng-dev"),
     "uv.h": (None, "libuv1-dev"),
@@ -33,7 +34,7 @@ PACKAGES = {
 FOR_BENCHES = ["oneapi/tbb.h", "asio.hpp", "thread_pool/thread_pool.hpp"]
 # Headers that stand where only pkg-config finds them, by this name.
 MODULES = {"glib.h": "glib-2.0"}
-OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3", "valgrind"]
+OTHERS = ["cargo", "cargo-fmt", "cargo-clippy", "make", "cc", "ld", "objcopy", "readelf", "python3"]
 
 
 PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"]
@@ -133,7 +134,7 @@ def doctor():
             told = (done.stdout or done.stderr or "there").splitlines()[0]
         print(f"  {tool:28} {told}")
     print("Without cargo-fmt, cargo-clippy, cmake, ninja, pkg-config, g++, clang, libuv or GLib their tests are skipped.")
-    print("Without valgrind make counts does nothing.")
+    print("Without valgrind make counts and make valgrind do nothing.")
 
 
 def main():

@@ -80,6 +80,10 @@ enum pool_sandbox {
     POOL_SANDBOX_NONE = 0,
     POOL_SANDBOX_COMPUTE = 1,
 };
+enum pool_isolation {
+    POOL_SHARED = 0,
+    POOL_ISOLATED = 1,
+};
 enum pool_driver {
     POOL_DRIVER_INTERNAL = 0,
     POOL_DRIVER_EXTERNAL = 1,
@@ -190,6 +194,7 @@ typedef struct pool_rlimit_t {
 } pool_rlimit_t;
 typedef void (*pool_tick_fn)(void *user);
 typedef int32_t pool_sandbox_t;
+typedef int32_t pool_isolation_t;
 typedef struct pool_options_t {
     size_t struct_size;
     const char *name;
@@ -245,6 +250,7 @@ typedef struct pool_options_t {
     pool_tick_fn on_tick;
     int64_t tick_ms;
     pool_sandbox_t sandbox;
+    pool_isolation_t isolation;
 } pool_options_t;
 typedef struct pool_error_t {
     pool_status_t status;

@@ -282,6 +282,26 @@ enum pool_sandbox {
     POOL_SANDBOX_COMPUTE = 1,
 };
 
+/** What worker processes share with each other. */
+enum pool_isolation {
+    /**
+     * The memory of the pool: a worker can reach the arguments and results of all its tasks.
+     */
+    POOL_SHARED = 0,
+    /**
+     * Nothing: a worker has memory of its own, with the one task that it runs. The library copies
+     * arguments there, and results from there to memory that no worker reaches before their task is
+     * done. So no task reads or changes the arguments or the result of a task of another worker, or a
+     * result that is done, by whatever it reads or writes in its own memory. A task that runs code
+     * of an attacker may use system calls to reach other processes of its user (ptrace,
+     * process_vm_writev, /proc/PID/mem) or of the machine: POOL_SANDBOX_COMPUTE takes them away, and
+     * the two together keep its tasks apart from others and from the caller. Tasks that run one
+     * after the other in one worker share that process; with max_tasks_per_worker = 1 none do. With
+     * POOL_FORK a worker also has a copy of the memory of the caller as it was in pool_new.
+     */
+    POOL_ISOLATED = 1,
+};
+
 /** Who runs callbacks. */
 enum pool_driver {
     /** A thread of the library. */
@@ -502,8 +522,9 @@ typedef int32_t pool_start_t;
 
 /**
  * A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
- * error code of its own. It must not throw an exception, nor leave through longjmp or
- * pthread_exit.
+ * error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
+ * task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
+ * pthread_exit, and the thread continues. It must not leave through longjmp.
  */
 typedef int32_t (*pool_task_fn)(pool_task_t *task);
 
@@ -599,6 +620,9 @@ typedef void (*pool_tick_fn)(void *user);
 
 /** A value of enum pool_sandbox. */
 typedef int32_t pool_sandbox_t;
+
+/** A value of enum pool_isolation. */
+typedef int32_t pool_isolation_t;
 
 /**
  * Configuration for pool_new. Initialize it with POOL_OPTIONS_INIT; zero selects the default of
@@ -864,8 +888,9 @@ typedef struct pool_options_t {
     size_t seccomp_len;
     /**
      * Signal sent to a worker process when its task has exceeded its soft limit, for a handler
-     * that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
-     * none. Process pools only.
+     * that the task installs. Without a handler the signal may kill the worker, see signal(7). It
+     * is blocked in the worker's main thread while no task's function runs, so that it never
+     * reaches the next task. 0: none. Process pools only.
      */
     int32_t soft_limit_signal;
     /**
@@ -887,6 +912,13 @@ typedef struct pool_options_t {
      * if the kernel has no system call filters. Process pools only.
      */
     pool_sandbox_t sandbox;
+    /**
+     * POOL_SHARED (default) or POOL_ISOLATED, which gives each worker memory of its own. A task then
+     * takes longer by two wake-ups and the copies of its arguments and its result, and each worker
+     * has a thread in this process. A task that would go to a worker that was stopped in its sleep
+     * goes to another one after about a second. Process pools only.
+     */
+    pool_isolation_t isolation;
 } pool_options_t;
 
 /** Details of an error. Owned by the caller; the library only fills it in. */
@@ -1207,6 +1239,13 @@ extern "C" {
  * A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
  * loader, whose lock dlopen holds while constructors run. If worker processes open the library,
  * its constructor runs in them, too, and can make no pool of processes there.
+ *
+ * A pool reserves many addresses, and uses memory as its tasks do. A program that locks its memory
+ * before (mlockall with MCL_FUTURE) locks the stacks of the pool's threads, for which
+ * RLIMIT_MEMLOCK must have room, but not the memory of tasks, of which any amount can be used. If it
+ * locks memory later (MCL_CURRENT), or a worker process does, only what is in use gets locked,
+ * with Linux 6.15 or newer; with an older one MCL_ONFAULT must be set, too. Without CAP_IPC_LOCK
+ * MCL_CURRENT counts the addresses, and must come before the first pool.
  *
  * @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
  * @param out      receives the pool, to be released with pool_free; NULL on failure
@@ -1606,11 +1645,13 @@ CARPOOL_API
 pool_status_t pool_pause(pool_t *pool);
 
 /**
- * Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+ * Resumes a paused pool, also one that was closed or is joined meanwhile: workers begin the queued
+ * tasks. Has no effect if it is not paused.
  *
- * @return as for pool_pause
+ * @return POOL_OK; POOL_ERR_CLOSED if a shutdown has begun; otherwise as for pool_pause
  */
-CARPOOL_API pool_status_t pool_resume(pool_t *pool);
+CARPOOL_API
+pool_status_t pool_resume(pool_t *pool);
 
 /**
  * Replaces every existing worker by a new one, which runs the initializer again. Does not wait:
@@ -1914,9 +1955,11 @@ bool future_cancel_requested(const future_t *future);
 
 /**
  * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
- * invalid.
+ * invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
+ * a worker exits.
  */
-CARPOOL_API uint64_t future_id(const future_t *future);
+CARPOOL_API
+uint64_t future_id(const future_t *future);
 
 /** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
 CARPOOL_API uint64_t future_tag(const future_t *future);
@@ -2023,7 +2066,7 @@ pool_status_t future_collect_many(future_t *const *futures,
  * before the future is done are called one after the other, in the order in which they were added.
  * A callback may call any function, except to join or shut down the future's pool; the pool's
  * shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
- * delays those behind it, and nothing else.
+ * delays those behind it, and nothing else. No callback may throw an exception.
  *
  * With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
  * are already done. Once the pool has been shut down, callbacks of done futures are called
@@ -2439,8 +2482,9 @@ pool_status_t pool_stats(const pool_t *pool,
 
 /**
  * Returns a complete description of the pool as a JSON object: its settings, its workers and what
- * they are running, its state, the number of tasks that each worker index has taken ("writes"),
- * and its statistics.
+ * they are running, its state, the number of submits that are blocked because the queue is full
+ * ("waiting_submits"), the number of tasks that each worker index has taken ("writes"), and its
+ * statistics.
  *
  * @param buf       receives the text in UTF-8, NUL-terminated; may be NULL if capacity is 0
  * @param capacity  size of buf in bytes

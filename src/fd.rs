@@ -205,7 +205,7 @@ impl EventPipe {
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE_SIZE);
         let event = EventPipe { reader: above_stdio(reader)?, writer: above_stdio(writer)? };
         // The kernel keeps the page of the first byte, so that no later one is short of memory.
-        rustix::io::write(&event.writer, &[1])?;
+        rustix::io::retry_on_intr(|| rustix::io::write(&event.writer, &[1]))?;
         event.clear();
         Ok(event)
     }
@@ -213,15 +213,17 @@ impl EventPipe {
     /// Async-signal-safe. If the pipe is full, the event is set anyway.
     pub(crate) fn set(&self) {
         if let Ok(writer) = self.writer.own() {
-            let _ = rustix::io::write(writer, &[1]);
+            // Again if a signal prevents it: whoever waits for it would wait on.
+            let _ = rustix::io::retry_on_intr(|| rustix::io::write(writer, &[1]));
         }
     }
 
     #[inline(never)]
     pub(crate) fn clear(&self) {
         let Ok(reader) = self.reader.own() else { return };
-        let mut bytes = [0; 256];
-        while rustix::io::read(reader, &mut bytes) == Ok(bytes.len()) {}
+        let mut bytes = [0; CLEARED_AT_ONCE];
+        let mut read = || rustix::io::retry_on_intr(|| rustix::io::read(reader, &mut bytes));
+        while read() == Ok(CLEARED_AT_ONCE) {}
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -234,6 +236,7 @@ impl EventPipe {
     }
 }
 
+const CLEARED_AT_ONCE: usize = 256;
 /// The smallest pipe: a page.
 const PIPE_SIZE: usize = 4096;
 
@@ -363,7 +366,7 @@ pub(crate) fn memfd(name: &str) -> Result<Descriptor> {
 /// Opens a file to read it.
 pub(crate) fn open(path: &CStr, flags: OFlags) -> Result<Descriptor> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | flags;
-    above_stdio(rustix::fs::open(path, flags, Mode::empty())?)
+    above_stdio(rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?)
 }
 
 #[cfg(all(test, not(loom)))]

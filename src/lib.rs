@@ -55,6 +55,7 @@
 //! | Where is a hard limit enforced?              | `supervisor/limits.rs`: marks the task, then kills its worker              |
 //! | How does a lazy map bound its window?        | `pool/map/lazy.rs`, `LazyMap::room`                                        |
 //! | How does a full queue block submitters?      | `state/backpressure.rs`                                                    |
+//! | Who gives isolated workers their tasks?      | `supervisor/proxy.rs`: takes them, and writes them to the worker's board   |
 //! | How is a worker process started?             | `worker/spawn.rs`, `worker/forkserver.rs`; unseen: `worker/unseen.rs`      |
 //! | Which state does a pool go through?          | `supervisor/lifecycle.rs`                                                  |
 //!
@@ -79,6 +80,7 @@
 //! | retire                 | a worker exits because the pool has too many, or is replaced                             |
 //! | fork server            | a process that starts workers: it forks itself, or executes a program for each           |
 //! | channel                | the socket pair between the parent and a worker or a fork server                         |
+//! | isolated worker, proxy | a worker with a board of its own; the thread of the parent that gives it its tasks       |
 //! | hook                   | an initializer or a finalizer                                                            |
 //! | chunk                  | several items of a map in one task                                                       |
 //! | permit                 | allows an operation that was begun before a close to submit more                         |

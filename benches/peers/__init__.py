@@ -109,5 +109,11 @@ def start():
     return (python(pool, ", 1", "start", few.get(pool, 4)) for pool in PYTHON)
 
 
+def death():
+    """Not the pools that wait for ever for the task of a dead worker."""
+    few = {"billiard": 1}  # It gives up after ten seconds.
+    return (python(pool, ", 2", "death", few.get(pool, 20)) for pool in ("ProcessPoolExecutor", "loky", "billiard", "pebble"))
+
+
 def idle(ms):
     return (python(pool, ", 2", "idle", ms) for pool in PYTHON)

@@ -7,18 +7,23 @@
     python.py POOL scaling MICROSECONDS TASKS
     python.py POOL start POOLS
     python.py POOL idle MILLISECONDS
+    python.py POOL death DEATHS
 
 POOL is a name in pools.py. Prints one line of JSON with the same keys as the C programs.
 """
 
+import ctypes
 import json
 import os
+import select
+import signal
 import statistics
 import sys
+import tempfile
 import time
 
 import pools
-from tasks import compute, echo, nap, twice_plus_one
+from tasks import compute, die, echo, nap, sleep, twice_plus_one
 
 WORKERS = 2
 MAPS = 3  # the first is reported separately, then the median of the others
@@ -189,9 +194,13 @@ def payload(new_pool, size, budget_ms):
     }
 
 
+def steps_for(task_us):
+    return 100_000 * task_us * 1000 // min(timed(lambda: compute(100_000)) for _ in range(5))
+
+
 def scaling(new_pool, task_us, tasks):
     """A task is a fixed number of steps, calibrated once."""
-    steps = 100_000 * task_us * 1000 // min(timed(lambda: compute(100_000)) for _ in range(5))
+    steps = steps_for(task_us)
     answer = compute(steps)
     with Span() as serial:
         for _ in range(tasks):
@@ -265,6 +274,77 @@ def idle(new_pool, budget_ms):
     }
 
 
+def death_of_worker(new_pool, path, around, steps):
+    """From the worker's death until the caller knows. The pool may be broken afterwards, or worse."""
+    pool = start_pool(new_pool)
+    for _ in range(around):
+        pool.submit(compute, steps)
+    future = pool.submit(die, path)
+    for _ in range(around):
+        pool.submit(compute, steps)
+    try:
+        pool.result(future)
+        sys.exit("a task of a dead worker has a result")
+    except Exception:  # Each library has a class of its own.
+        end = time.monotonic_ns()
+    with open(path, "rb") as notes:
+        took = end - int.from_bytes(notes.read(), "little")
+    try:
+        pool.shutdown()
+    except Exception:  # Some say again that they are broken.
+        pass
+    return took
+
+
+def death_of_program(new_pool):
+    """From the death of a program, whose workers run tasks, until they are gone; at most ORPHANS_MAX_S."""
+    ready, told = os.pipe()
+    program = os.fork()
+    if program == 0:
+        pool = start_pool(new_pool)
+        for _ in range(WORKERS):
+            pool.submit(sleep, 1000)
+        time.sleep(0.2)
+        os.write(told, b"1")
+        time.sleep(1000)
+    os.read(ready, 1)
+    family = [os.pidfd_open(pid) for pid in children() if pid != program]
+    begin = time.monotonic_ns()
+    os.kill(program, signal.SIGKILL)
+    for pidfd in family:
+        left = ORPHANS_MAX_S - (time.monotonic_ns() - begin) / 1e9
+        if not select.select([pidfd], [], [], max(left, 0))[0]:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    took = time.monotonic_ns() - begin
+    for descriptor in (ready, told, *family):
+        os.close(descriptor)
+    try:
+        while True:
+            os.wait()
+    except ChildProcessError:
+        return took
+
+
+PR_SET_CHILD_SUBREAPER = 36
+ORPHANS_MAX_S = 3
+
+
+def death(new_pool, deaths):
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    orphans = death_of_program(new_pool)
+    steps = steps_for(1000)
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as notes:
+        idle = [death_of_worker(new_pool, notes.name, 0, steps) for _ in range(deaths)]
+        busy = [death_of_worker(new_pool, notes.name, 40, steps) for _ in range(deaths)]
+    return {
+        "idle_p50_ns": percentile(idle, 50),
+        "idle_p99_ns": percentile(idle, 99),
+        "busy_p50_ns": percentile(busy, 50),
+        "busy_p99_ns": percentile(busy, 99),
+        "orphans_max_ns": orphans,
+    }
+
+
 WORKLOADS = {
     "round_trip": round_trip,
     "small_tasks": small_tasks,
@@ -273,6 +353,7 @@ WORKLOADS = {
     "scaling": scaling,
     "start": start,
     "idle": idle,
+    "death": death,
 }
 
 

@@ -1,5 +1,7 @@
 """The tasks of python.py, in a module that worker processes can import."""
 
+import os
+import signal
 import time
 
 
@@ -13,6 +15,17 @@ def echo(data):
 
 def nap(_):
     time.sleep(0.02)
+
+
+def die(path):
+    """Notes the time, and kills its worker."""
+    with open(path, "wb") as notes:
+        notes.write(time.monotonic_ns().to_bytes(8, "little"))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(seconds):
+    time.sleep(seconds)
 
 
 def compute(steps):

@@ -17,6 +17,7 @@ def everything():
         pools.memory(),
         pools.size(),
         pools.limits(),
+        pools.death(),
         pools.idle(),
     )
     return {workload.name: workload for workload in found}

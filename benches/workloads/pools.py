@@ -112,6 +112,44 @@ def limits():
     )
 
 
+def death():
+    def names(how):
+        return f"{STARTS[how]}, 2"
+
+    idle_p50, idle_p99, busy_p99, orphans = "idle p50", "idle p99", "saturated p99", "the program's own death, max"
+    return Workload(
+        name="death",
+        question="A worker is killed: when does the caller know? The program is killed: when is its last worker gone?",
+        candidates=(
+            *(candidate(CARPOOL, names(how), "programs/death", how, 200, 20) for how in STARTS),
+            *peers.death(),
+        ),
+        metrics=(
+            Metric(idle_p50, "ms", millis("idle_p50_ns")),
+            Metric(idle_p99, "ms", millis("idle_p99_ns")),
+            Metric("saturated p50", "ms", millis("busy_p50_ns")),
+            Metric(busy_p99, "ms", millis("busy_p99_ns")),
+            Metric(orphans, "ms", millis("orphans_max_ns")),
+        ),
+        targets=tuple(
+            Target(f"{case}, {STARTS[how].replace('process pool', 'spawn').removeprefix('spawn, ')}", goal,
+                   value(names(how), metric), "ms", at_most=limit, kinds=("process",))
+            for case, goal, metric, limit in (
+                ("a worker's death to the error, idle", "median at most 0.3 ms", idle_p50, 0.3),
+                ("a worker's death to the error, idle", "99th percentile at most 5 ms", idle_p99, 5),
+                ("a worker's death to the error, saturated", "99th percentile at most 20 ms", busy_p99, 20),
+                ("a program's death to its last worker's", "at most 50 ms", orphans, 50),
+            )
+            for how in STARTS
+        ),  # fmt: skip
+        notes="Saturated: two workers, and 80 tasks of 1 ms around the one that dies. After a worker's death "
+        "ProcessPoolExecutor and loky are broken, and are made anew; multiprocessing.Pool, mpire and asyncpal wait "
+        "for ever, and are left out. The workers of a program that was killed are waited for for 3 s.",
+        rounds_max=3,
+        budget_s=30,
+    )
+
+
 def idle():
     ms, two = 60_000, "{kind} pool, 2"
     case = "idle for a minute, 2 workers"

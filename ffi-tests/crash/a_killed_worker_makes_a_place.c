@@ -15,7 +15,7 @@ int main(int argc, char **argv) {
         occupy(pool, round, 1, &running);
         CHECK_OK(submit_within(pool, count_in_word, COUNT, POOL_FOREVER, &waiting));
         start_submitter(&submitter, pool, COUNT);
-        await_submitter_sleep(&submitter);
+        await_waiting_submits(pool, 1);
         CHECK(kill(pid_of_worker(0), SIGKILL) == 0);
         CHECK_OK(join_submitter(&submitter));
         CHECK_OK(future_wait(running, POOL_FOREVER));

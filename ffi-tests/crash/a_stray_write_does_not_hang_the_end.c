@@ -4,7 +4,7 @@
 #include "processes.h"
 #include <pthread.h>
 
-enum { ROUNDS = 16, COMPLETION_EVENT = 256 };
+enum { ROUNDS = 16, COMPLETION_EVENT = BOARD_START + 256 };
 
 /* Takes back each notification until the process ends. */
 static void *write_over(void *unused) {

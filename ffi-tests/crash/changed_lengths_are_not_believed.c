@@ -34,7 +34,7 @@ static int32_t change_lengths(pool_task_t *task) {
 int main(int argc, char **argv) {
     static char args[LEN];
     pool_options_t options = test_begin(argc, argv);
-    if (options.kind != POOL_PROCESS) return SKIPPED;
+    if (options.kind != POOL_PROCESS || options.isolation == POOL_ISOLATED) return SKIPPED;
     pool_t *pool = new_pool(&options, 1);
     future_t *changing, *queued[QUEUED];
     CHECK_OK(pool_submit(pool, change_lengths, NULL, 0, &changing));

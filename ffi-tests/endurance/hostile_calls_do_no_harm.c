@@ -77,6 +77,13 @@ static void keep(enum type type, const void *handle, uint64_t *seed) {
 static void free_something(uint64_t *seed) {
     enum type type = (enum type)random_below(seed, TYPES);
     if (type == POOLS && random_below(seed, 4)) return; /* it takes longer */
+    if (type == FUTURES && random_below(seed, 4) == 0) {
+        future_t *some[3] = {FUTURE, FUTURE, NULL};
+        future_free_many(some, 3);
+        future_free_many(NULL, ANY(odd_sizes));
+        for (size_t i = 0; i < 2; i++) atomic_store(&stale[atomic_fetch_add(&stale_count, 1) % STALE], (uintptr_t)some[i]);
+        return;
+    }
     if (random_below(seed, 4) == 0) {
         /* Whatever it is: it may be one of ours, which is stale from then on. */
         release_handle(type, pick(type, seed));
@@ -91,7 +98,8 @@ static void free_something(uint64_t *seed) {
 static int32_t do_something(pool_task_t *task) {
     size_t len;
     const unsigned char *args = (const unsigned char *)pool_task_args(task, &len);
-    switch (len ? args[0] % 8 : 0) {
+    if (pool_current_task() != task) return -1;
+    switch (len ? args[0] % 12 : 0) {
         case 1: return pool_task_fail(task, (int32_t)len, len > 8 ? NULL : "words");
         case 2: return pool_task_return(task, args, len);
         case 3: return pool_task_result(task, SIZE_MAX) != NULL;
@@ -101,13 +109,30 @@ static int32_t do_something(pool_task_t *task) {
             if (kind_of_pool.kind == POOL_PROCESS && len % 5 == 0) _exit(3);
             return 0;
         case 7: return pool_task_return(task, args, 0);
-        default: return 0;
+        case 8: return pool_task_fail_bytes(task, (int32_t)len, "words", args, len);
+        case 9: return pool_task_fail_bytes(task, 1, NULL, NULL, len);
+        case 10: pool_task_retire(task); return 0;
+        default: return (int32_t)(pool_task_id(task) == 0 || pool_task_cancelled(task) || pool_task_soft_expired(task));
     }
+}
+
+/* The calls of a task, without one. */
+static void use_no_task(void) {
+    size_t len;
+    CHECK(pool_current_task() == NULL);
+    pool_task_args(NULL, &len), pool_task_result(NULL, 8), pool_task_return(NULL, room, 8);
+    pool_task_fail(NULL, 1, "words"), pool_task_fail_bytes(NULL, 1, NULL, room, 8), pool_task_retire(NULL);
+    pool_task_progress(NULL, 1, 2), pool_task_id(NULL), pool_task_worker(NULL), pool_task_state(NULL);
+    pool_task_cancelled(NULL), pool_task_soft_expired(NULL);
 }
 
 static void note_done(future_t *future, void *user) {
     (void)user;
     future_state(future);
+}
+
+static void call_nothing(void *user) {
+    (void)user;
 }
 
 static pool_status_t give_items(void *user, const void **item, size_t *len) {
@@ -154,10 +179,69 @@ static void make_pool(uint64_t *seed) {
         case 17: options.initializer.pointer = do_something; break;
         case 18: options.finalizer.len = ANY(odd_sizes); break;
         case 19: options.kill_grace_ms = ANY(times); break;
+        case 20: options.isolation = (int32_t)ONE_OF(0, 1, 2, -1); break;
         default: break;
     }
     pool_new(&options, &pool, &error);
     keep(POOLS, pool, seed);
+}
+
+/* Options by name, as a language without structs sets them. */
+static void make_pool_by_name(uint64_t *seed) {
+    static const char *const names[] = {"max_workers", "min_workers", "kind", "start", "hard_limit_ms", "name", "sandbox",
+                                        "retries", "nothing", "", NULL, "initializer", "tag", "priority", "chunk_size",
+                                        "unordered", "module", "symbol", "struct_size"};
+    static const char *const values[] = {"0", "1", "2", "-1", "18446744073709551616", "POOL_FOREVER", "POOL_NOW", "POOL_THREAD",
+                                         "POOL_INLINE", "true", "", NULL, "words", "0x10", " 1", "1.5"};
+    union {
+        pool_options_t options;
+        pool_call_t call;
+        pool_map_options_t map;
+        pool_stats_t stats;
+        _Alignas(16) char bytes[4096];
+    } any;
+    pool_t *pool = NULL;
+    pool_error_t error;
+    size_t size = (size_t)ONE_OF(sizeof any.options, 1024, 4096, 0, 7, 4097, -1);
+    memset(&any, (int)next_random(seed), sizeof any);
+    switch (random_below(seed, 4)) {
+        case 0: pool_call_init(&any.call, size), pool_call_set(&any.call, ANY(names), ANY(values), &error); return;
+        case 1: pool_map_options_init(&any.map, size), pool_map_options_set(&any.map, ANY(names), ANY(values), NULL); return;
+        case 2: pool_stats_init(&any.stats, size), pool_options_init(NULL, size), pool_options_set(NULL, "name", "", NULL); return;
+        default: break;
+    }
+    if (pool_options_init(&any.options, size) != POOL_OK) return;
+    any.options.kind = kind_of_pool.kind, any.options.start = kind_of_pool.start, any.options.max_workers = 1;
+    any.options.fork_with_threads = true;
+    for (uint64_t i = random_below(seed, 4); i > 0; i--) {
+        pool_options_set(&any.options, ANY(names), ANY(values), ONE_OF(0, 1) ? &error : NULL);
+    }
+    pool_new(&any.options, &pool, &error);
+    keep(POOLS, pool, seed);
+}
+
+static void submit_many(uint64_t *seed) {
+    future_t *futures[8] = {NULL};
+    size_t n = random_below(seed, 9), submitted = 0;
+    switch (random_below(seed, 3)) {
+        case 0: pool_submit_many(POOL, do_something, NULL, ANY(odd_sizes) | 1, ANY(odd_sizes), NULL, NULL); break;
+        case 1: pool_submit_many(POOL, do_something, room, SIZE_MAX, 3, futures, &submitted); break;
+        default: pool_submit_many(POOL, do_something, room, ANY(sizes) / 8, n, ONE_OF(0, 1, 1) ? futures : NULL, &submitted);
+    }
+    CHECK(submitted <= n);
+    for (size_t i = 0; i < COUNT_OF(futures); i++) keep(FUTURES, futures[i], seed);
+}
+
+/* A pool is not left paused: a map that nobody resumes would never end. */
+static void pause_for_a_moment(uint64_t *seed) {
+    pool_t *pool = POOL;
+    pool_call_t call = POOL_CALL_INIT;
+    call.task.pointer = do_something;
+    call.submit_timeout_ms = POOL_NOW; /* it may be full */
+    pool_status_t status = pool_pause(pool);
+    pool_submit_call(pool, &call, NULL);
+    pool_wait_idle(pool, ANY(times));
+    if (status == POOL_OK) pool_resume(pool);
 }
 
 static void submit_something(uint64_t *seed) {
@@ -208,7 +292,9 @@ static void use_future(uint64_t *seed) {
     future_t *some[3] = {FUTURE, FUTURE, FUTURE};
     const void *datas[3];
     size_t lens[3];
-    switch (random_below(seed, 18)) {
+    switch (random_below(seed, 20)) {
+        case 18: touch(future_failure(FUTURE, &data, &len), data, len); break;
+        case 19: future_tag(FUTURE), future_failure(FUTURE, NULL, NULL), future_state(pool_find_future(POOL, random_below(seed, 300))); break;
         case 0: future_wait(FUTURE, ANY(times)); break;
         case 1: touch(future_result(FUTURE, &data, &len), data, len); break;
         case 2: touch(future_collect(FUTURE, ANY(times), &data, &len), data, len); break;
@@ -233,7 +319,11 @@ static void use_future(uint64_t *seed) {
 static void use_set_or_promise(uint64_t *seed) {
     future_t *future = NULL;
     future_set_t *set = NULL;
-    switch (random_below(seed, 6)) {
+    future_t *some[4];
+    size_t taken;
+    switch (random_below(seed, 8)) {
+        case 6: future_set_next_many(SET, ANY(times), some, ONE_OF(0, 1, 4), &taken); break;
+        case 7: future_set_next_many(SET, ANY(times), NULL, ANY(odd_sizes), ONE_OF(0, 1) ? &taken : NULL); break;
         case 0: future_new_promise(&future), keep(FUTURES, future, seed); break;
         case 1: future_set_new(&set), keep(SETS, set, seed); break;
         case 2: future_set_add(SET, FUTURE); break;
@@ -290,7 +380,13 @@ static void use_pool(uint64_t *seed) {
     static _Thread_local char json[512];
     if (ONE_OF(0, 0, 0, 0, 0, 0, 0, 1)) stats.struct_size = options.struct_size = ANY(odd_sizes) % sizeof options;
     if (stats.struct_size > sizeof stats) stats.struct_size = sizeof stats;
-    switch (random_below(seed, 32)) {
+    switch (random_below(seed, 38)) {
+        case 31: pool_resize(POOL, (uint32_t)ONE_OF(0, 1, 2, 3, 1024, 1025, UINT32_MAX), ANY(times)); break;
+        case 32: pause_for_a_moment(seed); break;
+        case 33: pool_wait_idle(POOL, ANY(times)); break;
+        case 34: use_no_task(); break;
+        case 35: if (pool_at_exit(call_nothing, NULL, NULL, &number) == POOL_OK) CHECK_OK(pool_remove_at_exit(number)); break;
+        case 36: pool_at_exit(NULL, NULL, NULL, NULL), pool_count_live(), pool_available_cpus(); break;
         case 0: pool_run(POOL, do_something, room, ANY(sizes), ANY(times), json, ONE_OF(0, 8, 64), &len); break;
         case 1: pool_check(POOL, &error); break;
         case 2: pool_test(POOL, ONE_OF(0, 1, 3), &error); break;
@@ -337,7 +433,9 @@ static void *call_at_random(void *data) {
             continue;
         }
         CHECK(pthread_rwlock_rdlock(&in_use) == 0);
-        if (dice < 6) make_pool(seed);
+        if (dice < 5) make_pool(seed);
+        else if (dice < 6) make_pool_by_name(seed);
+        else if (dice < 8) submit_many(seed);
         else if (dice < 22) submit_something(seed);
         else if (dice < 42) use_future(seed);
         else if (dice < 48) use_set_or_promise(seed);

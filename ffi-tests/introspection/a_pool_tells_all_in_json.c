@@ -11,6 +11,7 @@ static const char *const program =
     "assert info['name'] == name, ascii(info['name'])\n"
     "assert info['kind'] == {'thread': 'thread', 'inline': 'inline'}.get(kind, 'process'), info['kind']\n"
     "assert info['start_method'] == (kind if info['kind'] == 'process' else None)\n"
+    "assert info['isolated'] == (len(sys.argv) > 4), info['isolated']\n"
     "assert info['implementation']['name'] == 'carpool' and info['implementation']['version']\n"
     "assert info['max_concurrency'] == 2 or kind == 'inline', info['max_concurrency']\n"
     "assert info['max_tasks_per_worker'] == 1000 and info['max_memory_per_worker'] is None\n"
@@ -18,7 +19,7 @@ static const char *const program =
     "assert info['max_pending'] == (50 if kind != 'inline' else None), info['max_pending']\n"
     "assert info['processes'] == ([pid] if info['kind'] == 'process' else []), info['processes']\n"
     "assert info['num_processes'] == len(info['workers']) == 1, info['workers']\n"
-    "assert info['pending'] == 0 and info['busy'] == (kind != 'inline')\n"
+    "assert info['pending'] == 0 and info['waiting_submits'] == 0 and info['busy'] == (kind != 'inline')\n"
     "assert info['state'] == dict(bits=1, closed=True, broken=False, terminated=False, joining=False, paused=False)\n"
     "assert info['writes']['total'] == sum(info['writes']['all']), info['writes']\n"
     "assert info['stats']['tasks_submitted'] == info['writes']['total'], info['stats']\n"
@@ -30,11 +31,16 @@ static const char *const program =
     "    assert isinstance(worker['function'], str)\n"
     "assert info['timeouts'] == dict(soft_ms=None, hard_ms=None), info['timeouts']\n";
 
-static int python(const char *path, const char *kind, const char *pid) {
+static int python(const char *path, const pool_options_t *options, const char *pid) {
+    static const char *const starts[] = {"spawn", "forkserver", "fork"};
+    const char *kind = options->kind == POOL_THREAD   ? "thread"
+                       : options->kind == POOL_INLINE ? "inline"
+                                                      : starts[options->start];
+    const char *isolated = options->isolation == POOL_ISOLATED ? "isolated" : NULL;
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        execlp("python3", "python3", "-c", program, path, kind, pid, (char *)NULL);
+        execlp("python3", "python3", "-c", program, path, kind, pid, isolated, (char *)NULL);
         _exit(SKIPPED);
     }
     int status;
@@ -90,7 +96,7 @@ int main(int argc, char **argv) {
     CHECK(file && fwrite(text, 1, len, file) == len && fclose(file) == 0);
     free(text);
     snprintf(number, sizeof number, "%lld", (long long)pid);
-    int status = python(path, argc > 1 ? argv[1] : "thread", number);
+    int status = python(path, &options, number);
     CHECK(status == 0 || status == SKIPPED);
     check_room(pool);
     release(0);

@@ -124,7 +124,8 @@ static int32_t run_model_task(pool_task_t *task) {
     return 0;
 }
 
-/* For maps: item and result are a number. A worker dies of items that end in 13, if it is a process of its own. */
+/* For maps: item and result are a number. A worker dies of items that end in 13, if it is a process of its own.
+ * Some take long enough for others to happen meanwhile. */
 static int32_t run_model_item(pool_task_t *task) {
     uint64_t item;
     size_t len;
@@ -133,6 +134,7 @@ static int32_t run_model_item(pool_task_t *task) {
     memcpy(&item, bytes, sizeof item);
     if (item % 100 == 77) return pool_task_fail(task, 77, "on purpose");
     if (item % 100 == 13 && item >= 1000000) raise(SIGKILL);
+    if (item % 8 == 3) sleep_us(100);
     item = item * 3 + 1;
     return pool_task_return(task, &item, sizeof item);
 }

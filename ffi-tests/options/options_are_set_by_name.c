@@ -23,6 +23,7 @@ static void a_pool_is_made_of_bytes(const pool_options_t *given) {
         CHECK_OK(pool_options_set(options, "hard_limit_ms", "60000", NULL));
         CHECK_OK(pool_options_set(options, "no_new_privs", "true", NULL));
         CHECK_OK(pool_options_set(options, "sandbox", "POOL_SANDBOX_COMPUTE", NULL));
+        CHECK_OK(pool_options_set(options, "isolation", "POOL_ISOLATED", NULL));
     }
     pool_t *pool;
     pool_options_t made = POOL_OPTIONS_INIT;
@@ -34,6 +35,7 @@ static void a_pool_is_made_of_bytes(const pool_options_t *given) {
     CHECK_EQUAL(made.max_workers, given->kind == POOL_INLINE ? made.max_workers : 3);
     CHECK_EQUAL(made.idle_timeout_ms, POOL_FOREVER);
     CHECK_EQUAL(made.sandbox, given->kind == POOL_PROCESS ? POOL_SANDBOX_COMPUTE : POOL_SANDBOX_NONE);
+    CHECK_EQUAL(made.isolation, given->kind == POOL_PROCESS ? POOL_ISOLATED : POOL_SHARED);
     CHECK_EQUAL(made.hard_limit_ms, given->kind == POOL_PROCESS ? 60000 : POOL_FOREVER);
     uint64_t n = 9;
     CHECK_OK(pool_run(pool, square, &n, sizeof n, POOL_FOREVER, &n, sizeof n, NULL));

@@ -55,9 +55,10 @@ static void check_options(void) {
     OPTION(max_workers = UINT32_MAX, POOL_ERR_INVALID);
 }
 
-/* Threads share the program's environment, its folder and its modules. */
+/* Threads share the program's environment, its folder, its modules and its memory. */
 static void check_options_of_processes(void) {
     const char *const none[] = {NULL};
+    OPTION(isolation = POOL_ISOLATED, POOL_ERR_UNSUPPORTED);
     OPTION(worker_executable = "/bin/true", POOL_ERR_UNSUPPORTED);
     OPTION(env = none, POOL_ERR_UNSUPPORTED);
     OPTION(modules = none, POOL_ERR_UNSUPPORTED);
@@ -101,6 +102,7 @@ static void check_starts(void) {
         OPTION(start = POOL_FORKSERVER, POOL_ERR_UNSUPPORTED);
         OPTION(start = POOL_FORK, POOL_ERR_UNSUPPORTED);
     }
+    if (base.kind == POOL_PROCESS) OPTION(isolation = 2, POOL_ERR_INVALID);
     if (base.start == POOL_SPAWN) OPTION(preload = none, POOL_ERR_UNSUPPORTED);
     if (base.start != POOL_FORK) OPTION(fork_with_threads = true, POOL_ERR_UNSUPPORTED);
     if (base.start == POOL_FORK) OPTION(worker_executable = "/bin/true", POOL_ERR_UNSUPPORTED);

@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     CHECK_OK(future_on_done(futures[1], tell, NULL, NULL, NULL));
     CHECK_OK(future_on_done(futures[N], tell, NULL, NULL, NULL));
     start_submitter(&submitter, pool, COUNT);
-    await_submitter_sleep(&submitter);
+    await_waiting_submits(pool, 1);
     CHECK_OK(pool_cancel_pending(pool, &n));
     CHECK_EQUAL(n, N);
     for (int i = 1; i <= N; i++) CHECK_EQUAL(future_state(futures[i]), FUTURE_CANCELLED);

@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
         pool_t *pool = new_full_pool(&base, how, 1, COUNT, futures);
         for (int i = 0; i < SUBMITTERS; i++) {
             start_submitter(&submitters[i], pool, COUNT);
-            await_submitter_sleep(&submitters[i]);
+            await_waiting_submits(pool, (unsigned)i + 1);
         }
         pthread_t joiner;
         stop(pool, how, &joiner);

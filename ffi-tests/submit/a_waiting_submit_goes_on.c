@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     /* One is cancelled. */
     pool_t *pool = new_full_pool(&base, 0, 1, COUNT, futures);
     start_submitter(&one, pool, COUNT);
-    await_submitter_sleep(&one);
+    await_waiting_submits(pool, 1);
     CHECK_OK(future_cancel(futures[1], POOL_CANCEL_QUEUED));
     CHECK_OK(join_submitter(&one));
     CHECK_EQUAL(pool_count_pending_tasks(pool), 1);
@@ -28,7 +28,7 @@ int main(int argc, char **argv) {
     pool = new_full_pool(&base, 1, 1, COUNT, futures);
     for (int i = 0; i < SUBMITTERS; i++) {
         start_submitter(&line[i], pool, COUNT);
-        await_submitter_sleep(&line[i]);
+        await_waiting_submits(pool, (unsigned)i + 1);
     }
     future_t *late;
     CHECK_IS(submit_within(pool, count_in_word, COUNT, POOL_NOW, &late), POOL_ERR_FULL);

@@ -4,6 +4,9 @@
 
 #include "check.h"
 
+/* Where the board begins in that memory, behind pages that nobody can access. */
+enum { BOARD_START = 1 << 16 };
+
 /* In a worker. */
 static inline char *shared_memory(void) {
     char line[4096 + 128];

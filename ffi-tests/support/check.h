@@ -172,8 +172,9 @@ static inline pool_options_t test_begin(int argc, char **argv) {
     options.kind = strcmp(kind, "thread") == 0   ? POOL_THREAD
                    : strcmp(kind, "inline") == 0 ? POOL_INLINE
                                                  : POOL_PROCESS;
-    if (strcmp(kind, "forkserver") == 0) options.start = POOL_FORKSERVER;
-    if (strcmp(kind, "fork") == 0) options.start = POOL_FORK;
+    if (strstr(kind, "forkserver")) options.start = POOL_FORKSERVER;
+    if (strcmp(kind, "fork") == 0 || strcmp(kind, "isolated_fork") == 0) options.start = POOL_FORK;
+    if (strstr(kind, "isolated")) options.isolation = POOL_ISOLATED;
     /* Many programs have started threads by then. These hold no lock that workers need. */
     options.fork_with_threads = options.start == POOL_FORK;
 

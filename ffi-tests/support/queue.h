@@ -35,12 +35,10 @@ typedef struct submitter_t {
     future_t *future;
     pool_status_t status;
     pthread_t thread;
-    _Atomic int id; /* its thread id */
 } submitter_t;
 
 static inline void *submit_one_more(void *argument) {
     submitter_t *submitter = (submitter_t *)argument;
-    atomic_store(&submitter->id, (int)syscall(SYS_gettid));
     submitter->status = pool_submit(submitter->pool, count_in_word, &submitter->index,
                                     sizeof submitter->index, &submitter->future);
     return NULL;
@@ -50,20 +48,17 @@ static inline void start_submitter(submitter_t *submitter, pool_t *pool, uint32_
     submitter->pool = pool;
     submitter->index = index;
     submitter->future = NULL;
-    atomic_store(&submitter->id, 0);
     CHECK(pthread_create(&submitter->thread, NULL, submit_one_more, submitter) == 0);
 }
 
-/* Waits until the thread sleeps: its submit is blocked. */
-static inline void await_submitter_sleep(submitter_t *submitter) {
-    char path[64], line[256], state = 0;
-    while (state != 'S') {
+/* Waits until so many submits are blocked. */
+static inline void await_waiting_submits(pool_t *pool, unsigned n) {
+    char wanted[64], json[1 << 16];
+    snprintf(wanted, sizeof wanted, "\"waiting_submits\":%u,", n);
+    for (;;) {
+        CHECK_OK(pool_info_json(pool, json, sizeof json, NULL));
+        if (strstr(json, wanted)) return;
         pause_briefly();
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", atomic_load(&submitter->id));
-        FILE *file = fopen(path, "r");
-        if (!file) continue;
-        if (fgets(line, sizeof line, file) && strrchr(line, ')')) state = strrchr(line, ')')[2];
-        fclose(file);
     }
 }
 

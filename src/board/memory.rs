@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::fd::{self, Descriptor};
 use crate::sync::plain::{self, AtomicPtr};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
-use rustix::fs::SealFlags;
+use rustix::fs::{FallocateFlags, SealFlags};
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -24,6 +24,8 @@ const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlag
 pub(crate) struct Memory {
     start: NonNull<u8>,
     len: usize,
+    /// Bytes of the mapping before `start`: see [`Extent::Sparse`].
+    guard: usize,
     /// The file behind the mapping, kept while it may have to be sent to another process.
     file: Option<Descriptor>,
     is_shared: bool,
@@ -40,18 +42,20 @@ unsafe impl Sync for Memory {}
 enum Extent {
     /// All of it: the file of one result. A filtered worker maps it, with one system call.
     Whole,
-    /// A little of it: a region.
+    /// A little of it: a region. A program may lock all its memory (mlockall), and must not be given
+    /// every page of this one. What is mapped later is locked from the beginning (MCL_FUTURE): so
+    /// a sparse mapping begins as one page, is unlocked, and grows. What is mapped already is
+    /// populated page by page, up to the first page that cannot be (MCL_CURRENT): that is the guard,
+    /// with which it begins.
     Sparse,
 }
 
 impl Extent {
-    /// The access with which it is mapped first. A program that locks all its memory (MCL_FUTURE of
-    /// mlockall) locks a new mapping too, and would be given every page of it. It cannot be given pages
-    /// without access.
-    fn first_access(self) -> ProtFlags {
+    /// Bytes before the memory itself: a page of any size.
+    fn guard(self) -> usize {
         match self {
-            Extent::Whole => ProtFlags::READ | ProtFlags::WRITE,
-            Extent::Sparse => ProtFlags::empty(),
+            Extent::Whole => 0,
+            Extent::Sparse => 1 << 16,
         }
     }
 }
@@ -59,23 +63,35 @@ impl Extent {
 impl Memory {
     /// Zeroed memory, private to this process.
     pub(crate) fn private(len: usize) -> Result<Memory> {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let access = Extent::Sparse.first_access();
-        // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
-        let start = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) };
-        Memory::of(start, len, None, Extent::Sparse)
+        Memory::map(None, len, Extent::Sparse)
     }
 
     /// Zeroed memory that can be shared with other processes through its sealed file.
     pub(crate) fn shared(name: &str, len: usize, limit: FileLimit) -> Result<Memory> {
-        let file = sealed_file(name, len, limit)?;
-        Memory::map(file, len, Extent::Sparse)
+        let file = sealed_file(name, len + Extent::Sparse.guard(), limit)?;
+        Memory::map(Some(file), len, Extent::Sparse)
     }
 
     /// Like [`Memory::shared`], for one result.
     pub(crate) fn for_result(len: usize, limit: FileLimit) -> Result<Memory> {
         let file = sealed_file("carpool result", len, limit)?;
-        Memory::map(file, len, Extent::Whole)
+        Memory::map(Some(file), len, Extent::Whole)
+    }
+
+    /// A copy of the first bytes of this memory, private to this process. None: it has fewer.
+    pub(crate) fn private_copy(&self, len: usize) -> Option<Result<Memory>> {
+        let start = self.bytes(0, len)?;
+        // SAFETY: the bytes are within this mapping, and nothing in this process writes to them.
+        Some(Memory::copy_of(unsafe { ResultBytes::new(start, len) }))
+    }
+
+    /// A copy of these bytes, private to this process.
+    pub(crate) fn copy_of(bytes: ResultBytes<'_>) -> Result<Memory> {
+        let copy = Memory::private(bytes.len().max(1))?;
+        // SAFETY: the new mapping has as many bytes, and nothing else uses it yet; the source is mapped,
+        // as `ResultBytes::new` requires. Another process that writes to it can only corrupt the copy.
+        unsafe { copy.start().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(copy)
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
@@ -84,8 +100,8 @@ impl Memory {
     }
 
     fn attach_as(file: Descriptor, len: usize, extent: Extent) -> Result<Memory> {
-        check_sealed(file.as_fd(), len)?;
-        let mut memory = Memory::map(file, len, extent)?;
+        check_sealed(file.as_fd(), len + extent.guard())?;
+        let mut memory = Memory::map(Some(file), len, extent)?;
         memory.file = None;
         Ok(memory)
     }
@@ -102,34 +118,45 @@ impl Memory {
         Memory::attach_as(file, len, Extent::Whole)
     }
 
-    fn map(file: Descriptor, len: usize, extent: Extent) -> Result<Memory> {
-        let (access, flags) = (extent.first_access(), MapFlags::SHARED | MapFlags::NORESERVE);
-        // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
-        let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), len, access, flags, &file, 0) };
-        Memory::of(start, len, Some(file), extent)
-    }
-
-    fn of(
-        start: rustix::io::Result<*mut std::ffi::c_void>,
-        len: usize,
-        file: Option<Descriptor>,
-        extent: Extent,
-    ) -> Result<Memory> {
-        let start = start.map_err(|errno| Error::os("mapping memory", errno))?;
-        let start = NonNull::new(start.cast::<u8>()).ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
-        let memory = Memory { start, len, is_shared: file.is_some(), file };
-        if extent == Extent::Sparse {
-            // SAFETY: the range is the mapping just made, which holds no bytes yet.
-            let _ = unsafe { rustix::mm::munlock(memory.start().cast(), len) };
-            let access = MprotectFlags::READ | MprotectFlags::WRITE;
-            // SAFETY: the range is the mapping just made, and nothing uses it yet.
-            unsafe { rustix::mm::mprotect(memory.start().cast(), len, access) }
-                .map_err(|errno| Error::os("mapping memory", errno))?;
+    fn map(file: Option<Descriptor>, len: usize, extent: Extent) -> Result<Memory> {
+        let guard = extent.guard();
+        let mapped = match extent {
+            Extent::Whole => match map_bytes(file.as_ref(), len) {
+                // The program may not lock so much.
+                Err(Errno::AGAIN) => map_unlocked(file.as_ref(), len),
+                mapped => mapped,
+            },
+            Extent::Sparse => map_unlocked(file.as_ref(), guard + len),
+        };
+        let first = mapped.map_err(|errno| match errno {
+            Errno::AGAIN => {
+                Error::os("RLIMIT_MEMLOCK is too low to map memory after mlockall", errno)
+            }
+            _ => Error::os("mapping memory", errno),
+        })?;
+        if guard > 0 {
+            install_guard(first, guard);
         }
         // Keeps the sparse region out of core dumps. It does no harm if the kernel refuses.
         // SAFETY: the range is the mapping just made, and the advice changes no byte of it.
-        let _ = unsafe { rustix::mm::madvise(start.as_ptr().cast(), len, Advice::LinuxDontDump) };
-        Ok(memory)
+        let _ = unsafe { rustix::mm::madvise(first.cast(), guard + len, Advice::LinuxDontDump) };
+        let start = NonNull::new(first.wrapping_add(guard));
+        let start = start.ok_or(crate::error::Status::POOL_ERR_NOMEM)?;
+        Ok(Memory { start, len, guard, is_shared: file.is_some(), file })
+    }
+
+    /// Keeps what the mapping holds from processes that this one forks: they do not have a mapping of
+    /// a file, and find zeros in private memory, which they may touch.
+    pub(crate) fn keep_from_forks(&self) -> Result<()> {
+        let advice = if self.is_shared { Advice::LinuxDontFork } else { Advice::LinuxWipeOnFork };
+        // SAFETY: the range is this value's mapping, and the advice changes no byte of it here.
+        unsafe { rustix::mm::madvise(self.start().cast(), self.len, advice) }
+            .map_err(|errno| Error::os("keeping memory from forked processes", errno))
+    }
+
+    /// Takes out the file, for the one process that it is sent to.
+    pub(crate) fn take_file(&mut self) -> Option<Descriptor> {
+        self.file.take()
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
@@ -169,21 +196,86 @@ impl Memory {
         let _ = unsafe { rustix::mm::madvise(start, len + into_page, Advice::LinuxPopulateWrite) };
     }
 
-    /// Returns whole pages to the kernel; they read as zero afterwards.
+    /// Returns whole pages to the kernel; they read as zero afterwards, unless the kernel refuses.
     pub(crate) fn discard(&self, offset: usize, len: usize) {
         let Some(start) = self.bytes(offset, len) else { return };
-        let advice = if self.is_shared { Advice::LinuxRemove } else { Advice::LinuxDontNeed };
-        // SAFETY: the caller owns these bytes of the mapping and needs none of them.
-        let _ = unsafe { rustix::mm::madvise(start.cast(), len, advice) };
+        if !self.is_shared {
+            // SAFETY: the caller owns these bytes of the mapping and needs none of them.
+            return unsafe { discard_private(start, len) };
+        }
+        // SAFETY: as above.
+        let removed = unsafe { rustix::mm::madvise(start.cast(), len, Advice::LinuxRemove) };
+        if let (Err(_), Some(file)) = (removed, &self.file) {
+            // The program has locked the mapping, but not the file.
+            let how = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            let offset = (self.guard + offset) as u64;
+            let _ = rustix::fs::fallocate(file, how, offset, len as u64);
+        }
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: this value owns the mapping; spans and addresses of it are not used after it is
-        // dropped.
-        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
+        let first = self.start.as_ptr().wrapping_sub(self.guard);
+        // SAFETY: this value owns the mapping, which begins `guard` bytes before `start`; spans and
+        // addresses of it are not used after it is dropped.
+        let _ = unsafe { rustix::mm::munmap(first.cast(), self.guard + self.len) };
     }
+}
+
+/// Maps so many bytes of the file, or without one of private memory.
+fn map_bytes(file: Option<&Descriptor>, len: usize) -> rustix::io::Result<*mut u8> {
+    let (access, hint) = (ProtFlags::READ | ProtFlags::WRITE, std::ptr::null_mut());
+    let mapped = match file {
+        // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
+        Some(file) => unsafe {
+            rustix::mm::mmap(hint, len, access, MapFlags::SHARED | MapFlags::NORESERVE, file, 0)
+        },
+        // SAFETY: as above.
+        None => unsafe {
+            let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+            rustix::mm::mmap_anonymous(hint, len, access, flags)
+        },
+    };
+    mapped.map(|start| start.cast())
+}
+
+/// Like `map_bytes`; neither locks the memory nor counts it as locked.
+fn map_unlocked(file: Option<&Descriptor>, len: usize) -> rustix::io::Result<*mut u8> {
+    let first = map_bytes(file, PAGE)?;
+    // SAFETY: the range is the mapping just made, which holds no bytes yet. It is refused only where
+    // a filter of system calls does so.
+    let _ = unsafe { rustix::mm::munlock(first.cast(), PAGE) };
+    // SAFETY: the mapping just made, to which nothing refers: it may move.
+    match unsafe { rustix::mm::mremap(first.cast(), PAGE, len, MremapFlags::MAYMOVE) } {
+        Ok(start) => Ok(start.cast()),
+        Err(errno) => {
+            // SAFETY: the mapping just made, to which nothing refers.
+            let _ = unsafe { rustix::mm::munmap(first.cast(), PAGE) };
+            Err(errno)
+        }
+    }
+}
+
+/// Returns pages of private memory to the kernel, also those that the program has locked.
+///
+/// # Safety
+/// The pages are mapped, and nobody needs what they hold.
+unsafe fn discard_private(start: *mut u8, len: usize) {
+    // SAFETY: as the caller vouches.
+    if unsafe { rustix::mm::madvise(start.cast(), len, Advice::LinuxDontNeed) }.is_err() {
+        // SAFETY: as the caller vouches.
+        let _ = unsafe { rustix::mm::madvise(start.cast(), len, Advice::LinuxDontneedLocked) };
+    }
+}
+
+/// Makes these pages such that they can be neither accessed nor populated. Linux before 6.13, and
+/// before 6.15 for files, refuses.
+fn install_guard(start: *mut u8, len: usize) {
+    /// From `asm-generic/mman-common.h`.
+    const MADV_GUARD_INSTALL: i32 = 102;
+    // SAFETY: the range is the beginning of the mapping just made, which nothing accesses.
+    let _ = unsafe { libc::madvise(start.cast(), len, MADV_GUARD_INSTALL) };
 }
 
 /// The smallest page of both architectures.
@@ -344,12 +436,12 @@ impl<T: Shared> LastingSpan<T> {
         Span { start: self.start.load(Acquire), count }
     }
 
-    /// Returns the pages to the kernel; all values are zero afterwards.
+    /// Returns the pages to the kernel; all values are zero afterwards, unless the kernel refuses.
     pub(crate) fn discard(&self) {
         let Span { start, count } = self.get();
         let len = count * size_of::<T>();
-        // SAFETY: `grow` has mapped these bytes, and nothing unmaps them.
-        let _ = unsafe { rustix::mm::madvise(start.cast_mut().cast(), len, Advice::LinuxDontNeed) };
+        // SAFETY: `grow` has mapped these bytes, nothing unmaps them, and no pool has the entries.
+        unsafe { discard_private(start.cast_mut().cast(), len) };
     }
 }
 
@@ -412,4 +504,36 @@ impl<'a> ResultBytes<'a> {
 #[inline(never)]
 fn out_of_bounds() -> ! {
     panic!("an index out of the bounds of its span")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// What is discarded reads as zero, also in memory that the program has locked meanwhile.
+    fn discards(memory: &Memory) {
+        let len = 1 << 16;
+        for is_locked in [false, true] {
+            let start = memory.start();
+            if is_locked {
+                // SAFETY: the memory just made, which nothing else uses.
+                unsafe { rustix::mm::mlock(start.cast(), len) }.unwrap();
+            }
+            // SAFETY: as above.
+            unsafe { start.write_bytes(7, len) };
+            memory.discard(0, len);
+            // SAFETY: as above.
+            assert!((0..len).all(|at| unsafe { start.wrapping_add(at).read() } == 0));
+        }
+    }
+
+    #[test]
+    fn private_memory_is_discarded_also_if_locked() {
+        discards(&Memory::private(1 << 20).unwrap());
+    }
+
+    #[test]
+    fn shared_memory_is_discarded_also_if_locked() {
+        discards(&Memory::shared("test", 1 << 20, FileLimit::Current).unwrap());
+    }
 }

@@ -9,6 +9,7 @@
 //! half in [`parent`] may. The region holds only offsets, integers and bytes, and each of them is
 //! checked by its reader when another process may have written it.
 
+mod ask;
 pub(crate) mod failure_bytes;
 pub(crate) mod functions;
 pub(crate) mod heap;
@@ -100,6 +101,8 @@ pub(crate) mod feature {
     pub(crate) const PRIORITIES: u64 = 0xffff;
     /// Workers prefetch several entries at once (see [`super::prefetch`]).
     pub(crate) const PREFETCH: u64 = 1 << 17;
+    /// The worker asks for each task: the board is that of an isolated worker (see [`super::ask`]).
+    pub(crate) const ASKS: u64 = 1 << 18;
 }
 
 /// An idle time: exit at once. -1 is never, any other number a time in milliseconds.
@@ -196,6 +199,7 @@ impl Board {
             if stage == Stage::Stop || self.must_retire(seat) {
                 return Next::Exit;
             }
+            self.ask(seat);
             if stage.takes_tasks()
                 && let Some(slot) = self.take(seat)
             {
@@ -233,8 +237,12 @@ impl Board {
             Stage::Paused => changed(),
             Stage::Drain | Stage::Stop => true,
         };
-        let reason = if !self.sleepers.start_searching(seat) || !spin_until(wanted) {
-            self.sleepers.sleep(seat, deadline, wanted)
+        let answer_or_find = || {
+            self.answer(seat);
+            wanted()
+        };
+        let reason = if !self.sleepers.start_searching(seat) || !spin_until(answer_or_find) {
+            self.sleepers.sleep(seat, deadline, || self.answer(seat) || wanted())
         } else {
             WakeReason::Notified
         };
@@ -337,6 +345,16 @@ impl Board {
             3 => Stage::Paused,
             _ => Stage::Stop,
         }
+    }
+
+    // ---- the proxy of an isolated worker -------------------------------------------------------
+
+    /// Gives up the task that this seat has claimed and not begun; it was requeued.
+    pub(crate) fn give_up_claim(&self, seat: SeatIndex) {
+        let own = self.seats.at(usize::from(seat.0));
+        own.slot.store(0, Relaxed);
+        own.started.store(0, Relaxed);
+        own.ended.store(own.ended.load(Relaxed) + 1, Release);
     }
 
     // ---- the supervisor ------------------------------------------------------------------------

@@ -17,6 +17,7 @@ use crate::sync::{AtomicU32, AtomicU64, Deadline, Ordering::*, Scope, fence};
 use loom::sync::Arc;
 use loom::thread;
 
+mod ask;
 mod deaths;
 mod limits;
 mod lists;

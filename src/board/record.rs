@@ -190,6 +190,17 @@ impl Slot {
         (start.checked_add(len)? <= PAYLOAD_LEN).then(|| self.payload_at(start))
     }
 
+    /// Copies a result into the slot. None: it does not fit there.
+    pub(crate) fn put_inline_result(&self, bytes: ResultBytes<'_>) -> Option<BytesLocation> {
+        let len = bytes.len();
+        let start = self.result_buffer(len)?;
+        // SAFETY: `result_buffer` returned room for `len` bytes, which belong to the caller, whose seat
+        // has claimed the task; the source is mapped, as `ResultBytes::new` requires, and in another
+        // slot.
+        unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), len) };
+        Some(BytesLocation::Inline { len })
+    }
+
     /// Writes how the task ended. `spans` are the packed times in the queue and in the worker.
     #[inline]
     pub(crate) fn end(&self, ending: Ending, spans: u64) {

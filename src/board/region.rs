@@ -44,10 +44,33 @@ impl Region {
     /// Creates a board for this many workers, with room to grow if there is any: in private memory
     /// for threads, in a memfd for processes.
     pub(crate) fn create(name: &str, seats: usize, scope: Scope) -> Result<Region> {
+        Region::create_largest(name, scope, |step| Geometry::new(seats, step))
+    }
+
+    /// Creates a board for one worker process, which runs one task at a time. It has as many names of
+    /// functions as `pool`, the board that its tasks come from, and a heap of at most this size.
+    pub(crate) fn create_for_one(name: &str, pool: &Geometry, heap: HeapOfOne) -> Result<Region> {
+        let geometry = |step| {
+            let shift = heap.0.checked_sub(step).filter(|shift| *shift >= HEAP_OF_ONE_MIN)?;
+            Some(Geometry::for_one(pool.names_shift, HeapOfOne(shift)))
+        };
+        Region::create_largest(name, Scope::Shared, geometry)
+    }
+
+    /// The size of the heap of a board for one worker.
+    pub(crate) fn heap_of_one(&self) -> HeapOfOne {
+        HeapOfOne(self.geometry.args.shift_max)
+    }
+
+    fn create_largest(
+        name: &str,
+        scope: Scope,
+        geometry: impl Fn(u32) -> Option<Geometry>,
+    ) -> Result<Region> {
         let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
         let mut error = Status::POOL_ERR_NOMEM.into();
         for step in 0..=HEAP_HALVINGS + HALVINGS_MAX {
-            let Some(geometry) = Geometry::new(seats, step) else { break };
+            let Some(geometry) = geometry(step) else { break };
             let len = Layout::new(&geometry).len;
             let Some(share) = AddressShare::take(len as u64) else { continue };
             if limit.is_some_and(|limit| len as u64 > limit / SHARE_OF_LIMIT) {
@@ -151,6 +174,21 @@ impl Region {
         let bits = self.result_bits.part(before(ArenaLayout::bit_words), layout.bit_words());
         let hints = self.result_hints.part(before(hints_len), hints_len(&layout));
         Arena::new(layout, self.layout.results + before(ArenaLayout::bytes), bits, hints)
+    }
+
+    /// The bytes of the submitters' arena: where they begin, and how many there are.
+    pub(crate) fn args_area(&self) -> (usize, usize) {
+        (self.layout.args, self.geometry.args.bytes())
+    }
+
+    /// Copies bytes of another region into this one; the caller owns the target. False: they do not
+    /// fit there.
+    pub(crate) fn copy_from(&self, offset: usize, bytes: ResultBytes<'_>) -> bool {
+        let Some(start) = self.memory.bytes(offset, bytes.len()) else { return false };
+        // SAFETY: the target is within the region and belongs to the caller; the source is mapped, as
+        // `ResultBytes::new` requires, and in another mapping.
+        unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        true
     }
 
     /// Copies bytes into the region; the caller owns the target.
@@ -269,7 +307,7 @@ impl Drop for AddressShare {
 // ---- layout -----------------------------------------------------------------------------------------
 
 /// "carpool" and the version of the layout. A worker refuses a board with another number.
-pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x02");
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"carpool\x03");
 
 /// The most workers of one pool; the index of a seat has 16 bits in a slot's word.
 pub(crate) const SEATS_MAX: usize = 1024;
@@ -284,6 +322,19 @@ const NARROW_AREA_SHIFT: u32 = 22;
 const NARROW_SHIFT_MAX: u32 = 18;
 /// How much less, as a power of two, where the wide ones have little.
 const NARROWER: u32 = 8;
+/// The heap of a board for one worker, the shift of its largest block of arguments: the board takes
+/// no more addresses than every board may have, so it does not depend on how many others there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeapOfOne(u32);
+
+impl HeapOfOne {
+    pub(crate) const MAX: HeapOfOne = HeapOfOne(32);
+}
+
+const HEAP_OF_ONE_MIN: u32 = 18;
+/// The largest block of results there, as a power of two.
+const RESULTS_OF_ONE: u32 = 26;
+const RESULTS_OF_ONE_MIN: u32 = 16;
 /// The least area of one size of results.
 const LEAST_SHIFT: u32 = 17;
 
@@ -332,6 +383,11 @@ pub(crate) struct Seat {
     pub(crate) retire: AtomicU32,
     /// The entry that the worker is about to claim.
     pub(crate) next: AtomicU64,
+    /// On the board of an isolated worker: it asks for its task of this number; the numbers of the last
+    /// call and of the last answer. See [`super::ask`].
+    pub(crate) asks: AtomicU64,
+    pub(crate) called: AtomicU32,
+    pub(crate) answered: AtomicU32,
     /// How many entries of the batch are left; they are the last ones.
     pub(crate) prefetched_left: AtomicU32,
     /// Entries that the worker has taken from the ring and claims one by one; see
@@ -356,6 +412,8 @@ unsafe impl Shared for Parker {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) slots_shift: u32,
+    /// Bytes for the names of functions, as a power of two: 64 MiB in the largest board.
+    pub(crate) names_shift: u32,
     pub(crate) seats: usize,
     /// How many of the seats, the first ones, are wide, with a full-size arena; the rest are
     /// narrow, for a pool that grows.
@@ -385,19 +443,33 @@ impl Geometry {
             area_shift: less(seat_area.min(32), LEAST_SHIFT),
         };
         let seats = (SEATS_MAX >> halvings).max(wide);
-        Some(Geometry { slots_shift, seats, wide, args, results })
+        let names_shift = slots_shift + 2;
+        Some(Geometry { slots_shift, names_shift, seats, wide, args, results })
+    }
+
+    /// A board for one worker: its heap holds the arguments of one task, as large as any board takes,
+    /// and a few results.
+    fn for_one(names_shift: u32, heap: HeapOfOne) -> Geometry {
+        // The areas of all sizes are one for its user: together almost four times as long.
+        let args = ArenaLayout { shift_max: heap.0, area_shift: 0 };
+        let less = HeapOfOne::MAX.0 - heap.0;
+        let shift_max = RESULTS_OF_ONE.saturating_sub(less).max(RESULTS_OF_ONE_MIN);
+        let results = ArenaLayout { shift_max, area_shift: LEAST_SHIFT };
+        let slots_shift = SLOTS_SHIFT_MIN;
+        Geometry { slots_shift, names_shift, seats: 1, wide: 1, args, results }
     }
 
     /// As numbers, for a message to a worker.
     pub(crate) fn to_numbers(self) -> [u64; 6] {
-        let Geometry { slots_shift, seats, wide, args, results } = self;
+        let Geometry { slots_shift, names_shift, seats, wide, args, results } = self;
         let shifts = [args.shift_max, args.area_shift, results.shift_max, results.area_shift];
         let [a, b, c, d] = shifts.map(u64::from);
-        [u64::from(slots_shift), seats as u64 | (wide as u64) << 32, a, b, c, d]
+        let slots_and_names = u64::from(slots_shift) | u64::from(names_shift) << 32;
+        [slots_and_names, seats as u64 | (wide as u64) << 32, a, b, c, d]
     }
 
     pub(crate) fn from_numbers(numbers: [u64; 6]) -> Option<Geometry> {
-        let [slots_shift, seats, a, b, c, d] = numbers;
+        let [slots_and_names, seats, a, b, c, d] = numbers;
         let small = |number: u64| u32::try_from(number).ok().filter(|it| *it < 48);
         let layout =
             |max, area| Some(ArenaLayout { shift_max: small(max)?, area_shift: small(area)? });
@@ -406,7 +478,8 @@ impl Geometry {
             return None;
         }
         Some(Geometry {
-            slots_shift: small(slots_shift)?,
+            slots_shift: small(slots_and_names & 0xffff_ffff)?,
+            names_shift: small(slots_and_names >> 32)?,
             seats,
             wide,
             args: layout(a, b)?,
@@ -418,9 +491,8 @@ impl Geometry {
         1 << self.slots_shift
     }
 
-    /// Bytes for the names of functions: 64 MiB in the largest board.
     pub(crate) fn names_len(&self) -> usize {
-        4 << self.slots_shift
+        1 << self.names_shift
     }
 
     /// One word for each group of seats, and one before them.

@@ -68,6 +68,13 @@ impl Board {
         self.sleepers.wake(seat);
     }
 
+    /// Like `retire_seat`, for the proxy of a worker that has exited; a request of the quota that it
+    /// has taken stays recorded.
+    pub(crate) fn retire_proxy(&self, seat: SeatIndex) {
+        let _ = self.retire_word(seat).compare_exchange(STAY, REQUESTED, Relaxed, Relaxed);
+        self.sleepers.wake(seat);
+    }
+
     /// Prepares a seat before a worker starts on it: without a retire request.
     pub(crate) fn init_seat(&self, seat: SeatIndex) {
         self.retire_word(seat).store(STAY, Relaxed);

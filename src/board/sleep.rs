@@ -143,6 +143,15 @@ impl Sleepers {
         self.unpark(usize::from(seat.0));
     }
 
+    /// Wakes one worker if it sleeps, after a fence of the caller's. AcqRel, as in `wake`.
+    pub(crate) fn wake_sleeping(&self, seat: SeatIndex) {
+        let (group, sleeping, searching) = bits_of(seat);
+        let awake = |idle| (idle & sleeping != 0).then_some(idle & !sleeping | searching);
+        if self.group(group).fetch_update(AcqRel, Relaxed, awake).is_ok() {
+            self.unpark(usize::from(seat.0));
+        }
+    }
+
     /// Unparks these seats of a group.
     fn unpark_all(&self, group: usize, seats: u64) {
         for seat in (0..SEATS_PER_WORD).filter(|seat| seats & (1 << seat) != 0) {

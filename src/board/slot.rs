@@ -69,6 +69,15 @@ pub(crate) enum Waited {
     Freed,
 }
 
+/// The cancellation and the soft limit of a task, as its function can see them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Requests(u64);
+
+impl Requests {
+    pub(crate) const CANCEL: Requests = Requests(CANCEL_REQUESTED);
+    pub(crate) const OVERDUE: Requests = Requests(OVERDUE);
+}
+
 #[derive(Default)]
 #[cfg_attr(not(loom), repr(transparent))]
 pub(crate) struct SlotWord(WaitWord);
@@ -151,6 +160,20 @@ impl SlotWord {
 
     pub(crate) fn is_cancel_requested(&self) -> bool {
         self.0.load(Relaxed) & CANCEL_REQUESTED != 0
+    }
+
+    /// What was requested of the task so far. Relaxed: the flags publish no other data.
+    pub(crate) fn requests(&self) -> Requests {
+        Requests(self.0.load(Relaxed) & (CANCEL_REQUESTED | OVERDUE))
+    }
+
+    /// Requests of a task that is not done what was requested of another one: the task is on two
+    /// boards. `signals`: its worker starts nothing else until `signal_sent`. Relaxed, as in
+    /// `requests`.
+    pub(crate) fn add_requests(&self, generation: u32, requests: Requests, signals: bool) {
+        let signal = if signals { SIGNAL_PENDING } else { 0 };
+        let added = |now: u64| (now & DONE == 0).then_some(now | requests.0 | signal);
+        let _ = self.step(generation, added);
     }
 
     /// Marks a running task to be killed, and returns the seat that runs it. None: it is not

@@ -142,6 +142,23 @@ pub enum pool_sandbox {
     POOL_SANDBOX_COMPUTE = 1,
 }
 
+/// What worker processes share with each other.
+#[repr(C)]
+pub enum pool_isolation {
+    /// The memory of the pool: a worker can reach the arguments and results of all its tasks.
+    POOL_SHARED = 0,
+    /// Nothing: a worker has memory of its own, with the one task that it runs. The library copies
+    /// arguments there, and results from there to memory that no worker reaches before their task is
+    /// done. So no task reads or changes the arguments or the result of a task of another worker, or a
+    /// result that is done, by whatever it reads or writes in its own memory. A task that runs code
+    /// of an attacker may use system calls to reach other processes of its user (ptrace,
+    /// process_vm_writev, /proc/PID/mem) or of the machine: POOL_SANDBOX_COMPUTE takes them away, and
+    /// the two together keep its tasks apart from others and from the caller. Tasks that run one
+    /// after the other in one worker share that process; with max_tasks_per_worker = 1 none do. With
+    /// POOL_FORK a worker also has a copy of the memory of the caller as it was in pool_new.
+    POOL_ISOLATED = 1,
+}
+
 /// How tasks are distributed to workers.
 #[repr(C)]
 pub enum pool_sched {

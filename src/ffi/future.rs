@@ -156,7 +156,8 @@ pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> boo
 }
 
 /// Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
-/// invalid.
+/// invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
+/// a worker exits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
@@ -346,7 +347,7 @@ const NOT_DONE: pool_status_t = Status::POOL_ERR_NOT_DONE as pool_status_t;
 /// before the future is done are called one after the other, in the order in which they were added.
 /// A callback may call any function, except to join or shut down the future's pool; the pool's
 /// shutdown waits for the callback. Each pool has one thread for all its callbacks: a slow callback
-/// delays those behind it, and nothing else.
+/// delays those behind it, and nothing else. No callback may throw an exception.
 ///
 /// With POOL_DRIVER_EXTERNAL, callbacks wait for pool_process_events, also those of futures that
 /// are already done. Once the pool has been shut down, callbacks of done futures are called

@@ -227,8 +227,9 @@ fn stats_of(stats: &Stats) -> pool_stats_t {
 }
 
 /// Returns a complete description of the pool as a JSON object: its settings, its workers and what
-/// they are running, its state, the number of tasks that each worker index has taken ("writes"),
-/// and its statistics.
+/// they are running, its state, the number of submits that are blocked because the queue is full
+/// ("waiting_submits"), the number of tasks that each worker index has taken ("writes"), and its
+/// statistics.
 ///
 /// @param buf       receives the text in UTF-8, NUL-terminated; may be NULL if capacity is 0
 /// @param capacity  size of buf in bytes

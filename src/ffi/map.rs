@@ -362,7 +362,7 @@ const COLUMNS_MAX: usize = 1024;
 
 /// A source implemented in C.
 struct CSource {
-    pull: unsafe extern "C" fn(*mut c_void, *mut *const c_void, *mut usize) -> pool_status_t,
+    pull: unsafe extern "C-unwind" fn(*mut c_void, *mut *const c_void, *mut usize) -> pool_status_t,
     user: *mut c_void,
 }
 

@@ -335,7 +335,7 @@ fn unsupported(words: &str) -> Error {
 
 /// A C callback, with its last argument.
 fn callback(
-    function: unsafe extern "C" fn(*mut future_t, *mut c_void),
+    function: unsafe extern "C-unwind" fn(*mut future_t, *mut c_void),
     user: Arc<User>,
 ) -> crate::pool::Callback {
     Box::new(move |future| {

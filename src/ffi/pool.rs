@@ -23,6 +23,13 @@ use std::mem::MaybeUninit;
 /// loader, whose lock dlopen holds while constructors run. If worker processes open the library,
 /// its constructor runs in them, too, and can make no pool of processes there.
 ///
+/// A pool reserves many addresses, and uses memory as its tasks do. A program that locks its memory
+/// before (mlockall with MCL_FUTURE) locks the stacks of the pool's threads, for which
+/// RLIMIT_MEMLOCK must have room, but not the memory of tasks, of which any amount can be used. If it
+/// locks memory later (MCL_CURRENT), or a worker process does, only what is in use gets locked,
+/// with Linux 6.15 or newer; with an older one MCL_ONFAULT must be set, too. Without CAP_IPC_LOCK
+/// MCL_CURRENT counts the addresses, and must come before the first pool.
+///
 /// @param options  configuration; NULL: all defaults, a process pool with one worker per CPU
 /// @param out      receives the pool, to be released with pool_free; NULL on failure
 /// @param error    filled in on failure; may be NULL
@@ -555,9 +562,10 @@ pub unsafe extern "C" fn pool_pause(pool: *mut pool_t) -> pool_status_t {
     boundary(|| pool::pause(pool.into()))
 }
 
-/// Resumes a paused pool: workers begin the queued tasks. Has no effect if it is not paused.
+/// Resumes a paused pool, also one that was closed or is joined meanwhile: workers begin the queued
+/// tasks. Has no effect if it is not paused.
 ///
-/// @return as for pool_pause
+/// @return POOL_OK; POOL_ERR_CLOSED if a shutdown has begun; otherwise as for pool_pause
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pool_resume(pool: *mut pool_t) -> pool_status_t {
     boundary(|| pool::resume(pool.into()))

@@ -1,6 +1,6 @@
 //! Reading the options of worker processes: how they start, and their execution context.
 
-use super::enums::{one_of, pool_kind, pool_sandbox, pool_start};
+use super::enums::{one_of, pool_isolation, pool_kind, pool_sandbox, pool_start};
 use super::snapshot::Copies;
 use super::structs::{pool_options_t, pool_rlimit_t};
 use super::{c_string, c_strings, invalid, unsupported};
@@ -100,6 +100,7 @@ unsafe fn process_config(options: &pool_options_t, start: StartMethod) -> Result
         inherited_fds: unsafe { inherited_fds_from(options, start) }?,
         // SAFETY: the caller's promise.
         exec_context: unsafe { exec_context_from(options, start) }?,
+        is_isolated: is_isolated_from(options)?,
     })
 }
 
@@ -139,6 +140,7 @@ pub(super) fn refuse_exec_context(options: &pool_options_t, kind: &PoolKind) -> 
         ("gid", options.gid != 0),
         ("no_new_privs", options.no_new_privs),
         ("sandbox", options.sandbox != 0),
+        ("isolation", options.isolation != 0),
         ("seccomp_filter", !options.seccomp_filter.is_null() || options.seccomp_len != 0),
     ];
     match set.iter().find(|(_, is_set)| *is_set) {
@@ -193,6 +195,15 @@ unsafe fn exec_context_from(options: &pool_options_t, start: StartMethod) -> Res
         ..ExecContext::default()
     };
     exec_context.with_memory_limit(options.memory_limit_per_worker, is_copy)?.checked()
+}
+
+fn is_isolated_from(options: &pool_options_t) -> Result<bool> {
+    use pool_isolation::*;
+    one_of(
+        options.isolation,
+        ["isolation", "pool_isolation"],
+        [(POOL_SHARED as i32, false), (POOL_ISOLATED as i32, true)],
+    )
 }
 
 fn computes_only_from(options: &pool_options_t) -> Result<bool> {

@@ -214,8 +214,9 @@ impl Text<'_> {
 }
 
 /// The names that stand for numbers. Those of enums are used by few fields, and unmistakable.
-const NAMED: [(&str, i64); 26] = {
-    use super::enums::{pool_driver::*, pool_exit::*, pool_kind::*, pool_on_error::*};
+const NAMED: [(&str, i64); 28] = {
+    use super::enums::pool_on_error::*;
+    use super::enums::{pool_driver::*, pool_exit::*, pool_isolation::*, pool_kind::*};
     use super::enums::{pool_on_worker_lost::*, pool_sandbox::*, pool_sched::*, pool_start::*};
     [
         ("POOL_FOREVER", POOL_FOREVER),
@@ -239,6 +240,8 @@ const NAMED: [(&str, i64); 26] = {
         ("POOL_SCHED_PREFETCH", POOL_SCHED_PREFETCH as i64),
         ("POOL_SANDBOX_NONE", POOL_SANDBOX_NONE as i64),
         ("POOL_SANDBOX_COMPUTE", POOL_SANDBOX_COMPUTE as i64),
+        ("POOL_SHARED", POOL_SHARED as i64),
+        ("POOL_ISOLATED", POOL_ISOLATED as i64),
         ("POOL_DRIVER_INTERNAL", POOL_DRIVER_INTERNAL as i64),
         ("POOL_DRIVER_EXTERNAL", POOL_DRIVER_EXTERNAL as i64),
         ("POOL_ON_ERROR_CONTINUE", POOL_ON_ERROR_CONTINUE as i64),
@@ -268,7 +271,7 @@ setter! {
     on_worker_lost retries max_restarts restart_window_ms at_exit sched worker_executable cwd driver
     initializer_timeout_ms finalizer_timeout_ms fork_with_threads worker_stdin
     memory_limit_per_worker nice oom_score_adj uid gid no_new_privs soft_limit_signal tick_ms
-    sandbox;
+    sandbox isolation;
 }
 
 setter! {

@@ -228,8 +228,9 @@ pub struct pool_options_t {
     /// Number of instructions, at most 4096.
     pub seccomp_len: usize,
     /// Signal sent to a worker process when its task has exceeded its soft limit, for a handler
-    /// that the task installs. Without a handler the signal may kill the worker, see signal(7). 0:
-    /// none. Process pools only.
+    /// that the task installs. Without a handler the signal may kill the worker, see signal(7). It
+    /// is blocked in the worker's main thread while no task's function runs, so that it never
+    /// reaches the next task. 0: none. Process pools only.
     pub soft_limit_signal: i32,
     /// Called every tick_ms by the thread that waits in pool_join, pool_shutdown or pool_terminate,
     /// so that it can do other work meanwhile. No lock is held. The function may use the pool:
@@ -246,6 +247,11 @@ pub struct pool_options_t {
     /// workers of their own. POOL_ERR_INVALID together with seccomp_filter; POOL_ERR_UNSUPPORTED
     /// if the kernel has no system call filters. Process pools only.
     pub sandbox: pool_sandbox_t,
+    /// POOL_SHARED (default) or POOL_ISOLATED, which gives each worker memory of its own. A task then
+    /// takes longer by two wake-ups and the copies of its arguments and its result, and each worker
+    /// has a thread in this process. A task that would go to a worker that was stopped in its sleep
+    /// goes to another one after about a second. Process pools only.
+    pub isolation: pool_isolation_t,
 }
 
 /// A resource limit of worker processes, as for setrlimit.

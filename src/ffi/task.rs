@@ -58,7 +58,8 @@ pub unsafe extern "C" fn pool_task_return(
     let Some(task) = task else { return Status::POOL_ERR_INVALID as i32 };
     // SAFETY: the header: `len` bytes at `data`.
     match unsafe { bytes(data, len) } {
-        Ok(data) => task.return_bytes(data),
+        // SAFETY: as above; the reference is not used again.
+        Ok(data) => unsafe { task.return_copy(data) },
         Err(error) => error.status as i32,
     }
 }

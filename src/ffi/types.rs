@@ -26,6 +26,8 @@ pub type pool_exit_t = i32;
 pub type pool_sched_t = i32;
 /// A value of enum pool_sandbox.
 pub type pool_sandbox_t = i32;
+/// A value of enum pool_isolation.
+pub type pool_isolation_t = i32;
 /// A value of enum pool_driver.
 pub type pool_driver_t = i32;
 /// A value of enum pool_log_level.
@@ -103,8 +105,9 @@ pub struct pool_buffer_t {
 }
 
 /// A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
-/// error code of its own. It must not throw an exception, nor leave through longjmp or
-/// pthread_exit.
+/// error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
+/// task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
+/// pthread_exit, and the thread continues. It must not leave through longjmp.
 pub type pool_task_fn = Option<unsafe extern "C-unwind" fn(task: *mut pool_task_t) -> i32>;
 /// A set of futures, from which they are taken as they finish.
 ///
@@ -127,35 +130,43 @@ pub struct pool_map_t {
 /// Called exactly once with a user pointer after its last use, even if the call that took the
 /// pointer failed. Not called if the struct with the pointer could not be read: it is NULL, or its
 /// struct_size is that of no version.
-pub type pool_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+pub type pool_drop_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void)>;
 /// Called when a future is done. The handle is valid until the function returns.
-pub type future_done_fn = Option<unsafe extern "C" fn(future: *mut future_t, user: *mut c_void)>;
+pub type future_done_fn =
+    Option<unsafe extern "C-unwind" fn(future: *mut future_t, user: *mut c_void)>;
 /// Called when a worker has taken the task.
-pub type pool_accept_fn = Option<unsafe extern "C" fn(worker: u32, pid: i64, user: *mut c_void)>;
+pub type pool_accept_fn =
+    Option<unsafe extern "C-unwind" fn(worker: u32, pid: i64, user: *mut c_void)>;
 /// Called when a time limit of a task has expired.
 pub type pool_timeout_fn = Option<
-    unsafe extern "C" fn(future: *mut future_t, soft: bool, limit_ms: i64, user: *mut c_void),
+    unsafe extern "C-unwind" fn(
+        future: *mut future_t,
+        soft: bool,
+        limit_ms: i64,
+        user: *mut c_void,
+    ),
 >;
 /// Called with each log message.
 pub type pool_log_fn = Option<
-    unsafe extern "C" fn(level: pool_log_level_t, message: *const c_char, user: *mut c_void),
+    unsafe extern "C-unwind" fn(level: pool_log_level_t, message: *const c_char, user: *mut c_void),
 >;
 /// Called with each worker event.
 pub type pool_event_fn =
-    Option<unsafe extern "C" fn(event: *const pool_event_t, user: *mut c_void)>;
+    Option<unsafe extern "C-unwind" fn(event: *const pool_event_t, user: *mut c_void)>;
 /// Called periodically by a thread that waits for a pool to stop; see pool_options_t.on_tick.
-pub type pool_tick_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+pub type pool_tick_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void)>;
 /// Called when the program exits.
-pub type pool_exit_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+pub type pool_exit_fn = Option<unsafe extern "C-unwind" fn(user: *mut c_void)>;
 /// Called with the number of items of a map whose results have been taken, and the total number of
 /// items; 0: unknown.
-pub type pool_progress_fn = Option<unsafe extern "C" fn(done: u64, total: u64, user: *mut c_void)>;
+pub type pool_progress_fn =
+    Option<unsafe extern "C-unwind" fn(done: u64, total: u64, user: *mut c_void)>;
 /// Supplies the next item of a lazy map. The bytes of the item are copied before the next call.
 ///
 /// @return POOL_OK; POOL_ERR_END if there are no more items; any other status ends the map with
 ///         that status, after the results of the items before it
 pub type pool_source_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         user: *mut c_void,
         item: *mut *const c_void,
         len: *mut usize,

@@ -197,6 +197,7 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
         promise::cancel_work(future);
     }
     let kills = mode == CancelMode::Running && !pool.is_promise_pool();
+    let mut is_passed_on = false;
     // The task may be claimed, requeued or ended between two steps; then the next turn finds it so.
     while word.generation() == key.generation {
         if pool.state.withdraw(key, CancelReason::Requested) {
@@ -205,6 +206,10 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
         match state(pool, key)? {
             FutureState::Cancelled => return Ok(()),
             FutureState::Pending => {}
+            FutureState::Running if !is_passed_on => {
+                pool.state.pass_on_requests(key);
+                is_passed_on = true;
+            }
             FutureState::Running if kills => {
                 if !matches!(pool.state.config.kind, PoolKind::Processes(_)) {
                     let words = "a thread cannot be killed; its task was asked to end";
@@ -222,6 +227,14 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
         }
     }
     Err(corrupted())
+}
+
+/// Why a task of a pool that has stopped ended early: the pool is broken, or somebody stopped it.
+pub(super) fn why_stopped(future: FutureHandle) -> Error {
+    match future.find() {
+        Ok((pool, _)) if pool.state.broken.get().is_some() => pool.state.end_by_break(),
+        _ => Status::POOL_ERR_CANCELLED.into(),
+    }
 }
 
 /// Whether [`cancel`] was called, successfully or not.
@@ -277,7 +290,7 @@ pub(crate) fn duration(future: FutureHandle) -> Result<(u64, u64)> {
 /// The progress that the task last reported.
 pub(crate) fn progress(future: FutureHandle) -> Result<(u64, u64)> {
     let (pool, key) = future.find()?;
-    let packed = pool.region().board.slot(key.slot).progress().load(Relaxed);
+    let packed = pool.state.progress(key);
     Ok((clock::unpack((packed >> 32) as u32), clock::unpack(packed as u32)))
 }
 

@@ -231,6 +231,7 @@ impl Pool {
             },
             "kind": kind,
             "start_method": start,
+            "isolated": config.kind.is_isolated(),
             "name": config.name,
             "max_concurrency": self.state.workers_max(),
             "min_workers": self.state.workers_min(),
@@ -252,6 +253,7 @@ impl Pool {
             "processes": pids.collect::<Vec<i64>>(),
             "workers": workers.iter().map(worker_json).collect::<Vec<Value>>(),
             "pending": load.pending,
+            "waiting_submits": self.state.submit_queue.waiting(),
             "busy": load.busy,
             "state": {
                 "bits": bits,

@@ -73,6 +73,7 @@ use crate::error::{Error, Result, Status};
 use crate::handle_table::Reserved;
 use crate::state::PoolState;
 use crate::state::commands::CommandReceiver;
+use crate::state::isolated::IsolatedBoards;
 use crate::supervisor::Supervisor;
 use crate::sync::{Mutex, Scope};
 use crate::worker::config::{ProcessConfig, StartMethod, WorkerConfig};
@@ -186,11 +187,13 @@ struct NewState {
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
 fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
+    let is_isolated = config.kind.is_isolated();
     let scope = match config.kind {
-        PoolKind::Threads | PoolKind::Inline => Scope::Private,
-        PoolKind::Processes(_) => Scope::Shared,
+        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
+        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
     };
     let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
+    let isolated = if is_isolated { isolated_boards(&region)? } else { IsolatedBoards::default() };
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -205,10 +208,18 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     let mut hooks = Vec::new();
     let worker_config = worker_config(&state, &functions, &mut hooks)?;
     match Arc::get_mut(&mut state) {
-        Some(state) => state.worker_config = worker_config,
+        Some(state) => (state.worker_config, state.isolated) = (worker_config, isolated),
         None => unreachable!("it was just made"),
     }
     Ok(NewState { state, commands, functions, hooks })
+}
+
+/// Apart from [`make_state`], whose large values are on the stack.
+#[inline(never)]
+fn isolated_boards(region: &Region) -> Result<IsolatedBoards> {
+    region.memory.keep_from_forks()?;
+    // Where no worker can have a board, there is no pool.
+    IsolatedBoards::new(region)
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called
@@ -249,6 +260,7 @@ fn worker_config(
         initializer: add(&config.initializer)?,
         finalizer: add(&config.finalizer)?,
         memory_max: config.memory_max,
+        soft_signal: config.soft_signal.map_or(0, |signal| signal.as_raw()),
         ..WorkerConfig::default()
     })
 }

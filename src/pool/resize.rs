@@ -4,8 +4,8 @@
 use super::shutdown::{WaitWithTick, receive, received_or_closed, refuse_own_threads};
 use super::{PoolHandle, PoolKind, TimeLimits, WORKERS_MAX};
 use crate::error::{Error, Result, Status};
-use crate::state::PoolState;
 use crate::state::commands::{Command, Reply, ReplySender, RestartMode, ShrinkMode, reply};
+use crate::state::{PoolState, pool_flags};
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Ordering::*};
 
@@ -22,7 +22,7 @@ pub(crate) fn spawn_workers(pool: PoolHandle, count: i64) -> Result<u32> {
 
 /// Sets the idle timeout of workers, those that sleep included.
 pub(crate) fn set_idle_time(pool: PoolHandle, idle_ms: i64) -> Result<()> {
-    pool.pool()?.region().board.set_idle_time(idle_ms);
+    pool.pool()?.state.set_idle_time(idle_ms);
     Ok(())
 }
 
@@ -118,9 +118,9 @@ pub(crate) fn pause(pool: PoolHandle) -> Result<()> {
     run(state, |sender| Command::Pause(true, sender)).map(drop)
 }
 
-/// Begins tasks again.
+/// Begins tasks again, also those of a pool that was closed meanwhile.
 pub(crate) fn resume(pool: PoolHandle) -> Result<()> {
-    let state = resizable_state(pool)?;
+    let state = state_with_workers(pool, pool_flags::REFUSE_ALWAYS)?;
     run(state, |sender| Command::Pause(false, sender)).map(drop)
 }
 
@@ -131,8 +131,13 @@ pub(crate) fn restart(pool: PoolHandle, mode: RestartMode) -> Result<()> {
 }
 
 fn resizable_state(pool: PoolHandle) -> Result<&'static PoolState> {
+    state_with_workers(pool, pool_flags::REFUSE)
+}
+
+/// The state of a pool with workers, unless it has one of the flags `refusing`.
+fn state_with_workers(pool: PoolHandle, refusing: u32) -> Result<&'static PoolState> {
     let state = &pool.pool()?.state;
-    state.check_open()?;
+    state.check_flags(refusing)?;
     match state.config.kind {
         PoolKind::Inline => {
             Err(Error::new(Status::POOL_ERR_UNSUPPORTED, "an inline pool has no workers"))

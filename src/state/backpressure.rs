@@ -45,6 +45,11 @@ impl SubmitQueue {
         }
     }
 
+    /// How many submits wait for room.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.len.load(Relaxed)
+    }
+
     #[inline]
     pub(crate) fn is_bounded(&self) -> bool {
         self.bound != 0

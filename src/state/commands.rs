@@ -5,8 +5,9 @@ use crate::board::parent::slots::SlotKey;
 use crate::board::slot::SeatIndex;
 use crate::error::Result;
 use crate::sync::plain::{AtomicBool, AtomicU32};
-use crate::sync::{Deadline, Ordering::*};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crate::sync::{Deadline, Mutex, Ordering::*};
+use crossbeam_channel::{Receiver, Sender};
+use std::sync::{Arc, Condvar};
 use std::time::Duration;
 
 /// How a pool stops; each mode is stronger than the one before.
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     /// Kill the worker of this seat that has this number: the board says that it runs a task, which
     /// it does not.
     KillStray(SeatIndex, u64),
+    /// Take back the task that the isolated worker of this seat, which has this number, does not ask
+    /// for.
+    TakeBack(SeatIndex, u64),
     /// The limits of tasks that start from now on.
     SetLimits(TimeLimits, ReplySender),
     /// Start this many workers; negative: as many as the queued tasks need. The reply is how many
@@ -96,11 +100,25 @@ pub(super) fn channel() -> (CommandSender, CommandReceiver) {
     crossbeam_channel::unbounded()
 }
 
+/// What becomes of the reply to a command. Not a channel of crossbeam: the receiver of one asks for
+/// the current thread, which std refuses in the destructors of a thread that exits.
+struct ReplyCell {
+    state: Mutex<ReplyState>,
+    changed: Condvar,
+}
+
+enum ReplyState {
+    Awaited,
+    Sent(Result<u32>),
+    /// The reply was received, or its sender is gone.
+    Disconnected,
+}
+
 /// The supervisor's end of a reply: sends one value, or disconnects when it is dropped.
-pub(crate) struct ReplySender(Sender<Result<u32>>);
+pub(crate) struct ReplySender(Arc<ReplyCell>);
 
 /// The caller's end of a reply.
-pub(crate) struct ReplyReceiver(Receiver<Result<u32>>);
+pub(crate) struct ReplyReceiver(Arc<ReplyCell>);
 
 /// The outcome of waiting for a reply.
 pub(crate) enum Reply {
@@ -111,38 +129,58 @@ pub(crate) enum Reply {
 }
 
 pub(crate) fn reply() -> (ReplySender, ReplyReceiver) {
-    let (sender, receiver) = crossbeam_channel::bounded(1);
-    (ReplySender(sender), ReplyReceiver(receiver))
+    let state = Mutex::new(ReplyState::Awaited);
+    let cell = Arc::new(ReplyCell { state, changed: Condvar::new() });
+    (ReplySender(cell.clone()), ReplyReceiver(cell))
 }
 
 impl ReplySender {
     /// Sends a reply. Only the first one counts.
     pub(crate) fn send(&self, reply: Result<u32>) {
-        let _ = self.0.try_send(reply);
+        self.end(ReplyState::Sent(reply));
     }
 
     /// Sends a reply that has no value.
     pub(crate) fn done(&self, outcome: Result<()>) {
         self.send(outcome.map(|()| 0));
     }
+
+    fn end(&self, how: ReplyState) {
+        let mut state = self.0.state.lock();
+        if matches!(*state, ReplyState::Awaited) {
+            *state = how;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for ReplySender {
+    fn drop(&mut self) {
+        self.end(ReplyState::Disconnected);
+    }
 }
 
 impl ReplyReceiver {
     pub(crate) fn wait(&self, deadline: Deadline) -> Reply {
-        let received = match deadline {
-            Deadline::Never => self.0.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Deadline::At(end) => self.0.recv_deadline(end),
-        };
-        match received {
-            Ok(reply) => Reply::Received(reply),
-            Err(RecvTimeoutError::Disconnected) => Reply::Disconnected,
-            Err(RecvTimeoutError::Timeout) => Reply::TimedOut,
+        let mut state = self.0.state.lock();
+        while matches!(*state, ReplyState::Awaited) {
+            match deadline.wait_on(&self.0.changed, state) {
+                Some(guard) => state = guard,
+                None => return Reply::TimedOut,
+            }
+        }
+        match std::mem::replace(&mut *state, ReplyState::Disconnected) {
+            ReplyState::Sent(reply) => Reply::Received(reply),
+            ReplyState::Awaited | ReplyState::Disconnected => Reply::Disconnected,
         }
     }
 
     /// Waits without a time limit. None: the supervisor has ended.
     pub(crate) fn recv(&self) -> Option<Result<u32>> {
-        self.0.recv().ok()
+        match self.wait(Deadline::Never) {
+            Reply::Received(reply) => Some(reply),
+            Reply::Disconnected | Reply::TimedOut => None,
+        }
     }
 }
 

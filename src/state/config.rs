@@ -61,6 +61,13 @@ pub(crate) enum PoolKind {
     Inline,
 }
 
+impl PoolKind {
+    /// Whether each worker has a board of its own.
+    pub(crate) fn is_isolated(&self) -> bool {
+        matches!(self, PoolKind::Processes(config) if config.is_isolated)
+    }
+}
+
 /// What the pool does when a worker is lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum OnLost {

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod counters;
 pub(crate) mod events;
 pub(crate) mod function_names;
+pub(crate) mod isolated;
 pub(crate) mod limits;
 pub(crate) mod pending;
 pub(crate) mod stray_writes;
@@ -22,7 +23,7 @@ use crate::board::slot::{CancelReason, Cancellation, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
 use crate::fd::TrackedEvent;
-use crate::sync::plain::{AtomicBool, AtomicU32};
+use crate::sync::plain::{AtomicBool, AtomicU32, AtomicU64};
 use crate::sync::{Deadline, Mutex, Ordering::*, fence};
 use crate::worker::config::WorkerConfig;
 use backpressure::SubmitQueue;
@@ -33,6 +34,7 @@ use config::{Config, PoolKind};
 use counters::Counters;
 use events::LogLevel;
 use function_names::FunctionNames;
+use isolated::IsolatedBoards;
 use limits::{LimitSettings, TimeLimits};
 use std::sync::{Arc, OnceLock};
 use task_callbacks::TaskCallbackTable;
@@ -68,6 +70,8 @@ pub(crate) struct PoolState {
     pub(crate) limits: LimitSettings,
     pub(crate) callbacks: CallbackQueue,
     pub(crate) task_callbacks: TaskCallbackTable,
+    /// Empty, unless workers are isolated.
+    pub(crate) isolated: IsolatedBoards,
     pub(crate) submit_queue: SubmitQueue,
     /// Slots with a completion subscription whose tasks the parent itself has ended.
     completion_hints: Mutex<Vec<u32>>,
@@ -86,6 +90,8 @@ pub(crate) struct PoolState {
     pub(crate) permits: AtomicU32,
     /// Workers that were started and have not exited.
     pub(crate) workers: AtomicU32,
+    /// What the board says of the idle time, for [`PoolState::restore_idle_time`]: an i64.
+    idle_ms: AtomicU64,
     /// A function of the main program was submitted, so workers must run the main program.
     pub(crate) needs_main_program: AtomicBool,
     /// Why the pool is broken.
@@ -151,6 +157,7 @@ impl PoolState {
             limits: LimitSettings::new(config.limits),
             callbacks: CallbackQueue::new(&config.name, config.is_external)?,
             task_callbacks: TaskCallbackTable::default(),
+            isolated: IsolatedBoards::default(),
             submit_queue: SubmitQueue::new(bound),
             completion_hints: Mutex::default(),
             has_listener: AtomicBool::new(false),
@@ -159,6 +166,7 @@ impl PoolState {
             flags: AtomicU32::new(0),
             permits: AtomicU32::new(0),
             workers: AtomicU32::new(0),
+            idle_ms: AtomicU64::new(config.idle_ms as u64),
             needs_main_program: AtomicBool::new(false),
             broken: OnceLock::new(),
             shutdown_request: ShutdownRequest::default(),
@@ -217,6 +225,25 @@ impl PoolState {
             wakeup.clear();
         }
         self.wake_pending.swap(false, AcqRel);
+    }
+
+    /// Sets the time after which idle workers exit.
+    pub(crate) fn set_idle_time(&self, idle_ms: i64) {
+        self.idle_ms.store(idle_ms as u64, Relaxed);
+        // Pairs with the fence in `restore_idle_time`: who sees the new time on the board sees it here.
+        fence(Release);
+        self.region.board.set_idle_time(idle_ms);
+    }
+
+    /// Restores the idle time on the board, which a stray worker may have overwritten: with 0 there,
+    /// workers would exit as soon as they have started, and be replaced, without end.
+    pub(crate) fn restore_idle_time(&self) {
+        let on_board = self.region.board.idle_time();
+        fence(Acquire); // Pairs with the fence in `set_idle_time`.
+        let idle_ms = self.idle_ms.load(Relaxed) as i64;
+        if on_board != idle_ms {
+            self.region.board.set_idle_time(idle_ms);
+        }
     }
 
     pub(crate) fn workers_min(&self) -> u32 {

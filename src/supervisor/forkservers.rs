@@ -142,6 +142,8 @@ impl Supervisor {
     fn handle_fork_server_event(&mut self, id: u64) -> Vec<StartFailure> {
         let mut failures = Vec::new();
         let (state, workers) = (&self.state, &mut self.workers);
+        // Asked first: what it has sent before its exit is received after that.
+        let has_exited = workers.fork_servers.has_exited(id);
         for event in workers.fork_servers.receive(&workers.epoll, id) {
             let (seat, outcome) = match event {
                 ForkEvent::Forked { seat, process } => {
@@ -158,7 +160,8 @@ impl Supervisor {
                 failures.push(StartFailure::NotBegun(error));
             }
         }
-        let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
+        let orphaned =
+            has_exited.then(|| workers.fork_servers.take_exited(&workers.epoll, id)).flatten();
         if let Some(OrphanedRequests { seats, group, zombies, error }) = orphaned {
             workers.set_exits(id, None, None);
             workers.orphans.add_group(group);
@@ -272,12 +275,14 @@ impl ForkServers {
         }
     }
 
+    fn has_exited(&self, id: u64) -> bool {
+        let server = self.servers.iter().find(|server| server.id == id);
+        server.is_some_and(|server| has_exited(server.process.handle()))
+    }
+
     /// Takes out a fork server that has exited.
     fn take_exited(&mut self, epoll: &Descriptor, id: u64) -> Option<OrphanedRequests> {
         let index = self.servers.iter().position(|server| server.id == id)?;
-        if !has_exited(self.servers[index].process.handle()) {
-            return None;
-        }
         let server = self.servers.remove(index);
         let pid = server.process.pid();
         let status = orphan_status(pid, server.process.handle());

@@ -165,9 +165,14 @@ impl Supervisor {
             return;
         }
         self.state.counters.soft_limits.add();
-        if let Some(signal) = signal {
-            let worker = self.workers.get(usize::from(seat.0));
-            worker.inspect(|worker| worker.signal(signal));
+        let worker = self.workers.get(usize::from(seat.0));
+        let send = signal.map(|signal| {
+            move || {
+                worker.inspect(|worker| worker.signal(signal));
+            }
+        });
+        self.state.pass_on_soft_limit(key, send);
+        if signal.is_some() {
             word.signal_sent(key.generation);
         }
         let (callbacks, queue) = (&self.state.task_callbacks, &self.state.callbacks);

@@ -6,6 +6,7 @@
 //! tasks of the pool may cost: a few are read each time the supervisor wakes up, one file is kept
 //! for each task, and no worker sends more files than tasks were ever queued.
 
+use super::proxy::Proxy;
 use super::worker_handle::{LifeStep, WorkerHandle};
 use crate::board::parent::side_table::Arrival;
 use crate::board::parent::slots::SlotKey;
@@ -165,12 +166,23 @@ fn receive_file(
     worker.files += 1;
     // Tasks that were queued again count again.
     let is_too_many = worker.files > state.slots.tails.main().count();
-    match file_task(state, SeatIndex(seat as u16), key) {
+    let index = SeatIndex(seat as u16);
+    let board = worker.proxy.as_ref().map(Proxy::board);
+    let key = match board.map(|board| board.key_of(key)) {
+        Some(None) => return Said::Wrong,
+        Some(Some(on_pools_board)) => on_pools_board,
+        None => key,
+    };
+    match file_task(state, index, key) {
         FileTask::Foreign => Said::Wrong,
         _ if is_too_many => Said::Wrong,
         FileTask::Past => Said::Nothing,
         FileTask::Own => match state.slots.side_table.receive_result_file(key, len, file) {
-            Arrival::First => Said::Nothing,
+            Arrival::First => {
+                // The proxy may be waiting for it.
+                board.inspect(|board| board.region.board.notify_completion());
+                Said::Nothing
+            }
             Arrival::Again => Said::Wrong,
         },
     }

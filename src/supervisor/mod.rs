@@ -12,6 +12,7 @@ mod forkservers;
 mod lifecycle;
 mod limits;
 mod messages;
+mod proxy;
 mod reap;
 mod resize;
 mod shutdown;
@@ -23,6 +24,7 @@ mod workers;
 use crate::board::parent::side_table::TaskFailure;
 use crate::board::slot::SeatIndex;
 use crate::error::{Detail, Error, Result, Status};
+use crate::process::panic_message;
 use crate::state::PoolState;
 use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
 use crate::state::config::{OnLost, PoolKind};
@@ -41,11 +43,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use start::BACK_OFF;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use worker_handle::{LifeStep, WorkerExit, WorkerHandle};
 use workers::{EventSource, WorkerSet};
+
+/// After so many panics the supervisor of a pool does not go on: there would be no end.
+const FAULTS_MAX: u32 = 3;
 
 pub(crate) struct Supervisor {
     state: Arc<PoolState>,
@@ -77,6 +83,8 @@ pub(crate) struct Supervisor {
     has_recovered: bool,
     /// How many tasks were queued while there was no worker that took one, and since when.
     stranded: Option<(u64, Instant)>,
+    /// Since when there is no worker, and no ring has the tasks that wait.
+    unlisted_since: Option<Instant>,
     /// When to look at the workers of a pool that ends; see `look_at_end`.
     look_at: Option<Instant>,
     /// That the program has closed its descriptors.
@@ -113,10 +121,24 @@ impl Supervisor {
             timed: TimedTasks::default(),
             has_recovered: false,
             stranded: None,
+            unlisted_since: None,
             look_at: None,
             detached: Detached::No,
         };
-        worker::start_own_thread(name, move || supervisor.run())
+        worker::start_own_thread(name, move || supervisor.run_until_over())
+    }
+
+    /// Runs until the pool is over. A fault in the library itself breaks the pool: whoever waits gets
+    /// an answer. After some of them this thread ends, and commands are refused as after a shutdown.
+    fn run_until_over(&mut self) {
+        for _ in 0..FAULTS_MAX {
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) else { return };
+            let why = panic_message(&*panic).unwrap_or("a panic");
+            let message = format!("a fault in the library itself, please report it: {why}");
+            let detail = Detail { message, ..Detail::default() };
+            let reason = TaskFailure { status: Status::POOL_ERR_BROKEN, detail };
+            let _ = catch_unwind(AssertUnwindSafe(|| self.break_pool(reason)));
+        }
     }
 
     fn run(&mut self) {
@@ -125,18 +147,13 @@ impl Supervisor {
             for source in self.wait() {
                 match source {
                     EventSource::Wakeup => self.on_wakeup(),
-                    EventSource::Channel(seat) => {
-                        if self.workers.receive(&self.state, seat) {
-                            self.reap(seat);
-                        }
-                        self.on_worker_message(seat);
-                    }
+                    EventSource::Channel(seat) => self.receive(seat),
                     EventSource::Exit(seat) => self.reap(seat),
                     EventSource::ForkServer(id) => self.on_fork_server_event(id),
                 }
             }
             self.run_timers();
-            self.restore_stage();
+            self.restore_board();
             if std::mem::take(&mut self.has_recovered) {
                 // The waiters of lost tasks first: starting workers would take the CPU from them.
                 std::thread::yield_now();
@@ -151,6 +168,14 @@ impl Supervisor {
                 return;
             }
         }
+    }
+
+    /// Receives what a worker has said.
+    fn receive(&mut self, seat: usize) {
+        if self.workers.receive(&self.state, seat) {
+            self.reap(seat);
+        }
+        self.on_worker_message(seat);
     }
 
     /// Sleeps until something happens.
@@ -228,6 +253,7 @@ impl Supervisor {
             Command::KillStray(seat, number) => {
                 self.workers.kill_stray(&self.state, usize::from(seat.0), number);
             }
+            Command::TakeBack(seat, number) => self.workers.take_back(usize::from(seat.0), number),
             Command::SetLimits(limits, reply) => {
                 self.set_limits(limits);
                 reply.done(Ok(()));
@@ -262,11 +288,13 @@ impl Supervisor {
         self.state.flags.fetch_and(flags | !passing, AcqRel);
         if self.life.stage() != before.stage() {
             self.state.region.board.set_stage(self.life.stage());
+            self.state.pass_on_stop();
         }
     }
 
-    /// Restores the stage on the board, which a stray worker may have overwritten.
-    fn restore_stage(&self) {
+    /// Restores the stage and the idle time on the board, which a stray worker may have overwritten.
+    fn restore_board(&self) {
+        self.state.restore_idle_time();
         if self.state.region.board.stage() != self.life.stage() {
             self.state.region.board.set_stage(self.life.stage());
         }
@@ -277,16 +305,23 @@ impl Supervisor {
     /// When the next timer expires; None: never. Each timer is listed here and handled in
     /// `run_timers`.
     fn next_timer(&self) -> Option<Instant> {
-        let look_at = self.next_look_at_end();
-        [self.retry_at, self.life.kill_at, self.workers.next_due(), self.timed.next, look_at]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers = [
+            self.retry_at,
+            self.life.kill_at,
+            self.workers.next_due(),
+            self.timed.next,
+            self.next_look_at_end(),
+            self.unlisted_since.map(|since| since + start::UNLISTED),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     /// Handles the timers that have expired.
     fn run_timers(&mut self) {
         let now = Instant::now();
+        // This thread may have stood still since it waited, and the program with it: a worker that has
+        // said meanwhile that it is ready may be running a task.
+        self.workers.seats_overdue(now).into_iter().for_each(|seat| self.receive(seat));
         self.workers.kill_overdue(now);
         self.reap_told();
         if self.life.kill_at.is_some_and(|at| at <= now) {
@@ -315,7 +350,7 @@ impl Supervisor {
         }
         self.count_retired(seat, &mut worker);
         let exit = worker.exit(process, self.is_killed_by_stop(&worker));
-        self.restore_stage();
+        self.restore_board();
         if let Some(process) = self.breaks_by_loss(&worker, &exit) {
             // Before its task is done: who sees that finds the pool broken.
             self.state.set_broken(start::broken_by_loss(process));

@@ -46,7 +46,9 @@ impl Supervisor {
 
     /// Pauses the pool, or resumes it.
     pub(super) fn pause(&mut self, is_paused: bool) -> Result<()> {
-        self.state.check_open()?;
+        if is_paused {
+            self.state.check_open()?;
+        }
         if self.life.stop.is_some() || self.life.is_broken {
             return Err(Status::POOL_ERR_CLOSED.into());
         }
@@ -162,7 +164,7 @@ impl Supervisor {
             return;
         }
         self.look_at = Some(now + LOOK_EVERY);
-        self.restore_stage();
+        self.restore_board();
         let state = &self.state;
         let waits = |worker: &WorkerHandle| worker.is_working();
         for seat in self.workers.seats_if(waits).collect::<Vec<_>>() {

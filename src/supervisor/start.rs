@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 pub(super) const BACK_OFF: Duration = Duration::from_millis(10);
 /// The maximum number of doublings of the pause.
 const DOUBLINGS_MAX: u32 = 6;
+/// How long tasks wait that no ring has until they are enqueued again. Shorter than what waits for
+/// them takes to give them up.
+pub(super) const UNLISTED: Duration = Duration::from_millis(100);
 
 /// What determines how many workers a pool needs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,6 +54,7 @@ impl Demand {
 impl Supervisor {
     /// Starts the workers that are needed.
     pub(super) fn start_needed_workers(&mut self) {
+        let unlisted_since = self.unlisted_since.take();
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
@@ -59,11 +63,17 @@ impl Supervisor {
             return;
         }
         let wanted = self.workers_to_start();
-        // A stray worker may have overwritten the counts of its seat. This is checked only while
-        // there are no workers.
+        // A stray worker may have overwritten the counts of its seat, or the ring's head. This is
+        // checked only while there are no workers.
         let has_no_worker = wanted == 0 && self.workers.count() == 0;
         let is_stranded = has_no_worker && !self.life.is_paused && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
+            // So it is for a moment while a submit is about to write its entry, too.
+            let since = unlisted_since.unwrap_or_else(Instant::now);
+            if since.elapsed() < UNLISTED {
+                self.unlisted_since = Some(since);
+                return;
+            }
             self.state.enqueue_all_again();
         }
         let _ = self.start_workers(wanted.max(u32::from(is_stranded)));

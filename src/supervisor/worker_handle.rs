@@ -3,6 +3,7 @@
 use super::events::{self, WorkerId};
 use super::exit_status::ProcessExit;
 use super::limits::PendingKill;
+use super::proxy::{Left, Proxy};
 use super::worker_process::StartedProcess;
 use crate::error::Error;
 use crate::state::PoolState;
@@ -54,6 +55,8 @@ pub(super) struct WorkerHandle {
     pub(super) is_old: bool,
     /// It is killed for its task.
     pub(super) pending_kill: Option<PendingKill>,
+    /// Of an isolated worker whose process has started.
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// What runs a worker.
@@ -139,6 +142,16 @@ impl WorkerHandle {
             is_killed_for_restart: false,
             is_old: false,
             pending_kill: None,
+            proxy: None,
+        }
+    }
+
+    /// Ends the proxy of a worker that has exited.
+    pub(super) fn end_proxy(&mut self) {
+        let left = self.proxy.take().map_or(Left::Nothing, Proxy::end);
+        // One that leaves a task has not said so, unless another program is to run the task.
+        if left == Left::Task && self.announced != Some(ExitReason::NeedsMainProgram) {
+            self.announced = None;
         }
     }
 
@@ -268,6 +281,10 @@ impl WorkerHandle {
             return match self.announced {
                 // It was about to be killed for a task that it has finished.
                 Some(ExitReason::Killed) => {
+                    self.pending_kill.map_or(ExitReason::Requested, PendingKill::reason)
+                }
+                // The proxy of an isolated worker requests it then.
+                Some(ExitReason::Requested) if self.pending_kill.is_some() => {
                     self.pending_kill.map_or(ExitReason::Requested, PendingKill::reason)
                 }
                 Some(ExitReason::Requested) | None => {

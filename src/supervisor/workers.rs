@@ -14,6 +14,7 @@ use super::events;
 use super::exit_status::{Orphans, ProcessExit};
 use super::forkservers::ForkServers;
 use super::messages::{self, Said};
+use super::proxy::Proxy;
 use super::worker_handle::{LifeStep, WorkerHandle, WorkerProcess, is_ready_at_once, pid_number};
 use super::worker_process::{ProcessState, StartedProcess};
 use crate::board::slot::SeatIndex;
@@ -23,12 +24,13 @@ use crate::state::PoolState;
 use crate::state::config::PoolKind;
 use crate::state::workers::StartedWorker;
 use crate::worker::Channel;
-use crate::worker::config::Image;
+use crate::worker::config::{Image, WorkerConfig};
 use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
 use rustix::event::epoll;
 use rustix::process::Pid;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What woke the supervisor.
@@ -243,6 +245,15 @@ impl WorkerSet {
         }
     }
 
+    /// Takes back the task that the isolated worker of this seat, if it has this number, does not ask
+    /// for.
+    pub(super) fn take_back(&mut self, seat: usize, number: u64) {
+        let worker = self.get_mut(seat).filter(|worker| worker.number == number);
+        if let Some(proxy) = worker.and_then(|worker| worker.proxy.as_ref()) {
+            proxy.take_back();
+        }
+    }
+
     /// Receives the messages of all worker processes.
     pub(super) fn receive_all(&mut self, state: &PoolState) {
         for seat in 0..self.handles.len() {
@@ -260,6 +271,8 @@ impl WorkerSet {
         state: &PoolState,
         seat: usize,
     ) -> Option<(WorkerHandle, Option<ProcessExit>)> {
+        // Asked first: what it has sent before its exit is received after that.
+        let has_exited = self.get(seat).is_some_and(WorkerHandle::has_exited);
         self.receive(state, seat);
         let entry = self.handles.get_mut(seat)?;
         if let Some(worker) = entry.as_ref().filter(|worker| worker.pending_kill.is_some()) {
@@ -276,6 +289,7 @@ impl WorkerSet {
                 None
             }
             WorkerProcess::Awaited { .. } => return None,
+            WorkerProcess::Process(_) if !has_exited => return None,
             WorkerProcess::Process(process) => {
                 let status = match process.exit(Instant::now(), is_announced) {
                     ProcessState::Running => return None,
@@ -293,7 +307,8 @@ impl WorkerSet {
                 Some(ProcessExit { pid: pid_number(process.pid), status })
             }
         };
-        let worker = entry.take()?;
+        let mut worker = entry.take()?;
+        worker.end_proxy();
         let (region, table) = (&state.region, &state.worker_table);
         state.task_callbacks.worker_exits(region, table, SeatIndex(seat as u16));
         state.worker_table.remove(seat);
@@ -314,6 +329,19 @@ impl WorkerSet {
         let asked = self.iter().filter_map(WorkerHandle::asked_until);
         let orphans = self.orphans.next_check();
         due.chain(asked).chain(self.fork_servers.next_look()).chain(orphans).min()
+    }
+
+    /// The seats of the worker processes that have taken too long, as far as is known.
+    pub(super) fn seats_overdue(&self, now: Instant) -> Vec<usize> {
+        let is_overdue = |worker: &WorkerHandle| {
+            let is_started = matches!(worker.process, WorkerProcess::Process(_));
+            is_started && worker.due.is_some_and(|due| due <= now)
+        };
+        let handles = self.handles.iter().enumerate();
+        handles
+            .filter(|(_, it)| it.as_ref().is_some_and(is_overdue))
+            .map(|(seat, _)| seat)
+            .collect()
     }
 
     /// Kills the worker processes that have taken too long.
@@ -347,7 +375,7 @@ impl WorkerSet {
     /// Lets a worker that was forked begin.
     pub(super) fn on_worker_forked(
         &mut self,
-        state: &PoolState,
+        state: &Arc<PoolState>,
         seat: usize,
         process: StartedProcess,
     ) -> Result<()> {
@@ -355,6 +383,8 @@ impl WorkerSet {
             return Ok(());
         };
         let WorkerProcess::Awaited { kill: is_unwanted } = worker.process else { return Ok(()) };
+        let index = SeatIndex(seat as u16);
+        let isolated = state.is_isolated().then(|| Proxy::start(state, index)).transpose()?;
         let data = EventSource::Exit(seat).to_data();
         // If this fails, its channel will be closed, and it exits.
         let add = |epoll| epoll::add(epoll, &process.handle, data, epoll::EventFlags::IN);
@@ -363,7 +393,12 @@ impl WorkerSet {
         state.worker_table.change(seat, |info| info.pid = pid_number(process.pid));
         match (&state.config.kind, self.fork_servers.pid(process.fork_server)) {
             (PoolKind::Processes(config), Some(starter)) if !is_unwanted => {
-                let (start, image) = (worker_start(state, seat), worker.image);
+                let (mut start, image) = (worker_start(state, seat), worker.image);
+                if let Some((proxy, file)) = &isolated {
+                    start.geometry = proxy.board().region.geometry;
+                    start.own_board = file.own().ok();
+                    start.worker_config = Proxy::worker_config(index, start.worker_config);
+                }
                 let sent = spawn::send_init(&start, config, image, starter, &worker.channel);
                 if let Err(error) = sent {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
@@ -376,6 +411,7 @@ impl WorkerSet {
             }
             _ => process.kill(&worker.channel),
         }
+        worker.proxy = isolated.map(|(proxy, _)| proxy);
         worker.process = WorkerProcess::Process(process);
         events::worker_starting(state, worker.id(seat));
         Ok(())
@@ -441,10 +477,15 @@ fn is_of_closed_channel(error: &Error) -> bool {
 }
 
 fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {
+    let worker_config = state.worker_config_now();
+    // A fork server of isolated workers maps no board either.
+    let isolated_seat = state.is_isolated().then_some(seat as u16);
     WorkerStart {
         name: &state.config.name,
         region: &state.region,
+        geometry: state.region.geometry,
         seat: SeatIndex(seat as u16),
-        worker_config: state.worker_config_now(),
+        worker_config: WorkerConfig { isolated_seat, ..worker_config },
+        own_board: None,
     }
 }

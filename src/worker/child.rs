@@ -103,13 +103,13 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
     if ENTERED.swap(true, Relaxed) {
         return -1;
     }
-    // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
-    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
-    if !is_channel(channel.as_fd()) {
-        std::mem::forget(channel);
+    // SAFETY: nothing closes it meanwhile; if it is not open, what is asked of it fails.
+    if !is_channel(unsafe { BorrowedFd::borrow_raw(fd) }) {
         eprintln!("carpool: worker processes are started by a pool");
         return EXIT_START_FAILED;
     }
+    // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
+    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
     let _ = rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC);
     set_process_name(argv);
     let outcome = run(&mut channel);
@@ -151,14 +151,11 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     if role == Role::SpawnServer {
         return serve_programs(channel, &parent, &init);
     }
-    let Some(file) = file else {
-        // The message is complete, so it was this process that had no descriptor left.
-        return Err(Error::os("receiving the shared memory", Errno::MFILE));
-    };
     // Before modules are opened: their constructors may make pools.
     DEPTH.store(init.worker_config.depth, Relaxed);
-    let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
-    let region = Arc::new(Region::attach(file, geometry)?);
+    // The fork server of isolated workers maps no board.
+    let maps_board = role == Role::Worker || init.worker_config.isolated_seat.is_none();
+    let region = maps_board.then(|| attach_board(&init, file)).transpose()?;
     let mut resolver = Resolver::new(init.is_main_program);
     let count = listed(&init.modules).count();
     let identities = channel.receive_bytes(count * IDENTITY_LEN)?;
@@ -166,8 +163,8 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     for (path, identity) in listed(&init.modules).zip(identities) {
         resolver.open_at_start(path, identity)?;
     }
-    if role == Role::Worker {
-        return work(channel, region, resolver, parent, &init);
+    if let (Role::Worker, Some(region)) = (role, &region) {
+        return work(channel, region.clone(), resolver, parent, &init);
     }
     if let Received::Message(Message::Preload { modules }, _) = channel.receive() {
         resolver.open_where_possible(listed(&modules));
@@ -241,17 +238,28 @@ fn receive_init(channel: &Channel) -> Result<(Init, Option<Descriptor>)> {
     Ok((init, file))
 }
 
+/// Maps the board that a process was sent.
+fn attach_board(init: &Init, file: Option<Descriptor>) -> Result<Arc<Region>> {
+    let Some(file) = file else {
+        // The message is complete, so it was this process that had no descriptor left.
+        return Err(Error::os("receiving the shared memory", Errno::MFILE));
+    };
+    let geometry = Geometry::from_numbers(init.geometry).ok_or(Status::POOL_ERR_VERSION)?;
+    Region::attach(file, geometry).map(Arc::new)
+}
+
 /// The life of a forked worker. The parent sends Init when it has the worker's pidfd, so it knows
-/// of every worker that runs tasks.
+/// of every worker that runs tasks. `region`: the board that its fork server has mapped; None: it is
+/// sent one of its own.
 pub(super) fn work_when_initialized(
     channel: &Arc<Channel>,
-    region: Arc<Region>,
+    region: Option<Arc<Region>>,
     resolver: Resolver,
     parent: Descriptor,
 ) -> Result<ExitReason> {
     wait_for_message(channel, &parent);
-    let (init, _) = receive_init(channel)?;
-    work(channel, region, resolver, parent, &init)
+    let (init, file) = receive_init(channel)?;
+    work(channel, region.map_or_else(|| attach_board(&init, file), Ok)?, resolver, parent, &init)
 }
 
 /// The life of a worker process whose board is mapped and whose modules are open.
@@ -278,7 +286,8 @@ fn work(
     apply(ExecPhase::Limits)?;
     let _ = BOARD.set(region.clone());
     let send_file = super::send_over(channel);
-    let worker = Worker::new(region, SeatIndex(init.seat), config, resolver, send_file);
+    let seat = SeatIndex(if config.isolated_seat.is_some() { 0 } else { init.seat });
+    let worker = Worker::new(region, seat, config, resolver, send_file);
     super::live(&worker, channel, || {
         worker.limit_memory()?;
         if exec_context.filters() {

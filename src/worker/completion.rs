@@ -33,7 +33,7 @@ pub(crate) fn complete(
     how: Completion<'_>,
     keep_result_file: &dyn Fn(ResultFile),
 ) {
-    let (user_state, now) = (UserState::new(0), clock::now());
+    let (user_state, now) = (UserState::new(0, 0), clock::now());
     let task =
         Task::new(region, EXTERNAL_SEAT, &user_state, ProcessMark::new(), FileLimit::Current);
     task.begin(slot);

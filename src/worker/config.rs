@@ -22,8 +22,12 @@ pub(crate) struct WorkerConfig {
     pub(crate) depth: u32,
     /// The maximum resident memory of a worker process between two tasks, in bytes; 0: unlimited.
     pub(crate) memory_max: u64,
+    /// The number of the signal that the parent sends when a soft limit has passed; 0: none.
+    pub(crate) soft_signal: i32,
     /// The parent's [`crate::clock::scale`]; 0: this process is the parent.
     pub(crate) scale: u64,
+    /// Of an isolated worker, which has the only seat of a board of its own: its seat in the pool.
+    pub(crate) isolated_seat: Option<u16>,
 }
 
 /// The configuration of a pool's worker processes; fixed when the pool is made.
@@ -42,6 +46,8 @@ pub(crate) struct ProcessConfig {
     pub(crate) preload: Vec<String>,
     pub(crate) inherited_fds: InheritedFds,
     pub(crate) exec_context: ExecContext,
+    /// Each worker has a board of its own, and maps no other.
+    pub(crate) is_isolated: bool,
 }
 
 impl ProcessConfig {

@@ -34,10 +34,22 @@ pub(super) struct Executable<'a> {
 /// What is made ready for the system calls.
 struct Prepared {
     /// The descriptors that the steps copy, and the program.
-    _open: (Descriptor, Option<Descriptor>, Option<Descriptor>),
+    open: (Descriptor, Option<Descriptor>, Option<Descriptor>),
     steps: Vec<FdAction>,
     path: CString,
     arguments: Vec<CString>,
+}
+
+/// Memory that [`Executable::replace_process`] needs until the new program runs. A process that shares
+/// it with its parent leaves it to the parent to be freed.
+#[derive(Default)]
+pub(super) struct ExecMemory {
+    steps: Vec<FdAction>,
+    path: CString,
+    /// What the first list points to.
+    _arguments: Vec<CString>,
+    /// The arguments and the environment, as the kernel takes them.
+    lists: [Vec<*const c_char>; 2],
 }
 
 impl Executable<'_> {
@@ -55,7 +67,7 @@ impl Executable<'_> {
         let file = self.file.map(|file| self.inherited.duplicate_beside(file)).transpose()?;
         let path = file.as_ref().and_then(path_of).unwrap_or_else(|| self.path.to_owned());
         let arguments = self.arguments()?;
-        Ok(Prepared { _open: (channel, stdin, file), steps, path, arguments })
+        Ok(Prepared { open: (channel, stdin, file), steps, path, arguments })
     }
 
     fn arguments(&self) -> Result<Vec<CString>> {
@@ -100,24 +112,29 @@ impl Executable<'_> {
         Pid::from_raw(pid).ok_or_else(|| Status::POOL_ERR_OS.into())
     }
 
-    /// Executes it in place of this process. Returns only if that fails.
+    /// Executes it in place of this process. Returns only if that fails. What `memory` owns afterwards
+    /// must not be freed before.
     ///
     /// # Safety
     /// The process must have descriptors, signal handlers and a working directory of its own, and must
     /// end if this returns. All descriptors are close-on-exec.
-    pub(super) unsafe fn replace_process(&self) -> Error {
-        let prepared = match self.prepare() {
+    pub(super) unsafe fn replace_process(&self, memory: &mut ExecMemory) -> Error {
+        let Prepared { open, steps, path, arguments } = match self.prepare() {
             Ok(prepared) => prepared,
             Err(error) => return error,
         };
-        let (arguments, environment) = (list(&prepared.arguments), list(&self.environment));
+        // They end with the process, or when it executes the program. They are none of the parent's.
+        std::mem::forget(open);
+        let lists = [list(&arguments), list(&self.environment)];
+        *memory = ExecMemory { steps, path, _arguments: arguments, lists };
+        let ExecMemory { steps, path, lists: [arguments, environment], .. } = memory;
         for signal in 1..=libc::SIGRTMAX() {
             // SAFETY: sets a disposition without a handler; the kernel refuses those that cannot be
             // set.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         let failed = |errno| Error::os(&self.starting(), errno);
-        for step in &prepared.steps {
+        for step in steps {
             // SAFETY: the caller's promise: no other code of the process uses its descriptors.
             if unsafe { take_step(*step) } < 0 {
                 return failed(last_errno());
@@ -136,7 +153,7 @@ impl Executable<'_> {
         // The program outlives its parent, and sees to it itself that it ends with the host.
         let _ = rustix::process::set_parent_process_death_signal(None);
         // SAFETY: lists of strings that end with NULL.
-        unsafe { libc::execve(prepared.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
         failed(last_errno())
     }
 }

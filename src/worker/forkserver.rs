@@ -240,7 +240,8 @@ impl CallerCopy<'_> {
                 Err(error) => return child::send_exit(&channel, Err(error)),
             }
             let channel = Arc::new(channel);
-            let region = self.region.clone();
+            let is_isolated = self.process_config.is_isolated;
+            let region = (!is_isolated).then(|| self.region.clone());
             let outcome: Result<ExitReason> = self.own_parent().and_then(|parent| {
                 child::work_when_initialized(&channel, region, resolver, parent)
             });

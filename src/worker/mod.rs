@@ -19,8 +19,10 @@ pub(crate) mod chunk;
 mod completion;
 pub(crate) mod config;
 mod current;
+mod cxx_exceptions;
 mod dl_lock;
 mod echo;
+mod exceptions;
 pub(crate) mod exec_context;
 mod executable;
 mod forkserver;
@@ -34,6 +36,7 @@ pub(crate) mod program;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
 mod sandbox;
+mod soft_signal;
 pub(crate) mod spawn;
 pub(crate) mod symbols;
 mod task;
@@ -68,8 +71,8 @@ use current::EnterGuard;
 use memory_limit::MemoryLimit;
 use protocol::{ExitReason, Hook, HookFailure, Message};
 use resolve::{Resolver, TaskFunction};
+use soft_signal::SignalWindow;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use task::UserState;
 
@@ -136,7 +139,7 @@ impl Worker {
             config,
             resolver: RefCell::new(resolver),
             send_result_file,
-            user_state: UserState::new(config.tasks_max),
+            user_state: UserState::new(config.tasks_max, config.isolated_seat.unwrap_or(0)),
             scale: if config.scale == 0 { clock::scale() } else { config.scale },
             memory_limit: OnceCell::new(),
             current_task: Cell::new(std::ptr::null()),
@@ -274,12 +277,17 @@ impl Worker {
         board.set_task_start(self.seat, started);
         task.begin(slot);
         let found = self.resolver.borrow_mut().find(index, &self.region).clone();
+        let mut signals = None;
         let outcome = match found {
             Ok(function) => {
+                signals = self.open_signal_window();
                 let code = match is_chunk {
                     false => self.call(function, task),
                     true => chunk::run(task, &|| self.call(function, task)),
                 };
+                if let Some(signals) = &signals {
+                    signals.close();
+                }
                 let outcome = task.end(code, started);
                 match task.take_result_file() {
                     Some(file) => self.send_file(task, file, outcome, started),
@@ -297,27 +305,26 @@ impl Worker {
         };
         self.count_task(slot, outcome);
         let after = board.finish(self.seat, slot, outcome);
+        if let Some(signals) = signals {
+            signals.end();
+        }
         let tasks_left = &self.user_state.tasks_left;
         tasks_left.set(tasks_left.get().saturating_sub(1));
         Ok(after)
     }
 
-    /// Counts the task that is about to be finished. Only an end that stays is counted.
+    /// While a task of this worker process may receive the signal of its soft limit.
+    #[inline]
+    fn open_signal_window(&self) -> Option<Box<SignalWindow>> {
+        match self.config.soft_signal {
+            0 => None,
+            number => Some(SignalWindow::open(number)),
+        }
+    }
+
     #[inline]
     fn count_task(&self, slot: u32, outcome: Outcome) {
-        let record = self.region.board.slot(slot);
-        let (args_len, result_len) = record.lens();
-        let spans = record.stamp();
-        let ns = |packed: u32| clock::scaled(packed, self.scale);
-        let is_failed = outcome != Outcome::Completed;
-        self.region.worker_stats(self.seat).count(&FinishedTask {
-            id: record.id(),
-            is_failed,
-            args_len,
-            result_len: if is_failed { 0 } else { result_len },
-            queue_ns: ns((spans >> 32) as u32),
-            run_ns: ns(spans as u32),
-        });
+        count_task(&self.region, self.seat, slot, outcome, self.scale);
     }
 
     /// Sends a result that does not lie on the board. It must be sent before the task is done.
@@ -346,28 +353,46 @@ impl Worker {
         Err(HookFailure { hook, code, message })
     }
 
-    /// Calls a task's function. A panic that reaches us fails the task, like any non-zero code.
+    /// Calls a task's function. An exception that leaves it fails the task, like any non-zero code.
     fn call(&self, function: TaskFunction, task: &Task) -> i32 {
         let pointer = std::ptr::from_ref(task).cast_mut().cast();
+        let outer = self.current_task.replace(task);
         // SAFETY: the submitter's promise: the pointer is to a task's function. The task outlives
         // it.
-        let run = || unsafe { function(pointer) };
-        let outer = self.current_task.replace(task);
-        let code = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(code) => code,
-            Err(panic) => {
-                let words = process::panic_message(&*panic).unwrap_or("the function panicked");
-                task.set_message(words.as_bytes());
-                std::mem::forget(panic);
-                i32::MIN
-            }
-        };
+        let code = unsafe { exceptions::call(function, pointer) }.unwrap_or_else(|words| {
+            task.set_message(words.as_bytes());
+            exceptions::EXCEPTION_CODE
+        });
         self.current_task.set(outer);
         if !self.mark.is_of_this_process() {
             exit_forked_copy();
         }
         code
     }
+}
+
+/// Counts the task that is about to be finished. Only an end that stays is counted.
+#[inline]
+pub(crate) fn count_task(
+    region: &Region,
+    seat: SeatIndex,
+    slot: u32,
+    outcome: Outcome,
+    scale: u64,
+) {
+    let record = region.board.slot(slot);
+    let (args_len, result_len) = record.lens();
+    let spans = record.stamp();
+    let ns = |packed: u32| clock::scaled(packed, scale);
+    let is_failed = outcome != Outcome::Completed;
+    region.worker_stats(seat).count(&FinishedTask {
+        id: record.id(),
+        is_failed,
+        args_len,
+        result_len: if is_failed { 0 } else { result_len },
+        queue_ns: ns((spans >> 32) as u32),
+        run_ns: ns(spans as u32),
+    });
 }
 
 /// The task's function is in the main program, and this process runs another one.
@@ -381,6 +406,9 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
+    if worker.config.soft_signal != 0 {
+        soft_signal::block(worker.config.soft_signal);
+    }
     if worker.has_initializer() {
         channel.send_patiently(&Message::Initializing, None)?;
     }

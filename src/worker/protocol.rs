@@ -146,7 +146,8 @@ pub(crate) enum Message {
         role: Role,
     },
     /// What a process needs. The board's file comes with it, but for a worker that was forked: its
-    /// fork server has mapped it.
+    /// fork server has mapped it. Where workers are isolated, each of them gets the file of its own
+    /// board, and a fork server none.
     Init(Init),
     Ready,
     StartFailed {
@@ -310,7 +311,9 @@ mod tests {
                 finalizer: None,
                 depth: u32::MAX,
                 memory_max: u64::MAX,
+                soft_signal: i32::MIN,
                 scale: u64::MAX,
+                isolated_seat: Some(u16::MAX),
             },
             bytes_len: u32::MAX,
             modules: "é".repeat(TEXT_MAX / 2),

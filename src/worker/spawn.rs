@@ -16,7 +16,7 @@
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
-use super::executable::{Executable, environment, joined, last_errno};
+use super::executable::{ExecMemory, Executable, environment, joined, last_errno};
 use super::forkserver::{self, CallerCopy};
 use super::program::{OWN_PROGRAM, WorkerProgram, program, server_program};
 use super::protocol::{Init, Message, Role};
@@ -24,6 +24,7 @@ use super::resolve::Resolver;
 use super::unseen::{RseqArea, execute_unseen, start_unseen};
 use super::{Worker, child, executable, modules, threads};
 use crate::board::Region;
+use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
 use crate::fd::Descriptor;
@@ -33,7 +34,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -43,9 +44,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct WorkerStart<'a> {
     /// The pool's name.
     pub(crate) name: &'a str,
+    /// The board of the pool.
     pub(crate) region: &'a Arc<Region>,
+    /// That of the board that the worker works on.
+    pub(crate) geometry: Geometry,
     pub(crate) seat: SeatIndex,
     pub(crate) worker_config: WorkerConfig,
+    /// The file of the board that is the worker's own.
+    pub(crate) own_board: Option<BorrowedFd<'a>>,
 }
 
 impl WorkerStart<'_> {
@@ -61,7 +67,7 @@ impl WorkerStart<'_> {
             seat: self.seat.0,
             starter,
             is_main_program: true,
-            geometry: self.region.geometry.to_numbers(),
+            geometry: self.geometry.to_numbers(),
             worker_config: WorkerConfig {
                 depth: child::depth() + 1,
                 scale: clock::scale(),
@@ -159,10 +165,10 @@ pub(crate) fn send_init(
             ..init
         };
         start.region.write_magic();
-        channel.send(&Message::Init(init), start.region.file())?;
+        channel.send(&Message::Init(init), start.own_board.or(start.region.file()))?;
         channel.send_bytes(&process_config.module_identities())?;
     } else {
-        channel.send(&Message::Init(init), None)?;
+        channel.send(&Message::Init(init), start.own_board)?;
     }
     channel.send_bytes(&exec_context)
 }
@@ -307,6 +313,7 @@ pub(crate) fn execute_fork_server(
     let title = title.map_err(|_| Status::POOL_ERR_INVALID)?;
     let server = executable_of(process_config, &program, &title, &theirs)?;
     let first = first.map(|first| first.prepare(process_config, image)).transpose()?;
+    let mut memory = ExecMemory::default();
     let (pid, handle) = execute_unseen(|| {
         executable::close_all_on_exec();
         let _ = rustix::process::setpgid(None, None);
@@ -317,7 +324,7 @@ pub(crate) fn execute_fork_server(
         }
         // SAFETY: the process shares its memory with this one, and nothing else; it ends if this
         // returns.
-        unsafe { server.replace_process() }
+        unsafe { server.replace_process(&mut memory) }
     })?;
     Ok(ForkServerProcess { channel: Arc::new(ours), pid, handle })
 }

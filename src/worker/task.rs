@@ -31,12 +31,15 @@ pub(super) struct UserState {
     pub(super) tasks_left: Cell<u64>,
     /// Whether it exits because a task has asked for it.
     pub(super) is_retiring: Cell<bool>,
+    /// The seat in the pool that is seat 0 of the worker's board.
+    first_seat: u16,
 }
 
 impl UserState {
     /// `tasks_max`: 0 is unlimited.
-    pub(super) fn new(tasks_max: u64) -> UserState {
+    pub(super) fn new(tasks_max: u64, first_seat: u16) -> UserState {
         UserState {
+            first_seat,
             pointer: Cell::new(std::ptr::null_mut()),
             tasks_left: Cell::new(if tasks_max == 0 { u64::MAX } else { tasks_max }),
             is_retiring: Cell::new(false),
@@ -300,36 +303,58 @@ impl Task {
         }
     }
 
-    #[inline]
+    /// Sets the result to a copy of the bytes, which lie elsewhere.
     pub(crate) fn return_bytes(&self, data: &[u8]) -> i32 {
+        // SAFETY: a reference's bytes can be read.
+        unsafe { self.return_copy(data) }
+    }
+
+    /// Sets the result to a copy of the bytes, which may be a part of the earlier result: so they are
+    /// not passed by a reference, to whose bytes nobody may write as long as it lives.
+    ///
+    /// # Safety
+    /// The bytes can be read.
+    #[inline]
+    pub(crate) unsafe fn return_copy(&self, data: *const [u8]) -> i32 {
         if !self.mark.is_of_this_process() {
             return Status::POOL_ERR_WRONG_PROCESS as i32;
         }
         // The buffer of an item is part of its chunk's, and stays.
         let has_own_buffer = self.role.get() == TaskRole::Task;
         match self.buffer.get() {
-            ResultBuffer::Block | ResultBuffer::File if has_own_buffer => self.replace_result(data),
-            _ => self.copy_to_result(data),
+            ResultBuffer::Block | ResultBuffer::File if has_own_buffer => {
+                // SAFETY: as the caller vouches.
+                unsafe { self.replace_result(data) }
+            }
+            // SAFETY: as the caller vouches.
+            _ => unsafe { self.copy_to_result(data) },
         }
     }
 
     /// The bytes may be in the earlier buffer, which is released after the copy.
+    ///
+    /// # Safety
+    /// As for [`Task::return_copy`].
     #[cold]
-    fn replace_result(&self, data: &[u8]) -> i32 {
+    unsafe fn replace_result(&self, data: *const [u8]) -> i32 {
         let earlier = self.detach_buffer();
-        let code = self.copy_to_result(data);
+        // SAFETY: as the caller vouches; the earlier buffer still exists.
+        let code = unsafe { self.copy_to_result(data) };
         self.release(earlier);
         code
     }
 
+    /// # Safety
+    /// As for [`Task::return_copy`].
     #[inline]
-    fn copy_to_result(&self, data: &[u8]) -> i32 {
+    unsafe fn copy_to_result(&self, data: *const [u8]) -> i32 {
         let buffer = self.result_buffer(data.len());
         if buffer.is_null() {
             return Status::POOL_ERR_NOMEM as i32;
         }
-        // SAFETY: `result_buffer` returned a buffer of this length. `data` may overlap it, in the slot.
-        unsafe { buffer.copy_from(data.as_ptr(), data.len()) };
+        // SAFETY: `result_buffer` returned a buffer of this length, and the caller vouches for `data`,
+        // which may overlap it, in the slot.
+        unsafe { buffer.copy_from(data.cast(), data.len()) };
         0
     }
 
@@ -344,9 +369,11 @@ impl Task {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         let word = &self.slot().word;
+        self.is_pool_stopped() || word.is_cancel_requested() || word.is_overdue()
+    }
+
+    pub(crate) fn is_pool_stopped(&self) -> bool {
         self.region().board.stage() == crate::board::Stage::Stop
-            || word.is_cancel_requested()
-            || word.is_overdue()
     }
 
     pub(crate) fn is_overdue(&self) -> bool {
@@ -368,7 +395,9 @@ impl Task {
     }
 
     pub(crate) fn worker(&self) -> u32 {
-        u32::from(self.seat.0)
+        // SAFETY: `new`'s caller keeps the state alive as long as the task.
+        let state = unsafe { &*self.state };
+        u32::from(state.first_seat) + u32::from(self.seat.0)
     }
 
     pub(crate) fn state(&self) -> *mut *mut c_void {

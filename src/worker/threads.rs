@@ -7,6 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
+use rustix::mm::{MapFlags, ProtFlags};
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -90,9 +91,28 @@ pub(super) fn start(
     let builder = std::thread::Builder::new().name(name.clone()).stack_size(stack_size);
     let started = signals_blocked(|| builder.spawn(work));
     started.map_err(|error| {
-        let message = format!("starting the thread {name}: {error}");
+        let mut message = format!("starting the thread {name}: {error}");
+        if !may_map(stack_size) {
+            let kib = stack_size >> 10;
+            message += &format!(": the program locks its memory, and RLIMIT_MEMLOCK leaves no {kib} KiB for a stack (RLIMIT_STACK)");
+        }
         Error::from_peer(Status::POOL_ERR_OS, error.raw_os_error().unwrap_or(0), message)
     })
+}
+
+/// False: a mapping of this length would be locked (mlockall), and the program may not lock so much.
+/// EAGAIN of mmap(2) says just that.
+fn may_map(len: usize) -> bool {
+    let (access, flags) = (ProtFlags::empty(), MapFlags::PRIVATE);
+    // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
+    match unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), len, access, flags) } {
+        Ok(start) => {
+            // SAFETY: the mapping just made, to which nothing refers.
+            let _ = unsafe { rustix::mm::munmap(start, len) };
+            true
+        }
+        Err(errno) => errno != rustix::io::Errno::AGAIN,
+    }
 }
 
 /// How often threads are counted until there are none. A thread that has just started may not be

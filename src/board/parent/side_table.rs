@@ -207,6 +207,26 @@ impl SideTable {
         arrival
     }
 
+    pub(crate) fn has_result_file(&self, key: SlotKey) -> bool {
+        self.read(|maps| maps.file_of(key).map(drop)).is_some()
+    }
+
+    /// Takes out the result of a task, to be kept elsewhere. None: it has not arrived; no memory: it
+    /// could not be received.
+    pub(crate) fn take_result_file(&self, key: SlotKey) -> Option<Option<Memory>> {
+        self.update(|maps| {
+            maps.file_of(key)?;
+            let content = maps.files.remove(&key.slot)?.content;
+            Some(match content {
+                FileContent::Mapped(memory) => {
+                    maps.files_len -= memory.len() as u64;
+                    Some(memory)
+                }
+                FileContent::Unavailable | FileContent::Missed => None,
+            })
+        })
+    }
+
     /// Discards a result that has arrived, because its task has not finished after all.
     pub(crate) fn discard_result_file(&self, slot: u32) {
         if self.count.load(Acquire) > 0 {

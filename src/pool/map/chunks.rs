@@ -3,7 +3,7 @@
 use crate::board::failure_bytes::MESSAGE_MAX;
 use crate::board::memory::ResultBytes;
 use crate::error::{Detail, Error, Result, Status};
-use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait};
+use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait, why_stopped};
 use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
 use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
@@ -199,7 +199,7 @@ impl InFlightChunk {
         let bytes = range.and_then(|(start, len)| whole.part(start, len)).ok_or_else(corrupted)?;
         match status.status {
             0 => Ok(bytes),
-            _ => Err(item_error(status, bytes)),
+            number => Err(self.item_error(number, status.code, bytes)),
         }
     }
 
@@ -223,11 +223,33 @@ impl InFlightChunk {
             *status = row.flatten().map_or(0, |row| {
                 let mut bytes = [0; STATUS_LEN];
                 row.copy_to(&mut bytes);
-                ItemStatus::read(&bytes).map_or(0, |status| status.status)
+                match ItemStatus::read(&bytes).map_or(0, |status| status.status) {
+                    0 => 0,
+                    number => self.item_status(number).status as i32,
+                }
             });
             if *status != 0 {
                 results[index * item_size..(index + 1) * item_size].fill(0);
             }
+        }
+    }
+
+    fn item_error(&self, number: i32, task_code: i32, message: ResultBytes<'_>) -> Error {
+        let error = self.item_status(number);
+        if error.detail().is_some() {
+            return error;
+        }
+        let message = String::from_utf8_lossy(&message.prefix(MESSAGE_MAX)).into_owned();
+        Error::with_detail(error.status, Detail { task_code, message, ..Detail::default() })
+    }
+
+    /// The error of an item that ended with this number, as its worker says.
+    fn item_status(&self, number: i32) -> Error {
+        match Status::from_number(number) {
+            // It was not run, because the pool has stopped.
+            Some(Status::POOL_ERR_CLOSED) => why_stopped(self.future),
+            Some(status) => status.into(),
+            None => corrupted(),
         }
     }
 
@@ -241,18 +263,6 @@ impl InFlightChunk {
 fn fail_all(results: &mut [u8], statuses: &mut [i32], error: &Error) {
     results.fill(0);
     statuses.fill(error.status as i32);
-}
-
-fn item_error(status: ItemStatus, message: ResultBytes<'_>) -> Error {
-    let detail = Detail {
-        task_code: status.code,
-        message: String::from_utf8_lossy(&message.prefix(MESSAGE_MAX)).into_owned(),
-        ..Detail::default()
-    };
-    match Status::from_number(status.status) {
-        Some(status) => Error::with_detail(status, detail),
-        None => corrupted(),
-    }
 }
 
 fn corrupted() -> Error {
