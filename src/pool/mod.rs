@@ -192,13 +192,8 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
         PoolKind::Processes(_) if !is_isolated => Scope::Shared,
         PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
     };
-    let region = Region::create("carpool", seats as usize, scope)?;
-    let mut isolated = IsolatedBoards::default();
-    if is_isolated {
-        region.memory.keep_from_forks()?;
-        // Where no worker can have a board, there is no pool.
-        isolated = IsolatedBoards::new(&region)?;
-    }
+    let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
+    let isolated = if is_isolated { isolated_boards(&region)? } else { IsolatedBoards::default() };
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -209,11 +204,22 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     let entries = registry::entries(reserved.index);
     let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
     let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
-    state.isolated = isolated;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
-    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
-    Ok(NewState { state: Arc::new(state), commands, functions, hooks })
+    let worker_config = worker_config(&state, &functions, &mut hooks)?;
+    match Arc::get_mut(&mut state) {
+        Some(state) => (state.worker_config, state.isolated) = (worker_config, isolated),
+        None => unreachable!("it was just made"),
+    }
+    Ok(NewState { state, commands, functions, hooks })
+}
+
+/// Apart from [`make_state`], whose large values are on the stack.
+#[inline(never)]
+fn isolated_boards(region: &Region) -> Result<IsolatedBoards> {
+    region.memory.keep_from_forks()?;
+    // Where no worker can have a board, there is no pool.
+    IsolatedBoards::new(region)
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called
