@@ -372,7 +372,7 @@ impl Worker {
 }
 
 /// Counts the task that is about to be finished. Only an end that stays is counted.
-#[inline]
+#[inline(always)] // Two callers, one of them the loop of every worker.
 pub(crate) fn count_task(
     region: &Region,
     seat: SeatIndex,
