@@ -127,6 +127,7 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
         spawn::check_identity(process_config)?;
     }
     shutdown::register_exit_handler();
+    let config = Arc::new(config);
     match config.kind {
         PoolKind::Inline => open_as(config, INLINE_SEATS, user_data, |_| {
             Ok(Executor::Inline(InlineWorkers::default()))
@@ -149,7 +150,7 @@ struct ExecutorParts {
 }
 
 fn open_as(
-    config: Config,
+    config: Arc<Config>,
     seats: u32,
     user_data: UserData,
     start: impl FnOnce(ExecutorParts) -> Result<Executor>,
@@ -186,7 +187,7 @@ struct NewState {
 /// Makes the state. Apart from [`open_as`], so that its large values are off the stack when threads
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
-fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
+fn make_state(config: Arc<Config>, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
     let is_isolated = config.kind.is_isolated();
     let scope = match config.kind {
         PoolKind::Processes(_) if !is_isolated => Scope::Shared,
@@ -203,7 +204,7 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     region.board.set_features(bounded | prefetches);
     let entries = registry::entries(reserved.index);
     let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
-    let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
+    let (mut state, commands) = PoolState::new(config, region, slots, bound)?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
     let worker_config = worker_config(&state, &functions, &mut hooks)?;

@@ -133,6 +133,7 @@ impl Drop for SubmitPermit {
 impl PoolState {
     /// Returns the state with the receiver of its commands. The caller sets `worker_config`, which
     /// needs the slots of the hooks. `bound`: the maximum number of queued tasks; 0: unlimited.
+    #[inline(never)] // The state is on the stack while it is made.
     pub(crate) fn new(
         config: Arc<Config>,
         region: Arc<Region>,
