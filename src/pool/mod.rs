@@ -188,13 +188,7 @@ struct NewState {
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
 fn make_state(config: Arc<Config>, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
-    let is_isolated = config.kind.is_isolated();
-    let scope = match config.kind {
-        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
-        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
-    };
-    let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
-    let isolated = if is_isolated { isolated_boards(&region)? } else { IsolatedBoards::default() };
+    let (region, isolated) = make_region(&config, seats)?;
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -202,9 +196,10 @@ fn make_state(config: Arc<Config>, seats: u32, reserved: &Reserved<Pool>) -> Res
     let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
     let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
     region.board.set_features(bounded | prefetches);
-    let entries = registry::entries(reserved.index);
-    let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
-    let (mut state, commands) = PoolState::new(config, region, slots, bound)?;
+    let (mut state, commands) = PoolState::new(config, region, bound, |region| {
+        let entries = registry::entries(reserved.index);
+        SlotTable::new(region, entries, registry::first_generation(reserved))
+    })?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
     let worker_config = worker_config(&state, &functions, &mut hooks)?;
@@ -215,12 +210,22 @@ fn make_state(config: Arc<Config>, seats: u32, reserved: &Reserved<Pool>) -> Res
     Ok(NewState { state, commands, functions, hooks })
 }
 
-/// Apart from [`make_state`], whose large values are on the stack.
+/// Apart from [`make_state`], as the values of both are large.
 #[inline(never)]
-fn isolated_boards(region: &Region) -> Result<IsolatedBoards> {
+fn make_region(config: &Config, seats: u32) -> Result<(Arc<Region>, IsolatedBoards)> {
+    let is_isolated = config.kind.is_isolated();
+    let scope = match config.kind {
+        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
+        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
+    };
+    let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
+    if !is_isolated {
+        return Ok((region, IsolatedBoards::default()));
+    }
     region.memory.keep_from_forks()?;
     // Where no worker can have a board, there is no pool.
-    IsolatedBoards::new(region)
+    let isolated = IsolatedBoards::new(&region)?;
+    Ok((region, isolated))
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called
@@ -239,6 +244,7 @@ fn forks_caller(process_config: &ProcessConfig) -> bool {
 }
 
 /// Writes the initializer and the finalizer to slots that are never enqueued.
+#[inline(never)] // Off the stack when threads are started, too.
 fn worker_config(
     state: &PoolState,
     functions: &FunctionTable,

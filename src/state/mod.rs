@@ -137,8 +137,8 @@ impl PoolState {
     pub(crate) fn new(
         config: Arc<Config>,
         region: Arc<Region>,
-        slots: SlotTable,
         bound: u64,
+        make_slots: impl FnOnce(&Region) -> Result<SlotTable>,
     ) -> Result<(Arc<PoolState>, CommandReceiver)> {
         let wakeup = match config.kind {
             PoolKind::Inline => None,
@@ -147,6 +147,7 @@ impl PoolState {
             }
         };
         let (commands, receiver) = commands::channel();
+        let slots = make_slots(&region)?;
         let state = Arc::new(PoolState {
             region,
             slots,
