@@ -342,6 +342,8 @@ impl Pool {
         self.state.counters.cancelled.undo();
         self.state.counters.repeated.add();
         self.cancel_with_callbacks(key);
+        // A join or a drain may have waited for this entry, or for those behind it.
+        self.state.wake();
         self.state.check_flags(refusing)?;
         Err(Status::POOL_ERR_CLOSED.into())
     }

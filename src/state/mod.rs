@@ -363,8 +363,17 @@ impl PoolState {
     /// the wait.
     pub(crate) fn wait_for_capacity(&self, deadline: Deadline, refusing: u32) -> Result<u64> {
         let is_closed = || self.flags.load(Acquire) & refusing != 0;
-        let found = self.submit_queue.wait(&self.region, &self.slots, deadline, is_closed);
-        found.map_or_else(|| self.check_flags(refusing).and(Err(backpressure::full())), Ok)
+        loop {
+            let found = self.submit_queue.wait(&self.region, &self.slots, deadline, is_closed);
+            if let Some(position) = found {
+                return Ok(position);
+            }
+            self.check_flags(refusing)?;
+            if deadline.has_passed() {
+                return Err(backpressure::full());
+            }
+            // It was refused by a join that is over.
+        }
     }
 
     /// Wakes a waiting submitter: a task has left the queue, and was counted.

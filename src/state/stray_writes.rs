@@ -60,7 +60,7 @@ impl Looks {
 
 impl PoolState {
     /// Whether other processes can write to the slots.
-    fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.region.board.scope() == Scope::Shared
     }
 

@@ -117,16 +117,17 @@ impl Supervisor {
         true
     }
 
-    /// Called while tasks are queued and there is no worker. Usually one is about to be started.
-    /// But after a stray worker has overwritten the ring's head or the counts of a seat, none would
-    /// be.
+    /// Called while tasks are queued and there is no worker. Usually one is about to be started, or
+    /// a submit is about to write its entry and wakes the supervisor. But after a stray worker has
+    /// overwritten the ring's head or the counts of a seat, `start_needed_workers` must look again.
     fn recover_stranded(&mut self) {
-        if !self.state.region.board.has_task() {
-            self.state.enqueue_all_again();
+        if self.retry_at.is_some() {
+            return;
         }
-        if self.retry_at.is_none() {
+        if self.state.is_shared() {
             self.end_stranded();
-            self.lost = self.lost.max(1);
+        }
+        if self.unlisted_since.is_none() {
             self.state.wake();
         }
     }

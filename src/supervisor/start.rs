@@ -66,12 +66,16 @@ impl Supervisor {
         // A stray worker may have overwritten the counts of its seat, or the ring's head. This is
         // checked only while there are no workers.
         let has_no_worker = wanted == 0 && self.workers.count() == 0;
-        let is_stranded = has_no_worker && !self.life.is_paused && self.state.has_waiting_task();
+        let is_paused = self.life.stage() == Stage::Paused;
+        let is_stranded = has_no_worker && !is_paused && self.state.has_waiting_task();
         if is_stranded && !self.state.region.board.has_task() {
-            // So it is for a moment while a submit is about to write its entry, too.
+            // So it is while a submit has reserved a position and not written its entry, too, and
+            // that entry would be lost. The submit wakes the supervisor. A thread pool has no stray
+            // worker, so it only waits.
             let since = unlisted_since.unwrap_or_else(Instant::now);
-            if since.elapsed() < UNLISTED {
-                self.unlisted_since = Some(since);
+            let is_patient = since.elapsed() < UNLISTED;
+            if is_patient || !self.state.is_shared() {
+                self.unlisted_since = Some(if is_patient { since } else { Instant::now() });
                 return;
             }
             self.state.enqueue_all_again();
@@ -100,7 +104,10 @@ impl Supervisor {
     fn may_be_pending(&self, workers: u32) -> bool {
         match (workers, self.life.stage()) {
             (_, Stage::Paused) => false,
-            (0, _) => self.state.has_waiting_task(),
+            (0, stage) => {
+                let is_listed = || stage != Stage::Drain || self.state.region.board.has_task();
+                self.state.has_waiting_task() && is_listed()
+            }
             // Whoever is queued now, a worker that runs takes it before it exits.
             (_, Stage::Drain) => self.state.region.board.has_task(),
             _ => true,
