@@ -1961,7 +1961,8 @@ CARPOOL_API uint64_t future_tag(const future_t *future);
 
 /**
  * Returns the future with this ID that has not been freed: the same handle as the submit returned, not
- * another one to be freed. Takes time in proportion to the number of futures.
+ * another one to be freed. Takes time in proportion to the number of futures. The library's own
+ * futures are not found: those of the chunks of maps, and of pool_run.
  *
  * @return the future; NULL if the pool has no such future
  */

@@ -170,7 +170,8 @@ pub unsafe extern "C" fn future_tag(future: *const future_t) -> u64 {
 }
 
 /// Returns the future with this ID that has not been freed: the same handle as the submit returned, not
-/// another one to be freed. Takes time in proportion to the number of futures.
+/// another one to be freed. Takes time in proportion to the number of futures. The library's own
+/// futures are not found: those of the chunks of maps, and of pool_run.
 ///
 /// @return the future; NULL if the pool has no such future
 #[unsafe(no_mangle)]

@@ -254,12 +254,12 @@ pub(crate) fn future_tag(future: FutureHandle) -> Result<u64> {
     Ok(pool.state.slots.side_table.options(key.slot).map_or(0, |options| options.tag))
 }
 
-/// The future of the task with this id, if it is held.
+/// The future of the task with this id, if a caller holds it.
 pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
     let pool = pool.pool()?;
     let slots = &pool.state.slots;
     let found = (0..slots.used()).find_map(|slot| {
-        let generation = slots.entries.held_generation(slot)?;
+        let generation = slots.entries.generation_for_caller(slot)?;
         let has_id = pool.region().board.slot(slot).id() == id;
         has_id.then(|| FutureHandle::new(pool.index, SlotKey { slot, generation }))
     });
