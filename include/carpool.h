@@ -1950,11 +1950,10 @@ bool future_cancel_requested(const future_t *future);
 
 /**
  * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
- * invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
- * a worker exits.
+ * invalid, or the future is no task: a promise, or that of pool_map_async. A later submit has a
+ * higher ID; an ID may be left out when a task is run again, or when a worker exits.
  */
-CARPOOL_API
-uint64_t future_id(const future_t *future);
+CARPOOL_API uint64_t future_id(const future_t *future);
 
 /** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
 CARPOOL_API uint64_t future_tag(const future_t *future);
@@ -1970,8 +1969,12 @@ CARPOOL_API
 future_t *pool_find_future(pool_t *pool,
                            uint64_t id);
 
-/** Returns the pool to which the task was submitted; NULL if the pool has been freed. */
-CARPOOL_API pool_t *future_pool(const future_t *future);
+/**
+ * Returns the pool to which the task was submitted, or that runs the map of pool_map_async; NULL if
+ * the pool has been freed, or the future is a promise.
+ */
+CARPOOL_API
+pool_t *future_pool(const future_t *future);
 
 /**
  * Returns how long the task was queued and how long it ran, in nanoseconds of the monotonic clock.

@@ -156,8 +156,8 @@ pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> boo
 }
 
 /// Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
-/// invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
-/// a worker exits.
+/// invalid, or the future is no task: a promise, or that of pool_map_async. A later submit has a
+/// higher ID; an ID may be left out when a task is run again, or when a worker exits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
@@ -179,7 +179,8 @@ pub unsafe extern "C" fn pool_find_future(pool: *mut pool_t, id: u64) -> *mut fu
     catch(|| pool::find_future(pool.into(), id)).map_or(std::ptr::null_mut(), Into::into)
 }
 
-/// Returns the pool to which the task was submitted; NULL if the pool has been freed.
+/// Returns the pool to which the task was submitted, or that runs the map of pool_map_async; NULL if
+/// the pool has been freed, or the future is a promise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_pool(future: *const future_t) -> *mut pool_t {
     pool::future_pool(future.into()).map_or(std::ptr::null_mut(), Into::into)

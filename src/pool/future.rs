@@ -243,8 +243,12 @@ pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
     Ok(pool.region().board.slot(key.slot).word.is_cancel_requested())
 }
 
+/// The number of the task within its pool; 0: the future is a promise, and no task.
 pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
     let (pool, key) = future.find()?;
+    if pool.is_promise_pool() {
+        return Ok(0);
+    }
     Ok(pool.region().board.slot(key.slot).id())
 }
 
@@ -268,6 +272,10 @@ pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
 }
 
 pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
+    let (pool, key) = future.find()?;
+    if pool.is_promise_pool() {
+        return promise::pool_of_work(pool, key);
+    }
     future.pool_handle()
 }
 

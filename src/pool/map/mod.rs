@@ -102,7 +102,7 @@ pub(crate) fn map_async(
     let workers = max_workers_of(pool, options.submit_options())?;
     let in_flight = Arc::new(InFlight::default());
     let cancelled = in_flight.clone();
-    let (future, resolver) = promise::new_background(Arc::new(move || cancelled.cancel()))?;
+    let (future, resolver) = promise::new_background(pool, Arc::new(move || cancelled.cancel()))?;
     let work = move || {
         let _permit = permit;
         let outcome = run(pool, workers, callee.as_callee(), arrays, options, in_flight);
