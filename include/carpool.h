@@ -2335,13 +2335,17 @@ pool_status_t pool_map_next(pool_map_t *map,
                             uint64_t *index);
 
 /**
- * Returns the error details of the item that pool_map_next returned last.
+ * Returns the error details of the item that pool_map_next returned last or, once it has returned
+ * an error of the source, of the pool or of the deadline of the whole map, of that error.
+ * POOL_ERR_END and another POOL_ERR_TIMEOUT change nothing.
  *
  * @param error  filled in; its status is POOL_OK if the item completed
  * @return POOL_OK if error was filled in; POOL_ERR_STATE if another call with the map is in
  *         progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_map_error(pool_map_t *map, pool_error_t *error);
+CARPOOL_API
+pool_status_t pool_map_error(pool_map_t *map,
+                             pool_error_t *error);
 
 /**
  * Cancels the items that are queued, and takes no more from the source. pool_map_next then returns
