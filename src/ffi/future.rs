@@ -449,10 +449,10 @@ pub unsafe extern "C" fn future_set_next_many(
     n: usize,
     taken: Option<&mut MaybeUninit<usize>>,
 ) -> pool_status_t {
-    status_of(&write_out(taken, 0, || {
     // First, so that they are NULL also without `taken`.
     // SAFETY: the header: room for `n` futures.
     let futures = unsafe { handles_out(futures, n) };
+    status_of(&write_out(taken, 0, || {
         pool::set_next_many(set.into(), timeout_ms, required(futures?)?)
     }))
 }
