@@ -745,7 +745,9 @@ typedef struct pool_options_t {
     /**
      * Path of the program to run as a worker; its main must begin with pool_worker_main. NULL: the
      * helper program installed with the library or, for functions of the main program, the main
-     * program itself. Process pools only, and not with POOL_FORK.
+     * program itself. It is opened by pool_new, and what is installed in its place later is not
+     * run; a script is, as it has no program of its own. It must have the same build of the library
+     * as the caller. Process pools only, and not with POOL_FORK.
      */
     const char *worker_executable;
     /**
@@ -755,8 +757,8 @@ typedef struct pool_options_t {
     const char *const *env;
     /**
      * Shared libraries that each worker opens when it starts, terminated by NULL. If workers are
-     * forked, the libraries are opened once, before forking. If one cannot be opened, the pool
-     * becomes broken. Process pools only.
+     * forked, the libraries are opened once, before forking. If one cannot be opened, or is another
+     * build than when the pool was made, the pool becomes broken. Process pools only.
      */
     const char *const *modules;
     /** Working directory of worker processes; NULL: the caller's. Process pools only. */
@@ -1230,6 +1232,9 @@ extern "C" {
 
 /**
  * Creates a pool. Workers start on demand.
+ *
+ * The pool has descriptors of its own. A program that closes them, as closefrom does, breaks it:
+ * POOL_ERR_BROKEN. What the program opens under their numbers is left alone.
  *
  * A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
  * loader, whose lock dlopen holds while constructors run. If worker processes open the library,

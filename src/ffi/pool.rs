@@ -16,6 +16,9 @@ use std::mem::MaybeUninit;
 
 /// Creates a pool. Workers start on demand.
 ///
+/// The pool has descriptors of its own. A program that closes them, as closefrom does, breaks it:
+/// POOL_ERR_BROKEN. What the program opens under their numbers is left alone.
+///
 /// A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
 /// loader, whose lock dlopen holds while constructors run. If worker processes open the library,
 /// its constructor runs in them, too, and can make no pool of processes there.

@@ -98,7 +98,8 @@ fn promise_pool() -> Result<&'static Pool> {
     if let Some(pool) = known.filter(|pool| pool.is_of_this_process()) {
         return Ok(pool);
     }
-    let handle = super::open_as(config(), SEATS, Arc::new(()), |_| Ok(Executor::Promises))?;
+    let handle =
+        super::open_as(Arc::new(config()), SEATS, Arc::new(()), |_| Ok(Executor::Promises))?;
     // It has no handle, so no call can close it.
     let pool = handle.close()?;
     *known = Some(pool);

@@ -175,6 +175,9 @@ impl Supervisor {
     /// Handles a worker that could not be started. What a worker itself is short of counts as a
     /// failure, as its limits may be too low for it; but for a thread ([`is_refused_thread`]).
     pub(super) fn start_not_begun(&mut self, error: Error) {
+        if !self.owns_wakeup() {
+            return self.detach();
+        }
         if !error.is_shortage() {
             return self.start_failed(error, Duration::ZERO);
         }
@@ -187,6 +190,9 @@ impl Supervisor {
     /// Handles a worker that could not be started, or that exited before it was ready. `waited`:
     /// how long it was waited for, which does not count towards the window.
     pub(super) fn start_failed(&mut self, error: Error, waited: Duration) {
+        if !self.owns_wakeup() {
+            return self.detach();
+        }
         let (now, config) = (Instant::now(), &self.state.config);
         self.failures.push_back((now, waited));
         let mut total_waited = Duration::ZERO;
