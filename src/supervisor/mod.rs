@@ -417,7 +417,7 @@ impl Supervisor {
             }
             let error = worker.start_error.take();
             let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, message));
-            match worker.is_uninitialized {
+            match worker.is_uninitialized || start::is_refused_thread(&error) {
                 true => self.start_not_begun(error),
                 false => self.start_failed(error, Duration::ZERO),
             }

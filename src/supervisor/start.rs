@@ -180,7 +180,7 @@ impl Supervisor {
     }
 
     /// Handles a worker that could not be started. What a worker itself is short of counts as a
-    /// failure: its limits may be too low for it.
+    /// failure, as its limits may be too low for it; but for a thread ([`is_refused_thread`]).
     pub(super) fn start_not_begun(&mut self, error: Error) {
         if !self.owns_wakeup() {
             return self.detach();
@@ -251,6 +251,12 @@ impl Supervisor {
 pub(super) fn broken_by_loss(process: ProcessExit) -> TaskFailure {
     let detail = process.to_detail("and the pool was made to break by that");
     TaskFailure { status: Status::POOL_ERR_BROKEN, detail }
+}
+
+/// Whether a worker could not start its own thread because the user has too many processes. It starts the
+/// thread before it applies the limits of the pool's options, so the limit is that of the host.
+pub(super) fn is_refused_thread(error: &Error) -> bool {
+    error.detail().is_some_and(|detail| detail.os_errno == libc::EAGAIN)
 }
 
 /// Whether the next start is certain to fail as well: something is missing or not permitted. What is
