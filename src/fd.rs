@@ -10,8 +10,8 @@
 //! own under their numbers. So a [`Descriptor`] knows its file. What is not the library's is neither
 //! written to nor closed.
 
-use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicU32, AtomicU64};
+use crate::sync::{self, Ordering::Relaxed};
 use rustix::event::epoll;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -212,9 +212,10 @@ impl EventPipe {
 
     /// Async-signal-safe. If the pipe is full, the event is set anyway.
     pub(crate) fn set(&self) {
-        if let Ok(writer) = self.writer.own() {
-            // Again if a signal prevents it: whoever waits for it would wait on.
-            let _ = rustix::io::retry_on_intr(|| rustix::io::write(writer, &[1]));
+        let Ok(writer) = self.writer.own() else { return };
+        // Again if a signal prevents it, or for want of a page: whoever waits for it would wait on.
+        while let Err(Errno::INTR | Errno::NOMEM) = rustix::io::write(writer, &[1]) {
+            sync::yield_now();
         }
     }
 
