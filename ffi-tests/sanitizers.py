@@ -57,7 +57,7 @@ UNFIT = {
     "valgrind": {},
 }
 
-KINDS = {"asan": ["thread", "spawn", "forkserver", "fork", "inline"], "valgrind": ["thread", "inline"]}
+KINDS = {"asan": ["thread", "spawn", "forkserver", "fork", "isolated", "inline"], "valgrind": ["thread", "inline"]}
 REPORT = {
     "asan": re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:|AddressSanitizer:DEADLYSIGNAL"),
     "valgrind": re.compile(r"ERROR SUMMARY: [1-9]"),

@@ -564,7 +564,8 @@ pool_status_t pool_map_next(pool_map_t *map,
                             const void **data,
                             size_t *len,
                             uint64_t *index);
-pool_status_t pool_map_error(pool_map_t *map, pool_error_t *error);
+pool_status_t pool_map_error(pool_map_t *map,
+                             pool_error_t *error);
 pool_status_t pool_map_cancel(pool_map_t *map);
 void pool_map_free(pool_map_t *map);
 pool_status_t pool_submit_chunk(pool_t *pool,

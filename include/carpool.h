@@ -745,7 +745,9 @@ typedef struct pool_options_t {
     /**
      * Path of the program to run as a worker; its main must begin with pool_worker_main. NULL: the
      * helper program installed with the library or, for functions of the main program, the main
-     * program itself. Process pools only, and not with POOL_FORK.
+     * program itself. It is opened by pool_new, and what is installed in its place later is not
+     * run; a script is, as it has no program of its own. It must have the same build of the library
+     * as the caller. Process pools only, and not with POOL_FORK.
      */
     const char *worker_executable;
     /**
@@ -755,8 +757,8 @@ typedef struct pool_options_t {
     const char *const *env;
     /**
      * Shared libraries that each worker opens when it starts, terminated by NULL. If workers are
-     * forked, the libraries are opened once, before forking. If one cannot be opened, the pool
-     * becomes broken. Process pools only.
+     * forked, the libraries are opened once, before forking. If one cannot be opened, or is another
+     * build than when the pool was made, the pool becomes broken. Process pools only.
      */
     const char *const *modules;
     /** Working directory of worker processes; NULL: the caller's. Process pools only. */
@@ -1230,6 +1232,9 @@ extern "C" {
 
 /**
  * Creates a pool. Workers start on demand.
+ *
+ * The pool has descriptors of its own. A program that closes them, as closefrom does, breaks it:
+ * POOL_ERR_BROKEN. What the program opens under their numbers is left alone.
  *
  * A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
  * loader, whose lock dlopen holds while constructors run. If worker processes open the library,
@@ -1950,18 +1955,18 @@ bool future_cancel_requested(const future_t *future);
 
 /**
  * Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
- * invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
- * a worker exits.
+ * invalid, or the future is no task: a promise, or that of pool_map_async. A later submit has a
+ * higher ID; an ID may be left out when a task is run again, or when a worker exits.
  */
-CARPOOL_API
-uint64_t future_id(const future_t *future);
+CARPOOL_API uint64_t future_id(const future_t *future);
 
 /** Returns pool_call_t.tag; 0 if none was given or the handle is invalid. */
 CARPOOL_API uint64_t future_tag(const future_t *future);
 
 /**
  * Returns the future with this ID that has not been freed: the same handle as the submit returned, not
- * another one to be freed. Takes time in proportion to the number of futures.
+ * another one to be freed. Takes time in proportion to the number of futures. The library's own
+ * futures are not found: those of the chunks of maps, and of pool_run.
  *
  * @return the future; NULL if the pool has no such future
  */
@@ -1969,8 +1974,12 @@ CARPOOL_API
 future_t *pool_find_future(pool_t *pool,
                            uint64_t id);
 
-/** Returns the pool to which the task was submitted; NULL if the pool has been freed. */
-CARPOOL_API pool_t *future_pool(const future_t *future);
+/**
+ * Returns the pool to which the task was submitted, or that runs the map of pool_map_async; NULL if
+ * the pool has been freed, or the future is a promise.
+ */
+CARPOOL_API
+pool_t *future_pool(const future_t *future);
 
 /**
  * Returns how long the task was queued and how long it ran, in nanoseconds of the monotonic clock.
@@ -2331,13 +2340,17 @@ pool_status_t pool_map_next(pool_map_t *map,
                             uint64_t *index);
 
 /**
- * Returns the error details of the item that pool_map_next returned last.
+ * Returns the error details of the item that pool_map_next returned last or, once it has returned
+ * an error of the source, of the pool or of the deadline of the whole map, of that error.
+ * POOL_ERR_END and another POOL_ERR_TIMEOUT change nothing.
  *
  * @param error  filled in; its status is POOL_OK if the item completed
  * @return POOL_OK if error was filled in; POOL_ERR_STATE if another call with the map is in
  *         progress; POOL_ERR_INVALID; POOL_ERR_WRONG_PROCESS
  */
-CARPOOL_API pool_status_t pool_map_error(pool_map_t *map, pool_error_t *error);
+CARPOOL_API
+pool_status_t pool_map_error(pool_map_t *map,
+                             pool_error_t *error);
 
 /**
  * Cancels the items that are queued, and takes no more from the source. pool_map_next then returns

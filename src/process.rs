@@ -1,7 +1,9 @@
 //! Process-wide state: how often the process was forked, its exit handler, panics, and thread identities.
 
+use crate::fd;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicU32, AtomicU64};
+use rustix::process::Pid;
 use std::any::Any;
 use std::sync::{Once, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,9 +24,11 @@ pub(crate) fn count_forks() {
     unsafe extern "C" fn in_child() {
         FORK_GENERATION.fetch_add(1, Relaxed);
         UNWIPED.store(0, Relaxed);
+        fd::close_inherited_events();
     }
     COUNTING.get_or_init(|| {
-        // SAFETY: the handler only changes an atomic number, and the library is never unloaded.
+        // SAFETY: the handler only changes numbers and closes descriptors, and the library is never
+        // unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
     });
 }
@@ -99,6 +103,19 @@ pub(crate) fn silence_panics() {
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> Option<&str> {
     let formatted = || panic.downcast_ref::<String>().map(String::as_str);
     panic.downcast_ref::<&str>().copied().or_else(formatted)
+}
+
+/// Whether there is a process with this id that is no zombie. It opens no file: what tells is that a
+/// zombie has no memory. (process_vm_readv(2).)
+pub(crate) fn is_running(pid: Pid) -> bool {
+    let mut byte = 0_u8;
+    let own = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // Nothing is mapped there.
+    let other = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 1 };
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: writes to one byte at most, which `own` describes.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const own, 1, &raw const other, 1, 0) };
+    read >= 0 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
 /// Whether /proc names processes by the same ids as this process does: it may be that of another

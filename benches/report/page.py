@@ -93,7 +93,9 @@ def main():
     if not source.exists():
         parser.error(f"{source} does not exist: run make bench")
     record = records.read(source)
-    if missing := set(workloads.ALL) - set(record["workloads"]):
+    # A workload may be newer than the record that the documentation holds.
+    missing = set(workloads.ALL) - set(record["workloads"])
+    if missing and source != RECORD:
         parser.error(f"{source} is incomplete, without {', '.join(sorted(missing))}")
 
     new = {page: regenerate(page.read_text(encoding="utf-8"), record) for page in PAGES}

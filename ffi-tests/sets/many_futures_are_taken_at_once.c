@@ -42,6 +42,14 @@ int main(int argc, char **argv) {
     CHECK_IS(future_set_next_many(set, 0, NULL, N, &n), POOL_ERR_INVALID);
     CHECK_IS(future_set_next_many(set, 0, taken, 0, &n), POOL_ERR_INVALID);
     CHECK_IS(future_set_next_many(set, 0, taken, N, NULL), POOL_ERR_INVALID);
+    /* No handle is left unset. */
+    for (int without = 0; without < 2; without++) {
+        for (int i = 0; i < N; i++) taken[i] = (future_t *)taken;
+        CHECK_IS(future_set_next_many(without ? set : NULL, 0, taken, N, without ? NULL : &n),
+                 POOL_ERR_INVALID);
+        for (int i = 0; i < N; i++) CHECK(taken[i] == NULL);
+    }
+    CHECK_EQUAL(n, 0);
     future_set_free(set);
     future_free_many(futures, N);
     pool_free(pool);

@@ -1,22 +1,6 @@
 /* When a library was replaced on disk after the program loaded it, workers would run another build of its
  * functions: these tasks fail with a message, and the workers go on. */
-#include "rendezvous.h"
-#include <dlfcn.h>
-
-/* A new file under the name, as an installer makes it: the old one lives as long as it is open. */
-static void install(const char *name, const char *path) {
-    char *build = library_path(name), *fresh, bytes[4096];
-    size_t n;
-    CHECK(asprintf(&fresh, "%s.new", path) > 0);
-    FILE *from = fopen(build, "rb"), *to = fopen(fresh, "wb");
-    CHECK(from && to);
-    while ((n = fread(bytes, 1, sizeof bytes, from)) > 0) CHECK(fwrite(bytes, 1, n, to) == n);
-    fclose(from);
-    CHECK(fclose(to) == 0);
-    CHECK(rename(fresh, path) == 0);
-    free(fresh);
-    free(build);
-}
+#include "install.h"
 
 static void is_refused(pool_t *pool, pool_task_fn function) {
     pool_error_t error;
@@ -36,7 +20,7 @@ int main(int argc, char **argv) {
     if (options.kind != POOL_PROCESS || options.start == POOL_FORK) return SKIPPED;
     char *path;
     CHECK(asprintf(&path, "%s/libchanging.so", getenv("TEST_TMP")) > 0);
-    install("changing_1", path);
+    install_library("changing_1", path);
     void *module = dlopen(path, RTLD_NOW);
     CHECK(module != NULL);
     pool_task_fn exported, (*hidden)(void);
@@ -48,7 +32,7 @@ int main(int argc, char **argv) {
     pool_t *early = new_pool(&options, 1), *late = new_pool(&options, 1);
     CHECK_OK(pool_run(early, exported, NULL, 0, POOL_FOREVER, &build, sizeof build, NULL));
     CHECK_EQUAL(build, 1);
-    install("changing_2", path);
+    install_library("changing_2", path);
     CHECK_OK(pool_run(early, exported, NULL, 0, POOL_FOREVER, &build, sizeof build, NULL));
     CHECK_EQUAL(build, 1);
 

@@ -50,6 +50,15 @@ static void items_may_be_empty(pool_t *pool) {
     CHECK_EQUAL(word_get(RAN), N);
 }
 
+/* No caller frees a handle that was never written. */
+static void no_future_is_left_unset(pool_t *pool, pool_task_fn function, const void *items, size_t size) {
+    size_t submitted = 7;
+    for (int i = 0; i < 3; i++) futures[i] = (future_t *)&submitted;
+    CHECK_IS(pool_submit_many(pool, function, items, size, 3, futures, &submitted), POOL_ERR_INVALID);
+    CHECK_EQUAL(submitted, 0);
+    for (int i = 0; i < 3; i++) CHECK(futures[i] == NULL);
+}
+
 static void bad_arguments_are_refused(pool_t *pool) {
     size_t submitted = 7;
     char item = 0;
@@ -58,6 +67,10 @@ static void bad_arguments_are_refused(pool_t *pool) {
     CHECK_IS(pool_submit_many(pool, square, NULL, 1, 1, futures, NULL), POOL_ERR_INVALID);
     CHECK_IS(pool_submit_many(pool, square, &item, SIZE_MAX, 2, NULL, NULL), POOL_ERR_INVALID);
     CHECK_IS(pool_submit_many(NULL, square, &item, 1, 1, futures, NULL), POOL_ERR_INVALID);
+    no_future_is_left_unset(pool, NULL, "abc", 1);
+    no_future_is_left_unset(pool, square, NULL, 1);
+    no_future_is_left_unset(pool, square, "abc", SIZE_MAX / 2);
+    no_future_is_left_unset(NULL, square, "abc", 1);
 }
 
 /* One task waits at the gate, and one more may be queued: the third finds the pool closed. */

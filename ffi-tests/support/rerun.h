@@ -11,9 +11,15 @@ static inline void rerun_folder(const char *how, char *path, size_t capacity) {
     CHECK(length > 0 && (size_t)length < capacity);
 }
 
-/* Executes this program once more, with `how` as its third argument and a TEST_TMP of its own, and so
- * with shared words of its own. Returns when it has exited, which must be with the expected status. */
-static inline void rerun(char **argv, const char *how, int expected) {
+/* Executes this program once more. */
+static void execute_again(char *const arguments[]) {
+    execv("/proc/self/exe", arguments);
+}
+
+/* Executes this program once more, by this function, with `how` as its third argument and a TEST_TMP of its
+ * own, and so with shared words of its own. Returns when it has exited, which must be with the expected
+ * status. */
+static inline void rerun_by(void (*execute)(char *const *), char **argv, const char *how, int expected) {
     char folder[4096];
     int status;
     rerun_folder(how, folder, sizeof folder);
@@ -22,13 +28,19 @@ static inline void rerun(char **argv, const char *how, int expected) {
     if (child == 0) {
         mkdir(folder, 0700);
         setenv("TEST_TMP", folder, 1);
-        execl("/proc/self/exe", argv[0], argv[1], how, (char *)NULL);
+        char *third = strdup(how);
+        char *const arguments[] = {argv[0], argv[1], third, NULL};
+        execute(arguments);
         _exit(99);
     }
     CHECK(waitpid(child, &status, 0) == child);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != expected) fprintf(stderr, "%s: ", how);
     CHECK_EQUAL(WIFSIGNALED(status) ? WTERMSIG(status) : 0, 0);
     CHECK_EQUAL(WEXITSTATUS(status), expected);
+}
+
+static inline void rerun(char **argv, const char *how, int expected) {
+    rerun_by(execute_again, argv, how, expected);
 }
 
 /* The value that one of its shared words had when it exited. */

@@ -5,7 +5,7 @@
 //! gets it: a worker can neither shrink it (the parent would fault) nor grow it.
 
 use crate::error::{Error, Result};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use crate::sync::plain::{self, AtomicPtr};
 use crate::sync::{AtomicU32, AtomicU64, Ordering::*};
 use rustix::fs::{FallocateFlags, SealFlags};
@@ -14,7 +14,7 @@ use rustix::mm::{Advice, MapFlags, MremapFlags, ProtFlags};
 use rustix::process::Resource;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
 
 /// Seals that every shared region carries.
@@ -27,7 +27,7 @@ pub(crate) struct Memory {
     /// Bytes of the mapping before `start`: see [`Extent::Sparse`].
     guard: usize,
     /// The file behind the mapping, kept while it may have to be sent to another process.
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
     is_shared: bool,
 }
 
@@ -95,11 +95,11 @@ impl Memory {
     }
 
     /// Maps a file from another process, after checking that it cannot shrink below `len`.
-    pub(crate) fn attach(file: OwnedFd, len: usize) -> Result<Memory> {
+    pub(crate) fn attach(file: Descriptor, len: usize) -> Result<Memory> {
         Memory::attach_as(file, len, Extent::Sparse)
     }
 
-    fn attach_as(file: OwnedFd, len: usize, extent: Extent) -> Result<Memory> {
+    fn attach_as(file: Descriptor, len: usize, extent: Extent) -> Result<Memory> {
         check_sealed(file.as_fd(), len + extent.guard())?;
         let mut memory = Memory::map(Some(file), len, extent)?;
         memory.file = None;
@@ -108,7 +108,7 @@ impl Memory {
 
     /// Like [`Memory::attach`], for a result in a file that any process may have made: a page of the
     /// wrong kind could not be read.
-    pub(crate) fn attach_unknown(file: OwnedFd, len: usize) -> Result<Memory> {
+    pub(crate) fn attach_unknown(file: Descriptor, len: usize) -> Result<Memory> {
         check_sealed(file.as_fd(), len)?;
         let kind = rustix::fs::fstatfs(&file).map_err(|errno| Error::os("fstatfs", errno))?.f_type;
         if kind != libc::TMPFS_MAGIC {
@@ -118,7 +118,7 @@ impl Memory {
         Memory::attach_as(file, len, Extent::Whole)
     }
 
-    fn map(file: Option<OwnedFd>, len: usize, extent: Extent) -> Result<Memory> {
+    fn map(file: Option<Descriptor>, len: usize, extent: Extent) -> Result<Memory> {
         let guard = extent.guard();
         let mapped = match extent {
             Extent::Whole => match map_bytes(file.as_ref(), len) {
@@ -155,12 +155,12 @@ impl Memory {
     }
 
     /// Takes out the file, for the one process that it is sent to.
-    pub(crate) fn take_file(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn take_file(&mut self) -> Option<Descriptor> {
         self.file.take()
     }
 
     pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().map(AsFd::as_fd)
+        self.file.as_ref().and_then(|file| file.own().ok())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -224,7 +224,7 @@ impl Drop for Memory {
 }
 
 /// Maps so many bytes of the file, or without one of private memory.
-fn map_bytes(file: Option<&OwnedFd>, len: usize) -> rustix::io::Result<*mut u8> {
+fn map_bytes(file: Option<&Descriptor>, len: usize) -> rustix::io::Result<*mut u8> {
     let (access, hint) = (ProtFlags::READ | ProtFlags::WRITE, std::ptr::null_mut());
     let mapped = match file {
         // SAFETY: the kernel chooses the address, so nothing that exists is replaced.
@@ -241,7 +241,7 @@ fn map_bytes(file: Option<&OwnedFd>, len: usize) -> rustix::io::Result<*mut u8> 
 }
 
 /// Like `map_bytes`; neither locks the memory nor counts it as locked.
-fn map_unlocked(file: Option<&OwnedFd>, len: usize) -> rustix::io::Result<*mut u8> {
+fn map_unlocked(file: Option<&Descriptor>, len: usize) -> rustix::io::Result<*mut u8> {
     let first = map_bytes(file, PAGE)?;
     // SAFETY: the range is the mapping just made, which holds no bytes yet. It is refused only where
     // a filter of system calls does so.
@@ -305,7 +305,7 @@ impl FileLimit {
 }
 
 /// Creates a memfd with a fixed length.
-fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<OwnedFd> {
+fn sealed_file(name: &str, len: usize, limit: FileLimit) -> Result<Descriptor> {
     let limit = limit.bytes();
     if limit.is_some_and(|limit| len as u64 > limit) {
         return Err(Error::os("RLIMIT_FSIZE is too low for shared memory", Errno::FBIG));

@@ -13,9 +13,10 @@ use super::slot::SeatIndex;
 use super::stats::WorkerStats;
 use super::{Board, BoardParts};
 use crate::error::{Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::{AtomicU32, AtomicU64, Ordering::Relaxed, Scope, WaitWord, plain};
 use crossbeam_utils::CachePadded;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 /// A board with its memory, its function table and its heap.
 pub(crate) struct Region {
@@ -92,7 +93,7 @@ impl Region {
     }
 
     /// Maps the board that the parent created.
-    pub(crate) fn attach(file: OwnedFd, geometry: Geometry) -> Result<Region> {
+    pub(crate) fn attach(file: Descriptor, geometry: Geometry) -> Result<Region> {
         let memory = Memory::attach(file, Layout::new(&geometry).len)?;
         let region = Region::of(memory, geometry, Scope::Shared, AddressShare::NONE);
         match region.header().magic.load(Relaxed) {

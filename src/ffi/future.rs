@@ -156,8 +156,8 @@ pub unsafe extern "C" fn future_cancel_requested(future: *const future_t) -> boo
 }
 
 /// Returns the ID of the task, its number within the pool, counted from 1; 0 if the handle is
-/// invalid. A later submit has a higher ID; an ID may be left out when a task is run again, or when
-/// a worker exits.
+/// invalid, or the future is no task: a promise, or that of pool_map_async. A later submit has a
+/// higher ID; an ID may be left out when a task is run again, or when a worker exits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_id(future: *const future_t) -> u64 {
     pool::future_id(future.into()).unwrap_or(0)
@@ -170,7 +170,8 @@ pub unsafe extern "C" fn future_tag(future: *const future_t) -> u64 {
 }
 
 /// Returns the future with this ID that has not been freed: the same handle as the submit returned, not
-/// another one to be freed. Takes time in proportion to the number of futures.
+/// another one to be freed. Takes time in proportion to the number of futures. The library's own
+/// futures are not found: those of the chunks of maps, and of pool_run.
 ///
 /// @return the future; NULL if the pool has no such future
 #[unsafe(no_mangle)]
@@ -178,7 +179,8 @@ pub unsafe extern "C" fn pool_find_future(pool: *mut pool_t, id: u64) -> *mut fu
     catch(|| pool::find_future(pool.into(), id)).map_or(std::ptr::null_mut(), Into::into)
 }
 
-/// Returns the pool to which the task was submitted; NULL if the pool has been freed.
+/// Returns the pool to which the task was submitted, or that runs the map of pool_map_async; NULL if
+/// the pool has been freed, or the future is a promise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn future_pool(future: *const future_t) -> *mut pool_t {
     pool::future_pool(future.into()).map_or(std::ptr::null_mut(), Into::into)
@@ -447,10 +449,11 @@ pub unsafe extern "C" fn future_set_next_many(
     n: usize,
     taken: Option<&mut MaybeUninit<usize>>,
 ) -> pool_status_t {
+    // First, so that they are NULL also without `taken`.
+    // SAFETY: the header: room for `n` futures.
+    let futures = unsafe { handles_out(futures, n) };
     status_of(&write_out(taken, 0, || {
-        // SAFETY: the header: room for `n` futures.
-        let futures = required(unsafe { handles_out(futures, n) }?)?;
-        pool::set_next_many(set.into(), timeout_ms, futures)
+        pool::set_next_many(set.into(), timeout_ms, required(futures?)?)
     }))
 }
 

@@ -202,7 +202,9 @@ pub unsafe extern "C" fn pool_map_next(
     status_of(&found)
 }
 
-/// Returns the error details of the item that pool_map_next returned last.
+/// Returns the error details of the item that pool_map_next returned last or, once it has returned
+/// an error of the source, of the pool or of the deadline of the whole map, of that error.
+/// POOL_ERR_END and another POOL_ERR_TIMEOUT change nothing.
 ///
 /// @param error  filled in; its status is POOL_OK if the item completed
 /// @return POOL_OK if error was filled in; POOL_ERR_STATE if another call with the map is in

@@ -16,6 +16,9 @@ use std::mem::MaybeUninit;
 
 /// Creates a pool. Workers start on demand.
 ///
+/// The pool has descriptors of its own. A program that closes them, as closefrom does, breaks it:
+/// POOL_ERR_BROKEN. What the program opens under their numbers is left alone.
+///
 /// A constructor of a library may make a pool and wait for tasks; these must not use the dynamic
 /// loader, whose lock dlopen holds while constructors run. If worker processes open the library,
 /// its constructor runs in them, too, and can make no pool of processes there.
@@ -214,12 +217,13 @@ pub unsafe extern "C" fn pool_submit_many(
 ) -> pool_status_t {
     let mut count = 0;
     let status = boundary(|| {
+        // First, so that they are NULL whatever is refused.
+        // SAFETY: the header: room for `n` futures, or NULL.
+        let futures = unsafe { handles_out(futures, n) }?;
         let function = required(function)? as usize;
         let len = required(item_size.checked_mul(n))?;
         // SAFETY: the header: `n` items.
         let bytes = unsafe { bytes(items, len) }?;
-        // SAFETY: the header: room for `n` futures, or NULL.
-        let futures = unsafe { handles_out(futures, n) }?;
         let items = TaskItems { bytes, item_size, n };
         pool::submit_many(pool.into(), function, items, futures, &mut count)
     });

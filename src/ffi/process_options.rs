@@ -9,6 +9,8 @@ use crate::pool::PoolKind;
 use crate::worker::config::{ProcessConfig, StartMethod};
 use crate::worker::exec_context::{ExecContext, ResourceLimit};
 use crate::worker::inherit_fds::InheritedFds;
+use crate::worker::opened_program::OpenedProgram;
+use crate::worker::resolve;
 use crate::worker::spawn::own_environment;
 use std::ffi::{CString, c_char};
 use std::sync::Arc;
@@ -74,19 +76,24 @@ fn start_from(options: &pool_options_t) -> Result<StartMethod> {
 unsafe fn process_config(options: &pool_options_t, start: StartMethod) -> Result<ProcessConfig> {
     // SAFETY: the caller's promise.
     let owned = |text| unsafe { c_string(text) }.map(CString::from);
+    let is_copy = matches!(start, StartMethod::Fork { .. });
     // SAFETY: the caller's promise.
     let environment = match unsafe { c_strings(options.env) } {
         Some(entries) => Some(entries.into_iter().map(CString::from).collect()),
-        None if matches!(start, StartMethod::Fork { .. }) => None,
+        None if is_copy => None,
         None => Some(own_environment()),
     };
+    let directory = owned(options.cwd);
+    // SAFETY: the caller's promise.
+    let modules = unsafe { paths("modules", options.modules) }?;
     Ok(ProcessConfig {
         start,
-        executable: owned(options.worker_executable),
+        executable: owned(options.worker_executable)
+            .map(|path| OpenedProgram::named(path, directory.as_deref())),
+        helper: if is_copy { None } else { OpenedProgram::helper() },
         environment,
-        directory: owned(options.cwd),
-        // SAFETY: the caller's promise.
-        modules: unsafe { paths("modules", options.modules) }?,
+        directory,
+        modules: modules.into_iter().map(resolve::module_file).collect(),
         // SAFETY: the caller's promise.
         preload: unsafe { paths("preload", options.preload) }?,
         // SAFETY: the caller's promise.

@@ -125,14 +125,16 @@ pub struct pool_options_t {
     pub sched: pool_sched_t,
     /// Path of the program to run as a worker; its main must begin with pool_worker_main. NULL: the
     /// helper program installed with the library or, for functions of the main program, the main
-    /// program itself. Process pools only, and not with POOL_FORK.
+    /// program itself. It is opened by pool_new, and what is installed in its place later is not
+    /// run; a script is, as it has no program of its own. It must have the same build of the library
+    /// as the caller. Process pools only, and not with POOL_FORK.
     pub worker_executable: *const c_char,
     /// Environment of worker processes: "NAME=value" strings, terminated by NULL. NULL: the
     /// caller's environment at pool_new. Process pools only.
     pub env: *const *const c_char,
     /// Shared libraries that each worker opens when it starts, terminated by NULL. If workers are
-    /// forked, the libraries are opened once, before forking. If one cannot be opened, the pool
-    /// becomes broken. Process pools only.
+    /// forked, the libraries are opened once, before forking. If one cannot be opened, or is another
+    /// build than when the pool was made, the pool becomes broken. Process pools only.
     pub modules: *const *const c_char,
     /// Working directory of worker processes; NULL: the caller's. Process pools only.
     pub cwd: *const c_char,

@@ -4,12 +4,12 @@ use super::callbacks::{self, CompletionAction};
 use super::future;
 use super::handles::{FutureHandle, SetHandle};
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::EventPipe;
 use crate::handle_table::HandleTable;
 use crate::sync::{Deadline, Mutex};
 use once_cell::sync::OnceCell;
 use std::collections::{HashMap, VecDeque};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar};
 
 static SETS: HandleTable<Arc<CompletionSet>> = HandleTable::new();
@@ -20,7 +20,7 @@ pub(super) struct CompletionSet {
     state: Mutex<SetState>,
     changed: Condvar,
     /// Readable while there is a future to be taken.
-    eventfd: OnceCell<OwnedFd>,
+    ready_event: OnceCell<EventPipe>,
 }
 
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl CompletionSet {
         if !take_one(&mut state.returned_early, future) {
             take_one(&mut state.waiting, future);
             state.ready.push_back(future);
-            self.update_eventfd(&state);
+            self.update_event(&state);
         }
         self.changed.notify_all();
     }
@@ -54,13 +54,9 @@ impl CompletionSet {
         self.changed.notify_all();
     }
 
-    fn update_eventfd(&self, state: &SetState) {
-        let Some(eventfd) = self.eventfd.get() else { return };
-        if state.ready.is_empty() {
-            let _ = rustix::io::read(eventfd, &mut [0; 8]);
-        } else {
-            fd::notify(eventfd);
-        }
+    fn update_event(&self, state: &SetState) {
+        let Some(event) = self.ready_event.get() else { return };
+        if state.ready.is_empty() { event.clear() } else { event.set() }
     }
 }
 
@@ -125,7 +121,7 @@ pub(crate) fn set_next(set: SetHandle, timeout_ms: i64) -> Result<FutureHandle> 
     let mut state = set.state.lock();
     loop {
         while let Some(future) = state.ready.pop_front() {
-            set.update_eventfd(&state);
+            set.update_event(&state);
             // It may have been freed since.
             if future.find().is_ok() {
                 return Ok(future);
@@ -175,9 +171,9 @@ pub(crate) fn set_next_many(
 pub(crate) fn set_fd(set: SetHandle) -> Result<i32> {
     let set = find(set)?;
     let state = set.state.lock();
-    let eventfd = set
-        .eventfd
-        .get_or_try_init(|| fd::eventfd().map_err(|errno| Error::os("eventfd", errno)))?;
-    set.update_eventfd(&state);
-    Ok(eventfd.as_raw_fd())
+    let event = set
+        .ready_event
+        .get_or_try_init(|| EventPipe::new().map_err(|errno| Error::os("pipe2", errno)))?;
+    set.update_event(&state);
+    Ok(event.reader().as_raw_fd())
 }

@@ -8,7 +8,7 @@ use crate::state::PoolState;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Mutex, Ordering::*};
 use crate::worker::config::StartMethod;
-use crate::worker::{resolve, spawn};
+use crate::worker::{program, resolve};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub(super) struct FunctionTable {
 #[derive(Default)]
 struct FunctionIndex {
     pointers: HashMap<usize, u32>,
+    /// By module and symbol.
+    names: HashMap<(String, String), u32>,
     functions: HashMap<Function, u32>,
     /// What was submitted, by index.
     callees: Vec<Arc<OwnedCallee>>,
@@ -58,12 +60,21 @@ impl FunctionTable {
 
     #[inline(never)]
     fn intern_name(&self, state: &PoolState, module: &str, symbol: &str) -> Result<u32> {
-        let function = Function {
-            module: module.to_owned(),
-            identity: [0; IDENTITY_LEN],
-            locator: FunctionLocator::Symbol(symbol.to_owned()),
+        let named = (module.to_owned(), symbol.to_owned());
+        if let Some(index) = self.known.lock().names.get(&named) {
+            return Ok(*index);
+        }
+        let identity = match state.config.kind {
+            // Without the lock: the dynamic loader has locks of its own.
+            PoolKind::Processes(_) if !module.is_empty() => resolve::identity_of_module(module),
+            _ => [0; IDENTITY_LEN],
         };
-        self.known.lock().add(state, function, Callee::Names(module, symbol))
+        let locator = FunctionLocator::Symbol(symbol.to_owned());
+        let function = Function { module: module.to_owned(), identity, locator };
+        let mut known = self.known.lock();
+        let index = known.add(state, function, Callee::Names(module, symbol))?;
+        known.names.insert(named, index);
+        Ok(index)
     }
 
     #[cold]
@@ -104,7 +115,7 @@ impl FunctionIndex {
         if let PoolKind::Processes(process_config) = &state.config.kind
             && resolve::is_of_main(&function)
         {
-            spawn::check_main_program(process_config)?;
+            program::check_main_program(process_config)?;
             // A copy of the caller has the main program anyway.
             let is_copy = matches!(process_config.start, StartMethod::Fork { .. });
             state.needs_main_program.store(!is_copy, Relaxed);

@@ -243,8 +243,12 @@ pub(crate) fn is_cancel_requested(future: FutureHandle) -> Result<bool> {
     Ok(pool.region().board.slot(key.slot).word.is_cancel_requested())
 }
 
+/// The number of the task within its pool; 0: the future is a promise, and no task.
 pub(crate) fn future_id(future: FutureHandle) -> Result<u64> {
     let (pool, key) = future.find()?;
+    if pool.is_promise_pool() {
+        return Ok(0);
+    }
     Ok(pool.region().board.slot(key.slot).id())
 }
 
@@ -254,12 +258,12 @@ pub(crate) fn future_tag(future: FutureHandle) -> Result<u64> {
     Ok(pool.state.slots.side_table.options(key.slot).map_or(0, |options| options.tag))
 }
 
-/// The future of the task with this id, if it is held.
+/// The future of the task with this id, if a caller holds it.
 pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
     let pool = pool.pool()?;
     let slots = &pool.state.slots;
     let found = (0..slots.used()).find_map(|slot| {
-        let generation = slots.entries.held_generation(slot)?;
+        let generation = slots.entries.generation_for_caller(slot)?;
         let has_id = pool.region().board.slot(slot).id() == id;
         has_id.then(|| FutureHandle::new(pool.index, SlotKey { slot, generation }))
     });
@@ -268,6 +272,10 @@ pub(crate) fn find_future(pool: PoolHandle, id: u64) -> Result<FutureHandle> {
 }
 
 pub(crate) fn future_pool(future: FutureHandle) -> Result<PoolHandle> {
+    let (pool, key) = future.find()?;
+    if pool.is_promise_pool() {
+        return promise::pool_of_work(pool, key);
+    }
     future.pool_handle()
 }
 

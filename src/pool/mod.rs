@@ -127,6 +127,7 @@ pub(crate) fn open(config: Config, user_data: UserData) -> Result<PoolHandle> {
         spawn::check_identity(process_config)?;
     }
     shutdown::register_exit_handler();
+    let config = Arc::new(config);
     match config.kind {
         PoolKind::Inline => open_as(config, INLINE_SEATS, user_data, |_| {
             Ok(Executor::Inline(InlineWorkers::default()))
@@ -149,7 +150,7 @@ struct ExecutorParts {
 }
 
 fn open_as(
-    config: Config,
+    config: Arc<Config>,
     seats: u32,
     user_data: UserData,
     start: impl FnOnce(ExecutorParts) -> Result<Executor>,
@@ -186,19 +187,8 @@ struct NewState {
 /// Makes the state. Apart from [`open_as`], so that its large values are off the stack when threads
 /// are started: the caller's stack may be the smallest that there is (`PTHREAD_STACK_MIN`).
 #[inline(never)]
-fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
-    let is_isolated = config.kind.is_isolated();
-    let scope = match config.kind {
-        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
-        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
-    };
-    let region = Region::create("carpool", seats as usize, scope)?;
-    let mut isolated = IsolatedBoards::default();
-    if is_isolated {
-        region.memory.keep_from_forks()?;
-        // Where no worker can have a board, there is no pool.
-        isolated = IsolatedBoards::new(&region)?;
-    }
+fn make_state(config: Arc<Config>, seats: u32, reserved: &Reserved<Pool>) -> Result<NewState> {
+    let (region, isolated) = make_region(&config, seats)?;
     region.board.set_idle_time(config.idle_ms);
     // A task of an inline pool is never queued.
     let is_inline = matches!(config.kind, PoolKind::Inline);
@@ -206,14 +196,36 @@ fn make_state(config: Config, seats: u32, reserved: &Reserved<Pool>) -> Result<N
     let bounded = if bound > 0 { feature::BOUNDED } else { 0 };
     let prefetches = if config.prefetches && !is_inline { feature::PREFETCH } else { 0 };
     region.board.set_features(bounded | prefetches);
-    let entries = registry::entries(reserved.index);
-    let slots = SlotTable::new(&region, entries, registry::first_generation(reserved))?;
-    let (mut state, commands) = PoolState::new(Arc::new(config), region, slots, bound)?;
-    state.isolated = isolated;
+    let (mut state, commands) = PoolState::new(config, region, bound, |region| {
+        let entries = registry::entries(reserved.index);
+        SlotTable::new(region, entries, registry::first_generation(reserved))
+    })?;
     let functions = FunctionTable::default();
     let mut hooks = Vec::new();
-    state.worker_config = worker_config(&state, &functions, &mut hooks)?;
-    Ok(NewState { state: Arc::new(state), commands, functions, hooks })
+    let worker_config = worker_config(&state, &functions, &mut hooks)?;
+    match Arc::get_mut(&mut state) {
+        Some(state) => (state.worker_config, state.isolated) = (worker_config, isolated),
+        None => unreachable!("it was just made"),
+    }
+    Ok(NewState { state, commands, functions, hooks })
+}
+
+/// Apart from [`make_state`], as the values of both are large.
+#[inline(never)]
+fn make_region(config: &Config, seats: u32) -> Result<(Arc<Region>, IsolatedBoards)> {
+    let is_isolated = config.kind.is_isolated();
+    let scope = match config.kind {
+        PoolKind::Processes(_) if !is_isolated => Scope::Shared,
+        PoolKind::Processes(_) | PoolKind::Threads | PoolKind::Inline => Scope::Private,
+    };
+    let region = Arc::new(Region::create("carpool", seats as usize, scope)?);
+    if !is_isolated {
+        return Ok((region, IsolatedBoards::default()));
+    }
+    region.memory.keep_from_forks()?;
+    // Where no worker can have a board, there is no pool.
+    let isolated = IsolatedBoards::new(&region)?;
+    Ok((region, isolated))
 }
 
 /// Forks a copy of the caller for workers to be forked from, if that is the start method. Called
@@ -232,6 +244,7 @@ fn forks_caller(process_config: &ProcessConfig) -> bool {
 }
 
 /// Writes the initializer and the finalizer to slots that are never enqueued.
+#[inline(never)] // Off the stack when threads are started, too.
 fn worker_config(
     state: &PoolState,
     functions: &FunctionTable,

@@ -5,7 +5,9 @@
 //! that can be done with a future can be done with a promise.
 
 use super::executor::Executor;
-use super::{Config, FutureHandle, Observers, OnLost, Pool, PoolKind, StepTimeouts, TimeLimits};
+use super::{
+    Config, FutureHandle, Observers, OnLost, Pool, PoolHandle, PoolKind, StepTimeouts, TimeLimits,
+};
 use crate::board::parent::slots::{Ownership, SlotKey};
 use crate::board::priority::Priority;
 use crate::board::record::{BytesLocation, TaskCall};
@@ -53,13 +55,17 @@ pub(super) struct PromiseResolver {
 }
 
 pub(crate) fn new_promise() -> Result<FutureHandle> {
-    let (pool, key) = allocate()?;
+    let (pool, key) = allocate(&[])?;
     Ok(FutureHandle::new(pool.index, key))
 }
 
-/// Makes a promise that is running, and its resolver. Cancelling the promise calls `cancel`.
-pub(super) fn new_background(cancel: CancelWork) -> Result<(FutureHandle, PromiseResolver)> {
-    let (pool, key) = allocate()?;
+/// Makes a promise that is running, and its resolver: it stands for work of `of_pool`. Cancelling the
+/// promise calls `cancel`.
+pub(super) fn new_background(
+    of_pool: PoolHandle,
+    cancel: CancelWork,
+) -> Result<(FutureHandle, PromiseResolver)> {
+    let (pool, key) = allocate(&of_pool.to_raw().to_ne_bytes())?;
     let future = FutureHandle::new(pool.index, key);
     BACKGROUND.lock().push((future, cancel));
     let claimed = worker::claim_external(pool.region(), key.slot, key.generation);
@@ -67,13 +73,24 @@ pub(super) fn new_background(cancel: CancelWork) -> Result<(FutureHandle, Promis
     Ok((future, PromiseResolver { pool, key }))
 }
 
-fn allocate() -> Result<(&'static Pool, SlotKey)> {
+/// `args`: the handle of the pool that the promise stands for work of, or nothing.
+fn allocate(args: &[u8]) -> Result<(&'static Pool, SlotKey)> {
     let pool = promise_pool()?;
     let key = pool.state.slots.allocate(pool.region(), Ownership::Held);
     let key = key.ok_or(Status::POOL_ERR_FULL)?;
     let call = TaskCall { function: 0, is_chunk: false, priority: Priority::DEFAULT };
-    pool.publish(call, BytesLocation::Inline { len: 0 }, &[], key);
+    pool.publish(call, BytesLocation::Inline { len: args.len() }, args, key);
     Ok((pool, key))
+}
+
+/// The pool that a promise stands for work of. An error: it stands for none, or the pool was freed.
+pub(super) fn pool_of_work(pool: &Pool, key: SlotKey) -> Result<PoolHandle> {
+    let args = pool.state.slots.args_bytes(pool.region(), key.slot);
+    let mut raw = [0; size_of::<u64>()];
+    let args = args.filter(|args| args.len() == raw.len()).ok_or(Status::POOL_ERR_STATE)?;
+    args.copy_to(&mut raw);
+    let of_pool = PoolHandle::from_raw(u64::from_ne_bytes(raw));
+    of_pool.pool().map(|_| of_pool)
 }
 
 fn promise_pool() -> Result<&'static Pool> {
@@ -81,7 +98,8 @@ fn promise_pool() -> Result<&'static Pool> {
     if let Some(pool) = known.filter(|pool| pool.is_of_this_process()) {
         return Ok(pool);
     }
-    let handle = super::open_as(config(), SEATS, Arc::new(()), |_| Ok(Executor::Promises))?;
+    let handle =
+        super::open_as(Arc::new(config()), SEATS, Arc::new(()), |_| Ok(Executor::Promises))?;
     // It has no handle, so no call can close it.
     let pool = handle.close()?;
     *known = Some(pool);

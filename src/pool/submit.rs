@@ -121,6 +121,12 @@ pub(crate) fn submit(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<FutureHandl
     Ok(FutureHandle::new(pool.index, key))
 }
 
+/// Submits a task whose future never reaches a caller: this library waits for it and frees it.
+pub(super) fn submit_internal(pool: PoolHandle, spec: TaskSpec<'_>) -> Result<FutureHandle> {
+    let (pool, key) = submit_to_pool(pool, &spec, Ownership::Internal, None)?;
+    Ok(FutureHandle::new(pool.index, key))
+}
+
 /// [`submit`] of a function and its bytes. Inlined, so that the compiler leaves out all that only
 /// other tasks need.
 #[inline(always)]
@@ -251,7 +257,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let deadline = Deadline::from_ms(timeout_ms);
     let options = SubmitOptions { submit_deadline: deadline, ..SubmitOptions::default() };
-    let future = submit(pool, TaskSpec { options: Some(&options), ..spec })?;
+    let future = submit_internal(pool, TaskSpec { options: Some(&options), ..spec })?;
     let outcome = future::wait_for(future, deadline).and_then(|()| {
         let result = future::result(future)?;
         *size = result.len();

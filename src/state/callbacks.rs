@@ -16,12 +16,12 @@
 //! could not keep.
 
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::EventPipe;
 use crate::process::{ThreadId, this_thread};
 use crate::sync::{Deadline, Mutex, MutexGuard};
 use crate::worker;
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
@@ -39,7 +39,7 @@ struct CallbackQueueShared {
     state: Mutex<CallbackQueueState>,
     changed: Condvar,
     /// Readable while calls wait; only with an external driver.
-    eventfd: Option<OwnedFd>,
+    pending_event: Option<EventPipe>,
 }
 
 #[derive(Default)]
@@ -58,10 +58,10 @@ struct CallbackQueueState {
 impl CallbackQueue {
     /// The queue of the pool with this name. `is_external`: the caller runs the calls.
     pub(crate) fn new(pool: &str, is_external: bool) -> Result<CallbackQueue> {
-        let eventfd =
-            is_external.then(|| fd::eventfd().map_err(|errno| Error::os("eventfd", errno)));
-        let shared =
-            CallbackQueueShared { eventfd: eventfd.transpose()?, ..CallbackQueueShared::default() };
+        let event =
+            is_external.then(|| EventPipe::new().map_err(|errno| Error::os("pipe2", errno)));
+        let pending_event = event.transpose()?;
+        let shared = CallbackQueueShared { pending_event, ..CallbackQueueShared::default() };
         Ok(CallbackQueue { name: format!("{pool}/callbacks"), shared: Arc::new(shared) })
     }
 
@@ -81,15 +81,15 @@ impl CallbackQueue {
     pub(crate) fn push(&self, call: QueuedCall) {
         let mut state = self.shared.state.lock();
         state.calls.push_back(call);
-        if let Some(eventfd) = self.shared.eventfd.as_ref().filter(|_| state.calls.len() == 1) {
-            fd::notify(eventfd);
+        if let Some(event) = self.shared.pending_event.as_ref().filter(|_| state.calls.len() == 1) {
+            event.set();
         }
         self.shared.notify(&state);
     }
 
     /// Whether the caller runs the calls.
     pub(crate) fn is_external(&self) -> bool {
-        self.shared.eventfd.is_some()
+        self.shared.pending_event.is_some()
     }
 
     /// Whether this thread runs a call of this queue.
@@ -99,7 +99,7 @@ impl CallbackQueue {
 
     /// The descriptor that is readable while calls wait for the caller.
     pub(crate) fn fd(&self) -> Option<i32> {
-        self.shared.eventfd.as_ref().map(AsRawFd::as_raw_fd)
+        self.shared.pending_event.as_ref().map(|event| event.reader().as_raw_fd())
     }
 
     pub(crate) fn has_pending(&self) -> bool {
@@ -196,8 +196,8 @@ impl CallbackQueueShared {
         }
         let Some(call) = state.calls.pop_front() else { return false };
         state.runner = Some(this_thread());
-        if let Some(eventfd) = self.eventfd.as_ref().filter(|_| state.calls.is_empty()) {
-            let _ = rustix::io::read(eventfd, &mut [0; 8]);
+        if let Some(event) = self.pending_event.as_ref().filter(|_| state.calls.is_empty()) {
+            event.clear();
         }
         drop(state);
         call();

@@ -22,7 +22,7 @@ use crate::board::parent::slots::{SlotKey, SlotTable};
 use crate::board::slot::{CancelReason, Cancellation, SeatIndex};
 use crate::clock;
 use crate::error::{Detail, Error, Result, Status};
-use crate::fd;
+use crate::fd::TrackedEvent;
 use crate::sync::plain::{AtomicBool, AtomicU32, AtomicU64};
 use crate::sync::{Deadline, Mutex, Ordering::*, fence};
 use crate::worker::config::WorkerConfig;
@@ -36,7 +36,6 @@ use events::LogLevel;
 use function_names::FunctionNames;
 use isolated::IsolatedBoards;
 use limits::{LimitSettings, TimeLimits};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use task_callbacks::TaskCallbackTable;
 use workers::{WorkerBounds, WorkerTable};
@@ -101,8 +100,8 @@ pub(crate) struct PoolState {
     /// The supervisor was woken to start workers, and has not checked yet.
     wake_pending: AtomicBool,
     commands: CommandSender,
-    /// An eventfd that wakes the supervisor; None: the pool has none.
-    wakeup: Option<OwnedFd>,
+    /// Wakes the supervisor; None: the pool has none.
+    wakeup: Option<TrackedEvent>,
 }
 
 /// Allows an operation that began while the pool was open to submit more tasks after it was closed.
@@ -134,21 +133,23 @@ impl Drop for SubmitPermit {
 impl PoolState {
     /// Returns the state with the receiver of its commands. The caller sets `worker_config`, which
     /// needs the slots of the hooks. `bound`: the maximum number of queued tasks; 0: unlimited.
+    #[inline(never)] // The state is on the stack while it is made.
     pub(crate) fn new(
         config: Arc<Config>,
-        region: Region,
-        slots: SlotTable,
+        region: Arc<Region>,
         bound: u64,
-    ) -> Result<(PoolState, CommandReceiver)> {
+        make_slots: impl FnOnce(&Region) -> Result<SlotTable>,
+    ) -> Result<(Arc<PoolState>, CommandReceiver)> {
         let wakeup = match config.kind {
             PoolKind::Inline => None,
             PoolKind::Threads | PoolKind::Processes(_) => {
-                Some(fd::eventfd().map_err(|errno| Error::os("eventfd", errno))?)
+                Some(TrackedEvent::new().map_err(|errno| Error::os("pipe2", errno))?)
             }
         };
         let (commands, receiver) = commands::channel();
-        let state = PoolState {
-            region: Arc::new(region),
+        let slots = make_slots(&region)?;
+        let state = Arc::new(PoolState {
+            region,
             slots,
             worker_config: WorkerConfig::default(),
             worker_table: WorkerTable::default(),
@@ -175,13 +176,13 @@ impl PoolState {
             commands,
             wakeup,
             config,
-        };
+        });
         Ok((state, receiver))
     }
 
     // ---- the supervisor ------------------------------------------------------------------------
 
-    pub(crate) fn wakeup(&self) -> Option<&OwnedFd> {
+    pub(crate) fn wakeup(&self) -> Option<&TrackedEvent> {
         self.wakeup.as_ref()
     }
 
@@ -192,11 +193,11 @@ impl PoolState {
         is_sent
     }
 
-    /// Wakes the supervisor to check its commands and how many workers are needed. One system call;
-    /// async-signal-safe.
+    /// Wakes the supervisor to check its commands and how many workers are needed.
+    /// Async-signal-safe.
     pub(crate) fn wake(&self) {
         if let Some(wakeup) = &self.wakeup {
-            fd::notify(wakeup);
+            wakeup.set();
         }
     }
 
@@ -223,7 +224,7 @@ impl PoolState {
     /// `request_workers_if_needed`.
     pub(crate) fn clear_wake_pending(&self) {
         if let Some(wakeup) = &self.wakeup {
-            let _ = rustix::io::read(wakeup, &mut [0; 8]);
+            wakeup.clear();
         }
         self.wake_pending.swap(false, AcqRel);
     }

@@ -1,11 +1,11 @@
 //! Reading and describing exit statuses, and waiting for orphans.
 
 use crate::error::Detail;
+use crate::fd::Descriptor;
 use crate::worker::{raw_status, status_after_reaping};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -80,8 +80,9 @@ fn signal_name(signal: i32) -> Option<&'static str> {
 }
 
 /// Whether the process of this pidfd has exited.
-pub(super) fn has_exited(handle: &OwnedFd) -> bool {
-    let mut end = [PollFd::new(handle, PollFlags::IN)];
+pub(super) fn has_exited(handle: &Descriptor) -> bool {
+    let Ok(handle) = handle.own() else { return false };
+    let mut end = [PollFd::new(&handle, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..))
 }
@@ -103,7 +104,7 @@ pub(super) fn zombie_status(pid: Pid) -> Option<ExitStatus> {
 
 /// How a process has exited that may be a child of this one, and whose parent is not asked. Success is
 /// not believed where the kernel could hide the status.
-pub(super) fn orphan_status(pid: Pid, handle: &OwnedFd) -> Option<ExitStatus> {
+pub(super) fn orphan_status(pid: Pid, handle: &Descriptor) -> Option<ExitStatus> {
     let own = wait_for(handle).ok().flatten();
     let shown = || zombie_status(pid).filter(|status| !status.success());
     own.or_else(shown).or_else(|| status_after_reaping(handle).map(ExitStatus::from_raw))
@@ -114,7 +115,7 @@ pub(super) fn orphan_status(pid: Pid, handle: &OwnedFd) -> Option<ExitStatus> {
 /// can be waited for only when it has let go.
 #[derive(Default)]
 pub(super) struct Orphans {
-    handles: Vec<Arc<OwnedFd>>,
+    handles: Vec<Arc<Descriptor>>,
     /// The process groups of fork servers that have exited, in which are the workers that they had
     /// started and not told of.
     groups: Vec<Pid>,
@@ -126,7 +127,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Orphans {
     /// Waits for an orphan; later, where that is not possible yet.
-    pub(super) fn add(&mut self, handle: Arc<OwnedFd>) {
+    pub(super) fn add(&mut self, handle: Arc<Descriptor>) {
         if matches!(wait_for(&handle), Ok(None)) {
             self.handles.push(handle);
             self.next_check = Some(Instant::now() + CHECK_INTERVAL);
@@ -185,10 +186,10 @@ fn has_children_in(group: Pid) -> bool {
 }
 
 /// Waits for a child that may have exited. `Ok(None)`: it has not.
-pub(super) fn wait_for(handle: &OwnedFd) -> rustix::io::Result<Option<ExitStatus>> {
+pub(super) fn wait_for(handle: &Descriptor) -> rustix::io::Result<Option<ExitStatus>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     loop {
-        match rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options) {
+        match rustix::process::waitid(WaitId::PidFd(handle.own()?), options) {
             Ok(None) => return Ok(None),
             Ok(Some(status)) => {
                 return Ok(Some(ExitStatus::from_raw(raw_status(&status))));

@@ -20,9 +20,10 @@ use super::Supervisor;
 use super::exit_status::{Orphans, describe_status, has_exited, orphan_status};
 use super::start::BACK_OFF;
 use super::worker_process::StartedProcess;
-use super::workers::EventSource;
+use super::workers::{EventSource, stop_listening};
 use crate::board::Stage;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::worker::config::{Image, ProcessConfig, StartMethod};
 use crate::worker::protocol::Message;
 use crate::worker::spawn::{self, ChannelEnds, FirstWorker, ForkServerProcess, WorkerStart};
@@ -31,7 +32,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ struct ForkServer {
     /// Workers that have exited, and for which Reap was not sent yet.
     unreaped: Vec<Pid>,
     /// Workers that have exited, and may not be reaped yet.
-    zombies: Vec<(Pid, Arc<OwnedFd>)>,
+    zombies: Vec<(Pid, Arc<Descriptor>)>,
     /// The user and the group of this process when it started the fork server.
     identity: [u32; 4],
 }
@@ -114,7 +115,7 @@ struct OrphanedRequests {
     /// Its process group.
     group: Pid,
     /// Its workers that may be zombies.
-    zombies: Vec<(Pid, Arc<OwnedFd>)>,
+    zombies: Vec<(Pid, Arc<Descriptor>)>,
     /// Why the fork server has exited; None where there are no requests.
     error: Option<Error>,
 }
@@ -141,6 +142,8 @@ impl Supervisor {
     fn handle_fork_server_event(&mut self, id: u64) -> Vec<StartFailure> {
         let mut failures = Vec::new();
         let (state, workers) = (&self.state, &mut self.workers);
+        // Asked first: what it has sent before its exit is received after that.
+        let has_exited = workers.fork_servers.has_exited(id);
         for event in workers.fork_servers.receive(&workers.epoll, id) {
             let (seat, outcome) = match event {
                 ForkEvent::Forked { seat, process } => {
@@ -157,7 +160,8 @@ impl Supervisor {
                 failures.push(StartFailure::NotBegun(error));
             }
         }
-        let orphaned = workers.fork_servers.take_exited(&workers.epoll, id);
+        let orphaned =
+            has_exited.then(|| workers.fork_servers.take_exited(&workers.epoll, id)).flatten();
         if let Some(OrphanedRequests { seats, group, zombies, error }) = orphaned {
             workers.set_exits(id, None, None);
             workers.orphans.add_group(group);
@@ -191,7 +195,7 @@ impl ForkServers {
 
     pub(super) fn add_server(
         &mut self,
-        epoll: &OwnedFd,
+        epoll: &Descriptor,
         process: ForkServerProcess,
         image: Image,
     ) -> Result<()> {
@@ -200,6 +204,7 @@ impl ForkServers {
         let data = EventSource::ForkServer(id).to_data();
         let failed = |errno| Error::os("epoll_ctl", errno);
         let flags = epoll::EventFlags::IN;
+        let epoll = epoll.own().map_err(failed)?;
         epoll::add(epoll, process.handle(), data, flags).map_err(failed)?;
         epoll::add(epoll, &**process.channel(), data, flags).map_err(failed)?;
         self.servers.push(ForkServer {
@@ -222,7 +227,7 @@ impl ForkServers {
     /// Requests a worker. The outcome comes as a [`ForkEvent`].
     pub(super) fn request(
         &mut self,
-        epoll: &OwnedFd,
+        epoll: &Descriptor,
         config: &ProcessConfig,
         start: &WorkerStart<'_>,
         image: Image,
@@ -263,19 +268,21 @@ impl ForkServers {
     }
 
     /// Receives the messages of a fork server.
-    fn receive(&mut self, epoll: &OwnedFd, id: u64) -> Vec<ForkEvent> {
+    fn receive(&mut self, epoll: &Descriptor, id: u64) -> Vec<ForkEvent> {
         match self.servers.iter_mut().find(|server| server.id == id) {
             Some(server) => server.receive(epoll),
             None => Vec::new(),
         }
     }
 
+    fn has_exited(&self, id: u64) -> bool {
+        let server = self.servers.iter().find(|server| server.id == id);
+        server.is_some_and(|server| has_exited(server.process.handle()))
+    }
+
     /// Takes out a fork server that has exited.
-    fn take_exited(&mut self, epoll: &OwnedFd, id: u64) -> Option<OrphanedRequests> {
+    fn take_exited(&mut self, epoll: &Descriptor, id: u64) -> Option<OrphanedRequests> {
         let index = self.servers.iter().position(|server| server.id == id)?;
-        if !has_exited(self.servers[index].process.handle()) {
-            return None;
-        }
         let server = self.servers.remove(index);
         let pid = server.process.pid();
         let status = orphan_status(pid, server.process.handle());
@@ -291,7 +298,7 @@ impl ForkServers {
                 Some(Error::new(Status::POOL_ERR_OS, message))
             }
         };
-        stop_listening(epoll, &server.process);
+        stop_listening_to(epoll, &server.process);
         let seats = server.requests.iter().map(|request| request.seat).collect();
         Some(OrphanedRequests { seats, group: pid, zombies: server.zombies, error })
     }
@@ -321,7 +328,7 @@ impl ForkServers {
     /// Ends the retired fork servers that have no workers.
     pub(super) fn remove_retired(
         &mut self,
-        epoll: &OwnedFd,
+        epoll: &Descriptor,
         orphans: &mut Orphans,
         has_workers: impl Fn(u64) -> bool,
     ) {
@@ -379,8 +386,28 @@ impl ForkServers {
         }
     }
 
+    /// Their pidfds.
+    pub(super) fn handles(&self) -> impl Iterator<Item = &Descriptor> {
+        self.servers.iter().map(|server| server.process.handle())
+    }
+
+    /// Whether the descriptors of all fork servers are still the pool's own.
+    pub(super) fn own_descriptors(&self) -> bool {
+        self.servers.iter().all(|ForkServer { process, .. }| {
+            process.handle().is_ours() && process.channel().own().is_ok()
+        })
+    }
+
+    /// Kills all fork servers, whose descriptors the program has closed.
+    pub(super) fn kill_all(&mut self) {
+        for server in &mut self.servers {
+            server.process.renew_handle();
+            server.process.kill();
+        }
+    }
+
     /// Ends all fork servers, and waits for their exits. They have no workers.
-    pub(super) fn close(&mut self, epoll: &OwnedFd, orphans: &mut Orphans) {
+    pub(super) fn close(&mut self, epoll: &Descriptor, orphans: &mut Orphans) {
         for server in self.servers.drain(..) {
             if !server.is_ready {
                 server.process.kill();
@@ -391,10 +418,9 @@ impl ForkServers {
     }
 }
 
-/// Closing a descriptor does not remove it from the epoll while a forked child has a copy of it.
-fn stop_listening(epoll: &OwnedFd, process: &ForkServerProcess) {
-    let _ = epoll::delete(epoll, process.handle());
-    let _ = epoll::delete(epoll, &**process.channel());
+fn stop_listening_to(epoll: &Descriptor, process: &ForkServerProcess) {
+    stop_listening(epoll, process.handle().own());
+    stop_listening(epoll, process.channel().own());
 }
 
 /// Whether a process exists, if only as a zombie.
@@ -434,15 +460,15 @@ fn start_server(
 
 impl ForkServer {
     /// Ends the process, and waits for what this process adopts from it.
-    fn end(self, epoll: &OwnedFd, orphans: &mut Orphans) {
-        stop_listening(epoll, &self.process);
+    fn end(self, epoll: &Descriptor, orphans: &mut Orphans) {
+        stop_listening_to(epoll, &self.process);
         let group = self.process.pid();
         drop(self.process);
         orphans.add_group(group);
         self.zombies.into_iter().for_each(|(_, handle)| orphans.add(handle));
     }
 
-    fn receive(&mut self, epoll: &OwnedFd) -> Vec<ForkEvent> {
+    fn receive(&mut self, epoll: &Descriptor) -> Vec<ForkEvent> {
         let mut events = Vec::new();
         let channel = self.process.channel().clone();
         // Some, if there are many: others wait for theirs to be received.
@@ -451,13 +477,13 @@ impl ForkServer {
                 Received::Message(message, file) => events.extend(self.on_message(message, file)),
                 Received::Nothing => break,
                 Received::Garbage => {
-                    let _ = epoll::delete(epoll, &*channel);
+                    stop_listening(epoll, channel.own());
                     self.process.kill();
                     break;
                 }
                 Received::End => {
                     // Its exit is detected by its pidfd.
-                    let _ = epoll::delete(epoll, &*channel);
+                    stop_listening(epoll, channel.own());
                     break;
                 }
             }
@@ -467,7 +493,7 @@ impl ForkServer {
         events
     }
 
-    fn on_message(&mut self, message: Message, handle: Option<OwnedFd>) -> Option<ForkEvent> {
+    fn on_message(&mut self, message: Message, handle: Option<Descriptor>) -> Option<ForkEvent> {
         match message {
             Message::Ready => {
                 self.is_ready = true;

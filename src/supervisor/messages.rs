@@ -12,10 +12,10 @@ use crate::board::parent::side_table::Arrival;
 use crate::board::parent::slots::SlotKey;
 use crate::board::slot::{GENERATION_MASK, Phase, SeatIndex};
 use crate::error::Error;
+use crate::fd::Descriptor;
 use crate::state::PoolState;
 use crate::worker::Received;
 use crate::worker::protocol::{Hook, Message};
-use std::os::fd::OwnedFd;
 
 /// The most messages of one worker that are read at once: others wait for theirs to be read.
 const AT_ONCE: usize = 64;
@@ -61,7 +61,7 @@ fn on_message(
     seat: usize,
     worker: &mut WorkerHandle,
     message: Message,
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
 ) -> Said {
     let timeouts = &state.config.timeouts;
     if !is_expected(state, worker, &message) {
@@ -161,7 +161,7 @@ fn receive_file(
     worker: &mut WorkerHandle,
     key: SlotKey,
     len: u64,
-    file: Option<OwnedFd>,
+    file: Option<Descriptor>,
 ) -> Said {
     worker.files += 1;
     // Tasks that were queued again count again.

@@ -5,6 +5,7 @@
 //! about them needs no lock.
 #![forbid(unsafe_code)]
 
+mod detach;
 mod events;
 mod exit_status;
 mod forkservers;
@@ -21,23 +22,25 @@ mod worker_process;
 mod workers;
 
 use crate::board::parent::side_table::TaskFailure;
-use crate::board::slot::SeatIndex;
+use crate::board::parent::slots::SlotKey;
+use crate::board::slot::{Phase, SeatIndex};
 use crate::error::{Detail, Error, Result, Status};
 use crate::process::panic_message;
 use crate::state::PoolState;
 use crate::state::commands::{Command, CommandReceiver, ReplySender, StopMode};
-use crate::state::config::OnLost;
+use crate::state::config::{OnLost, PoolKind};
 use crate::state::pool_flags;
 use crate::sync::Ordering::*;
 use crate::worker;
 use crate::worker::config::Image;
 use crate::worker::protocol::ExitReason;
 use crate::worker::spawn::ForkServerProcess;
+use detach::Detached;
 use exit_status::ProcessExit;
 use lifecycle::Lifecycle;
 use limits::TimedTasks;
 use resize::{ReadyWaiter, SizeWaiter};
-use rustix::event::epoll;
+use rustix::event::{PollFd, PollFlags, Timespec, epoll};
 use start::BACK_OFF;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -85,7 +88,12 @@ pub(crate) struct Supervisor {
     unlisted_since: Option<Instant>,
     /// When to look at the workers of a pool that ends; see `look_at_end`.
     look_at: Option<Instant>,
+    /// That the program has closed its descriptors.
+    detached: Detached,
 }
+
+/// How long the first poll after an activity lasts, see [`detach`].
+const FIRST_POLL: Duration = Duration::from_millis(50);
 
 impl Supervisor {
     /// Starts the supervisor's thread. `caller_copy`: the fork server that is a copy of the caller,
@@ -116,6 +124,7 @@ impl Supervisor {
             stranded: None,
             unlisted_since: None,
             look_at: None,
+            detached: Detached::No,
         };
         worker::start_own_thread(name, move || supervisor.run_until_over())
     }
@@ -129,8 +138,22 @@ impl Supervisor {
             let message = format!("a fault in the library itself, please report it: {why}");
             let detail = Detail { message, ..Detail::default() };
             let reason = TaskFailure { status: Status::POOL_ERR_BROKEN, detail };
-            let _ = catch_unwind(AssertUnwindSafe(|| self.break_pool(reason)));
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                self.break_pool(reason);
+                self.end_abandoned();
+            }));
         }
+    }
+
+    /// Ends the tasks of workers that were taken out and not recovered.
+    fn end_abandoned(&self) {
+        self.state.for_each_slot(|slot, record| {
+            if let Phase::Running(seat) = record.word.phase()
+                && self.workers.get(usize::from(seat.0)).is_none()
+            {
+                self.state.end_stray(SlotKey { slot, generation: record.word.generation() });
+            }
+        });
     }
 
     fn run(&mut self) {
@@ -171,14 +194,17 @@ impl Supervisor {
     }
 
     /// Sleeps until something happens.
-    fn wait(&self) -> Vec<EventSource> {
+    fn wait(&mut self) -> Vec<EventSource> {
+        if self.detached != Detached::No {
+            return self.wait_detached();
+        }
+        if !self.poll() || !self.workers.fork_servers.own_descriptors() {
+            self.detach();
+            return Vec::new();
+        }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); 64];
-        let left = self.next_timer().map(|at| at.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| rustix::event::Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        });
-        match epoll::wait(&self.workers.epoll, &mut events, left.as_ref()) {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match epoll::wait(&self.workers.epoll, &mut events, Some(&now)) {
             Ok((events, _)) => {
                 events.iter().map(|event| EventSource::from_data(event.data)).collect()
             }
@@ -186,8 +212,42 @@ impl Supervisor {
         }
     }
 
+    /// Sleeps until a descriptor is ready or a timer expires. False: the program has closed the
+    /// descriptors.
+    fn poll(&self) -> bool {
+        let Some(wakeup) = self.state.wakeup() else { return true };
+        let reader = wakeup.reader();
+        let mut ends = vec![
+            PollFd::new(&self.workers.epoll, PollFlags::IN),
+            PollFd::new(&reader, PollFlags::IN),
+        ];
+        // The poll sees their ends also when the program closes their descriptors: they end then.
+        let servers = self.workers.fork_servers.handles();
+        ends.extend(servers.map(|server| PollFd::new(server, PollFlags::IN)));
+        let end = self.next_timer();
+        for is_first in [true, false] {
+            if !self.owns_wakeup() {
+                return false;
+            }
+            let left = end.map(|at| at.saturating_duration_since(Instant::now()));
+            let limit = is_first.then_some(FIRST_POLL);
+            let left = [left, limit].into_iter().flatten().min();
+            let left = left.map(|left| Timespec {
+                tv_sec: left.as_secs() as i64,
+                tv_nsec: left.subsec_nanos().into(),
+            });
+            if rustix::event::poll(&mut ends, left.as_ref()) != Ok(0)
+                || end.is_some_and(|at| at <= Instant::now())
+            {
+                break;
+            }
+        }
+        self.owns_wakeup()
+    }
+
     fn on_wakeup(&mut self) {
         self.state.clear_wake_pending();
+        self.check_descriptors();
         if let Some(mode) = self.state.shutdown_request.take() {
             if mode != StopMode::Drain {
                 self.state.withdraw_all();
@@ -352,12 +412,12 @@ impl Supervisor {
             self.overran(&worker, process);
         } else if !worker.is_ready {
             let mut message = format!("{} before it was ready", process.describe());
-            if self.image == Image::MainProgram {
+            if self.image == Image::MainProgram && self.needs_call_in_main() {
                 message += "; a program linked with -static must begin main with pool_worker_main";
             }
             let error = worker.start_error.take();
             let error = error.unwrap_or_else(|| Error::new(Status::POOL_ERR_OS, message));
-            match worker.is_uninitialized {
+            match worker.is_uninitialized || start::is_refused_thread(&error) {
                 true => self.start_not_begun(error),
                 false => self.start_failed(error, Duration::ZERO),
             }
@@ -373,6 +433,15 @@ impl Supervisor {
                 self.retry_at = Some(Instant::now() + BACK_OFF);
             }
         }
+    }
+
+    /// Whether the program of workers may have to call the library in its main.
+    fn needs_call_in_main(&self) -> bool {
+        let is_named = match &self.state.config.kind {
+            PoolKind::Processes(config) => config.executable.is_some(),
+            PoolKind::Threads | PoolKind::Inline => false,
+        };
+        is_named || !worker::main_program_has_hook()
     }
 
     /// Handles the exit of a worker that was killed because a step of its life took too long.

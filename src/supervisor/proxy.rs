@@ -32,13 +32,14 @@ use crate::board::slot::{GENERATION_MASK, Outcome, Phase, SeatIndex};
 use crate::board::{After, IDLE_NOW, IdlePolicy, Next, Stage, feature};
 use crate::clock;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::state::PoolState;
 use crate::state::commands::Command;
 use crate::state::isolated::{HandedTask, IsolatedBoard, OWN_SEAT, TASK_SLOT};
 use crate::sync::{LOOK_EVERY, Ordering::*, Scope, spin_until};
 use crate::worker;
 use crate::worker::config::WorkerConfig;
-use std::os::fd::OwnedFd;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -69,7 +70,7 @@ pub(super) enum Left {
 impl Proxy {
     /// Makes the board of a worker that is about to be initialized, and starts its proxy. Returns the
     /// file of the board, too, which only the worker gets.
-    pub(super) fn start(state: &Arc<PoolState>, seat: SeatIndex) -> Result<(Proxy, OwnedFd)> {
+    pub(super) fn start(state: &Arc<PoolState>, seat: SeatIndex) -> Result<(Proxy, Descriptor)> {
         let mut region = state.isolated.create_board(&state.region)?;
         region.memory.keep_from_forks()?;
         let file = region.memory.take_file().ok_or(Status::POOL_ERR_OS)?;

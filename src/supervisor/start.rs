@@ -180,8 +180,11 @@ impl Supervisor {
     }
 
     /// Handles a worker that could not be started. What a worker itself is short of counts as a
-    /// failure: its limits may be too low for it.
+    /// failure, as its limits may be too low for it; but for a thread ([`is_refused_thread`]).
     pub(super) fn start_not_begun(&mut self, error: Error) {
+        if !self.owns_wakeup() {
+            return self.detach();
+        }
         if !error.is_shortage() {
             return self.start_failed(error, Duration::ZERO);
         }
@@ -194,6 +197,9 @@ impl Supervisor {
     /// Handles a worker that could not be started, or that exited before it was ready. `waited`:
     /// how long it was waited for, which does not count towards the window.
     pub(super) fn start_failed(&mut self, error: Error, waited: Duration) {
+        if !self.owns_wakeup() {
+            return self.detach();
+        }
         let (now, config) = (Instant::now(), &self.state.config);
         self.failures.push_back((now, waited));
         let mut total_waited = Duration::ZERO;
@@ -245,6 +251,12 @@ impl Supervisor {
 pub(super) fn broken_by_loss(process: ProcessExit) -> TaskFailure {
     let detail = process.to_detail("and the pool was made to break by that");
     TaskFailure { status: Status::POOL_ERR_BROKEN, detail }
+}
+
+/// Whether a worker could not start its own thread because the user has too many processes. It starts the
+/// thread before it applies the limits of the pool's options, so the limit is that of the host.
+pub(super) fn is_refused_thread(error: &Error) -> bool {
+    error.detail().is_some_and(|detail| detail.os_errno == libc::EAGAIN)
 }
 
 /// Whether the next start is certain to fail as well: something is missing or not permitted. What is

@@ -188,6 +188,22 @@ impl WorkerHandle {
         self.kill();
     }
 
+    /// Whether its descriptors are still the pool's own.
+    pub(super) fn owns_descriptors(&self) -> bool {
+        let has_handle = match &self.process {
+            WorkerProcess::Process(process) => process.handle.is_ours(),
+            WorkerProcess::Thread(_) | WorkerProcess::Awaited { .. } => true,
+        };
+        has_handle && self.channel.own().is_ok()
+    }
+
+    /// Opens the pidfd of a process again if the program has closed it.
+    pub(super) fn renew_handle(&mut self) {
+        if let WorkerProcess::Process(process) = &mut self.process {
+            process.renew_handle();
+        }
+    }
+
     /// Sends SIGTERM to a worker process and its process group.
     pub(super) fn terminate(&self) {
         if let WorkerProcess::Process(process) = &self.process {

@@ -17,11 +17,12 @@
 //! announced its exit. The answer of the fork server is: workers have no channel to it.
 
 use super::exit_status::{has_exited, orphan_status, wait_for, zombie_status};
+use crate::fd::Descriptor;
+use crate::process;
 use crate::worker::Channel;
 use crate::worker::protocol::Message;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
-use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,12 +34,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct StartedProcess {
     pub(super) pid: Pid,
     /// A pidfd: readable when the process has exited.
-    pub(super) handle: Arc<OwnedFd>,
+    pub(super) handle: Arc<Descriptor>,
     /// The id of the fork server that has started it.
     pub(super) fork_server: u64,
     /// The channel to that fork server.
     server_channel: Arc<Channel>,
     exit: ExitKnowledge,
+    /// The program has closed the pidfd, and no other one can be had.
+    is_lost: bool,
 }
 
 /// What is known of an exit.
@@ -64,12 +67,12 @@ pub(super) enum ProcessState {
 impl StartedProcess {
     pub(super) fn new(
         pid: Pid,
-        handle: OwnedFd,
+        handle: Descriptor,
         fork_server: u64,
         server_channel: Arc<Channel>,
     ) -> Self {
         let (handle, exit) = (Arc::new(handle), ExitKnowledge::None);
-        StartedProcess { pid, handle, fork_server, server_channel, exit }
+        StartedProcess { pid, handle, fork_server, server_channel, exit, is_lost: false }
     }
 
     /// Kills the process, with all that its tasks have started in its process group. The process id of
@@ -78,7 +81,7 @@ impl StartedProcess {
     ///
     /// `channel`: that of the worker, whose end ends the worker where nobody can kill it.
     pub(super) fn kill(&self, channel: &Channel) {
-        match rustix::process::pidfd_send_signal(&self.handle, Signal::KILL) {
+        match self.send(Signal::KILL) {
             Ok(()) => {
                 let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
             }
@@ -89,7 +92,7 @@ impl StartedProcess {
 
     /// Sends SIGTERM to a process that has not exited, and to its process group.
     pub(super) fn terminate(&self) {
-        if has_exited(&self.handle) {
+        if has_exited(&self.handle) || !self.handle.is_ours() {
             return;
         }
         let sent = rustix::process::kill_process_group(self.pid, Signal::TERM);
@@ -105,9 +108,13 @@ impl StartedProcess {
 
     /// Sends a signal to the process, but not to its process group.
     pub(super) fn signal(&self, signal: Signal) {
-        if rustix::process::pidfd_send_signal(&self.handle, signal) == Err(Errno::PERM) {
+        if self.send(signal) == Err(Errno::PERM) {
             self.send_by_server(signal, false);
         }
+    }
+
+    fn send(&self, signal: Signal) -> rustix::io::Result<()> {
+        rustix::process::pidfd_send_signal(self.handle.own()?, signal)
     }
 
     fn send_by_server(&self, signal: Signal, group: bool) -> bool {
@@ -116,8 +123,20 @@ impl StartedProcess {
         self.server_channel.send_now(&message, None).is_ok()
     }
 
+    /// Whether it has exited, as far as that can be known.
     pub(super) fn has_exited(&self) -> bool {
-        has_exited(&self.handle)
+        match self.handle.is_ours() {
+            true => has_exited(&self.handle),
+            false => self.is_lost || !process::is_running(self.pid),
+        }
+    }
+
+    /// Opens the pidfd again if the program has closed it.
+    pub(super) fn renew_handle(&mut self) {
+        if let Some(handle) = Arc::get_mut(&mut self.handle) {
+            handle.renew_pidfd(self.pid);
+        }
+        self.is_lost = !self.handle.is_ours();
     }
 
     /// Whether the process has exited, and how. `now`: from when an unanswered question is unknown.
@@ -131,8 +150,11 @@ impl StartedProcess {
             ExitKnowledge::Asked(_) => return ProcessState::Exited(None),
             ExitKnowledge::None => {}
         }
-        if !has_exited(&self.handle) {
+        if !self.has_exited() {
             return ProcessState::Running;
+        }
+        if !self.handle.is_ours() {
+            return ProcessState::Exited(None);
         }
         // Where the host adopts orphans, it has become its parent when the fork server died.
         let adopted = wait_for(&self.handle);

@@ -19,7 +19,7 @@ use super::worker_handle::{LifeStep, WorkerHandle, WorkerProcess, is_ready_at_on
 use super::worker_process::{ProcessState, StartedProcess};
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use crate::state::PoolState;
 use crate::state::config::PoolKind;
 use crate::state::workers::StartedWorker;
@@ -28,7 +28,7 @@ use crate::worker::config::{Image, WorkerConfig};
 use crate::worker::spawn::{self, ForkServerProcess, WorkerStart};
 use rustix::event::epoll;
 use rustix::process::Pid;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Instant;
@@ -69,7 +69,7 @@ impl EventSource {
 }
 
 pub(super) struct WorkerSet {
-    pub(super) epoll: OwnedFd,
+    pub(super) epoll: Descriptor,
     /// By seat.
     handles: Vec<Option<WorkerHandle>>,
     pub(super) fork_servers: ForkServers,
@@ -90,7 +90,7 @@ impl WorkerSet {
             orphans: Orphans::default(),
         };
         if let Some(wakeup) = state.wakeup() {
-            workers.listen(wakeup, EventSource::Wakeup)?;
+            workers.listen(wakeup.reader(), EventSource::Wakeup)?;
         }
         if let Some(process) = caller_copy {
             workers.fork_servers.add_server(&workers.epoll, process, Image::MainProgram)?;
@@ -99,8 +99,8 @@ impl WorkerSet {
     }
 
     pub(super) fn listen(&self, end: impl AsFd, source: EventSource) -> Result<()> {
-        epoll::add(&self.epoll, end, source.to_data(), epoll::EventFlags::IN)
-            .map_err(|errno| Error::os("epoll_ctl", errno))
+        let add = |epoll| epoll::add(epoll, end, source.to_data(), epoll::EventFlags::IN);
+        self.epoll.own().and_then(add).map_err(|errno| Error::os("epoll_ctl", errno))
     }
 
     pub(super) fn get(&self, seat: usize) -> Option<&WorkerHandle> {
@@ -156,7 +156,7 @@ impl WorkerSet {
             Ok(StartedWorker { worker, pid: 0, is_ready: false })
         });
         let (process, number) = started.inspect_err(|_| {
-            let _ = epoll::delete(&self.epoll, &channel);
+            stop_listening(&self.epoll, channel.own());
         })?;
         let mut worker = WorkerHandle::new(channel, process, image, number, claimed_before);
         // An awaited worker has no process yet.
@@ -208,11 +208,11 @@ impl WorkerSet {
             Said::ThreadEnded => true,
             Said::End => {
                 // The exit of a process is detected by its pidfd.
-                let _ = epoll::delete(&self.epoll, &worker.channel);
+                stop_listening(&self.epoll, worker.channel.own());
                 !worker.is_process()
             }
             Said::Wrong => {
-                let _ = epoll::delete(&self.epoll, &worker.channel);
+                stop_listening(&self.epoll, worker.channel.own());
                 let why = "something else than the library writes to its channel";
                 worker.kill_as_wrong(state, seat, why);
                 false
@@ -271,6 +271,8 @@ impl WorkerSet {
         state: &PoolState,
         seat: usize,
     ) -> Option<(WorkerHandle, Option<ProcessExit>)> {
+        // Asked first: what it has sent before its exit is received after that.
+        let has_exited = self.get(seat).is_some_and(WorkerHandle::has_exited);
         self.receive(state, seat);
         let entry = self.handles.get_mut(seat)?;
         if let Some(worker) = entry.as_ref().filter(|worker| worker.pending_kill.is_some()) {
@@ -287,12 +289,13 @@ impl WorkerSet {
                 None
             }
             WorkerProcess::Awaited { .. } => return None,
+            WorkerProcess::Process(_) if !has_exited => return None,
             WorkerProcess::Process(process) => {
                 let status = match process.exit(Instant::now(), is_announced) {
                     ProcessState::Running => return None,
                     ProcessState::Asked => {
                         // It stays readable.
-                        let _ = epoll::delete(&self.epoll, &process.handle);
+                        stop_listening(&self.epoll, process.handle.own());
                         return None;
                     }
                     ProcessState::Exited(status) => status,
@@ -309,10 +312,9 @@ impl WorkerSet {
         let (region, table) = (&state.region, &state.worker_table);
         state.task_callbacks.worker_exits(region, table, SeatIndex(seat as u16));
         state.worker_table.remove(seat);
-        // Closing an end does not remove it from the epoll while a forked child has a copy of it.
-        let _ = epoll::delete(&self.epoll, &worker.channel);
+        stop_listening(&self.epoll, worker.channel.own());
         if let WorkerProcess::Process(process) = &worker.process {
-            let _ = epoll::delete(&self.epoll, &process.handle);
+            stop_listening(&self.epoll, process.handle.own());
             if is_traced || !self.fork_servers.reap(process) {
                 self.orphans.add(process.handle.clone());
             }
@@ -385,8 +387,8 @@ impl WorkerSet {
         let isolated = state.is_isolated().then(|| Proxy::start(state, index)).transpose()?;
         let data = EventSource::Exit(seat).to_data();
         // If this fails, its channel will be closed, and it exits.
-        epoll::add(&self.epoll, &process.handle, data, epoll::EventFlags::IN)
-            .map_err(|errno| Error::os("epoll_ctl", errno))?;
+        let add = |epoll| epoll::add(epoll, &process.handle, data, epoll::EventFlags::IN);
+        self.epoll.own().and_then(add).map_err(|errno| Error::os("epoll_ctl", errno))?;
         // Before it can claim any task.
         state.worker_table.change(seat, |info| info.pid = pid_number(process.pid));
         match (&state.config.kind, self.fork_servers.pid(process.fork_server)) {
@@ -394,14 +396,17 @@ impl WorkerSet {
                 let (mut start, image) = (worker_start(state, seat), worker.image);
                 if let Some((proxy, file)) = &isolated {
                     start.geometry = proxy.board().region.geometry;
-                    start.own_board = Some(file.as_fd());
+                    start.own_board = file.own().ok();
                     start.worker_config = Proxy::worker_config(index, start.worker_config);
                 }
                 let sent = spawn::send_init(&start, config, image, starter, &worker.channel);
                 if let Err(error) = sent {
                     // It has exited, or would wait for the message; its pidfd reports its exit.
                     process.kill(&worker.channel);
-                    (worker.start_error, worker.is_uninitialized) = (Some(error), true);
+                    // Of one that has exited its exit tells more; being killed does not change that.
+                    if !is_of_closed_channel(&error) {
+                        (worker.start_error, worker.is_uninitialized) = (Some(error), true);
+                    }
                 }
             }
             _ => process.kill(&worker.channel),
@@ -439,7 +444,7 @@ impl WorkerSet {
             debug_assert!(matches!(worker.process, WorkerProcess::Awaited { .. }));
             // Should there be one, it exits.
             worker.channel.shut_down();
-            let _ = epoll::delete(&self.epoll, &worker.channel);
+            stop_listening(&self.epoll, worker.channel.own());
             state.worker_table.remove(seat);
         }
     }
@@ -455,6 +460,20 @@ impl WorkerSet {
         let has_workers = |id| handles.iter().flatten().any(|worker| worker.is_forked_from(id));
         self.fork_servers.remove_retired(&self.epoll, &mut self.orphans, has_workers);
     }
+}
+
+/// Removes a descriptor, which may have been closed, from the epoll: closing it does not do that
+/// while a forked child has a copy of it.
+pub(super) fn stop_listening(epoll: &Descriptor, end: rustix::io::Result<BorrowedFd<'_>>) {
+    if let (Ok(epoll), Ok(end)) = (epoll.own(), end) {
+        let _ = epoll::delete(epoll, end);
+    }
+}
+
+/// Whether nothing could be sent because the other end of the channel is closed.
+fn is_of_closed_channel(error: &Error) -> bool {
+    let errno = error.detail().map_or(0, |detail| detail.os_errno);
+    [libc::EPIPE, libc::ECONNRESET].contains(&errno)
 }
 
 fn worker_start(state: &PoolState, seat: usize) -> WorkerStart<'_> {

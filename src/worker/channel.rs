@@ -2,9 +2,7 @@
 
 use super::protocol::{MESSAGE_LEN_MAX, Message};
 use crate::error::{Error, Result};
-use crate::fd;
-use crate::sync::Ordering::Relaxed;
-use crate::sync::plain::AtomicU64;
+use crate::fd::{self, Descriptor, ForkTable};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -12,53 +10,21 @@ use rustix::net::{
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-/// One end of a socket pair.
-pub(crate) struct Channel(OwnedFd);
+/// One end of a socket pair. If the program has closed its descriptor, nothing can be sent, and it
+/// is at its end.
+pub(crate) struct Channel(Descriptor);
 
-/// The descriptors of this process's channels, one bit each, for a forked copy to close. A bit is
-/// set after its descriptor was opened and cleared before it is closed, so it never stands for
-/// another file.
-static CHANNELS: [AtomicU64; CHANNELS_MAX / 64] = [const { AtomicU64::new(0) }; CHANNELS_MAX / 64];
-/// Descriptors from here on are not tracked. The kernel's usual limit is a sixteenth of this.
-const CHANNELS_MAX: usize = 1 << 16;
-
-/// The word of a descriptor in [`CHANNELS`], and its bit. Relaxed everywhere: only a forked copy of
-/// this process reads them, in its single thread.
-fn tracking_bit(fd: BorrowedFd<'_>) -> Option<(&'static AtomicU64, u64)> {
-    let number = fd.as_raw_fd() as usize;
-    Some((CHANNELS.get(number / 64)?, 1 << (number % 64)))
-}
-
-fn track(fd: BorrowedFd<'_>) {
-    if let Some((word, bit)) = tracking_bit(fd) {
-        word.fetch_or(bit, Relaxed);
-    }
-}
-
-fn untrack(fd: BorrowedFd<'_>) {
-    if let Some((word, bit)) = tracking_bit(fd) {
-        word.fetch_and(!bit, Relaxed);
-    }
-}
+/// The channels of this process, which a forked copy closes.
+static CHANNELS: ForkTable = ForkTable::new();
 
 /// Closes the channels that a forked process has inherited from its parent, and returns a duplicate of
-/// one of them. Called before the process opens any file: other threads of the parent may have opened
-/// channels after its descriptors were copied and before its memory was, so a bit may stand for a number
-/// that is vacant here.
+/// one of them. Called before the process opens any file.
 pub(super) fn take_inherited_channel(kept: &Channel) -> rustix::io::Result<Channel> {
     let number = kept.as_fd().as_raw_fd();
-    for (index, word) in CHANNELS.iter().enumerate() {
-        let channels = word.swap(0, Relaxed);
-        let numbers = (0..64).filter(|bit| channels >> bit & 1 != 0);
-        for other in numbers.map(|bit| (index * 64 + bit) as i32).filter(|it| *it != number) {
-            // SAFETY: the process has no other descriptors of this number: nothing in it uses those
-            // of channels again. An error tells that it is vacant.
-            unsafe { libc::close(other) };
-        }
-    }
+    CHANNELS.close(Some(number));
     let own = fd::duplicate(kept, fd::ABOVE_STDIO)?;
     // SAFETY: the number of `kept`, which nothing in this process uses again.
     unsafe { libc::close(number) };
@@ -72,7 +38,7 @@ const SHORTAGE_PAUSES_MAX: u32 = 20;
 
 /// The outcome of receiving from a channel.
 pub(crate) enum Received {
-    Message(Message, Option<OwnedFd>),
+    Message(Message, Option<Descriptor>),
     /// No message has arrived yet.
     Nothing,
     /// Something that is not a message has arrived.
@@ -87,9 +53,14 @@ impl Channel {
         Ok((Channel::from_fd(one), Channel::from_fd(other)))
     }
 
-    pub(crate) fn from_fd(fd: OwnedFd) -> Channel {
-        track(fd.as_fd());
+    pub(crate) fn from_fd(fd: Descriptor) -> Channel {
+        CHANNELS.add(&fd);
         Channel(fd)
+    }
+
+    /// Its descriptor, if that is still ours.
+    pub(crate) fn own(&self) -> rustix::io::Result<BorrowedFd<'_>> {
+        self.0.own()
     }
 
     pub(crate) fn send(&self, message: &Message, file: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -131,7 +102,8 @@ impl Channel {
         }
         loop {
             let parts = [IoSlice::new(&bytes)];
-            match rustix::net::sendmsg(&self.0, &parts, &mut control, flags) {
+            let own = self.0.own().map_err(|errno| Error::os("sendmsg", errno))?;
+            match rustix::net::sendmsg(own, &parts, &mut control, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(Error::os("sendmsg", errno)),
@@ -144,7 +116,7 @@ impl Channel {
         if bytes.is_empty() {
             return Ok(());
         }
-        rustix::io::retry_on_intr(|| rustix::net::send(&self.0, bytes, SendFlags::NOSIGNAL))
+        rustix::io::retry_on_intr(|| rustix::net::send(self.0.own()?, bytes, SendFlags::NOSIGNAL))
             .map(drop)
             .map_err(|errno| Error::os("send", errno))
     }
@@ -155,7 +127,7 @@ impl Channel {
         let mut bytes = vec![0; len];
         if len > 0 {
             let (received, _) = rustix::io::retry_on_intr(|| {
-                rustix::net::recv(&self.0, &mut bytes[..], RecvFlags::empty())
+                rustix::net::recv(self.0.own()?, &mut bytes[..], RecvFlags::empty())
             })
             .map_err(|errno| Error::os("recv", errno))?;
             bytes.truncate(received);
@@ -166,7 +138,9 @@ impl Channel {
     /// Ends the connection, also for copies of this end that other processes hold: children that the
     /// host has forked.
     pub(crate) fn shut_down(&self) {
-        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
+        if let Ok(own) = self.0.own() {
+            let _ = rustix::net::shutdown(own, rustix::net::Shutdown::Both);
+        }
     }
 
     /// Receives the next message, if it has arrived.
@@ -193,7 +167,8 @@ impl Channel {
         let (mut pauses, mut was_reset) = (0, false);
         let len = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
-            match rustix::net::recvmsg(&self.0, &mut parts, &mut control, flags) {
+            let Ok(own) = self.0.own() else { return Received::End };
+            match rustix::net::recvmsg(own, &mut parts, &mut control, flags) {
                 Ok(received) => break received.bytes,
                 Err(Errno::INTR) => {}
                 // The other end was closed with something unread. The kernel says so once, and then
@@ -226,7 +201,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        untrack(self.0.as_fd());
+        CHANNELS.remove(&self.0);
     }
 }
 

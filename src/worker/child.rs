@@ -23,9 +23,11 @@ use super::resolve::Resolver;
 use super::threads::{self, OwnThread};
 use super::{Channel, Received, Worker, executable, forkserver, modules};
 use crate::board::Region;
+use crate::board::functions::IDENTITY_LEN;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::{AtomicBool, AtomicPtr, AtomicU32};
 use crate::{fd, process};
@@ -107,7 +109,7 @@ pub(crate) fn worker_main(argc: c_int, argv: *const *const c_char) -> c_int {
         return EXIT_START_FAILED;
     }
     // SAFETY: the parent has opened the channel under this number, and nothing else owns it here.
-    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }));
+    let mut channel = Arc::new(Channel::from_fd(unsafe { OwnedFd::from_raw_fd(fd) }.into()));
     let _ = rustix::io::fcntl_setfd(&channel, rustix::io::FdFlags::CLOEXEC);
     set_process_name(argv);
     let outcome = run(&mut channel);
@@ -155,8 +157,11 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
     let maps_board = role == Role::Worker || init.worker_config.isolated_seat.is_none();
     let region = maps_board.then(|| attach_board(&init, file)).transpose()?;
     let mut resolver = Resolver::new(init.is_main_program);
-    for path in listed(&init.modules) {
-        resolver.open_at_start(path)?;
+    let count = listed(&init.modules).count();
+    let identities = channel.receive_bytes(count * IDENTITY_LEN)?;
+    let (identities, _) = identities.as_chunks::<IDENTITY_LEN>();
+    for (path, identity) in listed(&init.modules).zip(identities) {
+        resolver.open_at_start(path, identity)?;
     }
     if let (Role::Worker, Some(region)) = (role, &region) {
         return work(channel, region.clone(), resolver, parent, &init);
@@ -170,7 +175,7 @@ fn run(channel: &mut Arc<Channel>) -> Result<ExitReason> {
 }
 
 /// The life of a fork server that executes a program for each worker.
-fn serve_programs(channel: &Channel, parent: &OwnedFd, init: &Init) -> Result<ExitReason> {
+fn serve_programs(channel: &Channel, parent: &Descriptor, init: &Init) -> Result<ExitReason> {
     let bytes = channel.receive_bytes(init.bytes_len as usize)?;
     let inherited = InheritedFds::decode(&bytes).ok_or(Status::POOL_ERR_VERSION)??;
     executable::close_all_on_exec();
@@ -178,7 +183,7 @@ fn serve_programs(channel: &Channel, parent: &OwnedFd, init: &Init) -> Result<Ex
 }
 
 /// What this process is for, and a pidfd of the parent.
-fn receive_parent(channel: &Channel) -> Result<(Role, OwnedFd)> {
+fn receive_parent(channel: &Channel) -> Result<(Role, Descriptor)> {
     match channel.receive() {
         Received::Message(Message::Parent { role }, Some(parent)) => Ok((role, parent)),
         Received::Message(Message::Parent { .. }, None) => {
@@ -210,7 +215,7 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
     text.split('\0').filter(|entry| !entry.is_empty())
 }
 
-fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
+fn receive_init(channel: &Channel) -> Result<(Init, Option<Descriptor>)> {
     let Received::Message(Message::Init(init), file) = channel.receive() else {
         return Err(Error::new(
             Status::POOL_ERR_VERSION,
@@ -221,11 +226,20 @@ fn receive_init(channel: &Channel) -> Result<(Init, Option<OwnedFd>)> {
         let message = "the worker is of another version than the library in the parent; install both together";
         return Err(Error::new(Status::POOL_ERR_VERSION, message));
     }
+    let own = modules::library_build();
+    if own != 0 && init.library != 0 && own != init.library {
+        let path = modules::own().map(|own| own.path).unwrap_or_default();
+        let message = format!(
+            "{} in the worker is another build than in the parent; restart the program after installing it",
+            path.display()
+        );
+        return Err(Error::new(Status::POOL_ERR_VERSION, message));
+    }
     Ok((init, file))
 }
 
 /// Maps the board that a process was sent.
-fn attach_board(init: &Init, file: Option<OwnedFd>) -> Result<Arc<Region>> {
+fn attach_board(init: &Init, file: Option<Descriptor>) -> Result<Arc<Region>> {
     let Some(file) = file else {
         // The message is complete, so it was this process that had no descriptor left.
         return Err(Error::os("receiving the shared memory", Errno::MFILE));
@@ -241,7 +255,7 @@ pub(super) fn work_when_initialized(
     channel: &Arc<Channel>,
     region: Option<Arc<Region>>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
 ) -> Result<ExitReason> {
     wait_for_message(channel, &parent);
     let (init, file) = receive_init(channel)?;
@@ -253,7 +267,7 @@ fn work(
     channel: &Arc<Channel>,
     region: Arc<Region>,
     resolver: Resolver,
-    parent: OwnedFd,
+    parent: Descriptor,
     init: &Init,
 ) -> Result<ExitReason> {
     // From here on the parent knows this process, and kills it with what its tasks start.
@@ -280,6 +294,7 @@ fn work(
             // A starting thread makes system calls that the filter may not allow.
             let _ = monitor_started.recv();
             worker.keep_file_limit();
+            fd::trust_all();
             // Finding the main program may read links and files.
             worker.open_main_program();
         }
@@ -370,14 +385,14 @@ unsafe fn set_or_remove(name: &str, value: &str) {
 }
 
 /// Sleeps until the channel has a message; exits the process if the parent has exited.
-pub(super) fn wait_for_message(channel: &Channel, parent: &OwnedFd) {
+pub(super) fn wait_for_message(channel: &Channel, parent: &Descriptor) {
     wait_for_message_for(channel, parent, None);
 }
 
 /// Like [`wait_for_message`], but for this long.
 pub(super) fn wait_for_message_for(
     channel: &Channel,
-    parent: &OwnedFd,
+    parent: &Descriptor,
     timeout: Option<&Timespec>,
 ) {
     loop {
@@ -397,7 +412,7 @@ pub(super) fn wait_for_message_for(
 }
 
 /// Exits the process if the parent has exited.
-pub(super) fn exit_without(parent: &OwnedFd) {
+pub(super) fn exit_without(parent: &Descriptor) {
     let mut end = [PollFd::new(parent, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if matches!(rustix::event::poll(&mut end, Some(&now)), Ok(1..)) {
@@ -407,7 +422,7 @@ pub(super) fn exit_without(parent: &OwnedFd) {
 
 /// Starts a thread that sleeps until the parent has exited, and then ends the process, whatever the
 /// task is doing. The channel that is returned disconnects when the thread has completed its start.
-fn start_parent_monitor(channel: &Channel, parent: OwnedFd) -> Result<Receiver<()>> {
+fn start_parent_monitor(channel: &Channel, parent: Descriptor) -> Result<Receiver<()>> {
     let channel = fd::duplicate(channel, fd::ABOVE_STDIO).map_err(|_| {
         Error::new(Status::POOL_ERR_OS, "no descriptor for the thread that monitors the parent")
     })?;

@@ -3,6 +3,8 @@
 
 use super::exec_context::ExecContext;
 use super::inherit_fds::InheritedFds;
+use super::opened_program::OpenedProgram;
+use crate::board::functions::Identity;
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
 
@@ -32,18 +34,45 @@ pub(crate) struct WorkerConfig {
 pub(crate) struct ProcessConfig {
     pub(crate) start: StartMethod,
     /// The program that workers execute, where the user names one.
-    pub(crate) executable: Option<CString>,
+    pub(crate) executable: Option<OpenedProgram>,
+    /// The helper program, where it is installed.
+    pub(crate) helper: Option<OpenedProgram>,
     /// None: a copy of the caller keeps what it has.
     pub(crate) environment: Option<Vec<CString>>,
     pub(crate) directory: Option<CString>,
-    /// Paths of modules to open at start.
-    pub(crate) modules: Vec<String>,
+    /// Modules to open at start.
+    pub(crate) modules: Vec<ModuleFile>,
     /// Paths of modules that a fork server opens where it can.
     pub(crate) preload: Vec<String>,
     pub(crate) inherited_fds: InheritedFds,
     pub(crate) exec_context: ExecContext,
     /// Each worker has a board of its own, and maps no other.
     pub(crate) is_isolated: bool,
+}
+
+impl ProcessConfig {
+    /// Whether workers are copies of the caller, which execute no program.
+    pub(crate) fn is_copy(&self) -> bool {
+        matches!(self.start, StartMethod::Fork { .. })
+    }
+
+    /// The paths of the modules to open at start, separated by NULs.
+    pub(crate) fn module_paths(&self) -> String {
+        let paths: Vec<&str> = self.modules.iter().map(|module| module.path.as_str()).collect();
+        paths.join("\0")
+    }
+
+    /// Their identities, one after the other.
+    pub(crate) fn module_identities(&self) -> Vec<u8> {
+        self.modules.iter().flat_map(|module| module.identity).collect()
+    }
+}
+
+/// A module that workers open.
+pub(crate) struct ModuleFile {
+    pub(crate) path: String,
+    /// Its build when the pool was made.
+    pub(crate) identity: Identity,
 }
 
 /// How a worker process is started.

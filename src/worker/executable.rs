@@ -7,38 +7,37 @@ use super::channel::{Channel, Received};
 use super::inherit_fds::{FdAction, InheritedFds};
 use super::protocol::{Message, PRELOAD_VARIABLE, WORKER_ARGUMENT};
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// The program of this process, also if its file was replaced meanwhile.
-pub(super) const OWN_PROGRAM: &CStr = c"/proc/self/exe";
-
 pub(super) struct Executable<'a> {
     pub(super) path: &'a CStr,
+    /// The program, if it is executed as it was opened.
+    pub(super) file: Option<BorrowedFd<'a>>,
+    /// What the loader gets, if that is what is executed: its options, and the program to load.
+    pub(super) loaded: &'a [CString],
     /// What messages call it.
     pub(super) name: &'a CStr,
     pub(super) title: &'a CStr,
     pub(super) environment: Vec<CString>,
     pub(super) directory: Option<&'a CStr>,
     pub(super) inherited: &'a InheritedFds,
-    /// Whether there may be descriptors that do not close when a program is executed.
-    pub(super) closes_all: bool,
     pub(super) channel: &'a Channel,
 }
 
 /// What is made ready for the system calls.
 struct Prepared {
-    /// The descriptors that the steps copy.
-    open: (OwnedFd, Option<OwnedFd>),
+    /// The descriptors that the steps copy, and the program.
+    open: (Descriptor, Option<Descriptor>, Option<Descriptor>),
     steps: Vec<FdAction>,
-    /// The third argument.
-    number: CString,
+    path: CString,
+    arguments: Vec<CString>,
 }
 
 /// Memory that [`Executable::replace_process`] needs until the new program runs. A process that shares
@@ -46,12 +45,16 @@ struct Prepared {
 #[derive(Default)]
 pub(super) struct ExecMemory {
     steps: Vec<FdAction>,
-    number: CString,
-    environment: Vec<*const c_char>,
+    path: CString,
+    /// What the first list points to.
+    _arguments: Vec<CString>,
+    /// The arguments and the environment, as the kernel takes them.
+    lists: [Vec<*const c_char>; 2],
 }
 
 impl Executable<'_> {
     fn prepare(&self) -> Result<Prepared> {
+        self.inherited.check()?;
         // Their current numbers may be those of inherited descriptors in the child.
         let moved = |fd: BorrowedFd<'_>| {
             fd::duplicate(fd, self.inherited.first_free())
@@ -60,27 +63,31 @@ impl Executable<'_> {
         let channel = moved(self.channel.as_fd())?;
         let stdin = self.inherited.open_stdin()?.map(|stdin| moved(stdin.as_fd())).transpose()?;
         let stdin_number = stdin.as_ref().map(AsRawFd::as_raw_fd);
-        let mut steps = self.inherited.steps(channel.as_raw_fd(), stdin_number);
-        steps.retain(|step| self.closes_all || !matches!(step, FdAction::CloseFrom(_)));
+        let steps = self.inherited.steps(channel.as_raw_fd(), stdin_number);
+        let file = self.file.map(|file| self.inherited.duplicate_beside(file)).transpose()?;
+        let path = file.as_ref().and_then(path_of).unwrap_or_else(|| self.path.to_owned());
+        let arguments = self.arguments()?;
+        Ok(Prepared { open: (channel, stdin, file), steps, path, arguments })
+    }
+
+    fn arguments(&self) -> Result<Vec<CString>> {
         let number = CString::new(self.inherited.channel_number().to_string())
             .map_err(|_| Status::POOL_ERR_INVALID)?;
-        Ok(Prepared { open: (channel, stdin), steps, number })
-    }
-
-    fn arguments(&self, number: &CStr) -> [*const c_char; 4] {
-        [self.title.as_ptr(), WORKER_ARGUMENT.as_ptr(), number.as_ptr(), std::ptr::null()]
-    }
-
-    fn environment(&self) -> Vec<*const c_char> {
-        let entries = self.environment.iter().map(|entry| entry.as_ptr());
-        entries.chain([std::ptr::null()]).collect()
+        let mut arguments = vec![self.title.to_owned()];
+        if let Some((program, options)) = self.loaded.split_last() {
+            // The loader's own name is not the program's.
+            arguments.extend([c"--argv0".to_owned(), self.title.to_owned()]);
+            arguments.extend(options.iter().chain([program]).cloned());
+        }
+        arguments.extend([WORKER_ARGUMENT.to_owned(), number]);
+        Ok(arguments)
     }
 
     fn starting(&self) -> String {
         format!("starting {}", self.name.to_string_lossy())
     }
 
-    /// Executes it in a child. The child runs none of our code before the new program, and the memory
+    /// Executes it in a child. All descriptors of this process are close-on-exec. The child runs none of our code before the new program, and the memory
     /// of a large parent is not copied.
     pub(super) fn spawn(&self) -> Result<Pid> {
         let prepared = self.prepare()?;
@@ -88,13 +95,13 @@ impl Executable<'_> {
         child.clean_signals()?;
         child.descriptors(&prepared.steps)?;
         child.directory(self.directory)?;
-        let (arguments, environment) = (self.arguments(&prepared.number), self.environment());
+        let (arguments, environment) = (list(&prepared.arguments), list(&self.environment));
         let mut pid = 0;
         // SAFETY: initialised attributes, and lists of strings that end with NULL and outlive the call.
         let errno = unsafe {
             libc::posix_spawn(
                 &raw mut pid,
-                self.path.as_ptr(),
+                prepared.path.as_ptr(),
                 &raw const child.actions,
                 &raw const child.attributes,
                 arguments.as_ptr().cast(),
@@ -110,17 +117,17 @@ impl Executable<'_> {
     ///
     /// # Safety
     /// The process must have descriptors, signal handlers and a working directory of its own, and must
-    /// end if this returns.
+    /// end if this returns. All descriptors are close-on-exec.
     pub(super) unsafe fn replace_process(&self, memory: &mut ExecMemory) -> Error {
-        let Prepared { open, steps, number } = match self.prepare() {
+        let Prepared { open, steps, path, arguments } = match self.prepare() {
             Ok(prepared) => prepared,
             Err(error) => return error,
         };
         // They end with the process, or when it executes the program. They are none of the parent's.
         std::mem::forget(open);
-        *memory = ExecMemory { steps, number, environment: self.environment() };
-        let ExecMemory { steps, number, environment } = memory;
-        let arguments = self.arguments(number);
+        let lists = [list(&arguments), list(&self.environment)];
+        *memory = ExecMemory { steps, path, _arguments: arguments, lists };
+        let ExecMemory { steps, path, lists: [arguments, environment], .. } = memory;
         for signal in 1..=libc::SIGRTMAX() {
             // SAFETY: sets a disposition without a handler; the kernel refuses those that cannot be
             // set.
@@ -146,9 +153,21 @@ impl Executable<'_> {
         // The program outlives its parent, and sees to it itself that it ends with the host.
         let _ = rustix::process::set_parent_process_death_signal(None);
         // SAFETY: lists of strings that end with NULL.
-        unsafe { libc::execve(self.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+        unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
         failed(last_errno())
     }
+}
+
+/// The path of an open program, which the kernel resolves before it closes the descriptor. None: there
+/// is no /proc.
+fn path_of(file: &Descriptor) -> Option<CString> {
+    let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    rustix::fs::access(&path, rustix::fs::Access::EXISTS).is_ok().then_some(path)
+}
+
+/// The strings as the kernel takes them, as long as they live.
+fn list(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 /// Takes a step in this process. Below 0: it has failed.
@@ -156,18 +175,9 @@ impl Executable<'_> {
 /// # Safety
 /// Nothing else may use the descriptors that it closes or overwrites.
 unsafe fn take_step(step: FdAction) -> c_int {
-    unsafe extern "C" {
-        /// glibc: closes all descriptors from this one on.
-        fn closefrom(first: c_int);
-    }
     match step {
         // SAFETY: the caller's promise.
         FdAction::Copy(from, to) => unsafe { libc::dup2(from, to) },
-        FdAction::CloseFrom(first) => {
-            // SAFETY: the caller's promise.
-            unsafe { closefrom(first) };
-            0
-        }
         FdAction::Close(number) => {
             // SAFETY: the caller's promise.
             unsafe { libc::close(number) };
@@ -181,9 +191,14 @@ pub(super) fn last_errno() -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }
 
-/// Makes all descriptors of this process but the standard three close when a program is executed: a
-/// fork server runs a program whose constructors may have opened some.
+/// Makes all descriptors of this process but the standard three close when a program is executed.
+/// (close_range(2): the flag is as old as Linux 5.11.)
 pub(super) fn close_all_on_exec() {
+    let flag = libc::CLOSE_RANGE_CLOEXEC as c_int;
+    // SAFETY: only sets flags of descriptors.
+    if unsafe { libc::close_range(fd::ABOVE_STDIO as u32, u32::MAX, flag) } == 0 {
+        return;
+    }
     for entry in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
         let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
         if let Some(number) = number.filter(|number| *number >= fd::ABOVE_STDIO) {
@@ -247,10 +262,6 @@ impl SpawnAttributes {
                     libc::posix_spawn_file_actions_adddup2(actions, from, to)
                 },
                 // SAFETY: initialised actions.
-                FdAction::CloseFrom(first) => unsafe {
-                    libc::posix_spawn_file_actions_addclosefrom_np(actions, first)
-                },
-                // SAFETY: initialised actions.
                 FdAction::Close(number) => unsafe {
                     libc::posix_spawn_file_actions_addclose(actions, number)
                 },
@@ -295,33 +306,33 @@ pub(super) fn execute_requested(
     channel: &Channel,
 ) -> Result<Pid> {
     let received = channel.try_receive();
-    let Received::Message(Message::Program { path_len, preload_len, has_file }, file) = received
-    else {
+    let Received::Message(message, file) = received else {
         return Err(Status::POOL_ERR_VERSION.into());
     };
-    let no_descriptor = |errno| Error::os("receiving the program of a worker", errno);
+    let Message::Program { path_len, loaded_len, preload_len, has_file } = message else {
+        return Err(Status::POOL_ERR_VERSION.into());
+    };
+    if has_file && file.is_none() {
+        return Err(Error::os("receiving the program of a worker", Errno::MFILE));
+    }
     let path = channel.receive_bytes(path_len as usize)?;
+    let loaded = channel.receive_bytes(loaded_len as usize)?;
     let preload = channel.receive_bytes(preload_len as usize)?;
     let preload = (!preload.is_empty()).then(|| PathBuf::from(OsString::from_vec(preload)));
-    let file = match file {
-        None if has_file => return Err(no_descriptor(Errno::MFILE)),
-        // Its number must be none of those that the child's descriptors get.
-        file => file.map(|file| fd::duplicate(file, inherited.first_free())).transpose(),
-    };
-    let file = file.map_err(no_descriptor)?;
-    let name = CString::new(path).map_err(|_| Status::POOL_ERR_INVALID)?;
-    let path = match &file {
-        Some(file) => CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())),
-        None => Ok(name.clone()),
-    };
+    let path = CString::new(path).map_err(|_| Status::POOL_ERR_INVALID)?;
+    let loaded: Vec<CString> = loaded
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|entry| CStr::from_bytes_with_nul(entry).ok().map(CStr::to_owned))
+        .collect();
     let executable = Executable {
-        path: &path.map_err(|_| Status::POOL_ERR_INVALID)?,
-        name: &name,
+        path: &path,
+        file: file.as_ref().map(AsFd::as_fd),
+        loaded: &loaded,
+        name: loaded.last().unwrap_or(&path),
         title: &CString::new(title).map_err(|_| Status::POOL_ERR_INVALID)?,
         environment: environment(environ(), preload.as_deref())?,
         directory: None,
         inherited,
-        closes_all: false,
         channel,
     };
     executable.spawn()

@@ -25,7 +25,7 @@
 //! may send signals to workers where the host may no longer do so, because the host has given up root.
 
 use super::channel::{Channel, Received, take_inherited_channel};
-use super::config::ProcessConfig;
+use super::config::{ModuleFile, ProcessConfig};
 use super::executable::last_errno;
 use super::inherit_fds::InheritedFds;
 use super::protocol::{EXIT_START_FAILED, ExitReason, Message};
@@ -34,13 +34,14 @@ use super::unseen::RseqArea;
 use super::{child, current, dl_lock, executable};
 use crate::board::Region;
 use crate::error::{Error, Result};
+use crate::fd::Descriptor;
 use crate::{fd, process};
 use rustix::event::Timespec;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub(super) enum Start {
 
 /// Starts workers until the parent closes the channel. Returns in forked workers only, in each with
 /// its channel; the fork server itself exits.
-pub(super) fn serve(channel: &Channel, parent: &OwnedFd, start: &Start) -> Result<Channel> {
+pub(super) fn serve(channel: &Channel, parent: &Descriptor, start: &Start) -> Result<Channel> {
     process::count_forks();
     flush_streams();
     channel.send_patiently(&Message::Ready, None)?;
@@ -107,7 +108,7 @@ fn start_worker(
     channel: &Channel,
     seat: u64,
     title: &str,
-    theirs: OwnedFd,
+    theirs: Descriptor,
     start: &Start,
 ) -> Option<Channel> {
     let started = match start {
@@ -140,7 +141,7 @@ pub(super) fn tell_started(channel: &Channel, seat: u64, started: Result<Pid>) -
 
 /// A worker that was just started, with its pidfd. Only this thread reaps it, so its process id is not
 /// reused.
-fn with_handle(pid: Pid) -> Result<(Pid, OwnedFd)> {
+fn with_handle(pid: Pid) -> Result<(Pid, Descriptor)> {
     fd::pidfd(pid).map(|handle| (pid, handle)).map_err(|errno| {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
         let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
@@ -189,7 +190,7 @@ fn fork() -> rustix::io::Result<Option<Pid>> {
 }
 
 /// The first steps of a worker.
-fn begin(title: &str, theirs: OwnedFd) -> Channel {
+fn begin(title: &str, theirs: Descriptor) -> Channel {
     if let Ok(title) = CString::new(title) {
         child::rename_process(&title);
     }
@@ -219,7 +220,7 @@ pub(super) struct CallerCopy<'a> {
     pub(super) process_config: &'a ProcessConfig,
     pub(super) region: &'a Arc<Region>,
     /// A pidfd of the caller's process.
-    pub(super) parent: OwnedFd,
+    pub(super) parent: Descriptor,
     pub(super) rseq: Option<RseqArea>,
 }
 
@@ -251,14 +252,14 @@ impl CallerCopy<'_> {
         end(code)
     }
 
-    fn own_parent(&self) -> Result<OwnedFd> {
+    fn own_parent(&self) -> Result<Descriptor> {
         fd::duplicate(&self.parent, fd::ABOVE_STDIO)
             .map_err(|errno| Error::os("duplicating a descriptor", errno))
     }
 }
 
 /// Detaches the copy from the caller, whose objects it leaves alone. Returns the channel to the parent.
-fn detach_from_parent(channel: &Channel, parent: &OwnedFd, name: &str) -> Channel {
+fn detach_from_parent(channel: &Channel, parent: &Descriptor, name: &str) -> Channel {
     dl_lock::reset();
     let Ok(own) = take_inherited_channel(channel) else { exit_at_once() };
     reset_signals();
@@ -334,8 +335,8 @@ fn prepare(process_config: &ProcessConfig, resolver: &mut Resolver) -> Result<()
     if let Some(environment) = &process_config.environment {
         set_environment(environment);
     }
-    for path in &process_config.modules {
-        resolver.open_at_start(path)?;
+    for ModuleFile { path, identity } in &process_config.modules {
+        resolver.open_at_start(path, identity)?;
     }
     resolver.open_where_possible(process_config.preload.iter().map(String::as_str));
     Ok(())

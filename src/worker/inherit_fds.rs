@@ -4,24 +4,26 @@
 //! each gets the caller's number, in steps that need no list of the other open descriptors:
 //!
 //! ```text
-//!   duplicates and the channel, anywhere ──▶ a row from 3 on ──▶ close all above it
+//!   duplicates and the channel, anywhere ──▶ a row from 3 on
 //!     ──▶ from the last to the first, each to its number, which is never below its number in the row
 //!     ──▶ close what is left of the row
 //! ```
+//!
+//! All other descriptors are close-on-exec.
 
 use super::protocol::CHANNEL_FD;
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 #[derive(Default)]
 pub(crate) struct InheritedFds {
     /// The duplicates, each with its number in a worker; sorted by that number, without
     /// repetitions.
-    duplicates: Vec<(OwnedFd, RawFd)>,
+    duplicates: Vec<(Descriptor, RawFd)>,
     /// The file to open as standard input; None: /dev/null.
     stdin: Option<CString>,
     /// Standard input is inherited.
@@ -33,8 +35,6 @@ pub(crate) struct InheritedFds {
 pub(crate) enum FdAction {
     /// Duplicates the first descriptor to the second number, without close-on-exec.
     Copy(RawFd, RawFd),
-    /// Closes this descriptor and all above it.
-    CloseFrom(RawFd),
     Close(RawFd),
 }
 
@@ -89,8 +89,14 @@ impl InheritedFds {
         self
     }
 
+    /// Fails if the program has closed a duplicate, whose number may be another file's now.
+    pub(crate) fn check(&self) -> Result<()> {
+        let closed = self.duplicates.iter().find(|(duplicate, _)| !duplicate.is_ours());
+        closed.map_or(Ok(()), |(_, number)| Err(not_open(*number)))
+    }
+
     /// Opens the standard input of a worker. None: it is inherited.
-    pub(crate) fn open_stdin(&self) -> Result<Option<OwnedFd>> {
+    pub(crate) fn open_stdin(&self) -> Result<Option<Descriptor>> {
         if self.inherits_stdin {
             return Ok(None);
         }
@@ -121,6 +127,16 @@ impl InheritedFds {
         number
     }
 
+    /// A duplicate whose number is none of those that the descriptors of a worker get.
+    pub(super) fn duplicate_beside(&self, file: BorrowedFd<'_>) -> Result<Descriptor> {
+        let failed = |errno| Error::os("duplicating a descriptor", errno);
+        let mut file = fd::duplicate(file, self.first_free()).map_err(failed)?;
+        while self.duplicates.iter().any(|(_, number)| *number == file.as_raw_fd()) {
+            file = fd::duplicate(&file, file.as_raw_fd() + 1).map_err(failed)?;
+        }
+        Ok(file)
+    }
+
     /// The steps use only numbers below this one.
     pub(crate) fn first_free(&self) -> RawFd {
         first_free(self.duplicates.len())
@@ -142,7 +158,6 @@ impl InheritedFds {
         for (fd, (source, _)) in range.clone().zip(&row) {
             steps.push(FdAction::Copy(*source, fd));
         }
-        steps.push(FdAction::CloseFrom(range.end));
         for (fd, (_, number)) in range.clone().zip(&row).rev() {
             if fd != *number {
                 steps.push(FdAction::Copy(fd, *number));
@@ -166,20 +181,37 @@ fn not_open(number: RawFd) -> Error {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::os::fd::AsFd;
 
-    /// Runs the steps on a table of descriptors, in which letters stand for files.
+    /// Runs the steps on a table of descriptors, in which letters stand for files, and closes those that
+    /// close when a program is executed.
     fn run(steps: &[FdAction], open: &mut BTreeMap<RawFd, char>) {
+        let mut kept = BTreeSet::from([0, 1, 2]);
         for step in steps {
             match *step {
                 FdAction::Copy(from, to) => {
                     let letter = open[&from];
                     open.insert(to, letter);
+                    kept.insert(to);
                 }
-                FdAction::CloseFrom(first) => open.retain(|number, _| *number < first),
                 FdAction::Close(number) => drop(open.remove(&number)),
             }
         }
+        open.retain(|number, _| kept.contains(number));
+    }
+
+    #[test]
+    fn a_program_is_opened_beside_what_is_inherited() {
+        let null = fd::open(c"/dev/null", OFlags::empty()).unwrap();
+        // From the first number on that is tried.
+        let duplicates =
+            (0..4).map(|index| (fd::duplicate(&null, 512).unwrap(), first_free(4) + index));
+        let inherited =
+            InheritedFds { duplicates: duplicates.collect(), stdin: None, inherits_stdin: false };
+        let beside = inherited.duplicate_beside(null.as_fd()).unwrap();
+        assert!(beside.as_raw_fd() >= inherited.first_free());
+        assert!(inherited.duplicates.iter().all(|(_, taken)| *taken != beside.as_raw_fd()));
     }
 
     #[test]

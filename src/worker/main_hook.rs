@@ -15,8 +15,8 @@
 //! In a shared library `carpool_process_start` is a constructor; with the static library it is in
 //! the program's `.preinit_array`, because constructors of the program itself run too late.
 
-use super::child;
 use super::protocol::EXIT_START_FAILED;
+use super::{child, loader};
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 type StartFunction = unsafe extern "C" fn(c_int, *const *const c_char, *const *const c_char);
@@ -32,6 +32,7 @@ pub unsafe extern "C" fn carpool_process_start(
     argv: *const *const c_char,
     _environment: *const *const c_char,
 ) {
+    loader::note_loader();
     if child::channel_fd(argc, argv).is_some() && child::mark_as_worker() {
         take_over();
     }
@@ -201,29 +202,45 @@ impl DynamicSection {
 
 /// Whether the main program is linked with a library of this name.
 pub(crate) fn main_program_needs(library: &CStr) -> bool {
-    struct Query<'a>(&'a CStr, bool);
+    let mut needs = false;
+    ask_main_program(&mut |dynamic| {
+        let mut names = dynamic.entries().filter(|entry| entry[0] == DT_NEEDED);
+        needs = names.any(|entry| dynamic.text(entry[1]) == Some(library));
+    });
+    needs
+}
+
+/// Whether the main program runs as a worker without a call in its main. One that is linked with
+/// -static does not.
+pub(crate) fn main_program_has_hook() -> bool {
+    let mut has_hook = false;
+    ask_main_program(&mut |dynamic| has_hook = dynamic.start_main_word().is_some());
+    has_hook
+}
+
+type Question<'a> = &'a mut dyn FnMut(&DynamicSection);
+
+/// Asks the dynamic section of the main program, if it has one.
+fn ask_main_program(question: Question<'_>) {
     unsafe extern "C" fn visit(
         info: *mut libc::dl_phdr_info,
         _: usize,
         data: *mut c_void,
     ) -> c_int {
-        // SAFETY: the query below, which outlives this call and is not used meanwhile.
-        let query = unsafe { &mut *data.cast::<Query>() };
+        // SAFETY: the question below, which outlives this call and is not used meanwhile.
+        let question = unsafe { &mut *data.cast::<Question<'_>>() };
         // SAFETY: the loader calls with a description that is valid for the call.
         let info = unsafe { &*info };
         // SAFETY: the loader's table, which has `dlpi_phnum` headers.
         let headers =
             unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
         if let Some(header) = headers.iter().find(|header| header.p_type == libc::PT_DYNAMIC) {
-            let dynamic = DynamicSection::at(info.dlpi_addr as usize, header.p_vaddr as usize);
-            let mut names = dynamic.entries().filter(|entry| entry[0] == DT_NEEDED);
-            query.1 = names.any(|entry| dynamic.text(entry[1]) == Some(query.0));
+            question(&DynamicSection::at(info.dlpi_addr as usize, header.p_vaddr as usize));
         }
         1
     }
-    let mut query = Query(library, false);
+    let mut question = question;
     let _inside = super::dl_lock::DlGuard::enter();
-    // SAFETY: `visit` is only called during this call, with the query.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut query).cast()) };
-    query.1
+    // SAFETY: `visit` is only called during this call, with the question.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut question).cast()) };
 }

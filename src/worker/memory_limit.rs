@@ -6,17 +6,16 @@
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::fs::OFlags;
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
 
 /// The pause between two reads. Touching a few megabytes of fresh memory takes as long.
 const PAUSE_NS: u64 = 200_000;
 
 pub(super) struct MemoryLimit {
     /// /proc/self/statm.
-    file: OwnedFd,
+    file: Descriptor,
     /// In bytes.
     max: u64,
     /// In ticks.

@@ -27,9 +27,12 @@ pub(crate) mod exec_context;
 mod executable;
 mod forkserver;
 pub(crate) mod inherit_fds;
+mod loader;
 pub(crate) mod main_hook;
 pub(crate) mod memory_limit;
 mod modules;
+pub(crate) mod opened_program;
+pub(crate) mod program;
 pub(crate) mod protocol;
 pub(crate) mod resolve;
 mod sandbox;
@@ -48,6 +51,7 @@ pub(crate) use current::{
 };
 pub(crate) use echo::echo_address;
 pub(crate) use forkserver::raw_status;
+pub(crate) use main_hook::main_program_has_hook;
 pub(crate) use task::{ResultFile, Task};
 pub(crate) use threads::start_own_thread;
 pub(crate) use unseen::status_after_reaping;
@@ -368,7 +372,7 @@ impl Worker {
 }
 
 /// Counts the task that is about to be finished. Only an end that stays is counted.
-#[inline]
+#[inline(always)] // Two callers, one of them the loop of every worker.
 pub(crate) fn count_task(
     region: &Region,
     seat: SeatIndex,
@@ -402,6 +406,7 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
+    threads::refuse_cancellation();
     if worker.config.soft_signal != 0 {
         soft_signal::block(worker.config.soft_signal);
     }

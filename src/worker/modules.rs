@@ -7,6 +7,7 @@ use std::error::Error;
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A loaded module.
 pub(crate) struct Module {
@@ -42,9 +43,68 @@ pub(crate) fn main_program() -> Option<Module> {
 pub(crate) fn own() -> Option<Module> {
     let mut own = at(own as fn() -> Option<Module> as usize)?;
     if own.is_main {
-        own.path = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+        own.path = main_program_file();
     }
     Some(own)
+}
+
+/// The build of this library: the first bytes of its identity, which is a hash. 0: it is linked into
+/// the main program.
+pub(super) fn library_build() -> u64 {
+    static LIBRARY: OnceLock<u64> = OnceLock::new();
+    let find = || at(own as fn() -> Option<Module> as usize).filter(|own| !own.is_main);
+    let build = |own: Module| own.identity.first_chunk().map_or(0, |it| u64::from_le_bytes(*it));
+    *LIBRARY.get_or_init(|| find().map_or(0, build))
+}
+
+/// The file of the main program.
+pub(crate) fn main_program_file() -> PathBuf {
+    let exe = || std::fs::read_link("/proc/self/exe").ok();
+    let found = if is_run_by_loader() { mapped_file(headers_of_main()) } else { exe() };
+    found.unwrap_or_default()
+}
+
+/// Whether this process executes the dynamic loader, which has loaded the main program: the kernel has
+/// then loaded no interpreter beside it, though the program names one. (getauxval(3): AT_BASE.)
+pub(super) fn is_run_by_loader() -> bool {
+    // SAFETY: the call only reads the auxiliary vector, which the kernel has written.
+    let has_interpreter = unsafe { libc::getauxval(libc::AT_BASE) != 0 };
+    let mut names_one = false;
+    if !has_interpreter {
+        find(|headers, is_main| {
+            names_one |= is_main && headers.parts(libc::PT_INTERP).next().is_some();
+            false
+        });
+    }
+    names_one
+}
+
+/// The address of the main program's headers.
+fn headers_of_main() -> usize {
+    let mut address = 0;
+    find(|headers, is_main| {
+        if is_main {
+            address = headers.0.dlpi_phdr as usize;
+        }
+        false
+    });
+    address
+}
+
+/// The path of the file that is mapped at an address, without what the kernel adds when that was
+/// removed or replaced. (proc_pid_maps(5).)
+fn mapped_file(address: usize) -> Option<PathBuf> {
+    let maps = std::fs::read("/proc/self/maps").ok()?;
+    let line = maps.split(|byte| *byte == b'\n').find(|line| {
+        let range = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let range = std::str::from_utf8(range).ok().and_then(|it| it.split_once('-'));
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let range = range.and_then(|(start, end)| Some(number(start)?..number(end)?));
+        range.is_some_and(|range| range.contains(&address))
+    })?;
+    let path = &line[line.iter().position(|byte| *byte == b'/')?..];
+    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
+    Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
 fn find(mut is_it: impl FnMut(&ProgramHeaders, bool) -> bool) -> Option<Module> {
@@ -96,7 +156,14 @@ impl ProgramHeaders<'_> {
         // SAFETY: a string of the loader's that ends with NUL.
         let name = unsafe { CStr::from_ptr(self.0.dlpi_name) };
         let path = Path::new(OsStr::from_bytes(name.to_bytes()));
-        std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+        if path.is_absolute() {
+            return path.to_path_buf();
+        }
+        // It is from the directory that the process had when the module was loaded.
+        let absolute = || std::path::absolute(path).ok();
+        mapped_file(self.0.dlpi_phdr as usize)
+            .or_else(absolute)
+            .unwrap_or_else(|| path.to_path_buf())
     }
 
     fn all(&self) -> &[libc::Elf64_Phdr] {

@@ -175,9 +175,10 @@ pub(crate) enum Message {
         modules: String,
     },
     /// The program of a worker, to the fork server that executes it. The bytes of the path follow,
-    /// and those of the library to preload.
+    /// of what the loader gets, each with a NUL, and of the library to preload.
     Program {
         path_len: u32,
+        loaded_len: u32,
         preload_len: u32,
         /// The program comes with the message, as a descriptor.
         has_file: bool,
@@ -244,8 +245,10 @@ pub(crate) struct Init {
     /// How many bytes follow: the exec context of a worker, the descriptors that the workers of a
     /// [`Role::SpawnServer`] inherit.
     pub(crate) bytes_len: u32,
-    /// Shared libraries to open, separated by NULs.
+    /// Shared libraries to open, separated by NULs. Before the other bytes their identities follow.
     pub(crate) modules: String,
+    /// The build of the library; 0: it is not a shared library in the parent.
+    pub(crate) library: u64,
 }
 
 impl Message {
@@ -314,6 +317,7 @@ mod tests {
             },
             bytes_len: u32::MAX,
             modules: "é".repeat(TEXT_MAX / 2),
+            library: u64::MAX,
         }
     }
 
@@ -344,7 +348,12 @@ mod tests {
                 message: clip(&"é".repeat(TEXT_MAX)),
             },
             Message::Parent { role: Role::SpawnServer },
-            Message::Program { path_len: u32::MAX, preload_len: u32::MAX, has_file: true },
+            Message::Program {
+                path_len: u32::MAX,
+                loaded_len: u32::MAX,
+                preload_len: u32::MAX,
+                has_file: true,
+            },
             Message::Signal { pid: i32::MAX, signal: 64, group: true },
             Message::Wait { pid: 7 },
             Message::Exited { pid: 7, status: Some(i32::MIN) },

@@ -4,8 +4,9 @@
 //! symbol, with the identity of the module, so that another build of it is refused. Each worker
 //! looks a function up once.
 
-use super::child;
+use super::config::ModuleFile;
 use super::modules::{self, Module, OpenLibrary};
+use super::{child, symbols};
 use crate::board::Region;
 use crate::board::functions::{FUNCTIONS_MAX, Function, FunctionLocator, Identity};
 use crate::error::{Error, Result, Status};
@@ -55,6 +56,21 @@ fn exported_name(pointer: usize, module: &Module) -> Option<String> {
     // Of two versions of a symbol only one is found by name; the other is named by its offset.
     let found = open_loaded(module)?.address_of(symbol);
     (found == Some(pointer)).then(|| symbol.to_str().map(str::to_owned).ok()).flatten()
+}
+
+/// A module that workers open, with its build now.
+pub(crate) fn module_file(path: String) -> ModuleFile {
+    let identity = identity_of_module(&path);
+    ModuleFile { path, identity }
+}
+
+/// The build of a module in this process, or else in its file; zeros: that is not known here.
+pub(crate) fn identity_of_module(path: &str) -> Identity {
+    let loaded = OpenLibrary::open(OsStr::new(path), libc::RTLD_NOLOAD).ok();
+    let loaded = loaded.and_then(|library| Some(base_and_identity(&library)?.1));
+    // A name without a slash is looked for.
+    let in_file = || path.contains('/').then(|| symbols::identity_of_file(path)).flatten();
+    loaded.or_else(in_file).unwrap_or_default()
 }
 
 /// Keeps the module of the pointer loaded, if there is one.
@@ -192,14 +208,19 @@ impl Resolver {
         }
     }
 
-    /// Opens a module before the first task. An error tells a shortage from a module that is
-    /// missing.
-    pub(crate) fn open_at_start(&mut self, path: &str) -> Result<()> {
-        let opened = self.open(path).map(drop);
-        opened.map_err(|error| match fd::shortage() {
+    /// Opens a module before the first task, of a build that is known or not. An error tells a shortage
+    /// from a module that is missing.
+    pub(crate) fn open_at_start(&mut self, path: &str, identity: &Identity) -> Result<()> {
+        let opened = self.open(path).map_err(|error| match fd::shortage() {
             Some(errno) => Error::os(&message_of(error), errno),
             None => error,
-        })
+        })?;
+        if *identity == Identity::default() || *identity == opened.identity {
+            return Ok(());
+        }
+        Err(refusal(format!(
+            "module {path} is another build in the worker than when the pool was made; restart the program after replacing it"
+        )))
     }
 
     /// Opens a module; it stays open.

@@ -16,27 +16,29 @@
 use super::channel::Channel;
 use super::config::{Image, ProcessConfig, StartMethod, WorkerConfig};
 use super::dl_lock::ForkGuard;
-use super::executable::{ExecMemory, Executable, OWN_PROGRAM, environment, joined, last_errno};
+use super::executable::{ExecMemory, Executable, environment, joined, last_errno};
 use super::forkserver::{self, CallerCopy};
+use super::program::{OWN_PROGRAM, WorkerProgram, program, server_program};
 use super::protocol::{Init, Message, Role};
 use super::resolve::Resolver;
 use super::unseen::{RseqArea, execute_unseen, start_unseen};
-use super::{Worker, child, main_hook, modules, threads};
+use super::{Worker, child, executable, modules, threads};
 use crate::board::Region;
 use crate::board::region::Geometry;
 use crate::board::slot::SeatIndex;
 use crate::error::{Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::{clock, fd, process};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A worker that is about to start.
 pub(crate) struct WorkerStart<'a> {
@@ -73,6 +75,7 @@ impl WorkerStart<'_> {
             },
             bytes_len: 0,
             modules: String::new(),
+            library: modules::library_build(),
         }
     }
 }
@@ -111,24 +114,28 @@ pub(crate) fn send_program(
 ) -> Result<()> {
     let program = program(process_config, image)?;
     // What the fork server runs itself, it executes again; it has the path of no other one.
-    let own = server_program(process_config)?;
-    let is_path = process_config.executable.is_some() || own.path == program.path;
-    let file = if is_path { None } else { Some(open_program(&program.path)?) };
-    let is_same = own.path == program.path;
-    let path: &[u8] = if is_same { OWN_PROGRAM.to_bytes() } else { program.path.to_bytes() };
+    let is_same = server_program(process_config)?.path == program.path;
+    let path = if is_same { OWN_PROGRAM } else { &program.path };
+    let opened = (!is_same && path == OWN_PROGRAM).then(|| open_program(path)).transpose()?;
+    let file = opened.as_ref().or(program.file.filter(|_| !is_same));
+    let file = file.and_then(|file| file.own().ok());
+    let mut loaded = Vec::new();
+    program.loaded.iter().for_each(|entry| loaded.extend_from_slice(entry.to_bytes_with_nul()));
     let preload = program.preload.unwrap_or_default().into_os_string().into_vec();
     let message = Message::Program {
-        path_len: path.len() as u32,
+        path_len: path.count_bytes() as u32,
+        loaded_len: loaded.len() as u32,
         preload_len: preload.len() as u32,
         has_file: file.is_some(),
     };
-    channel.send(&message, file.as_ref().map(AsFd::as_fd))?;
-    channel.send_bytes(path)?;
+    channel.send(&message, file)?;
+    channel.send_bytes(path.to_bytes())?;
+    channel.send_bytes(&loaded)?;
     channel.send_bytes(&preload)?;
     send_parent(channel, Role::Worker)
 }
 
-fn open_program(path: &CStr) -> Result<OwnedFd> {
+fn open_program(path: &CStr) -> Result<Descriptor> {
     fd::open(path, OFlags::PATH)
         .map_err(|errno| Error::os(&format!("opening {}", path.to_string_lossy()), errno))
 }
@@ -154,68 +161,16 @@ pub(crate) fn send_init(
     if process_config.start == StartMethod::Spawn {
         let init = Init {
             is_main_program: program(process_config, image)?.is_main_program,
-            modules: process_config.modules.join("\0"),
+            modules: process_config.module_paths(),
             ..init
         };
         start.region.write_magic();
         channel.send(&Message::Init(init), start.own_board.or(start.region.file()))?;
+        channel.send_bytes(&process_config.module_identities())?;
     } else {
         channel.send(&Message::Init(init), start.own_board)?;
     }
     channel.send_bytes(&exec_context)
-}
-
-/// What a worker process executes.
-struct WorkerProgram {
-    path: CString,
-    is_main_program: bool,
-    /// The path of the library, if it must be preloaded.
-    preload: Option<PathBuf>,
-}
-
-fn program(process_config: &ProcessConfig, image: Image) -> Result<WorkerProgram> {
-    if let Some(path) = &process_config.executable {
-        // Functions of the main program are looked up in it, and refused if its identity differs.
-        return Ok(WorkerProgram { path: path.clone(), is_main_program: true, preload: None });
-    }
-    if image == Image::Helper
-        && let Some(path) = helper()
-    {
-        return Ok(WorkerProgram { path, is_main_program: false, preload: None });
-    }
-    let own = modules::own().ok_or(Status::POOL_ERR_OS)?;
-    let is_linked = own.is_main || main_hook::main_program_needs(SONAME);
-    let preload = (!is_linked).then_some(own.path);
-    let separators =
-        |path: &PathBuf| path.as_os_str().as_bytes().iter().any(|it| b" :".contains(it));
-    if preload.as_ref().is_some_and(separators) {
-        let message = "functions of a main program that is not linked with libcarpool.so cannot run in worker processes while the library's path has a space or a colon in it; link the program with the library";
-        return Err(Error::new(Status::POOL_ERR_FUNCTION, message));
-    }
-    Ok(WorkerProgram { path: OWN_PROGRAM.into(), is_main_program: true, preload })
-}
-
-/// The program of a fork server that executes another one for each worker.
-fn server_program(process_config: &ProcessConfig) -> Result<WorkerProgram> {
-    match helper() {
-        Some(path) => Ok(WorkerProgram { path, is_main_program: false, preload: None }),
-        None => program(process_config, Image::MainProgram),
-    }
-}
-
-/// The soname of this library, which the Makefile sets.
-const SONAME: &CStr = c"libcarpool.so.0";
-
-/// The path of the helper program, found from the folder of the library or of the statically linked
-/// program: an install prefix's lib, a folder in its lib, or its bin.
-fn helper() -> Option<CString> {
-    let own = modules::own()?.path;
-    let folder = own.parent()?;
-    let found = ["../libexec", "../../libexec"].iter().find_map(|libexec| {
-        let path = folder.join(libexec).join("carpool/carpool-worker");
-        rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok().then_some(path)
-    });
-    CString::new(found?.into_os_string().into_vec()).ok()
 }
 
 /// The environment of this process, as it is now.
@@ -239,14 +194,6 @@ pub(crate) fn check_identity(process_config: &ProcessConfig) -> Result<()> {
     Err(Error::new(Status::POOL_ERR_STATE, message))
 }
 
-/// Fails when worker processes cannot run functions of the main program.
-pub(crate) fn check_main_program(process_config: &ProcessConfig) -> Result<()> {
-    if matches!(process_config.start, StartMethod::Fork { .. }) {
-        return Ok(());
-    }
-    program(process_config, Image::MainProgram).map(drop)
-}
-
 // ---- fork servers -----------------------------------------------------------------------------------
 
 /// A fork server. Dropping it ends the process and waits for that.
@@ -254,8 +201,11 @@ pub(crate) struct ForkServerProcess {
     channel: Arc<Channel>,
     pid: Pid,
     /// A pidfd: readable when the process has exited.
-    handle: OwnedFd,
+    handle: Descriptor,
 }
+
+/// How often it is looked whether a fork server has exited.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A fork server that has not exited this long after its channel was closed is killed; and is left
 /// alone after another such time, if it cannot be killed.
@@ -267,7 +217,7 @@ impl ForkServerProcess {
         &self.channel
     }
 
-    pub(crate) fn handle(&self) -> &OwnedFd {
+    pub(crate) fn handle(&self) -> &Descriptor {
         &self.handle
     }
 
@@ -275,32 +225,55 @@ impl ForkServerProcess {
         self.pid
     }
 
+    /// Opens the pidfd again if the program has closed it.
+    pub(crate) fn renew_handle(&mut self) {
+        self.handle.renew_pidfd(self.pid);
+    }
+
     pub(crate) fn kill(&self) {
-        let killed = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+        let send = |handle| rustix::process::pidfd_send_signal(handle, Signal::KILL);
+        let killed = self.handle.own().and_then(send);
         // The host has given up the right to kill it.
         if killed == Err(Errno::PERM) {
             self.channel.shut_down();
         }
     }
 
+    /// The same for one whose pidfd the program has closed.
+    fn vanishes_in_time(&self) -> bool {
+        let end = Instant::now() + EXIT_TIMEOUT_WHEN_LOST;
+        while process::is_running(self.pid) {
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+
     fn exits_in_time(&self) -> bool {
-        let mut end = [PollFd::new(&self.handle, PollFlags::IN)];
+        let Ok(handle) = self.handle.own() else { return self.vanishes_in_time() };
+        let mut end = [PollFd::new(&handle, PollFlags::IN)];
         matches!(rustix::event::poll(&mut end, Some(&EXIT_TIMEOUT)), Ok(1..))
     }
 }
+
+/// How long a process may take to exit whose descriptors the program has closed: the end of its channel
+/// ends it.
+pub(crate) const EXIT_TIMEOUT_WHEN_LOST: Duration = Duration::from_millis(500);
 
 impl Drop for ForkServerProcess {
     fn drop(&mut self) {
         self.channel.shut_down();
         if !self.exits_in_time() {
+            self.renew_handle();
             self.kill();
             self.exits_in_time();
         }
         // Where this process has become the parent of its orphans.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        while let Err(Errno::INTR) =
-            rustix::process::waitid(WaitId::PidFd(self.handle.as_fd()), options)
-        {}
+        let wait = |handle| rustix::process::waitid(WaitId::PidFd(handle), options);
+        while let Err(Errno::INTR) = self.handle.own().and_then(wait) {}
     }
 }
 
@@ -323,7 +296,7 @@ pub(crate) fn execute_fork_server(
     let bytes = if executes { process_config.inherited_fds.encode() } else { Vec::new() };
     let init = Init {
         is_main_program: program.is_main_program,
-        modules: process_config.modules.join("\0"),
+        modules: if executes { String::new() } else { process_config.module_paths() },
         bytes_len: bytes.len() as u32,
         ..start.init(0)
     };
@@ -332,18 +305,20 @@ pub(crate) fn execute_fork_server(
     ours.send(&Message::Init(init), start.region.file().filter(|_| !executes))?;
     ours.send_bytes(&bytes)?;
     if !executes {
+        ours.send_bytes(&process_config.module_identities())?;
         // Now, because what arrives while it opens modules would end it, as the end of the channel does.
         ours.send(&Message::Preload { modules: process_config.preload.join("\0") }, None)?;
     }
     let title = CString::new(format!("{}/{title}", start.name));
     let title = title.map_err(|_| Status::POOL_ERR_INVALID)?;
-    let server = executable(process_config, &program, &title, &theirs)?;
+    let server = executable_of(process_config, &program, &title, &theirs)?;
     let first = first.map(|first| first.prepare(process_config, image)).transpose()?;
     let mut memory = ExecMemory::default();
     let (pid, handle) = execute_unseen(|| {
+        executable::close_all_on_exec();
         let _ = rustix::process::setpgid(None, None);
         if let Some((program, title, channel)) = &first {
-            let started = executable(process_config, program, title, channel);
+            let started = executable_of(process_config, program, title, channel);
             let started = started.and_then(|worker| worker.spawn());
             let _ = forkserver::tell_started(&theirs, start.seat.0.into(), started);
         }
@@ -354,21 +329,22 @@ pub(crate) fn execute_fork_server(
     Ok(ForkServerProcess { channel: Arc::new(ours), pid, handle })
 }
 
-fn executable<'a>(
+fn executable_of<'a>(
     process_config: &'a ProcessConfig,
-    program: &'a WorkerProgram,
+    program: &'a WorkerProgram<'_>,
     title: &'a CStr,
     channel: &'a Channel,
 ) -> Result<Executable<'a>> {
     let entries = process_config.environment.clone().unwrap_or_default();
     Ok(Executable {
         path: &program.path,
-        name: &program.path,
+        file: program.file.and_then(|file| file.own().ok()),
+        loaded: &program.loaded,
+        name: program.name(),
         title,
         environment: environment(entries, program.preload.as_deref())?,
         directory: process_config.directory.as_deref(),
         inherited: &process_config.inherited_fds,
-        closes_all: true,
         channel,
     })
 }
@@ -391,7 +367,7 @@ impl<'a> FirstWorker<'a> {
         self,
         process_config: &ProcessConfig,
         image: Image,
-    ) -> Result<(WorkerProgram, CString, &'a Channel)> {
+    ) -> Result<(WorkerProgram<'_>, CString, &'a Channel)> {
         send_parent(self.channel.ours, Role::Worker)?;
         let title = CString::new(self.title).map_err(|_| Status::POOL_ERR_INVALID)?;
         Ok((program(process_config, image)?, title, self.channel.theirs))

@@ -47,16 +47,28 @@ fn in_module(name: &str, module: &str) -> String {
     }
 }
 
-/// The symbol at this offset, by the file of the module.
-fn name_in_file(module: &str, identity: &Identity, offset: u64) -> Option<String> {
-    let path = if module.is_empty() { "/proc/self/exe" } else { module };
+/// The build of the module in a file, if it is one.
+pub(super) fn identity_of_file(path: &str) -> Option<Identity> {
+    let data = &ReadCache::new(open(path)?);
+    file_identity(Elf::parse(data).ok()?, data)
+}
+
+fn open(path: &str) -> Option<File> {
     // NONBLOCK: the name may be that of a pipe by now.
     let file = fd::open(&CString::new(path).ok()?, OFlags::NONBLOCK).ok()?;
-    let file = File::from(file);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let data = &ReadCache::new(file);
+    let file = File::from(file.into_inner()?);
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+/// The symbol at this offset, by the file of the module.
+fn name_in_file(module: &str, identity: &Identity, offset: u64) -> Option<String> {
+    let main_program = || modules::main_program_file().into_os_string().into_string().ok();
+    let path = match module {
+        "" if modules::is_run_by_loader() => main_program()?,
+        "" => "/proc/self/exe".to_owned(),
+        path => path.to_owned(),
+    };
+    let data = &ReadCache::new(open(&path)?);
     let elf = Elf::parse(data).ok()?;
     (file_identity(elf, data)? == *identity).then_some(())?;
     [SHT_SYMTAB, SHT_DYNSYM].into_iter().find_map(|kind| name_in_table(elf, data, kind, offset))

@@ -8,6 +8,7 @@ use crate::process;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::plain::AtomicU64;
 use rustix::mm::{MapFlags, ProtFlags};
+use std::ffi::c_int;
 use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -75,11 +76,23 @@ pub(crate) fn start_own_thread(
 ) -> Result<JoinHandle<()>> {
     let work = move || {
         let _known = OwnThread::enter();
+        refuse_cancellation();
         work();
     };
     // The stack size of C's own threads: a copy of the caller that the supervisor forks runs tasks
     // on this stack.
     start(name, stack_size(), Box::new(work))
+}
+
+/// From now on `pthread_cancel` has no effect on this thread, unless a task allows it: it would act when
+/// the task has returned, too.
+pub(super) fn refuse_cancellation() {
+    const DISABLE: c_int = 1;
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+    // SAFETY: changes the calling thread; NULL: the state before is not wanted.
+    unsafe { pthread_setcancelstate(DISABLE, std::ptr::null_mut()) };
 }
 
 /// Starts a thread that runs none of the program's signal handlers.

@@ -31,15 +31,15 @@ use super::dl_lock::DlGuard;
 use super::protocol::Message;
 use super::threads;
 use crate::error::{Error, Result, Status};
-use crate::fd;
+use crate::fd::{self, Descriptor};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::ffi::{CStr, c_int, c_void};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Starts a process by a function that runs in an intermediate process; it returns the process id of
 /// its child. Returns that and a pidfd. All signals are blocked in the function.
-pub(super) fn start_unseen(start: impl FnOnce() -> Result<Pid>) -> Result<(Pid, OwnedFd)> {
+pub(super) fn start_unseen(start: impl FnOnce() -> Result<Pid>) -> Result<(Pid, Descriptor)> {
     let (ours, theirs) = Channel::pair()?;
     let begun = threads::signals_blocked(|| {
         let report = || {
@@ -75,7 +75,7 @@ pub(super) fn start_unseen(start: impl FnOnce() -> Result<Pid>) -> Result<(Pid, 
 
 /// Starts a process that shares this one's memory until it executes a program. Nothing else is shared:
 /// descriptors, handlers and the working directory are copies. An error is what the function returns.
-pub(super) fn execute_unseen(run: impl FnOnce() -> Error) -> Result<(Pid, OwnedFd)> {
+pub(super) fn execute_unseen(run: impl FnOnce() -> Error) -> Result<(Pid, Descriptor)> {
     start_unseen(|| {
         let mut failure = None;
         let pid = vfork(|| failure = Some(run()))?;
@@ -89,7 +89,7 @@ pub(super) fn execute_unseen(run: impl FnOnce() -> Error) -> Result<(Pid, OwnedF
 
 /// A child that was just started, with a pidfd. Only the caller waits for it, so its process id is not
 /// reused.
-fn with_handle(pid: Pid) -> Result<(Pid, OwnedFd)> {
+fn with_handle(pid: Pid) -> Result<(Pid, Descriptor)> {
     match fd::pidfd(pid) {
         Ok(handle) => Ok((pid, handle)),
         Err(errno) => {
@@ -262,7 +262,7 @@ fn thread_pointer() -> isize {
 
 /// How a process has exited that was reaped by its parent, if the kernel tells: from Linux 6.15 on.
 /// (ioctl PIDFD_GET_INFO of linux/pidfd.h.)
-pub(crate) fn status_after_reaping(handle: &OwnedFd) -> Option<i32> {
+pub(crate) fn status_after_reaping(handle: &Descriptor) -> Option<i32> {
     /// `struct pidfd_info`, as it was first.
     #[derive(Default)]
     #[repr(C)]
@@ -276,6 +276,6 @@ pub(crate) fn status_after_reaping(handle: &OwnedFd) -> Option<i32> {
     const EXIT: u64 = 1 << 3;
     let mut info = PidfdInfo { mask: EXIT, ..PidfdInfo::default() };
     // SAFETY: the kernel fills in a struct of the size that is part of the number.
-    let answer = unsafe { libc::ioctl(handle.as_raw_fd(), GET_INFO, &raw mut info) };
+    let answer = unsafe { libc::ioctl(handle.own().ok()?.as_raw_fd(), GET_INFO, &raw mut info) };
     (answer == 0 && info.mask & EXIT != 0).then_some(info.exit_code)
 }

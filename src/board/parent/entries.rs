@@ -3,7 +3,8 @@
 //! The entry of a slot is a generation and a flag that its future is held. A handle is valid while
 //! the entry has its generation as held. Freeing the future clears the flag, and the next use of
 //! the slot has the next generation: so a stale handle is recognized for 16 million uses of the
-//! slot. Another flag tells whether the slot has a task at all, whatever its word says.
+//! slot. Another flag tells whether the slot has a task at all, whatever its word says; and one tells the
+//! futures that the library holds for itself, which no caller can look up.
 //!
 //! A handle may be stale in any way: its future was freed, then its pool, and another thread is
 //! freeing the pool that has taken the place. So a check must not touch a pool that no valid handle
@@ -24,6 +25,8 @@ const ENTRY: u32 = GENERATION_MASK | HELD;
 pub(super) const IN_USE: u32 = 1 << 26;
 /// A callback or a set may have subscribed to the end of the task.
 const SUBSCRIBED: u32 = 1 << 25;
+/// The future is the library's own: no call has returned it.
+pub(super) const INTERNAL: u32 = 1 << 27;
 
 /// The entries of the pools that have one place in the table of pools, one after the other.
 pub(crate) struct EntryColumn(LastingSpan<AtomicU32>);
@@ -76,6 +79,12 @@ impl Entries {
         (entry & HELD != 0).then_some(entry & GENERATION_MASK)
     }
 
+    /// The generation of a slot whose future is held by a caller, and not by the library itself.
+    pub(crate) fn generation_for_caller(&self, slot: u32) -> Option<u32> {
+        let entry = self.0.get(slot as usize)?.load(Acquire);
+        (entry & (HELD | INTERNAL) == HELD).then_some(entry & GENERATION_MASK)
+    }
+
     /// Releases the future, for exactly one caller.
     #[inline]
     pub(crate) fn release(&self, key: SlotKey) -> Released {
@@ -107,7 +116,7 @@ impl Entries {
     }
 }
 
-/// `release` of a future that may have a subscription.
+/// `release` of a future that may have a subscription, or is the library's own.
 #[cold]
 fn release_subscribed(entry: &AtomicU32, held: u32) -> Released {
     let free = |entry: u32| (entry & ENTRY == held).then_some(entry & !HELD);

@@ -5,10 +5,10 @@
 use crate::board::memory::{Memory, ResultBytes};
 use crate::board::parent::slots::SlotKey;
 use crate::error::{Detail, Error, Result, Status};
+use crate::fd::Descriptor;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{Deadline, Mutex, MutexGuard, Ordering::*};
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
@@ -175,7 +175,7 @@ impl SideTable {
         &self,
         key: SlotKey,
         len: u64,
-        file: Option<OwnedFd>,
+        file: Option<Descriptor>,
     ) -> Arrival {
         let map = |file| Memory::attach_unknown(file, usize::try_from(len).ok()?).ok();
         self.add_file(key, len, || file.and_then(map))

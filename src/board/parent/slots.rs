@@ -6,7 +6,7 @@
 //! A task whose future is not held, because none was requested or because it was freed early, is
 //! *detached*: a later submit reclaims its slot once the task is done.
 
-use super::entries::{Entries, EntryColumn, HELD, IN_USE};
+use super::entries::{Entries, EntryColumn, HELD, IN_USE, INTERNAL};
 use super::free_list::{FreeList, Given};
 use super::side_table::SideTable;
 use super::tail::Tails;
@@ -67,10 +67,14 @@ pub(crate) struct SlotKey {
     pub(crate) generation: u32,
 }
 
-/// Whether a caller holds the future of a task.
+/// Who holds the future of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ownership {
+    /// The caller of a submit.
     Held,
+    /// The library itself, which frees it: no caller can look it up.
+    Internal,
+    /// Nobody.
     Detached,
 }
 
@@ -125,6 +129,7 @@ impl SlotTable {
     pub(crate) fn allocate(&self, region: &Region, ownership: Ownership) -> Option<SlotKey> {
         let hold = match ownership {
             Ownership::Held => HELD,
+            Ownership::Internal => HELD | INTERNAL,
             Ownership::Detached => 0,
         };
         if self.tails.main().count().is_multiple_of(RECLAIM_EVERY) {

@@ -4,7 +4,7 @@ use crate::board::failure_bytes::MESSAGE_MAX;
 use crate::board::memory::ResultBytes;
 use crate::error::{Detail, Error, Result, Status};
 use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait, why_stopped};
-use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
+use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit_internal};
 use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
 use crate::sync::{Deadline, Mutex, Ordering::*};
@@ -120,12 +120,12 @@ pub(super) fn submit_fixed(
     callee: Callee<'_>,
     items: &[u8],
     header: ChunkHeader,
-    gate: Gate,
     options: &SubmitOptions,
 ) -> Result<FutureHandle> {
     let bytes = header.to_bytes();
     let args = Args::Chunk([&bytes, items]);
-    submit(pool, TaskSpec { callee, args, gate, options: Some(options) })
+    let spec = TaskSpec { callee, args, gate: Gate::OpenOrClosed, options: Some(options) };
+    submit_internal(pool, spec)
 }
 
 /// Collects items of any size, to be submitted as one task.
@@ -159,7 +159,7 @@ impl ChunkBuilder {
         let ChunkBuilder { ends, bytes } = &*self;
         if ends.len() == 1 {
             let args = Args::Bytes(bytes);
-            let future = submit(pool, TaskSpec { callee, args, gate, options })?;
+            let future = submit_internal(pool, TaskSpec { callee, args, gate, options })?;
             *self = ChunkBuilder::default();
             return Ok(future);
         }
@@ -174,7 +174,7 @@ impl ChunkBuilder {
         table.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
         table.resize(table.len().next_multiple_of(chunk::ALIGN), 0);
         let args = Args::Chunk([&table, bytes]);
-        let future = submit(pool, TaskSpec { callee, args, gate, options })?;
+        let future = submit_internal(pool, TaskSpec { callee, args, gate, options })?;
         *self = ChunkBuilder::default();
         Ok(future)
     }

@@ -48,6 +48,7 @@ struct MapState {
     open: Option<(InFlightChunk, usize)>,
     /// Nothing more is pulled; what is returned when all results have been taken.
     end: Option<MapEnd>,
+    /// That of the result that was returned last, or the one that has ended the map.
     last_error: Option<Error>,
 }
 
@@ -126,7 +127,8 @@ pub(crate) fn map_next(map: MapHandle, timeout_ms: i64) -> Result<MapItem> {
     item
 }
 
-/// The error of the item whose result was returned last; None: it has completed.
+/// The error of the item whose result was returned last, or the one that has ended the map since; None:
+/// the item has completed.
 pub(crate) fn map_error(map: MapHandle) -> Result<Option<Error>> {
     let state = find(map)?.lock_state()?;
     Ok(state.last_error.as_ref().map(copy_of))
@@ -180,10 +182,12 @@ impl LazyMap {
             return Err(match state.end.take() {
                 Some(MapEnd::Once(error)) => {
                     state.end = Some(MapEnd::Done);
+                    state.last_error = Some(copy_of(&error));
                     error
                 }
                 Some(MapEnd::ForGood(status)) => {
                     state.end = Some(MapEnd::ForGood(status));
+                    state.last_error = Some(status.into());
                     status.into()
                 }
                 done => {
@@ -315,6 +319,7 @@ impl LazyMap {
     /// The deadline of the map has passed: no result is returned any more.
     fn time_out(&self, state: &mut MapState) -> Result<Error> {
         state.end = Some(MapEnd::ForGood(Status::POOL_ERR_TIMEOUT));
+        state.last_error = Some(Status::POOL_ERR_TIMEOUT.into());
         state.builder = ChunkBuilder::default();
         if let Some((chunk, _)) = state.open.take() {
             future_free(chunk.future)?;

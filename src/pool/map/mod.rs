@@ -7,7 +7,7 @@ pub(super) mod zip;
 
 use super::future::{future_free, wait_for};
 use super::promise::{self, PromiseResolver};
-use super::submit::{Gate, SubmitOptions};
+use super::submit::{Args, Gate, SubmitOptions, TaskSpec, submit};
 use super::{Callee, FutureHandle, OwnedCallee, PoolHandle, TaskOptions, TimeLimit};
 use crate::error::{Error, Result, Status};
 use crate::sync::Deadline;
@@ -102,7 +102,7 @@ pub(crate) fn map_async(
     let workers = max_workers_of(pool, options.submit_options())?;
     let in_flight = Arc::new(InFlight::default());
     let cancelled = in_flight.clone();
-    let (future, resolver) = promise::new_background(Arc::new(move || cancelled.cancel()))?;
+    let (future, resolver) = promise::new_background(pool, Arc::new(move || cancelled.cancel()))?;
     let work = move || {
         let _permit = permit;
         let outcome = run(pool, workers, callee.as_callee(), arrays, options, in_flight);
@@ -251,8 +251,7 @@ impl MapRun<'_> {
         let items = &self.arrays.items[self.next * item_size..(self.next + size) * item_size];
         let submit_deadline = self.in_flight.submit_deadline(deadline);
         let options = SubmitOptions { submit_deadline, ..self.options.submit_options() };
-        let future =
-            submit_fixed(self.pool, self.callee, items, header, Gate::OpenOrClosed, &options)?;
+        let future = submit_fixed(self.pool, self.callee, items, header, &options)?;
         self.in_flight.push(InFlightChunk { future, first: self.next as u64, count: size });
         self.next += size;
         Ok(())
@@ -351,5 +350,10 @@ pub(crate) fn submit_chunk(
         result_size: result_size as u64,
         after_error: AfterItemError::Fail as u64,
     };
-    submit_fixed(pool, callee, items, header, Gate::Open, &SubmitOptions::default())
+    let bytes = header.to_bytes();
+    let args = Args::Chunk([&bytes, items]);
+    submit(
+        pool,
+        TaskSpec { callee, args, gate: Gate::Open, options: Some(&SubmitOptions::default()) },
+    )
 }
