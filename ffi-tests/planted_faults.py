@@ -64,7 +64,7 @@ FAULTS = [
     (
         "what a break leaves of a chunk says that it was cancelled",
         "pool/map/chunks.rs",
-        "Some(Status::POOL_ERR_CLOSED) => why_stopped(self.future),",
+        "Some(Status::POOL_ERR_CLOSED) => why_ended(self.future),",
         "Some(Status::POOL_ERR_CLOSED) => Status::POOL_ERR_CANCELLED.into(),",
     ),
 ]

@@ -229,10 +229,13 @@ pub(crate) fn cancel(future: FutureHandle, mode: CancelMode) -> Result<()> {
     Err(corrupted())
 }
 
-/// Why a task of a pool that has stopped ended early: the pool is broken, or somebody stopped it.
-pub(super) fn why_stopped(future: FutureHandle) -> Error {
+/// Why a task that could see that it was to end did so: the pool is broken, or somebody wanted that.
+pub(super) fn why_ended(future: FutureHandle) -> Error {
+    let is_requested = is_cancel_requested(future).unwrap_or(true);
     match future.find() {
-        Ok((pool, _)) if pool.state.broken.get().is_some() => pool.state.end_by_break(),
+        Ok((pool, _)) if pool.state.broken.get().is_some() && !is_requested => {
+            pool.state.end_by_break()
+        }
         _ => Status::POOL_ERR_CANCELLED.into(),
     }
 }

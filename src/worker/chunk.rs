@@ -67,10 +67,10 @@ pub(crate) const STATUS_LEN: usize = size_of::<ItemStatus>();
 pub(crate) const RESULT_LEN: usize = size_of::<ItemResult>();
 
 const OK: ItemStatus = ItemStatus { status: 0, code: 0 };
-/// The item was not run: one before it failed, or the chunk was asked to end.
+/// The item was not run: one before it failed.
 const NOT_RUN: ItemStatus = ItemStatus { status: Status::POOL_ERR_CANCELLED as i32, code: 0 };
-/// The item was not run: the pool has stopped. The parent knows why.
-const STOPPED: ItemStatus = ItemStatus { status: Status::POOL_ERR_CLOSED as i32, code: 0 };
+/// The item was not run: the chunk was asked to end. The parent knows why.
+const ENDED: ItemStatus = ItemStatus { status: Status::POOL_ERR_CLOSED as i32, code: 0 };
 
 impl ChunkHeader {
     pub(crate) fn to_bytes(self) -> [u8; HEADER_LEN] {
@@ -155,11 +155,6 @@ pub(super) fn run(task: &Task, call: &dyn Fn() -> i32) -> i32 {
     })
 }
 
-/// How the items behind the current one end, of a chunk that [`Task::is_cancelled`] ends.
-fn not_run(task: &Task) -> ItemStatus {
-    if task.is_pool_stopped() { STOPPED } else { NOT_RUN }
-}
-
 fn run_fixed(
     task: &Task,
     call: &dyn Fn() -> i32,
@@ -175,7 +170,7 @@ fn run_fixed(
         let item = items.get(index * item_size..(index + 1) * item_size)?;
         if header.after_error != AfterItemError::Fail as u64 && task.is_cancelled() {
             statuses.resize(count, OK);
-            statuses[index..].fill(not_run(task));
+            statuses[index..].fill(ENDED);
             break;
         }
         task.begin_item(item, buffer.wrapping_add(index * result_size), result_size);
@@ -220,7 +215,7 @@ fn run_variable(
         let item = items.get(table..)?.get(start..end(index)?)?;
         start = end(index)?.checked_next_multiple_of(ALIGN)?;
         if task.is_cancelled() {
-            results_table.resize(count, ItemResult { status: not_run(task), start: 0, len: 0 });
+            results_table.resize(count, ItemResult { status: ENDED, start: 0, len: 0 });
             break;
         }
         task.begin_variable_item(item);

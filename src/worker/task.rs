@@ -369,11 +369,9 @@ impl Task {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         let word = &self.slot().word;
-        self.is_pool_stopped() || word.is_cancel_requested() || word.is_overdue()
-    }
-
-    pub(crate) fn is_pool_stopped(&self) -> bool {
         self.region().board.stage() == crate::board::Stage::Stop
+            || word.is_cancel_requested()
+            || word.is_overdue()
     }
 
     pub(crate) fn is_overdue(&self) -> bool {

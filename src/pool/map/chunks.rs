@@ -3,7 +3,7 @@
 use crate::board::failure_bytes::MESSAGE_MAX;
 use crate::board::memory::ResultBytes;
 use crate::error::{Detail, Error, Result, Status};
-use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait, why_stopped};
+use crate::pool::future::{CancelMode, cancel, duration, future_free, result, wait, why_ended};
 use crate::pool::submit::{Args, Gate, SubmitOptions, TaskSpec, submit_internal};
 use crate::pool::{Callee, FutureHandle, PoolHandle};
 use crate::sync::plain::AtomicBool;
@@ -246,8 +246,8 @@ impl InFlightChunk {
     /// The error of an item that ended with this number, as its worker says.
     fn item_status(&self, number: i32) -> Error {
         match Status::from_number(number) {
-            // It was not run, because the pool has stopped.
-            Some(Status::POOL_ERR_CLOSED) => why_stopped(self.future),
+            // It was not run, because the chunk was asked to end.
+            Some(Status::POOL_ERR_CLOSED) => why_ended(self.future),
             Some(status) => status.into(),
             None => corrupted(),
         }
