@@ -396,6 +396,8 @@ static void do_id(const struct step *step) {
     uint64_t id = COUNTED(future_id(record->future)), none = 0;
     if (record->is_freed) {
         RIGHT(id == 0, "the id of a future that was freed");
+    } else if (record->is_promise) {
+        RIGHT(id == 0, "a promise has the id %" PRIu64, id);
     } else {
         RIGHT(id != 0, "no id");
         bool is_first = atomic_compare_exchange_strong(&record->id_seen, &none, id);
