@@ -916,8 +916,7 @@ typedef struct pool_options_t {
      * POOL_SHARED (default) or POOL_ISOLATED, which gives each worker memory of its own. A task then
      * takes longer by two wake-ups and the copies of its arguments and its result, and each worker
      * has a thread in this process. A task that would go to a worker that was stopped in its sleep
-     * goes to another one after about a second, if there is another one; a worker that is stopped
-     * at another moment may keep a task until it continues or dies. Process pools only.
+     * goes to another one after about a second. Process pools only.
      */
     pool_isolation_t isolation;
 } pool_options_t;

@@ -5,8 +5,7 @@ enum { WORKERS = 2, TASKS = 200, ROUNDS = 6 };
 
 int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
-    /* An isolated worker that is stopped may keep a task that nobody else runs then; see docs/reliability.md. */
-    if (options.kind != POOL_PROCESS || options.isolation == POOL_ISOLATED) return SKIPPED;
+    if (options.kind != POOL_PROCESS) return SKIPPED;
     pool_t *pool = new_pool(&options, WORKERS);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         future_t *futures[TASKS];

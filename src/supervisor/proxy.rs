@@ -239,7 +239,7 @@ impl Relay {
         self.generation = (self.generation + 1) & GENERATION_MASK;
         own.set_handed(Some(HandedTask { key, generation: self.generation, is_given: false }));
         if !self.call_worker()? {
-            return Ok(());
+            return self.await_answer();
         }
         match self.copy_task(record, TASK_SLOT) {
             Ok(_) if self.give(key)? => self.await_end(key),
@@ -295,6 +295,17 @@ impl Relay {
             return Err(Ended);
         }
         Ok(is_there())
+    }
+
+    /// Waits for the answer of a worker whose task was taken back. Until then it gets no other one: this
+    /// thread is awake, and would take the task again before the thread of another worker.
+    fn await_answer(&self) -> std::result::Result<(), Ended> {
+        let board = &self.own.region.board;
+        let has_answered = || board.has_answered(OWN_SEAT, self.generation);
+        match self.wait_until(has_answered, || board.sleepers.wake(OWN_SEAT)) {
+            true => Ok(()),
+            false => Err(Ended),
+        }
     }
 
     /// Gives the task, which was copied to the worker's board, to the worker. False: it was taken back.
