@@ -11,8 +11,14 @@ use crate::sync::Mutex;
 /// The argument buffers that callers hold, by index: blocks of the arena that they write in place.
 ///
 /// Those of the pools that have one place in the table of pools, one after the other. So a handle
-/// that outlives its pool is checked without touching a pool.
-pub(super) struct Buffers(Mutex<Vec<BufferEntry>>);
+/// that outlives its pool is checked without touching a pool. Made with the first buffer, and all zeros
+/// before: there are as many of these as there may be pools.
+pub(super) struct Buffers(Mutex<Option<Box<BufferTable>>>);
+
+#[derive(Default)]
+struct BufferTable {
+    entries: Vec<BufferEntry>,
+}
 
 #[derive(Default)]
 struct BufferEntry {
@@ -59,16 +65,19 @@ impl BufferHandle {
 
 impl Buffers {
     pub(super) const fn new() -> Buffers {
-        Buffers(Mutex::new(Vec::new()))
+        Buffers(Mutex::new(None))
     }
 
     /// Invalidates all handles of a pool that is about to be freed, with its arena.
     pub(super) fn clear(&self) {
-        self.0.lock().iter_mut().for_each(|entry| entry.held = None);
+        let mut table = self.0.lock();
+        let entries = table.iter_mut().flat_map(|table| &mut table.entries);
+        entries.for_each(|entry| entry.held = None);
     }
 
     fn add(&self, block: Block, len: usize) -> SlotKey {
-        let mut entries = self.0.lock();
+        let mut table = self.0.lock();
+        let entries = &mut table.get_or_insert_default().entries;
         let vacant = entries.iter().position(|entry| entry.held.is_none());
         let index = vacant.unwrap_or_else(|| {
             entries.push(BufferEntry::default());
@@ -86,8 +95,8 @@ impl Buffers {
         key: SlotKey,
         then: impl FnOnce(Block) -> Result<()>,
     ) -> Result<(Block, usize)> {
-        let mut entries = self.0.lock();
-        let entry = entries.get_mut(key.slot as usize);
+        let mut table = self.0.lock();
+        let entry = table.as_mut().and_then(|table| table.entries.get_mut(key.slot as usize));
         let entry = entry.filter(|entry| entry.generation == key.generation);
         let taken = entry.and_then(|entry| entry.held.take());
         let (block, len) = taken.ok_or(Status::POOL_ERR_INVALID)?;
