@@ -72,18 +72,6 @@ int main(int argc, char **argv) {
     pool_options_t options = test_begin(argc, argv);
     if (options.kind != POOL_PROCESS) return SKIPPED;
     if (argc > 2) return live(&options, atoi(argv[2]));
-    char call[16];
-    snprintf(call, sizeof call, "%d", place_of_name("read"));
-    word(0);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        execl("/proc/self/exe", argv[0], argv[1], call, (char *)NULL);
-        _exit(127);
-    }
-    int listener = take_listener(pid);
-    CHECK(listener >= 0);
-    CHECK_EQUAL(hold(pid, listener), 0);
-    close(listener);
+    CHECK_EQUAL(run_decided(argv, "read", hold), 0);
     return leaves_nothing_behind();
 }
