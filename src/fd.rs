@@ -204,7 +204,7 @@ impl EventPipe {
         // The pages of all pipes of a user are limited; a larger one is as good.
         let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE_SIZE);
         let event = EventPipe { reader: above_stdio(reader)?, writer: above_stdio(writer)? };
-        // The kernel keeps the page of the first byte, so that no later one is short of memory.
+        // The kernel keeps the page of the first byte for later ones.
         rustix::io::retry_on_intr(|| rustix::io::write(&event.writer, &[1]))?;
         event.clear();
         Ok(event)

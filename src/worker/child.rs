@@ -272,6 +272,7 @@ fn work(
 ) -> Result<ExitReason> {
     // From here on the parent knows this process, and kills it with what its tasks start.
     let _ = rustix::process::setpgid(None, None);
+    threads::refuse_cancellation();
     let config = init.worker_config;
     DEPTH.store(config.depth, Relaxed);
     let exec_context = channel.receive_bytes(init.bytes_len as usize)?;

@@ -406,7 +406,6 @@ fn live(
     channel: &Channel,
     on_initialized: impl FnOnce() -> Result<()>,
 ) -> Result<ExitReason> {
-    threads::refuse_cancellation();
     if worker.config.soft_signal != 0 {
         soft_signal::block(worker.config.soft_signal);
     }
