@@ -523,8 +523,9 @@ typedef int32_t pool_start_t;
 /**
  * A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
  * error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
- * task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
- * pthread_exit, and the thread continues. It must not leave through longjmp.
+ * task_code is INT32_MIN, and its message consists of the exception's type and its what(), if the
+ * C++ runtime that has thrown it exports its functions. So does pthread_exit, and the thread
+ * continues. It must not leave through longjmp.
  */
 typedef int32_t (*pool_task_fn)(pool_task_t *task);
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from outside import CC, HERE, ROOT, WARNINGS, both_kinds, check, dynamic, expect, links_to, prefix, run, tools
+from outside import CC, HERE, KINDS, ROOT, WARNINGS, both_kinds, check, dynamic, expect, links_to, prefix, run, tools
 
 SOURCES = [HERE / "consumer.c", HERE / "versions.c"]
 NATIVE = ["-lpthread", "-lm", "-ldl"]
@@ -77,6 +77,23 @@ def programs_linked_without_any_shared_library_are_told_to_call_the_hook(folder)
     run(program, "threads")
     printed = run(program, "processes", expected=1)
     expect("no worker can be started" in printed and "pool_worker_main" in printed, printed)
+
+
+@check
+def exceptions_fail_tasks_whatever_runtime_has_thrown_them(folder):
+    compiler, program = tools.bring("g++"), folder / "throws"
+    runtimes = {
+        (): "std::runtime_error: no such row",
+        ("-static-libgcc",): "std::runtime_error: no such row",
+        # Nobody outside can call what describes it.
+        ("-static-libstdc++",): "an exception left the function",
+        ("-static-libstdc++", "-static-libgcc"): "an exception left the function",
+    }
+    for (runtime, words), linked in itertools.product(runtimes.items(), (shared_by_hand(), static_by_hand())):
+        run(compiler, *WARNINGS, include(), *runtime, "-o", program, HERE / "throws.cpp", *linked, "-rdynamic")
+        for kind in KINDS:
+            printed = run(program, kind, LD_LIBRARY_PATH=prefix() / "lib")
+            expect(words in printed, f"{runtime}, {kind}: {printed}")
 
 
 @check

@@ -106,8 +106,9 @@ pub struct pool_buffer_t {
 
 /// A task function: reads the argument bytes, writes result bytes, and returns 0 on success or an
 /// error code of its own. A C++ exception that leaves it fails the task with POOL_ERR_TASK: its
-/// task_code is INT32_MIN, and its message consists of the exception's type and its what(). So does
-/// pthread_exit, and the thread continues. It must not leave through longjmp.
+/// task_code is INT32_MIN, and its message consists of the exception's type and its what(), if the
+/// C++ runtime that has thrown it exports its functions. So does pthread_exit, and the thread
+/// continues. It must not leave through longjmp.
 pub type pool_task_fn = Option<unsafe extern "C-unwind" fn(task: *mut pool_task_t) -> i32>;
 /// A set of futures, from which they are taken as they finish.
 ///

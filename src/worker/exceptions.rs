@@ -77,7 +77,7 @@ const JUMP_WORDS: usize = 22;
 /// to them.
 ///
 /// # Safety
-/// Of the calling thread, `frame` is the address of a frame, and all deeper ones are still there.
+/// Of the calling thread, `frame` is the stack pointer of a frame, and all deeper ones are still there.
 unsafe fn forget_cleanup_buffers(frame: usize) {
     unsafe extern "C" {
         fn __pthread_register_cancel(buffer: *mut CleanupBuffer);
@@ -95,14 +95,8 @@ unsafe fn forget_cleanup_buffers(frame: usize) {
     unsafe { __pthread_unregister_cancel(&mut ours) };
 }
 
-/// The number, for debuggers and unwinders, of the register in which `catching` keeps `caught`.
-#[cfg(target_arch = "x86_64")]
-const CAUGHT_REGISTER: c_int = 3; // rbx
-#[cfg(target_arch = "aarch64")]
-const CAUGHT_REGISTER: c_int = 19; // x19
-
 /// Calls the function. If something else than its return leaves it, that is written to `caught`, and the
-/// call returns whatever number.
+/// call returns whatever number. The address of `caught` is at the stack pointer during the call.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C-unwind" fn catching(
@@ -113,15 +107,13 @@ unsafe extern "C-unwind" fn catching(
     std::arch::naked_asm!(
         ".cfi_startproc",
         ".cfi_personality 0x1b, {personality}",
-        "push rbx",
+        "push rdx",
         ".cfi_def_cfa_offset 16",
-        ".cfi_offset rbx, -16",
-        "mov rbx, rdx",
         "mov rax, rdi",
         "mov rdi, rsi",
         "call rax",
         // Here it goes on, after an exception, too: `personality` does not change the address.
-        "pop rbx",
+        "pop rdx",
         ".cfi_def_cfa_offset 8",
         "ret",
         ".cfi_endproc",
@@ -140,20 +132,18 @@ unsafe extern "C-unwind" fn catching(
     std::arch::naked_asm!(
         ".cfi_startproc",
         ".cfi_personality 0x1b, {personality}",
-        "stp x29, x30, [sp, #-32]!",
+        "str x2, [sp, #-32]!",
         ".cfi_def_cfa_offset 32",
-        ".cfi_offset x29, -32",
-        ".cfi_offset x30, -24",
-        "str x19, [sp, #16]",
-        ".cfi_offset x19, -16",
-        "mov x29, sp",
-        "mov x19, x2",
+        "stp x29, x30, [sp, #16]",
+        ".cfi_offset x29, -16",
+        ".cfi_offset x30, -8",
+        "add x29, sp, #16",
         "mov x9, x0",
         "mov x0, x1",
         "blr x9",
         // Here it goes on, after an exception, too: `personality` does not change the address.
-        "ldr x19, [sp, #16]",
-        "ldp x29, x30, [sp], #32",
+        "ldp x29, x30, [sp, #16]",
+        "add sp, sp, #32",
         ".cfi_def_cfa_offset 0",
         "ret",
         ".cfi_endproc",
@@ -161,7 +151,9 @@ unsafe extern "C-unwind" fn catching(
     )
 }
 
-/// The personality routine of `catching`: what the unwinder asks when it finds that frame.
+/// The personality routine of `catching`: what the unwinder asks when it finds that frame. Of the
+/// unwinder's functions it calls only one that reads a field: the others refuse the context of another
+/// copy of the unwinder, and each library that is linked with a static one has its own.
 unsafe extern "C" fn personality(
     _version: c_int,
     actions: c_int,
@@ -170,28 +162,26 @@ unsafe extern "C" fn personality(
     context: *mut c_void,
 ) -> c_int {
     unsafe extern "C" {
-        fn _Unwind_GetGR(context: *mut c_void, register: c_int) -> usize;
         fn _Unwind_GetCFA(context: *mut c_void) -> usize;
     }
     if actions & SEARCH_PHASE != 0 {
         return HANDLER_FOUND;
     }
+    // SAFETY: the unwinder's context of the frame of `catching`. The canonical frame address that it has
+    // is that of the frame called: the stack pointer of `catching` during the call.
+    let stack_pointer = unsafe { _Unwind_GetCFA(context) };
     let what = match actions & FORCE_UNWIND {
         0 => Caught::Exception(exception),
         // What the unwinder was given belongs to the thread.
         _ => {
-            // SAFETY: the unwinder's context.
-            let frame = unsafe { _Unwind_GetCFA(context) };
-            // SAFETY: it is the frame of `catching`; the unwinder, and we, are deeper in the stack than
-            // all that it unwinds.
-            unsafe { forget_cleanup_buffers(frame) };
+            // SAFETY: the unwinder, and we, are deeper in the stack than all that it unwinds.
+            unsafe { forget_cleanup_buffers(stack_pointer) };
             Caught::ThreadExit
         }
     };
-    // SAFETY: the unwinder's context.
-    let caught = unsafe { _Unwind_GetGR(context, CAUGHT_REGISTER) } as *mut Caught;
-    // SAFETY: in the frame of `catching`, this register holds the exclusive reference `caught`: it is
-    // set before the call, and preserved by callees.
+    // SAFETY: `catching` has stored the address of the exclusive reference `caught` there.
+    let caught = unsafe { *(stack_pointer as *const *mut Caught) };
+    // SAFETY: as above; `catching` does not return before us.
     unsafe { *caught = what };
     INSTALL_CONTEXT
 }
